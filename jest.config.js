@@ -1,0 +1,23 @@
+/** Two projects: `pure` needs nothing but Node; `integration` runs real processes against a real broker, one file at a time. */
+const common = {
+  testEnvironment: 'node',
+  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022' } }] },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+module.exports = {
+  projects: [
+    {
+      ...common,
+      displayName: 'pure',
+      testMatch: ['unit', 'scenario', 'simulation', 'contract'].map((d) => `<rootDir>/tests/${d}/**/*.test.ts`),
+    },
+    {
+      ...common,
+      displayName: 'integration',
+      testMatch: ['integration', 'acceptance'].map((d) => `<rootDir>/tests/${d}/**/*.test.ts`),
+      globalSetup: '<rootDir>/tests/support/global-setup.ts',
+      globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
+    },
+  ],
+};

@@ -1,0 +1,59 @@
+/** What a client asks of the master, and every way it can end. Outcomes are values: none of them is thrown. */
+import type { WriteConcern } from '../../../shared/protocol/write-concern';
+
+export interface AppendRequest {
+  readonly message: string;
+  /** The client's id; null: the master makes one. */
+  readonly id: string | null;
+  readonly writeConcern: WriteConcern;
+  /** null: as long as it takes. */
+  readonly timeoutMs: number | null;
+}
+
+/** A secondary that an append would need. */
+export interface MissingNode {
+  readonly id: string;
+  readonly status: 'Healthy' | 'Suspected' | 'Unhealthy';
+  /** Milliseconds since its last sign of life; null: never heard. */
+  readonly lastSeenMs: number | null;
+}
+
+/** Why nothing was appended. */
+export type Refusal = 'no-quorum' | 'recovering' | 'standby' | 'overloaded' | 'storage' | 'shutting-down' | 'deposed';
+
+export type AppendOutcome =
+  | {
+      readonly outcome: 'acknowledged';
+      /** The same id and message were appended before. */
+      readonly repeated: boolean;
+      readonly seq: number;
+      /** The entry as JSON. */
+      readonly entry: Uint8Array;
+      readonly w: number;
+      /** Nodes known to hold the entry. */
+      readonly acks: readonly string[];
+    }
+  | { readonly outcome: 'unsatisfiable'; readonly w: number; readonly nodes: number }
+  | { readonly outcome: 'id-conflict'; readonly seq: number }
+  /** An id of the generated form that this log has never given. */
+  | { readonly outcome: 'id-reserved' }
+  | {
+      /** In no log, now or later. */
+      readonly outcome: 'refused';
+      readonly problem: Refusal;
+      /** A sentence: why, and what would end it. */
+      readonly detail: string;
+      readonly retryAfterS: number;
+      readonly quorum: { readonly required: number; readonly alive: number };
+      readonly missing: readonly MissingNode[];
+    }
+  | {
+      /** It has a seq, but the client gets no answer to its concern. */
+      readonly outcome: 'unresolved';
+      readonly problem: 'write-concern-timeout' | 'shutting-down' | 'deposed';
+      readonly seq: number;
+      readonly id: string;
+      readonly w: number;
+      readonly acks: readonly string[];
+      readonly stored: true | 'unknown';
+    };

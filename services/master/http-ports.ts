@@ -1,0 +1,38 @@
+/** What the HTTP edge asks of the master behind it. `node.ts` answers; the tests of the edge hand in their own. */
+import type { LogReader } from '../../shared/runtime/log-reader';
+import type { AppendOutcome, AppendRequest, MissingNode } from './core/append';
+
+export interface SecondaryHealth extends MissingNode {
+  /** Seq up to which it is known to hold the log. */
+  readonly acked: number;
+  readonly lag: number;
+  readonly httpUrl: string | null;
+}
+
+export interface MasterHealth {
+  readonly node: string;
+  readonly role: 'master';
+  readonly status: 'ok' | 'degraded' | 'read-only' | 'recovering' | 'standby';
+  readonly epoch: number;
+  readonly head: number;
+  readonly commit: number;
+  readonly quorum: { readonly required: number; readonly alive: number; readonly ok: boolean };
+  readonly readOnly: boolean;
+  readonly broker: { readonly connected: boolean; readonly blocked: boolean };
+  readonly secondaries: readonly SecondaryHealth[];
+  /** While `recovering`: what would end it. */
+  readonly waitingFor?: string;
+  /** While `standby`: who reigns, as far as known. */
+  readonly holder?: string;
+}
+
+export interface MasterPort {
+  readonly reader: LogReader;
+  /** Never rejects for anything a client did. `signal` aborts when the client has gone: the wait ends, the entry stays; the promise then resolves with any outcome. */
+  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome>;
+  /** Nodes known to hold the entry, null for a seq that is not visible. */
+  replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
+  health(): MasterHealth;
+  /** Would it take an append now? The sentence says why not. */
+  readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string };
+}

@@ -1,0 +1,164 @@
+/**
+ * The shape of a log without its entries: where it ends, which epochs it went through, its control records. From these few
+ * facts follow the epoch and the seq of every index, the voters, and where two logs part.
+ *
+ * Memory grows with control records only (one a reign, one a change of members), never with entries.
+ * Epoch history after KIP-101; `partingPoint` is the leader's half of KIP-595's truncation.
+ */
+import type { Control, LogRecord, MembersControl } from './record';
+
+/** A place in a log: everything up to `index` is there, and `epoch` is that of the record at `index` (0 at 0). */
+export interface LogPosition {
+  readonly index: number;
+  readonly epoch: number;
+}
+
+interface ControlPlace {
+  readonly index: number;
+  readonly control: Control;
+}
+
+interface EpochStart {
+  readonly epoch: number;
+  readonly index: number;
+  /** Reign that opened the epoch; '' when the epoch's first record is not its control record. */
+  readonly reign: string;
+}
+
+/** A voters list and the index of the record that holds it; index 0 and no voters when the log has none. */
+export interface MembersPlace {
+  readonly index: number;
+  readonly members: MembersControl | null;
+}
+
+export class LogOutline {
+  /** Index of the last record; 0: the log is empty. */
+  lastIndex = 0;
+  /** Ascending by index and by epoch. */
+  private readonly epochs: EpochStart[] = [];
+  /** Ascending by index. */
+  private readonly controls: ControlPlace[] = [];
+
+  get lastEpoch(): number {
+    return this.epochs.at(-1)?.epoch ?? 0;
+  }
+
+  /** Seq of the last entry; 0: none. */
+  get lastSeq(): number {
+    return this.lastIndex - this.controls.length;
+  }
+
+  get last(): LogPosition {
+    return { index: this.lastIndex, epoch: this.lastEpoch };
+  }
+
+  /** Takes the next record. Throws when it does not follow the last one. */
+  append({ index, epoch, seq, control }: Pick<LogRecord, 'index' | 'epoch' | 'seq' | 'control'>): void {
+    const expectedSeq = control === null ? this.lastSeq + 1 : this.lastSeq;
+    if (index !== this.lastIndex + 1 || epoch < this.lastEpoch || seq !== expectedSeq) {
+      throw new Error(
+        `record (index ${index}, epoch ${epoch}, seq ${seq}) does not follow (index ${this.lastIndex}, epoch ${this.lastEpoch}, seq ${this.lastSeq})`,
+      );
+    }
+    if (epoch > this.lastEpoch) {
+      this.epochs.push({ epoch, index, reign: control?.control === 'epoch' ? control.reign : '' });
+    }
+    if (control !== null) this.controls.push({ index, control });
+    this.lastIndex = index;
+  }
+
+  /** Forgets every record after `index`. */
+  truncateAfter(index: number): void {
+    if (index >= this.lastIndex) return;
+    while ((this.epochs.at(-1)?.index ?? 0) > index) this.epochs.pop();
+    while ((this.controls.at(-1)?.index ?? 0) > index) this.controls.pop();
+    this.lastIndex = index;
+  }
+
+  /** Epoch of the record at `index`, 0 at index 0; null beyond the end. */
+  epochAt(index: number): number | null {
+    if (index > this.lastIndex) return null;
+    return this.epochs[lastAtOrBelow(this.epochs, index)]?.epoch ?? 0;
+  }
+
+  /** Reign that wrote the record at `index`; '' for none. */
+  reignAt(index: number): string {
+    if (index > this.lastIndex) return '';
+    return this.epochs[lastAtOrBelow(this.epochs, index)]?.reign ?? '';
+  }
+
+  /** Seq of the last entry at or below `index`; an index beyond the end counts as the end. */
+  seqAt(index: number): number {
+    const within = Math.min(index, this.lastIndex);
+    return within - (lastAtOrBelow(this.controls, within) + 1);
+  }
+
+  /** Index of the entry with this seq; null when there is none. */
+  indexOf(seq: number): number | null {
+    if (seq < 1 || seq > this.lastSeq) return null;
+    // Control records before an entry push its index up; one pass settles which of them are before it.
+    let low = 0;
+    let high = this.controls.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const place = this.controls[middle];
+      if (place !== undefined && place.index - middle <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return seq + low;
+  }
+
+  /** The newest voters list, or with `before` the newest one in a record below that index. */
+  membersBefore(before = Number.POSITIVE_INFINITY): MembersPlace {
+    for (let at = this.controls.length - 1; at >= 0; at -= 1) {
+      const place = this.controls[at];
+      if (place !== undefined && place.index < before && place.control.control === 'members') {
+        return { index: place.index, members: place.control };
+      }
+    }
+    return { index: 0, members: null };
+  }
+
+  /**
+   * Where this log and one whose last common candidate is `position` can at most agree: null when the record at
+   * `position.index` is here with that epoch, so the logs are equal up to it; else the largest epoch here that is not
+   * above `position.epoch`, and the last index of it.
+   */
+  partingPoint(position: LogPosition): LogPosition | null {
+    if (this.epochAt(position.index) === position.epoch) return null;
+    return this.endOfEpoch(position.epoch);
+  }
+
+  /** The largest epoch of this log that is not above `epoch`, and its last index; {0, 0} when there is none. */
+  endOfEpoch(epoch: number): LogPosition {
+    for (let at = this.epochs.length - 1; at >= 0; at -= 1) {
+      const start = this.epochs[at];
+      if (start !== undefined && start.epoch <= epoch) {
+        const next = this.epochs[at + 1];
+        return { epoch: start.epoch, index: next === undefined ? this.lastIndex : next.index - 1 };
+      }
+    }
+    return { epoch: 0, index: 0 };
+  }
+
+  toString(): string {
+    return `log ${this.lastIndex}@${this.lastEpoch} seq ${this.lastSeq}`;
+  }
+}
+
+/** Raft's comparison of two logs by their ends (§5.4.1): is `ours` at least as up to date as `theirs`? */
+export function isAtLeastAsUpToDate(ours: LogPosition, theirs: LogPosition): boolean {
+  return ours.epoch > theirs.epoch || (ours.epoch === theirs.epoch && ours.index >= theirs.index);
+}
+
+/** Position in `places` of the last one at or below `index`; −1 for none. */
+function lastAtOrBelow(places: readonly { readonly index: number }[], index: number): number {
+  let low = 0;
+  let high = places.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((places[middle]?.index ?? Number.POSITIVE_INFINITY) <= index) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

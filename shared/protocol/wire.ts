@@ -1,0 +1,85 @@
+/**
+ * What the nodes say to each other: the kinds of wire message and their fields. Which kind goes where is in ARCHITECTURE.md;
+ * how they are written as bytes is in wire-codec.ts.
+ */
+import { z } from 'zod';
+import type { LogRecord } from './record';
+import { NAME_PATTERN } from './topology';
+
+const position = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const node = z.string().regex(NAME_PATTERN);
+const store = z.string().min(1).max(64);
+const httpUrl = z.string().max(2048);
+const voter = z.object({ node, store });
+
+/** What the sender follows: an epoch is the pair. 0 and '' for a node that has promised none yet. */
+export interface EpochId {
+  readonly epoch: number;
+  readonly reign: string;
+}
+
+const epochId = { epoch: position, reign: z.string().max(64) };
+
+export const wireSchemas = {
+  /** secondary → replies. "I hold this epoch's log up to index": cumulative, so a lost one is mended by the next. */
+  ack: z.object({ ...epochId, node, store, index: position, applied: position }),
+  /** secondary → replies, every interval. An ack as well: `index` is 0 while the log is not yet checked against this epoch's. */
+  heartbeat: z.object({ ...epochId, node, store, index: position, applied: position, buffered: position, httpUrl }),
+  /** secondary → replies, at start, after each reconnect and when a new epoch is announced. */
+  join: z.object({ ...epochId, node, store, lastIndex: position, lastEpoch: position, httpUrl }),
+  /** secondary → replies, on a clean stop: Unhealthy at once, still a member. */
+  leave: z.object({ ...epochId, node }),
+  /** Who lacks records → who has them: send from `from` on; the record before it is of `lastEpoch` here. */
+  fetch: z.object({ ...epochId, node, from: position.min(1), lastEpoch: position, limit: position.min(1) }),
+  /** Answer to a fetch: the logs part; ours has `endEpoch` up to `endIndex` (KIP-595). */
+  diverged: z.object({ ...epochId, endEpoch: position, endIndex: position }),
+  /** master → control, every interval and at once after a start. `commit` and `headIndex` are indexes, `head` a seq. */
+  announce: z.object({
+    ...epochId,
+    node,
+    headIndex: position,
+    head: position,
+    commit: position,
+    members: z.array(node).max(1024),
+    httpUrl,
+  }),
+  /** master → control: Raft's RequestVote. */
+  claim: z.object({ ...epochId, node, store, lastIndex: position, lastEpoch: position }),
+  /** secondary → the claim's reply_to. */
+  vote: z.object({
+    ...epochId,
+    node,
+    store,
+    granted: z.boolean(),
+    /** The epoch that the vote is about: the claim's. */
+    claimed: position,
+    lastIndex: position,
+    lastEpoch: position,
+    voters: z.array(voter).max(1024),
+  }),
+} as const;
+
+type Schemas = typeof wireSchemas;
+type PlainMessage = {
+  [Kind in keyof Schemas]: { readonly type: Kind } & Readonly<z.infer<Schemas[Kind]>>;
+}[keyof Schemas];
+
+/** master → all, or → the queue that a fetch named: Raft's AppendEntries. The records follow `prevIndex` without gaps. */
+export interface EntriesMessage extends EpochId {
+  readonly type: 'entries';
+  /** Index before the first record; 0 at the start of the log. */
+  readonly prevIndex: number;
+  /** Epoch of the record at `prevIndex`; 0 at 0. */
+  readonly prevEpoch: number;
+  /** The master's commit index when it was sent. */
+  readonly commit: number;
+  readonly records: readonly LogRecord[];
+}
+
+export type WireMessage = PlainMessage | EntriesMessage;
+export type WireType = WireMessage['type'];
+export type MessageOf<Type extends WireType> = Extract<WireMessage, { readonly type: Type }>;
+
+export function isSameEpoch(a: EpochId, b: EpochId): boolean {
+  return a.epoch === b.epoch && a.reign === b.reign;
+}

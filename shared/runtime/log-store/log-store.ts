@@ -1,0 +1,83 @@
+/**
+ * The port of the log store: what a node asks of the place that holds its log. Two implementations, one contract suite
+ * (tests/contract/log-store.ts): `memory`, lost with the process, and `disk`, segment files.
+ *
+ * One writer: the node's own machine, which hands records over in order. Any number of readers.
+ */
+
+import type { LogOutline } from '../../protocol/log-outline';
+import type { LogRecord } from '../../protocol/record';
+
+/** Raft's durable state beside the log: the epoch promised, and the vote given in it. */
+export interface Promised {
+  /** 0: none yet. */
+  readonly epoch: number;
+  readonly reign: string;
+  /** `node/store` of the claimant that has this node's vote in the epoch; null: none. */
+  readonly votedFor: string | null;
+}
+
+export const NO_PROMISE: Promised = { epoch: 0, reign: '', votedFor: null };
+
+export interface ReadLimits {
+  /** Last index wanted, inclusive. */
+  readonly to: number;
+  /** Stops after the record that passes this many bytes; at least one record is read. */
+  readonly maxBytes: number;
+  readonly maxRecords: number;
+}
+
+export interface LogStore {
+  /** Made when the store was created; a wiped store has another one. */
+  readonly storeId: string;
+  readonly kind: 'memory' | 'disk';
+  /** The log's shape when the store was opened. The caller keeps its own copy up to date from then on. */
+  readonly opened: LogOutline;
+  readonly promised: Promised;
+  /** Highest index that is durable here. */
+  readonly durableIndex: number;
+  /** Running CRC-32 of the records' bytes up to the durable index, 0 for none. */
+  readonly checksum: number;
+
+  /**
+   * Appends records that follow the last appended one. Resolves when they are durable; calls made meanwhile are made durable
+   * together (group commit), and resolve in order. Rejects with a `StorageError`; after one that says `fatal` every later
+   * write rejects too, for what a failed fsync left on disk is not known.
+   */
+  append(records: readonly LogRecord[]): Promise<void>;
+
+  /** Makes the promise durable. Resolves when it is. */
+  savePromise(promised: Promised): Promise<void>;
+
+  /** Forgets every record after `index`, durably, behind the appends made before the call. */
+  truncateAfter(index: number): Promise<void>;
+
+  /** Records from `from` (index) on, in order; may return fewer than the limits allow, none only when `from` is beyond the end. Reads what is appended, durable or not. */
+  read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]>;
+
+  /**
+   * Seq of the entry with this id among all that was appended; null: none. Answers at once. An id of the generated form
+   * is not looked up but computed: when its reign wrote the entry at its seq, that seq is the answer, and the caller
+   * compares the entry's id.
+   */
+  seqOfId(id: string): number | null;
+
+  /** Waits for the writes under way and closes the files. */
+  close(): Promise<void>;
+}
+
+export type StorageErrorCode = 'full' | 'failed' | 'locked' | 'damaged' | 'closed';
+
+/** A failed operation of the store. `code` `full`: nothing was written, and it works again when there is room. */
+export class StorageError extends Error {
+  readonly code: StorageErrorCode;
+  /** No later write can succeed: the process must be restarted. */
+  readonly fatal: boolean;
+
+  constructor(message: string, options: ErrorOptions & { code: StorageErrorCode; fatal: boolean }) {
+    super(message, { cause: options.cause });
+    this.name = 'StorageError';
+    this.code = options.code;
+    this.fatal = options.fatal;
+  }
+}
