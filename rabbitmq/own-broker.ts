@@ -1,0 +1,153 @@
+/**
+ * A broker that we started, as its owner sees it: an address that stays the same over restarts, and the means to hurt it.
+ *
+ * up   → down  by halt(), kill() or by dying (which is reported once, to onDied)
+ * down → up    by start(), which returns when AMQP is served
+ * any  → over  by stop(); afterwards nothing of it is left but the data, and of a temporary one nothing at all
+ */
+
+import { readFileSync } from 'node:fs';
+import { BrokerError, messageOf } from './errors';
+import { awaitGreeting } from './handshake';
+import type { Supervision } from './supervise';
+import { SupervisorClient } from './supervisor-client';
+
+export interface Management {
+  /** Without a trailing slash. */
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface OwnBrokerSpec {
+  readonly kind: 'container' | 'private-node';
+  readonly title: string;
+  readonly amqpUrl: string;
+  readonly management: Management;
+  readonly supervision: Supervision;
+  /** Files whose ends explain a failed start. */
+  readonly logs: readonly string[];
+  /** It died without having been told to. */
+  readonly onDied?: ((how: string) => void) | undefined;
+}
+
+/** A cold start takes 3–4 s on a laptop and several times that on a busy one. */
+const READY_MS = 60_000;
+
+/** Of each log, shown when a start fails. */
+const TAIL_LINES = 15;
+
+export class OwnBroker {
+  readonly kind: OwnBrokerSpec['kind'];
+  readonly amqpUrl: string;
+  readonly management: Management;
+  private supervisor: SupervisorClient | undefined;
+  private state: 'up' | 'down' | 'over' = 'down';
+  private serverVersion: string | undefined;
+  private readonly deathWatchers = new Set<(error: Error) => void>();
+
+  private constructor(private readonly spec: OwnBrokerSpec) {
+    this.kind = spec.kind;
+    this.amqpUrl = spec.amqpUrl;
+    this.management = spec.management;
+  }
+
+  /** @throws BrokerError `start-failed`; the signal's reason. In both cases nothing is left running. */
+  static async launch(spec: OwnBrokerSpec, signal?: AbortSignal): Promise<OwnBroker> {
+    const broker = new OwnBroker(spec);
+    broker.supervisor = await SupervisorClient.launch(spec.supervision, (how) => broker.noteDeath(how));
+    try {
+      await broker.start(signal);
+      return broker;
+    } catch (error) {
+      await broker.stop();
+      throw error;
+    }
+  }
+
+  /** As the server says it, "3.10.8". */
+  get version(): string | undefined {
+    return this.serverVersion;
+  }
+
+  describe(): string {
+    return `RabbitMQ ${this.version ?? 'of unknown version'}, ${this.spec.title}`;
+  }
+
+  /** Returns when AMQP is served. @throws BrokerError `start-failed` with the end of the broker's log. */
+  async start(signal?: AbortSignal): Promise<void> {
+    const supervisor = this.require('down');
+    let watcher: ((error: Error) => void) | undefined;
+    const failed = new Promise<never>((_, reject) => {
+      watcher = reject;
+      this.deathWatchers.add(reject);
+    });
+    failed.catch(() => undefined);
+    try {
+      await supervisor.request('start');
+      this.state = 'up';
+      const { version } = await awaitGreeting(this.amqpUrl, { boundMs: READY_MS, failed, signal });
+      this.serverVersion = version;
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw new BrokerError('start-failed', `RabbitMQ did not start: ${messageOf(cause)}\n${this.logTails()}`, { cause });
+    } finally {
+      if (watcher) this.deathWatchers.delete(watcher);
+    }
+  }
+
+  /** Orderly. */
+  async halt(): Promise<void> {
+    const supervisor = this.require('up');
+    this.state = 'down';
+    await supervisor.request('halt');
+  }
+
+  /** SIGKILL; returns when it is gone. */
+  async kill(): Promise<void> {
+    const supervisor = this.require('up');
+    this.state = 'down';
+    await supervisor.request('kill');
+  }
+
+  async restart({ graceful }: { graceful: boolean }): Promise<void> {
+    await (graceful ? this.halt() : this.kill());
+    await this.start();
+  }
+
+  /** Deletes all its queues, messages, users. @throws BrokerError `wrong-state` while it is up. */
+  async wipe(): Promise<void> {
+    await this.require('down').request('wipe');
+  }
+
+  /** Ends it for good; a second call does nothing. */
+  async stop(): Promise<void> {
+    if (this.state === 'over') return;
+    this.state = 'over';
+    await this.supervisor?.end();
+  }
+
+  private require(state: 'up' | 'down'): SupervisorClient {
+    if (this.state === state && this.supervisor) return this.supervisor;
+    throw new BrokerError('wrong-state', `The broker is ${this.state} and would have to be ${state} for this.`);
+  }
+
+  private noteDeath(how: string): void {
+    if (this.state === 'over') return;
+    this.state = 'down';
+    for (const watcher of this.deathWatchers) watcher(new Error(`it ended: ${how}`));
+    if (this.deathWatchers.size === 0) this.spec.onDied?.(how);
+  }
+
+  private logTails(): string {
+    return this.spec.logs.map((path) => `--- the end of ${path}\n${tail(path)}`).join('\n');
+  }
+}
+
+function tail(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
+  } catch (error) {
+    return `(cannot be read: ${messageOf(error)})`;
+  }
+}
