@@ -1,0 +1,96 @@
+/**
+ * Batches on their way to the broker: each is pending until the broker confirms it, refuses it, hands it back, or is gone.
+ *
+ * A batch that no queue took comes back first (basic.return) and is confirmed right after, so the return is noted under the batch's message
+ * id and decides what the confirm means. Before such a batch is refused, `repair` has put the queues back: a caller that publishes it
+ * again at once finds them. The channel's end settles every pending batch, so none hangs longer than the channel lives; a broker that
+ * blocks publishers may take as long as it likes. Confirms: https://www.rabbitmq.com/docs/confirms
+ */
+
+import type { EntriesMessage } from '../../shared/protocol/wire';
+import type { AmqpChannel } from '../../shared/runtime/amqp-channel';
+import { AmqpError } from '../../shared/runtime/amqp-error';
+import { type Envelope, MESSAGE_BYTES_MAX, propertiesOf } from '../../shared/runtime/amqp-wire';
+
+/** The caller bounds what is in flight far below this; past it something is wrong, and memory is protected. */
+const PENDING_BYTES_MAX = 512 * 1024 * 1024;
+
+export interface Batch {
+  readonly message: EntriesMessage;
+  readonly body: Buffer;
+  readonly envelope: Envelope;
+  /** Is there a queue that should take it? */
+  readonly mandatory: boolean;
+}
+
+interface Pending {
+  readonly bytes: number;
+  returned: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: AmqpError) => void;
+}
+
+export class EntriesPublisher {
+  private readonly pending = new Map<string, Pending>();
+  private pendingBytes = 0;
+  private lastId = 0;
+
+  constructor(
+    private readonly channel: AmqpChannel,
+    private readonly exchange: string,
+    /** Declares and binds the queues again. Rejects only with an end of the session. */
+    private readonly repair: () => Promise<void>,
+  ) {
+    channel.onReturn(({ properties }) => this.noteReturned(String(properties.messageId)));
+  }
+
+  /**
+   * Resolves when every bound queue has taken the batch. Rejects with an AmqpError: `nacked`, `returned`, `too-large`, `overloaded`, or the
+   * reason of the channel's end.
+   */
+  publish(batch: Batch): Promise<void> {
+    const bytes = batch.body.length;
+    if (bytes > MESSAGE_BYTES_MAX) return Promise.reject(refusal('too-large', `a batch of ${bytes} bytes`));
+    if (this.pendingBytes + bytes > PENDING_BYTES_MAX) {
+      return Promise.reject(refusal('overloaded', `${this.pendingBytes} bytes wait for the broker`));
+    }
+    return new Promise((resolve, reject) => this.send(batch, { bytes, returned: false, resolve, reject }));
+  }
+
+  private send({ message, body, envelope, mandatory }: Batch, pending: Pending): void {
+    this.lastId += 1;
+    const messageId = String(this.lastId);
+    const properties = { ...propertiesOf(message, envelope), mandatory, messageId };
+    this.channel.publishConfirmed(this.exchange, body, properties, (error) => this.settle(messageId, error));
+    this.pending.set(messageId, pending);
+    this.pendingBytes += pending.bytes;
+  }
+
+  private noteReturned(messageId: string): void {
+    const pending = this.pending.get(messageId);
+    if (pending !== undefined) pending.returned = true;
+  }
+
+  private settle(messageId: string, error: AmqpError | null): void {
+    const pending = this.pending.get(messageId);
+    if (pending === undefined) return;
+    this.pending.delete(messageId);
+    this.pendingBytes -= pending.bytes;
+    if (error !== null) pending.reject(error);
+    else if (pending.returned) void this.refuseReturned(pending);
+    else pending.resolve();
+  }
+
+  private async refuseReturned(pending: Pending): Promise<void> {
+    try {
+      await this.repair();
+      pending.reject(refusal('returned', 'no queue was bound to the entries exchange; they are bound again'));
+    } catch (cause) {
+      pending.reject(refusal('returned', 'no queue is bound to the entries exchange', cause));
+    }
+  }
+}
+
+function refusal(code: 'returned' | 'too-large' | 'overloaded', message: string, cause?: unknown): AmqpError {
+  return new AmqpError(message, { code, blastRadius: 'delivery', cause });
+}
