@@ -93,6 +93,7 @@ function installRabbit(platform: Platform): string {
   if (distributions.includes('fedora') || distributions.includes('rhel')) return asRoot('dnf install rabbitmq-server');
   if (distributions.includes('arch')) return asRoot('pacman -S rabbitmq');
   if (distributions.includes('alpine')) return asRoot('apk add rabbitmq-server');
-  if (distributions.includes('suse') || distributions.includes('opensuse')) return asRoot('zypper install rabbitmq-server');
+  if (distributions.includes('suse') || distributions.includes('opensuse'))
+    return asRoot('zypper install rabbitmq-server');
   return 'https://www.rabbitmq.com/docs/download';
 }

@@ -65,16 +65,21 @@ export class ContainerProcess implements SupervisedBroker {
 
   async dispose(data: boolean): Promise<void> {
     this.made = false;
-    await docker(['rm', '--force', '--volumes', this.spec.name]);
+    await this.remove();
     if (data) await docker(['volume', 'rm', '--force', this.spec.volume]);
   }
 
   private async make(): Promise<void> {
     // One of an earlier run that was killed may still be there, running or not.
-    await docker(['rm', '--force', '--volumes', this.spec.name]);
+    await this.remove();
     await docker(['create', ...createArguments(this.spec)]);
     this.made = true;
     await docker(['cp', this.spec.settingsFile, `${this.spec.name}:/etc/rabbitmq/conf.d/90-replicated-log.conf`]);
+  }
+
+  /** Older engines call it an error when there is none. */
+  private async remove(): Promise<void> {
+    await docker(['rm', '--force', '--volumes', this.spec.name], /No such container/);
   }
 
   /** `docker wait` ends when the container does. */
@@ -111,7 +116,7 @@ export function createArguments(spec: ContainerSpec): string[] {
   ];
 }
 
-async function docker(args: readonly string[]): Promise<void> {
+async function docker(args: readonly string[], harmless?: RegExp): Promise<void> {
   const { code, stderr } = await runCommand('docker', args, { timeoutMs: DOCKER_MS });
-  if (code !== 0) throw new Error(`docker ${args[0]}: ${stderr}`);
+  if (code !== 0 && !harmless?.test(stderr)) throw new Error(`docker ${args[0]}: ${stderr}`);
 }

@@ -11,9 +11,9 @@
 
 import { request } from 'node:http';
 import { createInterface } from 'node:readline';
+import type { DockerFact } from './choose';
 import { runCommand } from './command';
 import { messageOf } from './errors';
-import type { DockerFact } from './choose';
 
 export const IMAGE = 'rabbitmq:4-management';
 
@@ -36,13 +36,15 @@ export async function findDocker(search: DockerSearch): Promise<DockerFact> {
     const host = await endpoint(search);
     if (host === undefined) return { state: 'unusable', why: 'the engine is on another machine' };
     const version = await ask(search, ['version', '--format', '{{.Server.Version}}']);
-    if (version.code !== 0) return { state: 'unusable', why: firstLine(version.stderr) ?? 'the engine does not answer' };
+    if (version.code !== 0)
+      return { state: 'unusable', why: firstLine(version.stderr) ?? 'the engine does not answer' };
     const image = await ask(search, ['image', 'inspect', '--format', '{{.Id}}', IMAGE]);
     return { state: image.code === 0 ? 'ready' : 'image-missing' };
   } catch (error) {
     search.signal?.throwIfAborted();
     const cause = error instanceof Error ? error.cause : undefined;
-    if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return { state: 'unusable', why: 'not installed' };
+    if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
+      return { state: 'unusable', why: 'not installed' };
     return { state: 'unusable', why: messageOf(error) };
   }
 }
@@ -51,7 +53,7 @@ export async function findDocker(search: DockerSearch): Promise<DockerFact> {
 async function endpoint(search: DockerSearch): Promise<string | undefined> {
   const { stdout } = await ask(search, ['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}']);
   // A client too old to know contexts has only the local engine, or DOCKER_HOST.
-  const host = stdout.trim() || (search.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock');
+  const host = stdout.trim() || (search.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock');
   return /^(unix|npipe):|^tcp:\/\/(localhost|127\.)/.test(host) ? host : undefined;
 }
 

@@ -31,8 +31,12 @@ export async function findServer(env: Environment): Promise<Facts['server']> {
 async function epmdOfErlang(env: Environment): Promise<string | undefined> {
   const erl = findExecutable('erl', env, []);
   if (erl === undefined) return undefined;
-  const print = 'io:put_chars(filename:join([code:root_dir(), "erts-" ++ erlang:system_info(version), "bin", "epmd"])), halt().';
-  const { stdout } = await runCommand(erl, ['-noinput', '-boot', 'start_clean', '-eval', print], { timeoutMs: 5_000, env });
+  const print =
+    'io:put_chars(filename:join([code:root_dir(), "erts-" ++ erlang:system_info(version), "bin", "epmd"])), halt().';
+  const { stdout } = await runCommand(erl, ['-noinput', '-boot', 'start_clean', '-eval', print], {
+    timeoutMs: 5_000,
+    env,
+  });
   return isExecutable(stdout) ? stdout : undefined;
 }
 
@@ -57,12 +61,12 @@ function readDistributions(): string[] {
 
 /** ID, then what ID_LIKE says it is like (os-release(5)). */
 export function parseDistributions(osRelease: string): string[] {
-  const valueOf = (key: string) => osRelease.match(new RegExp(`^${key}=["']?([^"'\n]*)`, 'm'))?.[1] ?? '';
-  return `${valueOf('ID')} ${valueOf('ID_LIKE')}`.split(/\s+/).filter((id) => id !== '');
+  const value = (key: string) => osRelease.match(new RegExp(`^${key}=["']?([^"'\n]*)`, 'm'))?.[1] ?? '';
+  return `${value('ID')} ${value('ID_LIKE')}`.split(/\s+/).filter((id) => id !== '');
 }
 
 export function findExecutable(name: string, env: Environment, more: readonly string[]): string | undefined {
-  const folders = [...(env['PATH'] ?? '').split(delimiter), ...more].filter((folder) => folder !== '');
+  const folders = [...(env.PATH ?? '').split(delimiter), ...more].filter((folder) => folder !== '');
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 

@@ -44,7 +44,14 @@ const POLICY_SAVED = `${POLICY}.before-replicated-log`;
 const POLICY_MARK = 'replicated-log: no service is started while rabbitmq-server is installed';
 
 /** Another apt may be at work, as after a boot: wait for it, not for ever. Debian asks nothing, Ubuntu restarts nothing. */
-const APT = ['env', 'DEBIAN_FRONTEND=noninteractive', 'NEEDRESTART_SUSPEND=1', 'apt-get', '-o', 'DPkg::Lock::Timeout=60'];
+const APT = [
+  'env',
+  'DEBIAN_FRONTEND=noninteractive',
+  'NEEDRESTART_SUSPEND=1',
+  'apt-get',
+  '-o',
+  'DPkg::Lock::Timeout=60',
+];
 const INSTALL = [...APT, 'install', '--yes', '--no-install-recommends'];
 
 /** Returns undefined when the package is installed, otherwise why not. @throws the signal's reason when aborted. */
@@ -102,7 +109,10 @@ async function unpackWithoutServices(options: InstallOptions): Promise<void> {
   } finally {
     signal?.removeEventListener('abort', onAbort);
     await restorePolicy(options);
-    await disable(options, listEnabled().filter((unit) => !enabledBefore.includes(unit)));
+    await disable(
+      options,
+      listEnabled().filter((unit) => !enabledBefore.includes(unit)),
+    );
   }
   signal?.throwIfAborted();
 }

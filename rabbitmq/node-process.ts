@@ -13,6 +13,7 @@ import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { within } from './bounded';
+import { runCommand } from './command';
 import { awaitGone, descendants, signalProcess } from './processes';
 import type { SupervisedBroker, SupervisionEvents } from './supervised';
 
@@ -29,8 +30,11 @@ export interface NodeProcessSpec {
   readonly wipeFolders: readonly string[];
 }
 
-/** An orderly stop takes about a second; six leave time to close queues, and the whole stays below eight. */
-const HALT_MS = 6_000;
+/** An orderly stop takes about a second; five leave time to close queues, and the whole stays below eight. */
+const HALT_MS = 5_000;
+
+/** A tenth of a second, unless the machine is very busy. */
+const SILENCE_MS = 1_500;
 
 /** After SIGKILL only the system is left to act. */
 const KILLED_MS = 2_000;
@@ -70,6 +74,7 @@ export class NodeProcess implements SupervisedBroker {
     if (server?.pid === undefined) return;
     this.expectedEnd = true;
     const helpers = descendants(server.pid);
+    await this.silenceStatistics();
     server.kill('SIGTERM');
     const stubborn = await awaitGone([server.pid], HALT_MS);
     if (stubborn.length > 0) server.kill('SIGKILL');
@@ -90,11 +95,37 @@ export class NodeProcess implements SupervisedBroker {
   }
 
   async dispose(): Promise<void> {
-    const pid = this.epmd?.pid;
+    const { epmd } = this;
     this.epmd = undefined;
-    if (pid === undefined) return;
-    signalProcess(pid, 'SIGKILL');
-    await awaitGone([pid], KILLED_MS);
+    if (epmd === undefined) return;
+    const ended = once(epmd, 'exit');
+    epmd.kill('SIGKILL');
+    await within(ended, KILLED_MS, 'the end of epmd');
+  }
+
+  /**
+   * In RabbitMQ 3.10 the management plugin's event handler, when the broker stops, asks the very process that waits for it
+   * to end (application_controller), and both wait for five seconds. Removed beforehand, it asks while that process is
+   * free, and an orderly stop takes one second instead of six. Where there is no such handler nothing happens, and where
+   * this fails the stop is merely slower, so no failure is worth more than a line in the log.
+   */
+  private async silenceStatistics(): Promise<void> {
+    const call = `rpc:call('${this.spec.nodeName}', gen_event, delete_handler, [rabbit_event, rabbit_mgmt_db_handler, stop], 1000)`;
+    const name = [
+      '-start_epmd',
+      'false',
+      '-sname',
+      `stop-${process.pid}@localhost`,
+      '-kernel',
+      'inet_dist_use_interface',
+      '{127,0,0,1}',
+    ];
+    try {
+      const args = ['-noinput', '-hidden', ...name, '-eval', `${call}, erlang:halt().`];
+      await runCommand('erl', args, { timeoutMs: SILENCE_MS, env: this.spec.env });
+    } catch (error) {
+      console.error('the statistics could not be ended beforehand:', error);
+    }
   }
 
   /** The helpers of a server (port programs) end by themselves when its pipes close; one that does not is ended. */

@@ -7,8 +7,10 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { BrokerError, messageOf } from './errors';
 import { awaitGreeting } from './handshake';
+import { clearRun } from './leftover';
 import type { Supervision } from './supervise';
 import { SupervisorClient } from './supervisor-client';
 
@@ -25,6 +27,8 @@ export interface OwnBrokerSpec {
   readonly amqpUrl: string;
   readonly management: Management;
   readonly supervision: Supervision;
+  /** Of the supervisor, and with it of the docker command. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Files whose ends explain a failed start. */
   readonly logs: readonly string[];
   /** It died without having been told to. */
@@ -55,8 +59,8 @@ export class OwnBroker {
   /** @throws BrokerError `start-failed`; the signal's reason. In both cases nothing is left running. */
   static async launch(spec: OwnBrokerSpec, signal?: AbortSignal): Promise<OwnBroker> {
     const broker = new OwnBroker(spec);
-    broker.supervisor = await SupervisorClient.launch(spec.supervision, (how) => broker.noteDeath(how));
     try {
+      broker.supervisor = await SupervisorClient.launch({ ...spec, onDied: (how) => broker.noteDeath(how) });
       await broker.start(signal);
       return broker;
     } catch (error) {
@@ -90,7 +94,9 @@ export class OwnBroker {
       this.serverVersion = version;
     } catch (cause) {
       signal?.throwIfAborted();
-      throw new BrokerError('start-failed', `RabbitMQ did not start: ${messageOf(cause)}\n${this.logTails()}`, { cause });
+      throw new BrokerError('start-failed', `RabbitMQ did not start: ${messageOf(cause)}\n${this.logTails()}`, {
+        cause,
+      });
     } finally {
       if (watcher) this.deathWatchers.delete(watcher);
     }
@@ -124,7 +130,16 @@ export class OwnBroker {
   async stop(): Promise<void> {
     if (this.state === 'over') return;
     this.state = 'over';
-    await this.supervisor?.end();
+    const { dataDir, temporary } = this.spec.supervision;
+    try {
+      await this.supervisor?.end();
+    } catch (error) {
+      // Without its supervisor the broker may live on: it is stopped like the leftover of a run that was killed.
+      await clearRun(dataDir, () => undefined);
+      if (!(error instanceof BrokerError && error.code === 'supervisor-lost')) throw error;
+    } finally {
+      if (temporary) await rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    }
   }
 
   private require(state: 'up' | 'down'): SupervisorClient {

@@ -108,7 +108,10 @@ function main(): void {
   let supervisor: Supervisor | undefined;
   const input = createInterface({ input: process.stdin });
   input.on('line', (line) => {
-    if (supervisor) return supervisor.accept(JSON.parse(line) as Request);
+    if (supervisor) {
+      supervisor.accept(JSON.parse(line) as Request);
+      return;
+    }
     try {
       supervisor = new Supervisor(JSON.parse(line) as Supervision);
       say({ id: 0 });

@@ -22,6 +22,13 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+export interface LaunchOptions {
+  readonly supervision: Supervision;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The broker, or its supervisor, ended without having been told to. */
+  readonly onDied: (how: string) => void;
+}
+
 /** The longest request is an orderly stop with all its bounds reached. */
 const REPLY_MS = 15_000;
 
@@ -47,11 +54,12 @@ export class SupervisorClient {
   }
 
   /** @throws BrokerError when the supervisor cannot take the data folder. */
-  static async launch(supervision: Supervision, onDied: (how: string) => void): Promise<SupervisorClient> {
+  static async launch({ supervision, env, onDied }: LaunchOptions): Promise<SupervisorClient> {
     const { dataDir } = supervision;
     mkdirSync(join(dataDir, 'log'), { recursive: true });
     const log = openSync(join(dataDir, 'log', 'supervisor.log'), 'a');
     const child = spawn(process.execPath, [...supervisorScript(), dataDir], {
+      env,
       stdio: ['pipe', 'pipe', log],
       // Ctrl-C at our terminal is for the owner alone: it decides when the broker stops.
       detached: true,
@@ -92,7 +100,10 @@ export class SupervisorClient {
   }
 
   private hear(line: Reply | Notice): void {
-    if ('died' in line) return this.onDied(line.died);
+    if ('died' in line) {
+      this.onDied(line.died);
+      return;
+    }
     const waiting = this.waiting.get(line.id);
     this.waiting.delete(line.id);
     if (line.error === undefined) waiting?.resolve();
