@@ -1,0 +1,116 @@
+/** The master's settings: its environment variables, their defaults and limits, and what must hold between them. */
+import { nodeCount, parseWriteConcern, type WriteConcern } from '../../shared/protocol/write-concern';
+import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '../../shared/runtime/node-settings';
+import { flagField, namesField, wholeNumberField, wrong } from '../../shared/runtime/setting-fields';
+import {
+  type Environment,
+  readSettings,
+  type SettingFields,
+  type SettingRelation,
+  settingField,
+} from '../../shared/runtime/settings';
+
+const MEBIBYTE = 2 ** 20;
+
+/**
+ * JSON writes one byte of a message as six at worst (`\u0000`), and RabbitMQ refuses what is over 16 MiB: 2.5 MiB of message
+ * leave a mebibyte for the rest of the batch.
+ */
+const MESSAGE_BYTES_MAX = 2.5 * MEBIBYTE;
+
+export interface MasterSettings extends NodeSettings {
+  readonly secondaries: readonly string[];
+  readonly openMembership: boolean;
+  readonly defaultWriteConcern: WriteConcern;
+  readonly quorumAppend: boolean;
+  readonly suspectAfterMs: number;
+  readonly unhealthyAfterMs: number;
+  /** Largest message of an append, in UTF-8 bytes. */
+  readonly messageBytesMax: number;
+  readonly inFlightBytesMax: number;
+  /** Bound of each member's queue at the broker. */
+  readonly queueBytesMax: number;
+}
+
+const fields = {
+  ...nodeFields({ nodeId: 'master', httpPort: 8000 }),
+  SECONDARIES: namesField(),
+  OPEN_MEMBERSHIP: flagField(false),
+  DEFAULT_W: settingField<WriteConcern>((text) => {
+    const value = parseWriteConcern(text);
+    return value === null ? wrong(text, 'must be a whole number of 1 or more, majority or all') : { value };
+  }, 'all'),
+  QUORUM_APPEND: flagField(true),
+  SUSPECT_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 1500 }),
+  UNHEALTHY_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 3000 }),
+  MAX_MESSAGE_BYTES: settingField<number | null>(readMessageBytes, null),
+  MAX_IN_FLIGHT_BYTES: wholeNumberField({ min: 1, max: Number.MAX_SAFE_INTEGER, fallback: 64 * MEBIBYTE }),
+  QUEUE_MAX_BYTES: wholeNumberField({ min: 1, max: Number.MAX_SAFE_INTEGER, fallback: 256 * MEBIBYTE }),
+} satisfies SettingFields;
+
+const relations: readonly SettingRelation<typeof fields>[] = [
+  {
+    variable: 'SUSPECT_AFTER_MS',
+    needs: ['HEARTBEAT_INTERVAL_MS'],
+    fault: (of) =>
+      of.SUSPECT_AFTER_MS > 2 * of.HEARTBEAT_INTERVAL_MS
+        ? null
+        : `must be more than twice HEARTBEAT_INTERVAL_MS (${of.HEARTBEAT_INTERVAL_MS}), not ${of.SUSPECT_AFTER_MS}: one late heartbeat is no reason to suspect`,
+  },
+  {
+    variable: 'UNHEALTHY_AFTER_MS',
+    needs: ['SUSPECT_AFTER_MS'],
+    fault: (of) =>
+      of.UNHEALTHY_AFTER_MS > of.SUSPECT_AFTER_MS
+        ? null
+        : `must be more than SUSPECT_AFTER_MS (${of.SUSPECT_AFTER_MS}), not ${of.UNHEALTHY_AFTER_MS}`,
+  },
+  {
+    variable: 'SECONDARIES',
+    needs: ['NODE_ID'],
+    fault: (of) =>
+      of.SECONDARIES.includes(of.NODE_ID) ? `must not name the master itself, ${of.NODE_ID} (NODE_ID)` : null,
+  },
+  {
+    variable: 'DEFAULT_W',
+    needs: ['SECONDARIES', 'OPEN_MEMBERSHIP'],
+    fault: (of) => {
+      const n = nodeCount(of.SECONDARIES.length);
+      if (of.OPEN_MEMBERSHIP || typeof of.DEFAULT_W !== 'number' || of.DEFAULT_W <= n) return null;
+      return `must be at most ${n}, the master and SECONDARIES, not ${of.DEFAULT_W}`;
+    },
+  },
+  {
+    variable: 'MAX_MESSAGE_BYTES',
+    needs: ['MAX_BODY_BYTES'],
+    fault: (of) =>
+      (of.MAX_MESSAGE_BYTES ?? 0) <= of.MAX_BODY_BYTES
+        ? null
+        : `must be at most MAX_BODY_BYTES (${of.MAX_BODY_BYTES}), not ${of.MAX_MESSAGE_BYTES}`,
+  },
+];
+
+/** Reads the master's settings. Throws a `ConfigError` that names every fault. */
+export function readMasterSettings(environment: Environment = process.env): MasterSettings {
+  const values = readSettings(environment, fields, relations);
+  return Object.freeze({
+    ...nodeSettings(values),
+    secondaries: Object.freeze(values.SECONDARIES),
+    openMembership: values.OPEN_MEMBERSHIP,
+    defaultWriteConcern: values.DEFAULT_W,
+    quorumAppend: values.QUORUM_APPEND,
+    suspectAfterMs: values.SUSPECT_AFTER_MS,
+    unhealthyAfterMs: values.UNHEALTHY_AFTER_MS,
+    messageBytesMax: values.MAX_MESSAGE_BYTES ?? Math.min(MEBIBYTE, values.MAX_BODY_BYTES),
+    inFlightBytesMax: values.MAX_IN_FLIGHT_BYTES,
+    queueBytesMax: values.QUEUE_MAX_BYTES,
+  });
+}
+
+/** Left out it is a mebibyte, or the body's limit where that is smaller: who sets only the latter contradicts nothing. */
+function readMessageBytes(text: string): { readonly value: number } | { readonly fault: string } {
+  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : 0;
+  return value >= 1 && value <= MESSAGE_BYTES_MAX
+    ? { value }
+    : wrong(text, `must be a whole number from 1 to ${MESSAGE_BYTES_MAX}`);
+}

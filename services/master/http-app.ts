@@ -1,0 +1,44 @@
+/** The master's HTTP edge: which paths there are. What they answer is decided by the routes, what is true by the `MasterPort`. */
+import Router from '@koa/router';
+import type Koa from 'koa';
+import type { Logger } from 'pino';
+import type { WriteConcern } from '../../shared/protocol/write-concern';
+import { createHttpApp } from '../../shared/runtime/http-app';
+import { addProbeRoutes } from '../../shared/runtime/probe-routes';
+import { addReadingRoutes, noSuchEntry, seqParameter } from '../../shared/runtime/reading-routes';
+import { addAppendRoute } from './http-append-route';
+import type { MasterPort } from './http-ports';
+
+export interface MasterAppOptions {
+  readonly master: MasterPort;
+  readonly logger: Logger;
+  /** Aborts when the server stops: `HttpServer.stopping`. */
+  readonly stopping: AbortSignal;
+  readonly settings: {
+    readonly defaultWriteConcern: WriteConcern;
+    readonly messageBytesMax: number;
+    readonly http: { readonly bodyBytesMax: number; readonly apiToken: string | null };
+  };
+}
+
+export function createMasterApp({ master, logger, stopping, settings }: MasterAppOptions): Koa {
+  const { http, defaultWriteConcern, messageBytesMax } = settings;
+  const router = new Router();
+  addAppendRoute(router, { master, defaultWriteConcern, messageBytesMax, bodyBytesMax: http.bodyBytesMax });
+  addReadingRoutes(router, { reader: master.reader, stopping });
+  addReplicationRoute(router, master);
+  addProbeRoutes(router, () => master.readiness());
+  router.get('/health', (ctx) => {
+    ctx.body = master.health();
+  });
+  return createHttpApp({ logger, router, stopping, apiToken: http.apiToken });
+}
+
+function addReplicationRoute(router: Router, master: MasterPort): void {
+  router.get('/messages/:seq/replication', (ctx) => {
+    const seq = seqParameter(ctx.params.seq);
+    const state = master.replication(seq);
+    if (state === null) throw noSuchEntry(seq, master.reader.position());
+    ctx.body = { seq, acks: state.acks, committed: state.committed, w: state.acks.length };
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * How each outcome of an append is told to its client: the status table of `POST /messages`. Every problem says in `stored`
+ * whether the entry is in the log: `false` (in none, now or later), `true` (in the master's, and on its way), or `"unknown"`.
+ */
+import type { Context } from 'koa';
+import {
+  invalidRequest,
+  PROBLEM_KINDS,
+  type Problem,
+  type ProblemKind,
+  sendProblem,
+} from '../../shared/runtime/problem';
+import type { AppendOutcome, MissingNode, Refusal } from './core/append';
+
+type OutcomeOf<Name extends AppendOutcome['outcome']> = Extract<AppendOutcome, { readonly outcome: Name }>;
+type Unresolved = OutcomeOf<'unresolved'>;
+
+const KINDS = {
+  unsatisfiable: { name: 'unsatisfiable-write-concern', status: 400, title: 'More nodes than there are' },
+  idConflict: { name: 'id-conflict', status: 409, title: 'The id belongs to another message' },
+} as const satisfies Record<string, ProblemKind>;
+
+const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
+  'no-quorum': { name: 'no-quorum', status: 503, title: 'Read-only: too few nodes are alive' },
+  recovering: { name: 'recovering', status: 503, title: 'The master is starting' },
+  standby: { name: 'standby', status: 503, title: 'This node is not the master' },
+  overloaded: { name: 'overloaded', status: 503, title: 'Too much is under way' },
+  storage: { name: 'storage', status: 503, title: 'The log cannot be written' },
+  'shutting-down': PROBLEM_KINDS.shuttingDown,
+  deposed: { name: 'deposed', status: 503, title: 'Another master reigns' },
+};
+
+const TIMEOUT: ProblemKind = { name: 'write-concern-timeout', status: 504, title: 'The write concern is not met yet' };
+
+/** When a client that was waiting may ask again, in seconds: by then another process can listen here. */
+const RETRY_AFTER_S = 1;
+
+export function sendOutcome(ctx: Context, outcome: AppendOutcome): void {
+  if (outcome.outcome === 'acknowledged') sendAcknowledged(ctx, outcome);
+  else sendProblem(ctx, problemOfOutcome(outcome));
+}
+
+/** A problem of an append that is in no log and never will be. */
+export function notStored(problem: Problem): Problem {
+  return { ...problem, members: { ...problem.members, stored: false } };
+}
+
+/** The entry's bytes with `w` and `acks` put before the closing brace: nobody parses or writes the message again. */
+function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: OutcomeOf<'acknowledged'>): void {
+  const rest = Buffer.from(`,"w":${w},"acks":${JSON.stringify(acks)}}`);
+  ctx.status = repeated ? 200 : 201;
+  ctx.set('Location', `/messages/${seq}`);
+  ctx.set('Content-Type', 'application/json');
+  ctx.body = Buffer.concat([entry.subarray(0, -1), rest]);
+}
+
+function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
+  switch (outcome.outcome) {
+    case 'unsatisfiable':
+      return notStored(unsatisfiable(outcome));
+    case 'id-conflict':
+      return notStored(idConflict(outcome));
+    case 'id-reserved':
+      return notStored(invalidRequest([{ path: 'id', message: ID_RESERVED }]));
+    case 'refused':
+      return notStored(refused(outcome));
+    case 'unresolved':
+      return unresolved(outcome);
+  }
+}
+
+const ID_RESERVED = 'must not have the form of the ids that masters make; this one was never given';
+
+function unsatisfiable({ w, nodes }: OutcomeOf<'unsatisfiable'>): Problem {
+  const detail = `w asks for ${w} nodes, and this log has ${nodes}`;
+  return { kind: KINDS.unsatisfiable, detail, members: { w, nodes } };
+}
+
+function idConflict({ seq }: OutcomeOf<'id-conflict'>): Problem {
+  const detail = `entry ${seq} has this id and another message; to append a new message, give it a new id`;
+  return { kind: KINDS.idConflict, detail, members: { seq } };
+}
+
+function refused({ problem, detail, retryAfterS, quorum, missing }: OutcomeOf<'refused'>): Problem {
+  return {
+    kind: REFUSALS[problem],
+    detail,
+    members: { quorum, missing: missing.map(shownMissing) },
+    headers: { 'Retry-After': String(retryAfterS) },
+  };
+}
+
+function shownMissing({ id, status, lastSeenMs }: MissingNode): MissingNode {
+  return { id, status, lastSeenMs };
+}
+
+function unresolved({ problem, seq, id, w, acks, stored }: Unresolved): Problem {
+  const members = { seq, id, w, acks, stored };
+  if (problem === 'write-concern-timeout') {
+    return { kind: TIMEOUT, detail: timeoutDetail({ seq, w, held: acks.length }), members };
+  }
+  const why = problem === 'deposed' ? 'this master lost its reign' : 'this master stops';
+  const detail = `${why} while entry ${seq} waited for ${w} nodes; retry with the id ${id}: it is appended once at most`;
+  return { kind: REFUSALS[problem], detail, members, headers: { 'Retry-After': String(RETRY_AFTER_S) } };
+}
+
+function timeoutDetail({ seq, w, held }: { readonly seq: number; readonly w: number; readonly held: number }): string {
+  return `entry ${seq} is in the log and goes on replicating: ${held} of ${w} nodes are known to hold it; to retry with the same id is safe`;
+}

@@ -1,0 +1,65 @@
+/**
+ * `POST /messages`: read the request, hand it to the master, answer with what came of it.
+ *
+ * A client may wait for its write concern for an hour, hundreds at a time, each with a message of a mebibyte. So reading and
+ * handing over happen in functions that have returned before the wait begins: an async function keeps its variables while it
+ * waits, and nothing that waits here has ever had the message in one.
+ */
+import type Router from '@koa/router';
+import type { Context } from 'koa';
+import type { WriteConcern } from '../../shared/protocol/write-concern';
+import { requestIdOf } from '../../shared/runtime/http-app';
+import { createJsonBodyReader, type JsonBodyReader } from '../../shared/runtime/json-body';
+import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '../../shared/runtime/problem';
+import { waitSignal } from '../../shared/runtime/wait-signal';
+import type { AppendOutcome } from './core/append';
+import { notStored, sendOutcome } from './http-append-answer';
+import { parseAppendRequest, readIdHeader } from './http-append-request';
+import type { MasterPort } from './http-ports';
+
+export interface AppendOptions {
+  readonly master: MasterPort;
+  readonly defaultWriteConcern: WriteConcern;
+  /** Largest message, in UTF-8 bytes. */
+  readonly messageBytesMax: number;
+  readonly bodyBytesMax: number;
+}
+
+type Begun = { readonly outcome: Promise<AppendOutcome> } | { readonly problem: Problem };
+
+export function addAppendRoute(router: Router, options: AppendOptions): void {
+  const readBody = createJsonBodyReader({ bytesMax: options.bodyBytesMax });
+  router.post('/messages', (ctx) => answerAppend(ctx, options, readBody));
+}
+
+async function answerAppend(ctx: Context, options: AppendOptions, readBody: JsonBodyReader): Promise<void> {
+  try {
+    const begun = await beginAppend(ctx, options, readBody);
+    if ('problem' in begun) sendProblem(ctx, notStored(begun.problem));
+    else sendOutcome(ctx, await begun.outcome);
+  } catch (cause) {
+    throw new ProblemError(appendFailed(ctx), { cause });
+  }
+}
+
+async function beginAppend(ctx: Context, options: AppendOptions, readBody: JsonBodyReader): Promise<Begun> {
+  const body = await readBody(ctx);
+  if ('problem' in body) return body;
+  const { defaultWriteConcern, messageBytesMax, master } = options;
+  const parsed = parseAppendRequest(body.value, readIdHeader(ctx.req), defaultWriteConcern);
+  if ('faults' in parsed) return { problem: invalidRequest(parsed.faults) };
+  const messageBytes = Buffer.byteLength(parsed.request.message);
+  if (messageBytes > messageBytesMax) return { problem: messageTooLarge(messageBytes, messageBytesMax) };
+  return { outcome: master.append(parsed.request, waitSignal(ctx.res)) };
+}
+
+function messageTooLarge(bytes: number, bytesMax: number): Problem {
+  const detail = `the message has ${bytes} bytes in UTF-8; the most that this log takes is ${bytesMax}`;
+  return { kind: PROBLEM_KINDS.tooLarge, detail, members: { bytes, bytesMax } };
+}
+
+/** Nobody can say how far the append got. */
+function appendFailed(ctx: Context): Problem {
+  const detail = `the master failed while it appended; its log says more under request ${requestIdOf(ctx)}`;
+  return { kind: PROBLEM_KINDS.internal, detail, members: { stored: 'unknown' } };
+}

@@ -1,0 +1,28 @@
+/** `GET /faults` and `PUT /faults`: which faults a secondary has, and changing them. A wrong PUT changes nothing. */
+import type Router from '@koa/router';
+import { createJsonBodyReader } from '../../shared/runtime/json-body';
+import { invalidRequest, sendProblem } from '../../shared/runtime/problem';
+import { requestFaults } from '../../shared/runtime/request-faults';
+import { faultChangeSchema } from './fault-settings';
+import type { SecondaryPort } from './http-ports';
+
+export function addFaultRoutes(router: Router, secondary: SecondaryPort, bodyBytesMax: number): void {
+  const readBody = createJsonBodyReader({ bytesMax: bodyBytesMax });
+  router.get('/faults', (ctx) => {
+    ctx.body = secondary.faults();
+  });
+  router.put('/faults', async (ctx) => {
+    const body = await readBody(ctx);
+    if ('problem' in body) {
+      sendProblem(ctx, body.problem);
+      return;
+    }
+    const change = faultChangeSchema.safeParse(body.value);
+    if (!change.success) {
+      sendProblem(ctx, invalidRequest(requestFaults(change.error)));
+      return;
+    }
+    secondary.setFaults(change.data);
+    ctx.body = secondary.faults();
+  });
+}

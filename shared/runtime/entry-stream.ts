@@ -1,0 +1,89 @@
+/**
+ * Entries on their way to a client: chunk by chunk, as bytes that nobody parses, however long the log is. The next chunk is
+ * read when the client has taken the last one, so a slow reader costs two chunks of memory and a client that left costs nothing.
+ */
+import { Readable } from 'node:stream';
+import type { LogReader } from './log-reader';
+
+/** How entries are written one after the other. */
+export interface EntryFormat {
+  readonly mediaType: string;
+  readonly open: Buffer;
+  /** Between two entries. */
+  readonly separator: Buffer;
+  /** After the last entry. */
+  readonly close: Buffer;
+  /** The whole answer when there is no entry. */
+  readonly empty: Buffer;
+}
+
+export const JSON_ARRAY: EntryFormat = {
+  mediaType: 'application/json',
+  open: Buffer.from('['),
+  separator: Buffer.from(','),
+  close: Buffer.from(']'),
+  empty: Buffer.from('[]'),
+};
+
+export const JSON_LINES: EntryFormat = {
+  mediaType: 'application/x-ndjson',
+  open: Buffer.alloc(0),
+  separator: Buffer.from('\n'),
+  close: Buffer.from('\n'),
+  empty: Buffer.alloc(0),
+};
+
+/** Seqs, both inclusive; empty when `to` is below `from`. */
+export interface SeqRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Bytes of entries read at a time: large enough that reading costs little, small enough for many slow readers at once. */
+export const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * The entries of a range: one buffer when they fit into a chunk, else a stream. The stream fails, and so cuts the answer
+ * short, when the log loses entries of the range under way: an array that ended early would look whole.
+ */
+export async function entriesBody(
+  reader: LogReader,
+  { from, to }: SeqRange,
+  format: EntryFormat,
+): Promise<Buffer | Readable> {
+  if (from > to) return format.empty;
+  const entries = await reader.read({ from, to, maxBytes: CHUNK_BYTES });
+  if (entries.length === 0) return format.empty;
+  const next = from + entries.length;
+  const first = framed(entries, format, { isFirst: true, isLast: next > to });
+  if (next > to) return first;
+  const chunks = chunksAfter(first, { reader, range: { from: next, to }, format });
+  return Readable.from(chunks, { objectMode: false, highWaterMark: CHUNK_BYTES });
+}
+
+async function* chunksAfter(
+  first: Buffer,
+  { reader, range, format }: { readonly reader: LogReader; readonly range: SeqRange; readonly format: EntryFormat },
+): AsyncGenerator<Buffer> {
+  yield first;
+  let next = range.from;
+  while (next <= range.to) {
+    const entries = await reader.read({ from: next, to: range.to, maxBytes: CHUNK_BYTES });
+    if (entries.length === 0) throw new Error(`entry ${next} of ${range.from}…${range.to} is not visible any more`);
+    next += entries.length;
+    yield framed(entries, format, { isFirst: false, isLast: next > range.to });
+  }
+}
+
+function framed(
+  entries: readonly Uint8Array[],
+  { open, separator, close }: EntryFormat,
+  { isFirst, isLast }: { readonly isFirst: boolean; readonly isLast: boolean },
+): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const entry of entries) {
+    parts.push(parts.length === 0 && isFirst ? open : separator, entry);
+  }
+  if (isLast) parts.push(close);
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,115 @@
+/**
+ * Reading the log over HTTP, the same on every node: `GET /messages` and `GET /messages/:seq`. A reader gets the log as it was
+ * at the moment when its request was taken; the headers say which moment that was.
+ */
+import type Router from '@koa/router';
+import type { Context } from 'koa';
+import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './entry-stream';
+import type { LogReader, ReaderPosition } from './log-reader';
+import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from './problem';
+import { EVERYTHING, parseReadingQuery, type ReadingQuery } from './reading-query';
+import { WAIT_MS_MAX, waitSignal } from './wait-signal';
+
+export interface ReadingOptions {
+  readonly reader: LogReader;
+  /** Aborts when the server stops: whoever waits is told so. */
+  readonly stopping: AbortSignal;
+}
+
+const FORMATS: readonly EntryFormat[] = [JSON_ARRAY, JSON_LINES];
+const MEDIA_TYPES = FORMATS.map(({ mediaType }) => mediaType);
+
+export function addReadingRoutes(router: Router, options: ReadingOptions): void {
+  router.get('/messages', (ctx) => sendEntries(ctx, options));
+  router.get('/messages/:seq', (ctx) => sendEntry(ctx, options.reader, seqParameter(ctx.params.seq)));
+}
+
+/** The seq in a path. Throws the problem of one that is no number. */
+export function seqParameter(text: string | undefined): number {
+  if (text !== undefined && /^[0-9]+$/.test(text)) return Number(text);
+  throw new ProblemError(invalidRequest([{ path: 'seq', message: 'must be a whole number of 1 or more' }]));
+}
+
+/** The problem of a seq that names no entry here. */
+export function noSuchEntry(seq: number, { head }: ReaderPosition): ProblemError {
+  const detail = `there is no entry ${seq} here; the head is ${head}`;
+  return new ProblemError({ kind: PROBLEM_KINDS.notFound, detail });
+}
+
+async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions): Promise<void> {
+  const format = formatFor(ctx);
+  const query = queryOf(ctx);
+  if (query.minSeq > reader.position().head && !(await waitForSeq(ctx, query, { reader, stopping }))) return;
+  const position = reader.position();
+  const end = query.committed ? position.commit : position.head;
+  const range = await rangeOf(query, end, reader);
+  const body = await entriesBody(reader, range, format);
+  setPosition(ctx, position);
+  if (query.id === null && range.to < end) ctx.set('Link', nextLink(ctx, range.to + 1));
+  ctx.set('Vary', 'Accept');
+  ctx.set('Content-Type', format.mediaType);
+  ctx.status = 200;
+  ctx.body = body;
+}
+
+async function sendEntry(ctx: Context, reader: LogReader, seq: number): Promise<void> {
+  const position = reader.position();
+  const [entry] = seq < 1 || seq > position.head ? [] : await reader.read({ from: seq, to: seq, maxBytes: 1 });
+  if (entry === undefined) throw noSuchEntry(seq, position);
+  setPosition(ctx, position);
+  ctx.set('Content-Type', 'application/json');
+  ctx.status = 200;
+  ctx.body = Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength);
+}
+
+function formatFor(ctx: Context): EntryFormat {
+  const accepted = ctx.headers.accept === undefined ? JSON_ARRAY.mediaType : ctx.accepts([...MEDIA_TYPES]);
+  const format = FORMATS.find(({ mediaType }) => mediaType === accepted);
+  if (format !== undefined) return format;
+  const detail = `entries come as ${MEDIA_TYPES.join(' or ')}, not as ${ctx.get('Accept')}`;
+  throw new ProblemError({ kind: PROBLEM_KINDS.notAcceptable, detail });
+}
+
+function queryOf(ctx: Context): ReadingQuery {
+  if (ctx.querystring === '') return EVERYTHING;
+  const read = parseReadingQuery(ctx.query);
+  if ('faults' in read) throw new ProblemError(invalidRequest(read.faults));
+  return read.query;
+}
+
+/** Waits until the query's seq is visible; false when the problem of one that stayed away has been sent. */
+async function waitForSeq(ctx: Context, { minSeq, timeoutMs }: ReadingQuery, { reader, stopping }: ReadingOptions) {
+  const signal = waitSignal(ctx.res, stopping);
+  const bound = timeoutMs === null ? null : Math.min(timeoutMs, WAIT_MS_MAX);
+  if (await reader.whenVisible(minSeq, { timeoutMs: bound, signal })) return true;
+  const { head } = reader.position();
+  if (stopping.aborted) {
+    const detail = `entry ${minSeq} is not visible here yet, and this node stops; ask another one`;
+    sendProblem(ctx, { kind: PROBLEM_KINDS.shuttingDown, detail, members: { minSeq, head } });
+  } else {
+    const detail = `entry ${minSeq} is not visible here yet: the head is ${head}`;
+    sendProblem(ctx, { kind: PROBLEM_KINDS.notYetVisible, detail, members: { minSeq, head } });
+  }
+  return false;
+}
+
+async function rangeOf({ from, limit, id }: ReadingQuery, end: number, reader: LogReader): Promise<SeqRange> {
+  if (id !== null) {
+    const seq = await reader.findId(id);
+    return seq === null || seq < from || seq > end ? { from, to: from - 1 } : { from: seq, to: seq };
+  }
+  return { from, to: limit === null ? end : Math.min(end, from + limit - 1) };
+}
+
+function setPosition(ctx: Context, { head, commit, epoch }: ReaderPosition): void {
+  ctx.set('Rlog-Head', String(head));
+  ctx.set('Rlog-Commit', String(commit));
+  ctx.set('Rlog-Epoch', String(epoch));
+}
+
+/** Where the answer goes on: the same query from the next seq. */
+function nextLink(ctx: Context, from: number): string {
+  const query = new URLSearchParams(ctx.querystring);
+  query.set('from', String(from));
+  return `</messages?${query.toString()}>; rel="next"`;
+}

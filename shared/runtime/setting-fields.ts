@@ -1,0 +1,115 @@
+/**
+ * The kinds of setting that the services have. Each says in its fault what it must be and what it was, except where the text
+ * may hold a password.
+ */
+import type { z } from 'zod';
+import { NAME_PATTERN } from '../protocol/topology';
+import { type ReadText, settingField } from './settings';
+
+type Field<Value> = z.ZodType<Value, string | undefined>;
+
+const NAME_RULE = '1 to 64 letters, digits, "-" or "_"';
+const HOST_PATTERN = /^[A-Za-z0-9._:%-]+$/;
+
+/** A whole number from `min` to `max`, both included. */
+export function wholeNumberField(range: { min: number; max: number; fallback?: number }): Field<number> {
+  return settingField((text) => {
+    const value = /^-?[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= range.min && value <= range.max
+      ? { value }
+      : wrong(text, `must be a whole number from ${range.min} to ${range.max}`);
+  }, range.fallback);
+}
+
+/** A probability from 0 to 1. */
+export function rateField(fallback: number): Field<number> {
+  return settingField((text) => {
+    const value = /^(?:[0-9]+\.?[0-9]*|\.[0-9]+)$/.test(text) ? Number(text) : Number.NaN;
+    return value >= 0 && value <= 1 ? { value } : wrong(text, 'must be a number from 0 to 1');
+  }, fallback);
+}
+
+/** `true` or `false`. */
+export function flagField(fallback: boolean): Field<boolean> {
+  return settingField(
+    (text) => (text === 'true' || text === 'false' ? { value: text === 'true' } : wrong(text, 'must be true or false')),
+    fallback,
+  );
+}
+
+/** One of a few words. */
+export function wordField<Word extends string>(words: readonly Word[], fallback: Word): Field<Word> {
+  return settingField<Word>((text) => {
+    const value = words.find((word) => word === text);
+    return value === undefined ? wrong(text, `must be one of ${words.join(', ')}`) : { value };
+  }, fallback);
+}
+
+/** A node's id or a log's name. */
+export function nameField(fallback?: string): Field<string> {
+  return settingField(
+    (text) => (NAME_PATTERN.test(text) ? { value: text } : wrong(text, `must be ${NAME_RULE}`)),
+    fallback,
+  );
+}
+
+/** Distinct names, comma-separated; none when left out. */
+export function namesField(): Field<readonly string[]> {
+  return settingField<readonly string[]>((text) => {
+    const names = text.split(',').map((name) => name.trim());
+    const bad = names.filter((name) => !NAME_PATTERN.test(name));
+    if (bad.length > 0) return wrong(bad.join('", "'), `must be names of ${NAME_RULE}, comma-separated`);
+    const twice = names.filter((name, at) => names.indexOf(name) !== at);
+    if (twice.length > 0) return { fault: `must be distinct: ${[...new Set(twice)].join(', ')} is named twice` };
+    return { value: names };
+  }, []);
+}
+
+/** A host name or address to listen at. */
+export function hostField(fallback: string): Field<string> {
+  return settingField(
+    (text) => (HOST_PATTERN.test(text) ? { value: text } : wrong(text, 'must be a host name or an IP address')),
+    fallback,
+  );
+}
+
+/** An address of a web server, without a slash at its end; null when left out. */
+export function webUrlField(): Field<string | null> {
+  return settingField<string | null>(
+    (text) =>
+      isUrl(text, ['http:', 'https:'])
+        ? { value: text.replace(/\/+$/, '') }
+        : { fault: 'must be an http:// or https:// URL' },
+    null,
+  );
+}
+
+/** Addresses of brokers, comma-separated, in the order to try them. They hold passwords, so a fault does not show them. */
+export function brokerUrlsField(fallback: string): Field<readonly string[]> {
+  return settingField<readonly string[]>(
+    (text) => {
+      const urls = text.split(',').map((url) => url.trim());
+      const bad = urls.findIndex((url) => !isUrl(url, ['amqp:', 'amqps:']));
+      if (bad < 0) return { value: urls };
+      return { fault: `must be amqp:// or amqps:// URLs, comma-separated; number ${bad + 1} is not` };
+    },
+    [fallback],
+  );
+}
+
+/** Any text. */
+export function textField(fallback: string | null): Field<string | null> {
+  return settingField<string | null>((value) => ({ value }), fallback);
+}
+
+/** A fault that shows the text, cut to a length that keeps the report readable. */
+export function wrong(text: string, must: string): ReadText<never> {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return { fault: `${must}, not "${shown}"` };
+}
+
+function isUrl(text: string, protocols: readonly string[]): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocols.includes(protocol) && hostname !== '';
+}
