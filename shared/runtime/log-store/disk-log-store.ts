@@ -1,0 +1,160 @@
+/**
+ * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment files). The parts do
+ * not know each other; this file keeps them in step.
+ *
+ * The appended view changes in the call itself, the disk follows through the group writer's queue. When the disk refuses a group,
+ * the view goes back to what is durable, so the next append is expected behind that. Reads take the newest records from the
+ * cache, which holds everything that is not on the disk yet, and the rest from the files.
+ *
+ * Files in the folder: `store.json` (who this is; written last when a store is made), `promise.json`, `synced` (the marker),
+ * `0000000000000001.log` … (segments), `lock`.
+ */
+import type { LogOutline } from '../../protocol/log-outline';
+import type { LogRecord } from '../../protocol/record';
+import { FrameKind } from './frame';
+import { GroupWriter } from './group-writer';
+import type { IdIndex } from './id-index';
+import type { LogStore, Promised, ReadLimits } from './log-store';
+import { seqOfGeneratedId, takeRecords } from './record-kind';
+import type { SegmentedLog } from './segmented-log';
+import { closedFault, fatalFault, isPassing } from './storage-fault';
+import { TailCache } from './tail-cache';
+
+export interface DiskLogStoreParts {
+  readonly storeId: string;
+  readonly promised: Promised;
+  /** The log's shape: one to keep and one to hand out. */
+  readonly outline: LogOutline;
+  readonly opened: LogOutline;
+  readonly log: SegmentedLog;
+  readonly ids: IdIndex;
+  readonly cacheBytes: number;
+  readonly writePromise: (promised: Promised) => Promise<void>;
+  /** Gives the folder free; called last. */
+  readonly release: () => Promise<void>;
+}
+
+export class DiskLogStore implements LogStore {
+  readonly kind = 'disk';
+  readonly storeId: string;
+  readonly opened: LogOutline;
+  promised: Promised;
+
+  private readonly outline: LogOutline;
+  private readonly cache: TailCache;
+  private readonly writer: GroupWriter;
+  /** Rises when records are taken back, so that a read which was under way knows that it may have seen them. */
+  private generation = 0;
+  /** Promises are saved one after the other. */
+  private savingPromise: Promise<void> = Promise.resolve();
+  private closing: Promise<void> | null = null;
+
+  constructor(private readonly parts: DiskLogStoreParts) {
+    this.storeId = parts.storeId;
+    this.opened = parts.opened;
+    this.promised = parts.promised;
+    this.outline = parts.outline;
+    this.cache = new TailCache(parts.cacheBytes, parts.outline.lastIndex);
+    this.writer = new GroupWriter(parts.log, {
+      onDurable: () => this.cache.evict(this.writer.stableIndex),
+      onRefused: (index) => this.takeBack(index),
+    });
+  }
+
+  get durableIndex(): number {
+    return this.parts.log.lastIndex;
+  }
+
+  get checksum(): number {
+    return this.parts.log.running;
+  }
+
+  async append(records: readonly LogRecord[]): Promise<void> {
+    this.checkWritable();
+    const kinds = takeRecords(this.outline, records);
+    this.cache.add(records);
+    records.forEach(({ id, index }, at) => {
+      if (kinds[at] === FrameKind.namedEntry && id !== null) this.parts.ids.add(id, index);
+    });
+    return this.writer.append(records, kinds);
+  }
+
+  async savePromise(promised: Promised): Promise<void> {
+    this.checkWritable();
+    const saving = this.savingPromise.then(() => this.save(promised));
+    this.savingPromise = saving.catch(() => undefined);
+    return saving;
+  }
+
+  async truncateAfter(index: number): Promise<void> {
+    this.checkWritable();
+    if (index < this.outline.lastIndex) this.takeBack(index);
+    return this.writer.truncateAfter(index);
+  }
+
+  async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
+    const first = Math.max(from, 1);
+    for (;;) {
+      if (this.closing !== null) throw closedFault();
+      if (first > Math.min(limits.to, this.outline.lastIndex)) return [];
+      if (first >= this.cache.firstIndex) return this.cache.read(first, limits);
+      const { generation } = this;
+      try {
+        const records = await this.parts.log.read(first, {
+          ...limits,
+          to: Math.min(limits.to, this.cache.firstIndex - 1),
+        });
+        if (generation === this.generation) return records;
+      } catch (error) {
+        if (generation === this.generation) throw error;
+      }
+    }
+  }
+
+  seqOfId(id: string): number | null {
+    const seq = seqOfGeneratedId(this.outline, id);
+    if (seq !== null) return seq;
+    const index = this.parts.ids.find(id);
+    return index === null ? null : this.outline.seqAt(index);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeAll();
+    return this.closing;
+  }
+
+  private async save(promised: Promised): Promise<void> {
+    if (this.writer.failure !== null) throw this.writer.failure;
+    try {
+      await this.parts.writePromise(promised);
+    } catch (cause) {
+      const fault = isPassing(cause) ? cause : fatalFault('the promise could not be made durable', cause);
+      if (fault.fatal) this.writer.fail(fault);
+      throw fault;
+    }
+    this.promised = promised;
+  }
+
+  /** The appended view ends at `index` from now on. */
+  private takeBack(index: number): void {
+    this.generation += 1;
+    this.outline.truncateAfter(index);
+    this.cache.truncateAfter(index);
+    this.parts.ids.cutAfter(index);
+  }
+
+  private async closeAll(): Promise<void> {
+    await this.writer.drain();
+    await this.savingPromise;
+    try {
+      await this.parts.log.close();
+    } finally {
+      await this.parts.release();
+    }
+  }
+
+  private checkWritable(): void {
+    if (this.closing !== null) throw closedFault();
+    if (this.writer.failure !== null) throw this.writer.failure;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The few file operations that the disk store is built from, as a port: a test double can then stop at every one of them,
+ * forget what was not synced and tear what was being written (tests/support of the crash tests). Nothing here decides anything.
+ *
+ * Positions are always explicit, so there is no hidden file offset. A write either writes all its bytes or rejects, possibly
+ * with a part of them written; the caller knows its last good end and cuts back to it.
+ */
+import fs from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+export interface OpenFile {
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Fills `into` as far as the file goes; the number of bytes read. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** As `read`, for a look-up that has to answer at once. */
+  readSync(into: Uint8Array, position: number): number;
+  /** fdatasync: the bytes, and the size that is needed to read them, survive a power loss. */
+  sync(): Promise<void>;
+  truncate(size: number): Promise<void>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface FileSystem {
+  /** Makes the folder and its parents, durably. */
+  makeDirectory(path: string): Promise<void>;
+  /** Names in a folder, in no order. */
+  list(path: string): Promise<readonly string[]>;
+  /** `create` empties a file that exists; `read` and `write` need one that exists. */
+  open(path: string, mode: 'create' | 'read' | 'write'): Promise<OpenFile>;
+  /** The whole file; null when there is none. */
+  readAll(path: string): Promise<Buffer | null>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Makes creations, renames and removals in the folder durable. */
+  syncDirectory(path: string): Promise<void>;
+}
+
+const FLAGS = { create: 'w+', read: 'r', write: 'r+' } as const;
+
+/** Raw descriptors and callbacks: `FileHandle` costs several times as much for each small write. */
+class NodeFile implements OpenFile {
+  constructor(private readonly fd: number) {}
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const from = done;
+      done += await call<number>((cb) => fs.write(this.fd, bytes, from, bytes.length - from, position + from, cb));
+    }
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    let done = 0;
+    while (done < into.length) {
+      const from = done;
+      const count = await call<number>((cb) =>
+        fs.read(this.fd, into, from, into.length - from, position + from, (error, n) => cb(error, n)),
+      );
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  readSync(into: Uint8Array, position: number): number {
+    let done = 0;
+    while (done < into.length) {
+      const count = fs.readSync(this.fd, into, done, into.length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  sync(): Promise<void> {
+    return call<void>((cb) => fs.fdatasync(this.fd, (error) => cb(error, undefined)));
+  }
+
+  truncate(size: number): Promise<void> {
+    return call<void>((cb) => fs.ftruncate(this.fd, size, (error) => cb(error, undefined)));
+  }
+
+  async size(): Promise<number> {
+    return (await call<fs.Stats>((cb) => fs.fstat(this.fd, cb))).size;
+  }
+
+  close(): Promise<void> {
+    return call<void>((cb) => fs.close(this.fd, (error) => cb(error ?? null, undefined)));
+  }
+}
+
+export const nodeFileSystem: FileSystem = {
+  async makeDirectory(path) {
+    const first = await fs.promises.mkdir(path, { recursive: true });
+    if (first === undefined) return;
+    for (let at = resolve(path); at.length >= resolve(first).length; at = dirname(at)) {
+      await nodeFileSystem.syncDirectory(dirname(at));
+    }
+  },
+
+  list: (path) => fs.promises.readdir(path),
+
+  open: async (path, mode) => new NodeFile(await call<number>((cb) => fs.open(path, FLAGS[mode], 0o640, cb))),
+
+  async readAll(path) {
+    try {
+      return await fs.promises.readFile(path);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return null;
+      throw error;
+    }
+  },
+
+  rename: (from, to) => fs.promises.rename(from, to),
+
+  remove: (path) => fs.promises.unlink(path),
+
+  /** Windows can neither open a folder nor needs to: its renames are journaled. */
+  async syncDirectory(path) {
+    if (process.platform === 'win32') return;
+    const handle = await fs.promises.open(path, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+};
+
+/** The system's name of an error, as `ENOSPC`; '' for none. */
+export function errorCode(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return '';
+  return typeof error.code === 'string' ? error.code : '';
+}
+
+type Callback<T> = (error: Error | null, value: T) => void;
+
+function call<T>(start: (callback: Callback<T>) => void): Promise<T> {
+  return new Promise((done, fail) => {
+    start((error, value) => {
+      if (error) fail(error);
+      else done(value);
+    });
+  });
+}

@@ -1,0 +1,79 @@
+/**
+ * Walks over the frames of a segment file and verifies each: header, place in the log, running CRC. Used by the scan at
+ * open, by reads and by truncation, so that there is one opinion on what a good frame is.
+ *
+ * The walk never judges what a bad frame means; it says where and why it ended (tail-verdict.ts judges).
+ */
+import type { OpenFile } from './file-system';
+import { FRAME_HEADER_BYTES, FrameHeader, frameBytes, readFrameHeader } from './frame';
+
+/** Where a walk stands: behind the frame of `index`, which ends at `offset` of the file. */
+export interface ScanPlace {
+  readonly offset: number;
+  readonly index: number;
+  readonly running: number;
+}
+
+/**
+ * Why a walk ended. `end`: at the end of what it was given. `short`: the last frame, or its header, goes on behind the end.
+ * `bad`: there is no good frame at this place. `enough`: the visitor wants no more.
+ */
+export type ScanStop = 'end' | 'short' | 'bad' | 'enough';
+
+export interface ScanEnd extends ScanPlace {
+  readonly stop: ScanStop;
+  /** For `bad`: what is wrong, to follow "record 5". */
+  readonly fault: string;
+  /** For `short` with a good header: bytes of the whole frame; else 0. */
+  readonly frameSize: number;
+}
+
+/** Takes a good frame; false ends the walk behind it. The bytes are a view of a buffer that a later chunk may overwrite. */
+export type FrameVisitor = (header: FrameHeader, bytes: Buffer, offset: number, runningBefore: number) => boolean;
+
+/** Walks over the frames in `buffer`, whose first byte lies at `from.offset` of the file. */
+export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor): ScanEnd {
+  const header = new FrameHeader();
+  let { index, running } = from;
+  let at = 0;
+  const ended = (stop: ScanStop, fault = '', frameSize = 0): ScanEnd => {
+    return { offset: from.offset + at, index, running, stop, fault, frameSize };
+  };
+  for (;;) {
+    if (at === buffer.length) return ended('end');
+    if (buffer.length - at < FRAME_HEADER_BYTES) return ended('short');
+    if (!readFrameHeader(buffer, at, header)) return ended('bad', 'its header is damaged');
+    if (header.index !== index + 1) return ended('bad', `record ${header.index} is in its place`);
+    if (buffer.length - at < header.size) return ended('short', '', header.size);
+    const bytes = frameBytes(buffer, at, header, running);
+    if (bytes === null) return ended('bad', 'its bytes do not match their checksum');
+    const more = visit(header, bytes, from.offset + at, running);
+    at += header.size;
+    index = header.index;
+    running = header.running;
+    if (!more) return ended('enough');
+  }
+}
+
+const CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** Walks over the frames of a file from `from` up to `size` bytes, a few MiB in memory at a time. */
+export async function scanFile(
+  file: OpenFile,
+  from: ScanPlace,
+  size: number,
+  visit: FrameVisitor,
+  onChunk: (offset: number) => void = () => undefined,
+): Promise<ScanEnd> {
+  let place: ScanPlace = from;
+  let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - from.offset));
+  for (;;) {
+    const wanted = Math.min(buffer.length, size - place.offset);
+    const count = await file.read(buffer.subarray(0, wanted), place.offset);
+    const end = scanBuffer(buffer.subarray(0, count), place, visit);
+    onChunk(end.offset);
+    if (end.stop === 'bad' || end.stop === 'enough' || place.offset + count >= size || count < wanted) return end;
+    if (end.offset === place.offset) buffer = Buffer.allocUnsafe(Math.max(end.frameSize, 2 * buffer.length));
+    place = end;
+  }
+}

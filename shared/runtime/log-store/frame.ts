@@ -1,0 +1,177 @@
+/**
+ * How a record lies in a segment file: a header of 40 bytes, then the record's bytes. All numbers are little-endian.
+ *
+ *     0  u32  magic, FF 52 4C FE: FF and FE never occur in UTF-8, so no client's text can look like a frame
+ *     4  u32  length of the record's bytes
+ *     8  u48  index     14  u48  epoch     20  u48  seq     26  u8  kind     27  u8  0
+ *    28  u32  place in its group, 0 for the first: tells which frames were written by one write (see tail-verdict.ts)
+ *    32  u32  running CRC-32 of all records' bytes up to and including this one
+ *    36  u32  CRC-32 of the 36 bytes before
+ *
+ * The running CRC is also the check of this record's bytes: it must follow from the running CRC of the frame before. A second
+ * CRC of the bytes alone would cost as much again and find nothing more. The header has its own, so that a damaged length is
+ * not taken for a file that ends too early.
+ */
+import { crc32 } from 'node:zlib';
+import type { LogRecord } from '../../protocol/record';
+
+export const FRAME_HEADER_BYTES = 40;
+export const FRAME_MAGIC = Buffer.from([0xff, 0x52, 0x4c, 0xfe]);
+
+/** What the scan at open must know of a record without parsing it. */
+export const FrameKind = {
+  /** An entry whose id is computed from its reign and seq. */
+  entry: 1,
+  /** An entry whose client chose the id: the id index holds it. */
+  namedEntry: 2,
+  control: 3,
+} as const;
+
+/** A header that was read; reused for many frames, so that a scan makes no garbage. */
+export class FrameHeader {
+  length = 0;
+  index = 0;
+  epoch = 0;
+  seq = 0;
+  kind = 0;
+  groupPlace = 0;
+  running = 0;
+
+  /** Bytes of the whole frame. */
+  get size(): number {
+    return FRAME_HEADER_BYTES + this.length;
+  }
+}
+
+const MAGIC = FRAME_MAGIC.readUInt32LE(0);
+const HIGH = 2 ** 32;
+const CHECKED_BYTES = 36;
+const TABLE = crcTable();
+
+/** Reads the header at `at` (40 bytes must be there); false when it is not one. */
+export function readFrameHeader(buffer: Buffer, at: number, into: FrameHeader): boolean {
+  if (buffer.readUInt32LE(at) !== MAGIC) return false;
+  if (buffer.readUInt32LE(at + CHECKED_BYTES) !== headerCrc(buffer, at)) return false;
+  into.length = buffer.readUInt32LE(at + 4);
+  into.index = readUInt48(buffer, at + 8);
+  into.epoch = readUInt48(buffer, at + 14);
+  into.seq = readUInt48(buffer, at + 20);
+  into.kind = buffer.readUInt8(at + 26);
+  into.groupPlace = buffer.readUInt32LE(at + 28);
+  into.running = buffer.readUInt32LE(at + 32);
+  return true;
+}
+
+/** The record's bytes in the frame at `at`, or null when they do not follow from the running CRC before. No copy is made. */
+export function frameBytes(buffer: Buffer, at: number, header: FrameHeader, runningBefore: number): Buffer | null {
+  const start = at + FRAME_HEADER_BYTES;
+  const bytes = buffer.subarray(start, start + header.length);
+  return crc32(bytes, runningBefore) === header.running ? bytes : null;
+}
+
+/** A place in a group from which a reader can start. */
+export interface FramePoint {
+  readonly index: number;
+  /** Bytes from the start of the group. */
+  readonly offset: number;
+  readonly runningBefore: number;
+}
+
+/** Records that are written by one write and synced by one sync. */
+export interface EncodedGroup {
+  readonly bytes: Buffer;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly runningBefore: number;
+  /** Running CRC after the last record. */
+  readonly running: number;
+  /** The first frame, and one after every `POINT_SPACING_BYTES`. */
+  readonly points: readonly FramePoint[];
+}
+
+/** Distance of the points from which a read starts: a read of one record reads this much on average, half in vain. */
+export const POINT_SPACING_BYTES = 64 * 1024;
+
+/** A record and its `FrameKind`. */
+export interface KindedRecords {
+  readonly records: readonly LogRecord[];
+  readonly kinds: readonly number[];
+}
+
+/** Makes one group of the records of several appends, in order; null when they hold none. */
+export function encodeGroup(appends: readonly KindedRecords[], runningBefore: number): EncodedGroup | null {
+  const firstIndex = appends.find(({ records }) => records.length > 0)?.records[0]?.index;
+  if (firstIndex === undefined) return null;
+  const bytes = Buffer.allocUnsafe(groupBytes(appends));
+  const points: FramePoint[] = [];
+  let at = 0;
+  let nextPoint = 0;
+  let running = runningBefore;
+  let lastIndex = firstIndex;
+  for (const { records, kinds } of appends) {
+    for (let each = 0; each < records.length; each += 1) {
+      const record = records[each] as LogRecord;
+      if (at >= nextPoint) {
+        points.push({ index: record.index, offset: at, runningBefore: running });
+        nextPoint = at + POINT_SPACING_BYTES;
+      }
+      running = crc32(record.bytes, running);
+      writeFrame(bytes, at, record, { kind: kinds[each] ?? 0, groupPlace: record.index - firstIndex, running });
+      at += FRAME_HEADER_BYTES + record.bytes.length;
+      lastIndex = record.index;
+    }
+  }
+  return { bytes, firstIndex, lastIndex, runningBefore, running, points };
+}
+
+function groupBytes(appends: readonly KindedRecords[]): number {
+  let sum = 0;
+  for (const { records } of appends) {
+    for (const { bytes } of records) sum += FRAME_HEADER_BYTES + bytes.length;
+  }
+  return sum;
+}
+
+function writeFrame(
+  into: Buffer,
+  at: number,
+  record: LogRecord,
+  { kind, groupPlace, running }: { kind: number; groupPlace: number; running: number },
+): void {
+  into.writeUInt32LE(MAGIC, at);
+  into.writeUInt32LE(record.bytes.length, at + 4);
+  writeUInt48(into, at + 8, record.index);
+  writeUInt48(into, at + 14, record.epoch);
+  writeUInt48(into, at + 20, record.seq);
+  into.writeUInt16LE(kind, at + 26);
+  into.writeUInt32LE(groupPlace, at + 28);
+  into.writeUInt32LE(running, at + 32);
+  into.writeUInt32LE(headerCrc(into, at), at + CHECKED_BYTES);
+  into.set(record.bytes, at + FRAME_HEADER_BYTES);
+}
+
+export function readUInt48(buffer: Buffer, at: number): number {
+  return buffer.readUInt32LE(at) + buffer.readUInt16LE(at + 4) * HIGH;
+}
+
+export function writeUInt48(buffer: Buffer, at: number, value: number): void {
+  buffer.writeUInt32LE(value % HIGH, at);
+  buffer.writeUInt16LE(Math.floor(value / HIGH), at + 4);
+}
+
+/** In JavaScript, since 36 bytes take less time here than the way to zlib and back. */
+function headerCrc(buffer: Buffer, at: number): number {
+  let crc = -1;
+  for (let each = at; each < at + CHECKED_BYTES; each += 1) {
+    crc = (TABLE[(crc ^ (buffer[each] as number)) & 0xff] as number) ^ (crc >>> 8);
+  }
+  return (crc ^ -1) >>> 0;
+}
+
+function crcTable(): Int32Array {
+  return Int32Array.from({ length: 256 }, (_, byte) => {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    return crc;
+  });
+}

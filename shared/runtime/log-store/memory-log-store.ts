@@ -1,0 +1,81 @@
+/**
+ * The log in memory: what the task's first version asks for, and what tests use. It is lost with the process, so every start
+ * is another store with another id, and its "durable" means: as durable as it gets, at once.
+ *
+ * Everything takes effect in the call itself; only the answer is a promise.
+ */
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { LogOutline } from '../../protocol/log-outline';
+import type { LogRecord } from '../../protocol/record';
+import { FrameKind } from './frame';
+import { type LogStore, NO_PROMISE, type Promised, type ReadLimits } from './log-store';
+import { seqOfGeneratedId, takeRecords } from './record-kind';
+import { closedFault } from './storage-fault';
+import { withinLimits } from './tail-cache';
+
+export class MemoryLogStore implements LogStore {
+  readonly storeId = randomBytes(8).toString('hex');
+  readonly kind = 'memory';
+  readonly opened = new LogOutline();
+  promised: Promised = NO_PROMISE;
+
+  private readonly outline = new LogOutline();
+  private readonly records: LogRecord[] = [];
+  /** Running CRC after each record. */
+  private readonly running: number[] = [];
+  private readonly indexOfId = new Map<string, number>();
+  private closed = false;
+
+  get durableIndex(): number {
+    return this.outline.lastIndex;
+  }
+
+  get checksum(): number {
+    return this.running.at(-1) ?? 0;
+  }
+
+  async append(records: readonly LogRecord[]): Promise<void> {
+    this.checkOpen();
+    const kinds = takeRecords(this.outline, records);
+    records.forEach((record, at) => {
+      this.running.push(crc32(record.bytes, this.checksum));
+      this.records.push(record);
+      if (kinds[at] === FrameKind.namedEntry && record.id !== null) this.indexOfId.set(record.id, record.index);
+    });
+  }
+
+  async savePromise(promised: Promised): Promise<void> {
+    this.checkOpen();
+    this.promised = promised;
+  }
+
+  async truncateAfter(index: number): Promise<void> {
+    this.checkOpen();
+    for (const { id, index: at } of this.records.splice(index)) {
+      if (id !== null && this.indexOfId.get(id) === at) this.indexOfId.delete(id);
+    }
+    this.running.length = this.records.length;
+    this.outline.truncateAfter(index);
+  }
+
+  async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
+    this.checkOpen();
+    return withinLimits(this.records, Math.max(from, 1) - 1, limits);
+  }
+
+  seqOfId(id: string): number | null {
+    const seq = seqOfGeneratedId(this.outline, id);
+    if (seq !== null) return seq;
+    const index = this.indexOfId.get(id);
+    return index === undefined ? null : this.outline.seqAt(index);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw closedFault();
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Opens the folder of a disk store, or makes a new store in it, and checks all that is there before anything is written.
+ *
+ * A store exists when its `store.json` does: that is written last when a store is made, so a crash before leaves a folder
+ * that is made anew. What must be there in a store and is not (its promise: forgetting a vote could elect two masters) is damage.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { LogOutline } from '../../protocol/log-outline';
+import { decodeRecord } from '../../protocol/record';
+import { DiskLogStore } from './disk-log-store';
+import type { FileSystem } from './file-system';
+import { IdIndex } from './id-index';
+import { type RecoveryProgress, recoverLog } from './log-recovery';
+import { type LogStore, NO_PROMISE, type Promised } from './log-store';
+import { firstIndexOf } from './segment';
+import { SegmentedLog } from './segmented-log';
+import { readSmallFile, replaceSmallFile } from './small-file';
+import { damagedFault } from './storage-fault';
+import { SyncMarker } from './sync-marker';
+
+const FORMAT_VERSION = 1;
+const MANIFEST = 'store.json';
+const PROMISE = 'promise.json';
+const MARKER = 'synced';
+
+export interface DiskOptions {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly segmentBytes: number;
+  readonly cacheBytes: number;
+  readonly onProgress: (progress: RecoveryProgress) => void;
+  readonly release: () => Promise<void>;
+}
+
+export interface OpenedDiskStore {
+  readonly store: LogStore;
+  readonly segments: number;
+  readonly tornBytes: number;
+}
+
+export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDiskStore> {
+  const { fileSystem, directory, cacheBytes, segmentBytes, release } = options;
+  const storeId = (await readManifest(options)) ?? (await createStore(options));
+  const promised = await readPromise(options);
+  const marker = await SyncMarker.open(fileSystem, join(directory, MARKER));
+  const outlines = [new LogOutline(), new LogOutline()] as const;
+  const ids = new IdIndex();
+  const { segments, tornBytes } = await recoverLog({
+    ...options,
+    storeId,
+    synced: marker.found,
+    outlines,
+    onNamedEntry: ({ index }, bytes) => {
+      const { id } = decodeRecord(index, bytes);
+      if (id !== null) ids.add(id, index);
+    },
+  });
+  await markEnd(marker, segments.at(-1));
+  const store = new DiskLogStore({
+    storeId,
+    promised,
+    outline: outlines[0],
+    opened: outlines[1],
+    log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, marker }, [...segments]),
+    ids,
+    cacheBytes,
+    writePromise: (value) => replaceSmallFile(fileSystem, { directory, name: PROMISE }, value),
+    release,
+  });
+  return { store, segments: segments.length, tornBytes };
+}
+
+/** The store's id; null: there is no store in the folder. */
+async function readManifest({ fileSystem, directory }: DiskOptions): Promise<string | null> {
+  const value = await readSmallFile(fileSystem, { directory, name: MANIFEST });
+  if (value === null) return null;
+  const { format, storeId } = value as { readonly format?: unknown; readonly storeId?: unknown };
+  if (format !== FORMAT_VERSION || typeof storeId !== 'string') {
+    throw damagedFault(`${join(directory, MANIFEST)}: format ${String(format)} is not known to this version`);
+  }
+  return storeId;
+}
+
+async function createStore({ fileSystem, directory }: DiskOptions): Promise<string> {
+  const names = await fileSystem.list(directory);
+  if (names.some((name) => firstIndexOf(name) !== null)) {
+    throw damagedFault(`${directory} holds a log but no ${MANIFEST}`);
+  }
+  const left = await readSmallFile(fileSystem, { directory, name: PROMISE });
+  if (left !== null && (left as Promised).epoch !== 0)
+    throw damagedFault(`${directory} holds a promise but no ${MANIFEST}`);
+  const marker = await SyncMarker.open(fileSystem, join(directory, MARKER));
+  await marker.close();
+  await replaceSmallFile(fileSystem, { directory, name: PROMISE }, NO_PROMISE);
+  const storeId = randomBytes(8).toString('hex');
+  await replaceSmallFile(fileSystem, { directory, name: MANIFEST }, { format: FORMAT_VERSION, storeId });
+  return storeId;
+}
+
+async function readPromise({ fileSystem, directory }: DiskOptions): Promise<Promised> {
+  const value = await readSmallFile(fileSystem, { directory, name: PROMISE });
+  if (value === null)
+    throw damagedFault(`${join(directory, PROMISE)} is missing: what this node promised is not known`);
+  const { epoch, reign, votedFor } = value as Promised;
+  return { epoch, reign, votedFor };
+}
+
+/** After recovery the whole log is synced; the marker says so, also when it had been lost. */
+async function markEnd(
+  marker: SyncMarker,
+  last: { firstIndex: number; lastIndex: number; end: number; running: number } | undefined,
+): Promise<void> {
+  await marker.lower({
+    index: last?.lastIndex ?? 0,
+    segment: last?.firstIndex ?? 0,
+    offset: last?.end ?? 0,
+    running: last?.running ?? 0,
+  });
+}

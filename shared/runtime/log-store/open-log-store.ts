@@ -1,0 +1,79 @@
+/**
+ * The one way to a log store, for the main file of a service: the kind from the settings, and what was found, for the log.
+ */
+import { nodeFileSystem } from './file-system';
+import type { RecoveryProgress } from './log-recovery';
+import type { LogStore } from './log-store';
+import { MemoryLogStore } from './memory-log-store';
+import { openDiskLogStore } from './open-disk-log-store';
+import { storageFault } from './storage-fault';
+import { takeStoreLock } from './store-lock';
+
+export interface LogStoreOptions {
+  readonly kind: 'memory' | 'disk';
+  /** Folder of a disk store; made when it is not there. */
+  readonly dataDir: string;
+  /** Called now and then while a long log is checked. */
+  readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Size at which a segment file is full. Only tests have a reason to change it. */
+  readonly segmentBytes?: number;
+  /** Bound of the records kept in memory, in bytes. */
+  readonly cacheBytes?: number;
+}
+
+/** What was found at open; facts for one log line. */
+export interface OpenReport {
+  readonly records: number;
+  readonly segments: number;
+  /** Bytes of a torn write that were cut from the end; 0: the log ended well. */
+  readonly tornBytes: number;
+  /** Process whose abandoned lock was taken over; null: none. */
+  readonly lockTakenFrom: number | null;
+  readonly elapsedMs: number;
+}
+
+/** Large enough that few files are open and listed, small enough to be copied, removed and repaired one by one. */
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+
+/** A few seconds of a busy log: whoever publishes, answers or tails finds its records here. */
+const CACHE_BYTES = 8 * 1024 * 1024;
+
+/** Opens the store. Rejects with a `StorageError`: `locked`, `damaged`, `full`, `failed`. */
+export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
+  const start = performance.now();
+  const elapsed = () => Math.round(performance.now() - start);
+  if (options.kind === 'memory') {
+    const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, elapsedMs: elapsed() };
+    return { store: new MemoryLogStore(), report };
+  }
+  try {
+    return await openDisk(options, elapsed);
+  } catch (cause) {
+    throw storageFault(`the log store in ${options.dataDir} could not be opened`, cause);
+  }
+}
+
+async function openDisk(
+  options: LogStoreOptions,
+  elapsed: () => number,
+): Promise<{ store: LogStore; report: OpenReport }> {
+  const directory = options.dataDir;
+  await nodeFileSystem.makeDirectory(directory);
+  const lock = await takeStoreLock(directory);
+  try {
+    const { store, segments, tornBytes } = await openDiskLogStore({
+      fileSystem: nodeFileSystem,
+      directory,
+      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+      onProgress: options.onProgress ?? (() => undefined),
+      release: () => lock.release(),
+    });
+    const { takenFrom: lockTakenFrom } = lock;
+    const records = store.opened.lastIndex;
+    return { store, report: { records, segments, tornBytes, lockTakenFrom, elapsedMs: elapsed() } };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}

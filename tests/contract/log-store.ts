@@ -1,0 +1,233 @@
+/** What every log store must do. Run on each implementation by log-store.test.ts. */
+import { crc32 } from 'node:zlib';
+import type { LogRecord } from '../../shared/protocol/record';
+import type { LogStore } from '../../shared/runtime/log-store/log-store';
+import { NO_LIMITS, RecordSource } from './log-records';
+
+export interface LogStoreFactory {
+  /** An empty store. */
+  create(): Promise<LogStore>;
+  /** Closes the store and opens it again; null: it does not outlive its process. */
+  readonly reopen: ((store: LogStore) => Promise<LogStore>) | null;
+}
+
+const ODD_MESSAGES = [
+  '',
+  '\u0000',
+  '\n\r\u2028',
+  '😀👩‍👩‍👧',
+  '\ud800 alone',
+  '__proto__',
+  '"]}\\',
+  'x'.repeat(256 * 1024),
+];
+
+export function checksumOf(records: readonly LogRecord[]): number {
+  return records.reduce((running, { bytes }) => crc32(bytes, running), 0);
+}
+
+/** Everything from `from` on, in as many reads as it takes. */
+export async function readAll(store: LogStore, from = 1): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  for (;;) {
+    const some = await store.read(from + records.length, NO_LIMITS);
+    if (some.length === 0) return records;
+    records.push(...some);
+  }
+}
+
+export function plain(records: readonly LogRecord[]): unknown[] {
+  return records.map((record) => ({ ...record, bytes: Buffer.from(record.bytes).toString() }));
+}
+
+export function logStoreContract(name: string, factory: LogStoreFactory): void {
+  describe(`${name} log store`, () => {
+    let store: LogStore;
+    let source: RecordSource;
+
+    beforeEach(async () => {
+      store = await factory.create();
+      source = new RecordSource();
+    });
+
+    afterEach(() => store.close());
+
+    test('an empty store holds nothing and has promised nothing', async () => {
+      expect(store.opened.last).toEqual({ index: 0, epoch: 0 });
+      expect(store.promised).toEqual({ epoch: 0, reign: '', votedFor: null });
+      expect([store.durableIndex, store.checksum]).toEqual([0, 0]);
+      expect(await store.read(1, NO_LIMITS)).toEqual([]);
+      expect(store.storeId).toMatch(/^[0-9a-f]{16}$/);
+    });
+
+    test('what was appended is read back equal, controls and odd messages too', async () => {
+      const records = [
+        source.epochRecord(),
+        source.membersRecord(['a', 'b']),
+        ...ODD_MESSAGES.map((message) => source.entry({ message })),
+      ];
+      await store.append(records);
+      expect(plain(await readAll(store))).toEqual(plain(records));
+      expect(store.durableIndex).toBe(records.length);
+      expect(store.checksum).toBe(checksumOf(records));
+    });
+
+    test('appends resolve in order, and each only when it is durable', async () => {
+      const done: number[] = [];
+      const appends = Array.from({ length: 50 }, (_, at) => {
+        const records = source.entries(1 + (at % 3));
+        const end = source.index;
+        return store.append(records).then(() => {
+          expect(store.durableIndex).toBeGreaterThanOrEqual(end);
+          done.push(end);
+        });
+      });
+      await Promise.all(appends);
+      expect(done).toEqual([...done].sort((a, b) => a - b));
+      expect(done).toHaveLength(50);
+    });
+
+    test('an append is read before it is durable', async () => {
+      const records = source.entries(3);
+      const appended = store.append(records);
+      expect(plain(await store.read(2, NO_LIMITS))).toEqual(plain(records.slice(1)));
+      await appended;
+    });
+
+    test('an empty append resolves behind the ones before it', async () => {
+      const order: string[] = [];
+      await Promise.all([
+        store.append(source.entries(1)).then(() => order.push('entry')),
+        store.append([]).then(() => order.push('empty')),
+      ]);
+      expect(order).toEqual(['entry', 'empty']);
+    });
+
+    test('a record that does not follow is refused, and nothing of its append is taken', async () => {
+      await store.append(source.entries(2));
+      const next = source.entry();
+      await expect(store.append([next, next])).rejects.toThrow('does not follow');
+      await store.append([next]);
+      expect(await readAll(store)).toHaveLength(3);
+    });
+
+    test('a read keeps to its limits but gives at least one record', async () => {
+      await store.append(source.entries(10, () => ({ message: 'x'.repeat(100) })));
+      const indexes = async (from: number, limits: Partial<typeof NO_LIMITS>) =>
+        (await store.read(from, { ...NO_LIMITS, ...limits })).map(({ index }) => index);
+      expect(await indexes(3, { to: 5 })).toEqual([3, 4, 5]);
+      expect(await indexes(3, { maxRecords: 2 })).toEqual([3, 4]);
+      expect(await indexes(3, { maxBytes: 1 })).toEqual([3]);
+      expect(await indexes(3, { maxBytes: 300 })).toEqual([3, 4]);
+      expect(await indexes(3, { to: 2 })).toEqual([]);
+      expect(await indexes(11, {})).toEqual([]);
+    });
+
+    test('a truncation takes the records and their ids, and the log goes on from there', async () => {
+      const first = source.entries(4, (at) => ({ id: `id-${at}` }));
+      await store.append(first);
+      await store.truncateAfter(2);
+      expect(store.durableIndex).toBe(2);
+      expect(store.checksum).toBe(checksumOf(first.slice(0, 2)));
+      expect(['id-0', 'id-1', 'id-2', 'id-3'].map((id) => store.seqOfId(id))).toEqual([1, 2, null, null]);
+      source.backTo(first[1] ?? null);
+      const second = [source.epochRecord(), source.entry({ id: 'id-3' })];
+      await store.append(second);
+      expect(plain(await readAll(store))).toEqual(plain([...first.slice(0, 2), ...second]));
+      expect(store.seqOfId('id-3')).toBe(3);
+    });
+
+    test('a truncation and the appends around it need not be waited for', async () => {
+      const first = source.entries(5, (at) => ({ id: `id-${at}` }));
+      const waits = [store.append(first), store.truncateAfter(3)];
+      source.backTo(first[2] ?? null);
+      const second = source.entries(2, (at) => ({ id: `new-${at}` }));
+      waits.push(store.append(second), store.truncateAfter(4));
+      expect(store.seqOfId('id-4')).toBeNull();
+      expect([store.seqOfId('new-0'), store.seqOfId('new-1')]).toEqual([4, null]);
+      const kept = [...first.slice(0, 3), ...second.slice(0, 1)];
+      expect(plain(await readAll(store))).toEqual(plain(kept));
+      await Promise.all(waits);
+      expect(plain(await readAll(store))).toEqual(plain(kept));
+      expect([store.durableIndex, store.checksum]).toEqual([4, checksumOf(kept)]);
+    });
+
+    test('a truncation to the end or beyond changes nothing; one to 0 empties the log', async () => {
+      const records = source.entries(3);
+      await store.append(records);
+      await store.truncateAfter(3);
+      await store.truncateAfter(9);
+      expect(await readAll(store)).toHaveLength(3);
+      await store.truncateAfter(0);
+      expect(await readAll(store)).toEqual([]);
+      expect([store.durableIndex, store.checksum]).toEqual([0, 0]);
+      await store.append(records);
+      expect(await readAll(store)).toHaveLength(3);
+    });
+
+    test('an id is known at once; a generated one is computed, another reign has none', async () => {
+      const records = [
+        source.epochRecord(),
+        source.entry(),
+        source.entry({ id: 'mine' }),
+        source.entry({ id: '__proto__' }),
+      ];
+      const appended = store.append(records);
+      expect([store.seqOfId('mine'), store.seqOfId('__proto__'), store.seqOfId('constructor')]).toEqual([2, 3, null]);
+      expect(store.seqOfId(`${source.reign}-1`)).toBe(1);
+      expect(store.seqOfId(`${source.reign}-4`)).toBeNull();
+      expect(store.seqOfId(`${'f'.repeat(16)}-1`)).toBeNull();
+      await appended;
+      expect(store.seqOfId('mine')).toBe(2);
+    });
+
+    test("a client's id of the generated form is found where it was used", async () => {
+      const id = `${'f'.repeat(16)}-1`;
+      await store.append([source.epochRecord(), source.entry(), source.entry({ id })]);
+      expect(store.seqOfId(id)).toBe(2);
+    });
+
+    test('a promise is there when it resolves; the last one stays', async () => {
+      const saves = [1, 2, 3].map((epoch) => store.savePromise({ epoch, reign: `r${epoch}`, votedFor: null }));
+      await Promise.all(saves);
+      expect(store.promised).toEqual({ epoch: 3, reign: 'r3', votedFor: null });
+    });
+
+    test('a closed store refuses everything', async () => {
+      const last = store.append(source.entries(1));
+      const closed = store.close();
+      await last;
+      await closed;
+      const refused = { code: 'closed', fatal: true };
+      await expect(store.append([])).rejects.toMatchObject(refused);
+      await expect(store.truncateAfter(0)).rejects.toMatchObject(refused);
+      await expect(store.savePromise(store.promised)).rejects.toMatchObject(refused);
+      await expect(store.read(1, NO_LIMITS)).rejects.toMatchObject(refused);
+      await store.close();
+    });
+
+    const { reopen } = factory;
+    if (reopen === null) return;
+
+    test('a store that is opened again is the same one with the same log, ids and promise', async () => {
+      const records = [source.epochRecord(), ...source.entries(5, (at) => (at % 2 === 0 ? {} : { id: `id-${at}` }))];
+      await store.append(records);
+      await store.savePromise({ epoch: 7, reign: 'r', votedFor: 'b/s2' });
+      const { storeId, checksum } = store;
+      store = await reopen(store);
+      expect(store).toMatchObject({ storeId, checksum, durableIndex: 6, promised: { epoch: 7, votedFor: 'b/s2' } });
+      expect(store.opened).toMatchObject({ lastIndex: 6, lastEpoch: 1, lastSeq: 5 });
+      expect(plain(await readAll(store))).toEqual(plain(records));
+      expect([store.seqOfId('id-1'), store.seqOfId('id-3'), store.seqOfId('id-5')]).toEqual([2, 4, null]);
+      expect(store.seqOfId(`${source.reign}-3`)).toBe(3);
+      await store.append(source.entries(1));
+      expect(await readAll(store)).toHaveLength(7);
+    });
+
+    test('the outline that was handed out is not changed by the store', async () => {
+      store = await reopen(store);
+      await store.append(source.entries(2));
+      expect(store.opened.lastIndex).toBe(0);
+    });
+  });
+}
