@@ -10,9 +10,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type Koa from 'koa';
 import type { Logger } from 'pino';
 import { PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type Problem, problemBody } from './problem';
 
@@ -71,9 +72,10 @@ export class HttpServer {
     return this.stop.signal;
   }
 
-  /** Listens and hands requests to `handler`. Port 0 takes a free one. Throws a `ListenError`. */
-  async listen(handler: RequestListener, at: { readonly host: string; readonly port: number }): Promise<ListeningAt> {
-    this.server.on('request', handler);
+  /** Listens and hands requests to `app`. Port 0 takes a free one. Throws a `ListenError`. */
+  async listen(app: Koa, at: { readonly host: string; readonly port: number }): Promise<ListeningAt> {
+    const handle = app.callback();
+    this.server.on('request', (request, response) => void handle(request, response));
     this.server.listen({ host: at.host, port: at.port });
     try {
       await once(this.server, 'listening');

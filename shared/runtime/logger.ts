@@ -10,15 +10,23 @@ import type { LogLevel } from './node-settings';
 
 /** Unwritten bytes beyond which lines are dropped. */
 const BUFFERED_BYTES_MAX = 16 * 2 ** 20;
+/** One: each line is written at once. With pino's zero, `flush` would not wait for what is under way. */
+const WRITTEN_BYTES_MIN = 1;
 
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly node: string;
   readonly role: string;
+  /** stdout unless it is for something else. */
+  readonly to?: 'stdout' | 'stderr';
 }
 
-export function createLogger({ level, node, role }: LoggerOptions): Logger {
+export function createLogger({ level, node, role, to = 'stdout' }: LoggerOptions): Logger {
   const options = { level, base: { node, role }, timestamp: pino.stdTimeFunctions.isoTime };
-  if (process.stdout.isTTY) return pino(options, pretty({ destination: 1, sync: true, ignore: 'node,role,pid' }));
-  return pino(options, pino.destination({ dest: 1, sync: false, maxLength: BUFFERED_BYTES_MAX }));
+  const { isTTY, fd } = process[to];
+  if (isTTY) return pino(options, pretty({ destination: fd, sync: true, ignore: 'node,role' }));
+  return pino(
+    options,
+    pino.destination({ dest: fd, sync: false, minLength: WRITTEN_BYTES_MIN, maxLength: BUFFERED_BYTES_MAX }),
+  );
 }

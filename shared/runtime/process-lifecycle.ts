@@ -42,9 +42,9 @@ const nodeHost: ProcessHost = {
   writeError: (text) => process.stderr.write(text),
 };
 
-/** Runs a service until a signal or a failure ends it. */
+/** Runs a service until a signal or a failure ends it; with none, the process ends by itself once nothing is left to do. */
 export async function runProcess(
-  start: (handle: ProcessHandle) => Promise<RunningService>,
+  start: (handle: ProcessHandle) => Promise<RunningService | null>,
   host: ProcessHost = nodeHost,
 ): Promise<void> {
   await new Lifecycle(host).run(start);
@@ -52,12 +52,12 @@ export async function runProcess(
 
 class Lifecycle implements ProcessHandle {
   private logger: Logger | null = null;
-  private started: Promise<RunningService> | null = null;
+  private started: Promise<RunningService | null> | null = null;
   private isStopping = false;
 
   constructor(private readonly host: ProcessHost) {}
 
-  async run(start: (handle: ProcessHandle) => Promise<RunningService>): Promise<void> {
+  async run(start: (handle: ProcessHandle) => Promise<RunningService | null>): Promise<void> {
     this.host.on('uncaughtException', (error) => this.fail(error));
     this.host.on('unhandledRejection', (error) => this.fail(error));
     for (const signal of ['SIGTERM', 'SIGINT'] as const) this.host.on(signal, () => this.takeSignal(signal));
@@ -65,7 +65,7 @@ class Lifecycle implements ProcessHandle {
       this.started = start(this);
       await this.started;
     } catch (error) {
-      this.failStart(error);
+      await this.failStart(error);
     }
   }
 
@@ -80,7 +80,7 @@ class Lifecycle implements ProcessHandle {
     this.host.exit(EXIT_SOFTWARE);
   }
 
-  private failStart(error: unknown): void {
+  private async failStart(error: unknown): Promise<void> {
     const exitCode = exitCodeOf(error);
     if (exitCode === null || !(error instanceof Error)) {
       this.fail(error);
@@ -88,6 +88,7 @@ class Lifecycle implements ProcessHandle {
     }
     if (this.logger === null) this.host.writeError(`${error.message}\n`);
     else this.logger.fatal({ reason: error.message }, 'cannot start');
+    await this.flushLog();
     this.host.exit(exitCode);
   }
 
@@ -104,18 +105,21 @@ class Lifecycle implements ProcessHandle {
 
   /** Ends well even when the start still runs or the service hangs: both are given until the bound. */
   private async stop(): Promise<void> {
-    const bound = setTimeout(() => {
+    setTimeout(() => {
       this.logger?.error({ withinMs: STOP_MS_MAX }, 'stopping took too long: exit without waiting');
       this.host.exit(0);
-    }, STOP_MS_MAX);
-    try {
-      const service = await this.started?.catch(() => null);
-      await service?.stop();
-    } finally {
-      clearTimeout(bound);
-    }
+    }, STOP_MS_MAX).unref();
+    const service = await this.started?.catch(() => null);
+    await service?.stop();
     this.logger?.info('stopped');
+    await this.flushLog();
     this.host.exit(0);
+  }
+
+  /** Lines are written in the background; an exit while one is under way would put the next before it. */
+  private async flushLog(): Promise<void> {
+    const { logger } = this;
+    if (logger !== null) await new Promise<void>((resolve) => logger.flush(() => resolve()));
   }
 }
 

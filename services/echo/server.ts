@@ -1,0 +1,19 @@
+/** The echo server's process. */
+import { HttpServer } from '../../shared/runtime/http-server';
+import { createLogger } from '../../shared/runtime/logger';
+import { type ProcessHandle, type RunningService, runProcess } from '../../shared/runtime/process-lifecycle';
+import { readEchoServerSettings } from './config';
+import { createEchoApp } from './http-app';
+
+void runProcess(startEchoServer);
+
+async function startEchoServer(process: ProcessHandle): Promise<RunningService> {
+  const settings = readEchoServerSettings();
+  const logger = createLogger({ level: settings.logLevel, node: 'echo', role: 'echo-server' });
+  process.useLogger(logger);
+  const server = new HttpServer(logger);
+  const app = createEchoApp({ logger, stopping: server.stopping });
+  const { url } = await server.listen(app, settings);
+  logger.info({ url }, 'listening');
+  return { stop: () => server.close() };
+}
