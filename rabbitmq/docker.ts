@@ -88,6 +88,8 @@ export async function pullImage(
 interface PullEvent {
   readonly id?: string;
   readonly error?: string;
+  /** Of an answer that is an error as a whole. */
+  readonly message?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
 }
 
@@ -108,12 +110,14 @@ export async function pullByApi(
         const progress = new PullProgress(log);
         const lines = createInterface({ input: response });
         lines.on('line', (line) => {
-          const event = JSON.parse(line) as PullEvent & { message?: string };
+          const event = parseEvent(line);
           const failure = event.error ?? (response.statusCode === 200 ? undefined : (event.message ?? line));
-          if (failure !== undefined) return reject(new Error(failure));
-          if (progress.note(event)) timer.refresh();
+          if (failure !== undefined) reject(new Error(failure));
+          else if (progress.note(event)) timer.refresh();
         });
-        response.on('error', reject).on('end', resolve);
+        // The lines pass on the errors of what they read from.
+        lines.on('error', reject);
+        response.on('end', resolve);
       });
       pull.on('error', reject).end();
     });
@@ -122,6 +126,16 @@ export async function pullByApi(
     throw cause;
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Something between us and the engine may answer in its own words. */
+function parseEvent(line: string): PullEvent {
+  try {
+    return JSON.parse(line) as PullEvent;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { error: `not an engine's answer: ${line.slice(0, 100)}` };
   }
 }
 

@@ -21,10 +21,14 @@ const INNER_SCRIPT = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 
 export async function findServer(env: Environment): Promise<Facts['server']> {
   if (process.platform === 'win32') return { missing: 'not run on Windows itself' };
-  const script = isExecutable(INNER_SCRIPT) ? INNER_SCRIPT : findExecutable('rabbitmq-server', env, SERVER_FOLDERS);
+  const script = findServerScript(env);
   if (script === undefined) return { missing: 'not installed' };
   const epmd = findExecutable('epmd', env, [dirname(script)]) ?? (await epmdOfErlang(env));
   return epmd === undefined ? { missing: `found as ${script}, but without Erlang's epmd` } : { script, epmd };
+}
+
+export function findServerScript(env: Environment): string | undefined {
+  return isExecutable(INNER_SCRIPT) ? INNER_SCRIPT : findExecutable('rabbitmq-server', env, SERVER_FOLDERS);
 }
 
 /** Erlang always has an epmd, though not always on the PATH. */
