@@ -5,7 +5,7 @@ import type { FaultChange, FaultSettings } from './fault-settings';
 export interface SecondaryHealth {
   readonly node: string;
   readonly role: 'secondary';
-  readonly status: 'ok' | 'catching-up' | 'disconnected';
+  readonly status: 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive';
   /** The epoch that it follows; 0: none yet. */
   readonly epoch: number;
   /** Highest seq in its log. */

@@ -1,0 +1,86 @@
+/** What goes into the master's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
+
+import type { Group } from '../../../shared/protocol/group-commit';
+import type { EpochId, MessageOf, WireMessage } from '../../../shared/protocol/wire';
+import type { WriteConcern } from '../../../shared/protocol/write-concern';
+import type { AppendOutcome } from './append';
+import type { Publish } from './publish-window';
+
+export interface Append {
+  readonly type: 'append';
+  /** Number of the request, unique in this process. */
+  readonly request: number;
+  readonly message: string;
+  readonly id: string | null;
+  /** The master's time, ISO 8601 in UTC. */
+  readonly ts: string;
+  readonly writeConcern: WriteConcern;
+}
+
+export interface Await {
+  readonly type: 'await';
+  readonly request: number;
+  readonly seq: number;
+  readonly id: string;
+  readonly writeConcern: WriteConcern;
+}
+
+export type MasterEvent =
+  | Append
+  /** A client waits for an entry that is in the log already: its id is known, or it asks for a stronger concern. */
+  | Await
+  /** The client's timeout passed, or the client is gone. */
+  | { readonly type: 'giveUp'; readonly request: number; readonly why: 'timeout' | 'gone' }
+  | { readonly type: 'stored'; readonly generation: number }
+  | { readonly type: 'storeFailed'; readonly generation: number; readonly fatal: boolean; readonly what: string }
+  | { readonly type: 'promiseSaved'; readonly epoch: number; readonly reign: string }
+  /** The lock is held, the topology stands. `reign` is a fresh random id, used if a claim is made. */
+  | { readonly type: 'up'; readonly freshBroker: boolean; readonly reign: string }
+  | { readonly type: 'down' }
+  /** Another process has the lock. */
+  | { readonly type: 'locked' }
+  | { readonly type: 'blocked'; readonly blocked: boolean }
+  | { readonly type: 'confirmed'; readonly publish: number }
+  | { readonly type: 'unconfirmed'; readonly publish: number; readonly random: number }
+  | { readonly type: 'wire'; readonly message: WireMessage; readonly replyTo: string | null }
+  /** Time has passed. `reign` as in `up`; `random` in [0, 1). */
+  | { readonly type: 'tick'; readonly reign: string; readonly random: number }
+  | { readonly type: 'shutdown' };
+
+/** A client's answer without the entry's bytes, which the driver adds. */
+export type Answer =
+  | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' | 'unresolved' }>
+  | { readonly outcome: 'acknowledged'; readonly seq: number; readonly w: number; readonly acks: readonly string[] };
+
+/** What a node did or noticed, for the log, the traces of a simulation and the tests. */
+export interface Trace {
+  readonly do: 'trace';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** A constant sentence. */
+  readonly what: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+export type MasterEffect =
+  | ({ readonly do: 'store' } & Group)
+  /** Make the promise durable, with a vote for itself. */
+  | ({ readonly do: 'savePromise' } & EpochId)
+  | { readonly do: 'publish'; readonly publish: Publish; readonly header: Omit<MessageOf<'entries'>, 'records'> }
+  | { readonly do: 'control'; readonly message: WireMessage }
+  | { readonly do: 'send'; readonly to: string; readonly message: WireMessage }
+  /** Answer a fetch with records `prevIndex` + 1 … `to` from the store, as far as one batch goes. */
+  | {
+      readonly do: 'serve';
+      readonly to: string;
+      readonly node: string;
+      readonly header: Omit<MessageOf<'entries'>, 'records'>;
+      readonly lastIndex: number;
+      readonly limit: number;
+    }
+  | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
+  | { readonly do: 'ensureMember'; readonly node: string }
+  /** The head readers see has moved. */
+  | { readonly do: 'visible' }
+  /** A broken store: the process has to stop. */
+  | { readonly do: 'halt'; readonly why: string }
+  | Trace;

@@ -1,0 +1,51 @@
+/**
+ * The next list on the way to one that names all members, with the store that each of them has now as a voter. Raft's
+ * single-server changes (thesis §4.1): two lists that differ by one voter share a voter in any two majorities, so each step is safe
+ * once the former is committed.
+ *
+ * A lost store is replaced in two steps, out and in, and only after the new one has caught up. A list does not rest at an even
+ * number of voters while more members are to come: two of two is no safer than one, and stops when either stops.
+ */
+import type { MembersControl, Voter } from '../../../shared/protocol/record';
+import { sameVoter } from '../../../shared/protocol/voters';
+import { nodeCount } from '../../../shared/protocol/write-concern';
+
+export interface ListWish {
+  readonly self: Voter;
+  /** Members that there shall be. */
+  readonly members: readonly string[];
+  /** The present store of a member that is up and caught up; null for any other. */
+  caughtUp(node: string): string | null;
+}
+
+/** One step, or null when there is none to take now. */
+export function nextList(list: MembersControl, wish: ListWish): MembersControl | null {
+  if (wish.members.some((node) => !list.members.includes(node)) || wish.members.length !== list.members.length) {
+    return { ...list, members: [...wish.members] };
+  }
+  const candidates = candidatesOf(wish);
+  const replaced = list.voters.find((voter) =>
+    candidates.some((each) => each.node === voter.node && !sameVoter(each, voter)),
+  );
+  if (replaced !== undefined && list.voters.length > 1)
+    return { ...list, voters: list.voters.filter((voter) => voter !== replaced) };
+  const missing = candidates.filter((each) => !list.voters.some((voter) => sameVoter(voter, each)));
+  const [first] = missing;
+  if (first === undefined || restsAtEven(list, missing.length)) return null;
+  return { ...list, voters: [...list.voters, first] };
+}
+
+function candidatesOf({ self, members, caughtUp }: ListWish): Voter[] {
+  const candidates = [self];
+  for (const node of members) {
+    const store = caughtUp(node);
+    if (store !== null) candidates.push({ node, store });
+  }
+  return candidates;
+}
+
+/** Would adding the one voter at hand leave an even list, with members still to come? */
+function restsAtEven({ voters, members }: MembersControl, missing: number): boolean {
+  const size = voters.length + 1;
+  return size % 2 === 0 && missing < 2 && size < nodeCount(members.length);
+}

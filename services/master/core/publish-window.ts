@@ -1,0 +1,115 @@
+/**
+ * What has to reach the broker, in order: durable records go in, batches come out, and leave when the broker confirms
+ * them. The window of unconfirmed batches is bounded; what is beyond it waits in memory, where the write path counts it as in flight.
+ *
+ * A publish that fails (nacked, returned, its channel lost) starts a new round: everything from the first unconfirmed record
+ * is published again, in order. Duplicates are harmless, a hole would have to be fetched. A late answer to a batch of an
+ * older round teaches nothing.
+ */
+import {
+  BATCH_BYTES_MAX,
+  BATCH_RECORDS_MAX,
+  UNCONFIRMED_BATCHES_MAX,
+  UNCONFIRMED_BYTES_MAX,
+} from '../../../shared/protocol/limits';
+import type { LogRecord } from '../../../shared/protocol/record';
+
+export interface Publish {
+  /** Names the batch in its answer. */
+  readonly id: number;
+  readonly records: readonly LogRecord[];
+}
+
+interface Sent {
+  readonly id: number;
+  readonly count: number;
+  readonly bytes: number;
+  confirmed: boolean;
+}
+
+export class PublishWindow {
+  /** Bytes of the records that the broker has not confirmed. */
+  retainedBytes = 0;
+  /** Durable and not confirmed, ascending; the first `sentCount` of them are in `sent`. */
+  private records: LogRecord[] = [];
+  private sentCount = 0;
+  private sentBytes = 0;
+  private sent: Sent[] = [];
+  private nextId = 1;
+
+  add(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      this.records.push(record);
+      this.retainedBytes += record.bytes.length;
+    }
+  }
+
+  /** The next batch to publish, or null when nothing waits or the window is full. */
+  take(): Publish | null {
+    if (this.sentCount === this.records.length) return null;
+    if (this.sent.length >= UNCONFIRMED_BATCHES_MAX || this.sentBytes >= UNCONFIRMED_BYTES_MAX) return null;
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (let at = this.sentCount; at < this.records.length && records.length < BATCH_RECORDS_MAX; at += 1) {
+      const record = this.records[at];
+      if (record === undefined || (bytes > 0 && bytes + record.bytes.length > BATCH_BYTES_MAX)) break;
+      records.push(record);
+      bytes += record.bytes.length;
+    }
+    const publish = { id: this.nextId, records };
+    this.nextId += 1;
+    this.sent.push({ id: publish.id, count: records.length, bytes, confirmed: false });
+    this.sentCount += records.length;
+    this.sentBytes += bytes;
+    return publish;
+  }
+
+  /** The broker has the batch. False for one of an older round. */
+  recordConfirm(id: number): boolean {
+    const batch = this.sent.find((each) => each.id === id);
+    if (batch === undefined) return false;
+    batch.confirmed = true;
+    let records = 0;
+    let batches = 0;
+    while (this.sent[batches]?.confirmed === true) {
+      records += this.sent[batches]?.count ?? 0;
+      batches += 1;
+    }
+    if (batches > 0) this.forget(batches, records);
+    return true;
+  }
+
+  /** The broker may not have the batch: all that is unconfirmed is to be sent again. False for one of an older round. */
+  recordFailure(id: number): boolean {
+    if (!this.sent.some((each) => each.id === id)) return false;
+    this.restart();
+    return true;
+  }
+
+  /** The channel is gone, and every answer with it. */
+  restart(): void {
+    this.sent = [];
+    this.sentCount = 0;
+    this.sentBytes = 0;
+  }
+
+  /** Nothing of this reign is to be published any more. */
+  clear(): void {
+    this.restart();
+    this.records = [];
+    this.retainedBytes = 0;
+  }
+
+  toString(): string {
+    return `unconfirmed ${this.records.length} in ${this.sent.length} batches`;
+  }
+
+  private forget(batches: number, records: number): void {
+    for (const { bytes } of this.sent.splice(0, batches)) {
+      this.sentBytes -= bytes;
+      this.retainedBytes -= bytes;
+    }
+    this.records = this.records.slice(records);
+    this.sentCount -= records;
+  }
+}

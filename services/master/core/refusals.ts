@@ -1,0 +1,32 @@
+/** Why the master takes no append at this moment, as a client is told: the rule, who is missing and since when, what would end it. */
+import type { AppendOutcome, MissingNode, Refusal } from './append';
+import type { Quorum } from './quorum-gate';
+
+export type Refused = Extract<AppendOutcome, { outcome: 'refused' }>;
+
+/** Seconds after which a client may try again: about what a member needs to be heard, or an election to end. */
+const RETRY_AFTER_S = 1;
+
+export interface Situation {
+  readonly quorum: Quorum;
+  readonly missing: readonly MissingNode[];
+}
+
+export function refused(problem: Refusal, detail: string, { quorum, missing }: Situation): Refused {
+  const { required, alive } = quorum;
+  return { outcome: 'refused', problem, detail, retryAfterS: RETRY_AFTER_S, quorum: { required, alive }, missing };
+}
+
+export function noQuorum(situation: Situation, nodes: number): Refused {
+  const { quorum, missing } = situation;
+  const detail =
+    `Read-only: an append needs a majority, ${quorum.required} of ${nodes} nodes, and ${quorum.alive} ` +
+    `${quorum.alive === 1 ? 'is' : 'are'} alive. Missing: ${missing.map(describe).join(', ')}. ` +
+    'Appends are taken again as soon as enough of them are heard.';
+  return refused('no-quorum', detail, situation);
+}
+
+function describe({ id, status, lastSeenMs }: MissingNode): string {
+  const seen = lastSeenMs === null ? 'never heard' : `last heard ${(lastSeenMs / 1000).toFixed(1)} s ago`;
+  return `${id} (${status}, ${seen})`;
+}

@@ -1,0 +1,290 @@
+/**
+ * One master's reign: from its first record, the *epoch* record, to the end of it. It gives seqs, makes groups durable and
+ * only then publishes them, counts acks, moves the commit index, and answers whoever is met.
+ *
+ *     opening ──the epoch record is committed──▶ open ──a higher epoch is seen──▶ over (`end`)
+ *
+ * Commit is Raft's (§5.4.2): a majority of the voters holds the record and it is of this epoch; by it everything older is
+ * committed. While a new voters list is not committed, a majority of the old list is needed as well.
+ */
+
+import { generatedId } from '../../../shared/protocol/entry';
+import type { GroupCommit } from '../../../shared/protocol/group-commit';
+import type { LogOutline } from '../../../shared/protocol/log-outline';
+import {
+  type Control,
+  controlRecord,
+  entryRecord,
+  type LogRecord,
+  type MembersControl,
+  type Voter,
+} from '../../../shared/protocol/record';
+import { majorityIndex, sameVoter } from '../../../shared/protocol/voters';
+import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import { majority, nodeCount, requiredAcks } from '../../../shared/protocol/write-concern';
+import type { AckTracker } from './ack-tracker';
+import type { Append, Await, MasterEffect } from './events';
+import { nextList } from './list-change';
+import type { PublishWindow } from './publish-window';
+import { type Waiter, Waiters } from './waiters';
+
+/** What a reign works on; all of it outlives the reign. */
+export interface ReignParts {
+  readonly outline: LogOutline;
+  readonly groups: GroupCommit;
+  readonly window: PublishWindow;
+  readonly tracker: AckTracker;
+}
+
+export class Reign {
+  readonly waiters = new Waiters();
+  commitIndex: number;
+  private isOpen = false;
+  /** Index of the epoch record; 0 until it is in the log. */
+  private openingIndex = 0;
+  /** Records with a client's id that are not durable yet, by id: the store does not know them. */
+  private readonly pending = new Map<string, LogRecord>();
+  /** Requests whose timeout passed before their record was durable: answered when it is, so that the answer is true. */
+  private readonly expired = new Set<number>();
+
+  constructor(
+    readonly id: EpochId,
+    private readonly self: Voter,
+    private readonly parts: ReignParts,
+    commitIndex: number,
+  ) {
+    this.commitIndex = commitIndex;
+  }
+
+  /** May it take appends, as far as the reign itself goes? */
+  get open(): boolean {
+    return this.isOpen;
+  }
+
+  /** The newest list of the log; every log has one once its first reign has begun. */
+  get list(): MembersControl {
+    return this.parts.outline.membersBefore().members ?? { control: 'members', voters: [this.self], members: [] };
+  }
+
+  /** Number of nodes: n. */
+  get nodes(): number {
+    return nodeCount(this.list.members.length);
+  }
+
+  /** Puts the epoch record into the log, and before the first reign ever the list that it begins with. Again after a failed write. */
+  begin(firstMembers: readonly string[], out: MasterEffect[]): void {
+    if (this.openingIndex !== 0 && this.openingIndex <= this.parts.outline.lastIndex) return;
+    const isFirst = this.parts.outline.membersBefore().members === null;
+    const { node, store } = this.self;
+    this.openingIndex = this.write({ control: 'epoch', reign: this.id.reign, node, store });
+    if (isFirst) this.write({ control: 'members', voters: [this.self], members: firstMembers });
+    this.flush(out);
+  }
+
+  /** Gives the entry its seq. The caller has checked that it may. Returns the bytes it takes. */
+  append({ request, message, id, ts, writeConcern }: Append, out: MasterEffect[]): void {
+    const seq = this.parts.outline.lastSeq + 1;
+    const entryId = id ?? generatedId(this.id.reign, seq);
+    const entry = { seq, epoch: this.id.epoch, id: entryId, ts, message };
+    const record = entryRecord(this.parts.outline.lastIndex + 1, entry);
+    this.take(record);
+    if (id !== null) this.pending.set(id, record);
+    const needed = requiredAcks(writeConcern, this.nodes);
+    this.waiters.add({ request, index: record.index, seq, id: entryId, writeConcern, needed });
+    this.flush(out);
+  }
+
+  pendingRecord(id: string): LogRecord | null {
+    return this.pending.get(id) ?? null;
+  }
+
+  /** A write failed, so nothing after `index` is in the log: who waited for it is taken out. */
+  dropAfter(index: number): Waiter[] {
+    this.pending.clear();
+    const dropped = this.waiters.drain(index);
+    for (const { request } of dropped) this.expired.delete(request);
+    return dropped;
+  }
+
+  /** Waits for an entry that is in the log; false when there is no such entry. */
+  await({ request, seq, id, writeConcern }: Await, out: MasterEffect[]): boolean {
+    const index = this.parts.outline.indexOf(seq);
+    if (index === null) return false;
+    this.waiters.add({ request, index, seq, id, writeConcern, needed: requiredAcks(writeConcern, this.nodes) });
+    this.release(out);
+    return true;
+  }
+
+  /** The client's own bound has passed. */
+  timeOut(request: number, out: MasterEffect[]): void {
+    const waiter = this.waiters.get(request);
+    if (waiter === null) return;
+    if (waiter.index > this.parts.groups.durableIndex) this.expired.add(request);
+    else this.giveUp(waiter, out);
+  }
+
+  forget(request: number): void {
+    this.waiters.remove(request);
+    this.expired.delete(request);
+  }
+
+  /** These records are durable: they may be published, counted and read. */
+  recordStored(records: readonly LogRecord[], out: MasterEffect[]): void {
+    if (this.list.members.length > 0) this.parts.window.add(records);
+    if (this.pending.size > 0) for (const { id } of records) if (id !== null) this.pending.delete(id);
+    this.advance(out);
+    for (const request of [...this.expired]) {
+      const waiter = this.waiters.get(request);
+      if (waiter !== null && waiter.index > this.parts.groups.durableIndex) continue;
+      this.expired.delete(request);
+      if (waiter !== null) this.giveUp(waiter, out);
+    }
+  }
+
+  /** Publishes what the window lets through. */
+  publish(out: MasterEffect[]): void {
+    for (let publish = this.parts.window.take(); publish !== null; publish = this.parts.window.take()) {
+      const first = publish.records[0];
+      if (first === undefined) return;
+      out.push({ do: 'publish', publish, header: this.header(first.index - 1) });
+    }
+  }
+
+  /** What a batch after `prevIndex` says beside its records. */
+  header(prevIndex: number): Omit<MessageOf<'entries'>, 'records'> {
+    const prevEpoch = this.parts.outline.epochAt(prevIndex) ?? 0;
+    return { type: 'entries', ...this.id, prevIndex, prevEpoch, commit: this.commitIndex };
+  }
+
+  /** Moves the commit index as far as the voters' positions allow, answers whoever that meets, and changes the list when one is due. */
+  advance(out: MasterEffect[]): void {
+    const committed = this.committable();
+    if (committed > this.commitIndex && this.parts.outline.epochAt(committed) === this.id.epoch) {
+      this.commitIndex = committed;
+      out.push({ do: 'visible' });
+    }
+    if (!this.isOpen && this.openingIndex > 0 && this.commitIndex >= this.openingIndex) {
+      this.isOpen = true;
+      const { epoch, reign } = this.id;
+      out.push({ do: 'trace', level: 'info', what: 'reigns', facts: { epoch, reign, log: `${this.parts.outline}` } });
+    }
+    this.release(out);
+  }
+
+  /** Takes the next step towards a list of all members with their present stores, if one is due: one change at a time, each after the last is committed. */
+  changeList(
+    wanted: { readonly members: readonly string[]; isAlive(node: string): boolean },
+    out: MasterEffect[],
+  ): boolean {
+    const { index } = this.parts.outline.membersBefore();
+    if (!this.isOpen || index > this.commitIndex) return false;
+    const list = nextList(this.list, {
+      self: this.self,
+      members: wanted.members,
+      caughtUp: (node) => this.caughtUpStore(node, wanted.isAlive(node)),
+    });
+    if (list === null) return false;
+    this.write(list);
+    this.parts.tracker.setMembers(list.members);
+    this.waiters.recount((writeConcern) => Math.min(requiredAcks(writeConcern, this.nodes), this.nodes));
+    const { members, voters } = list;
+    out.push({
+      do: 'trace',
+      level: 'info',
+      what: 'list changes',
+      facts: { members, voters: voters.map(({ node }) => node) },
+    });
+    this.flush(out);
+    this.release(out);
+    return true;
+  }
+
+  /** Nodes known to hold the record at `index`. */
+  holdersOf(index: number): string[] {
+    const own = index <= this.parts.groups.durableIndex ? [this.self.node] : [];
+    return [...own, ...this.parts.tracker.holdersOf(index)];
+  }
+
+  /** Every waiter after `index` gets the same answer. */
+  end(problem: 'shutting-down' | 'deposed', out: MasterEffect[]): void {
+    for (const { request, seq, id, needed, index } of this.waiters.drain(0)) {
+      const acks = this.holdersOf(index);
+      out.push({
+        do: 'answer',
+        request,
+        answer: { outcome: 'unresolved', problem, seq, id, w: needed, acks, stored: 'unknown' },
+      });
+    }
+    this.expired.clear();
+  }
+
+  /** Hands the next group to the store, if it is ready for one. */
+  flush(out: MasterEffect[]): void {
+    const group = this.parts.groups.take();
+    if (group !== null) out.push({ do: 'store', ...group });
+  }
+
+  private write(control: Control): number {
+    const { lastIndex, lastSeq } = this.parts.outline;
+    const record = controlRecord({ index: lastIndex + 1, epoch: this.id.epoch, seq: lastSeq }, control);
+    this.take(record);
+    return record.index;
+  }
+
+  private take(record: LogRecord): void {
+    this.parts.outline.append(record);
+    this.parts.groups.add(record);
+  }
+
+  private release(out: MasterEffect[]): void {
+    if (this.waiters.size === 0) return;
+    const durable = this.parts.groups.durableIndex;
+    const indexes = this.parts.tracker.descendingIndexes();
+    const m = majority(this.nodes);
+    const met = this.waiters.release((needed) => {
+      const held = needed <= 1 ? durable : Math.min(durable, indexes[needed - 2] ?? 0);
+      return needed >= m ? Math.min(held, this.commitIndex) : held;
+    });
+    for (const { request, seq, needed, index } of met) {
+      this.expired.delete(request);
+      out.push({
+        do: 'answer',
+        request,
+        answer: { outcome: 'acknowledged', seq, w: needed, acks: this.holdersOf(index) },
+      });
+    }
+  }
+
+  private giveUp({ request, seq, id, needed, index }: Waiter, out: MasterEffect[]): void {
+    this.waiters.remove(request);
+    const acks = this.holdersOf(index);
+    const answer = {
+      outcome: 'unresolved',
+      problem: 'write-concern-timeout',
+      seq,
+      id,
+      w: needed,
+      acks,
+      stored: true,
+    } as const;
+    out.push({ do: 'answer', request, answer });
+  }
+
+  private committable(): number {
+    const newest = this.parts.outline.membersBefore();
+    if (newest.members === null) return 0;
+    const held = (voter: Voter): number =>
+      sameVoter(voter, this.self) ? this.parts.groups.durableIndex : this.parts.tracker.indexOf(voter);
+    const byNewest = Math.min(majorityIndex(newest.members.voters, held), this.parts.groups.durableIndex);
+    if (newest.index <= this.commitIndex) return byNewest;
+    const former = this.parts.outline.membersBefore(newest.index).members;
+    return former === null ? byNewest : Math.min(byNewest, majorityIndex(former.voters, held));
+  }
+
+  /** The member's store, if the member is up and holds everything that is committed. */
+  private caughtUpStore(node: string, isAlive: boolean): string | null {
+    const store = this.parts.tracker.storeOf(node);
+    if (!isAlive || store === '') return null;
+    return this.parts.tracker.indexOf({ node, store }) >= this.commitIndex ? store : null;
+  }
+}

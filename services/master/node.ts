@@ -1,0 +1,371 @@
+/**
+ * The master's driver: hands events to the machine, one at a time, and performs the effects that it answers with. It decides nothing
+ * about the log; what it adds is the outside: a clock, random numbers, the store, the broker, and clients that wait.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { BATCH_BYTES_MAX } from '../../shared/protocol/limits';
+import { entryOf } from '../../shared/protocol/record';
+import { topologyOf } from '../../shared/protocol/topology';
+import { AmqpError } from '../../shared/runtime/amqp-error';
+import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
+import { MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
+import { PromiseKeeper } from '../../shared/runtime/promise-keeper';
+import { StoreReader } from '../../shared/runtime/store-reader';
+import { MasterBroker } from './broker';
+import type { MasterSettings } from './config';
+import type { AppendOutcome, AppendRequest } from './core/append';
+import type { Answer, Await, MasterEffect, MasterEvent } from './core/events';
+import { MasterMachine } from './core/master';
+import type { MasterHealth, MasterPort } from './http-ports';
+
+export interface MasterNodeOptions {
+  readonly settings: MasterSettings;
+  readonly store: LogStore;
+  readonly logger: Logger;
+  /** Ends the process: an invariant is broken, or the store is. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** How often the machine is told that time passes: well below every interval it keeps. */
+const TICK_MS = 20;
+
+/** Node's longest timer, 24 days; a longer timeout is as good as none. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** What a request resolves to when its client has gone; nobody reads it. */
+const GONE: AppendOutcome = {
+  outcome: 'unresolved',
+  problem: 'shutting-down',
+  seq: 0,
+  id: '',
+  w: 0,
+  acks: [],
+  stored: 'unknown',
+};
+
+interface Waiting {
+  readonly resolve: (outcome: AppendOutcome) => void;
+  readonly repeated: boolean;
+  /** Ends the timer and the listener. */
+  readonly release: () => void;
+}
+
+type Serve = Extract<MasterEffect, { do: 'serve' }>;
+
+export class MasterNode implements MasterPort {
+  readonly reader: StoreReader;
+  private readonly machine: MasterMachine;
+  private readonly driver: MachineDriver<MasterEvent, MasterEffect>;
+  private readonly broker: MasterBroker;
+  private readonly promises: PromiseKeeper;
+  private readonly waiting = new Map<number, Waiting>();
+  /** Members whose fetch is being answered: one at a time each, so that repair never crowds out appends. */
+  private readonly serving = new Set<string>();
+  private requests = 0;
+  private ticker: NodeJS.Timeout | null = null;
+
+  constructor(private readonly options: MasterNodeOptions) {
+    const { settings, store } = options;
+    const machineSettings = { ...settings, node: settings.nodeId, store: store.storeId };
+    this.machine = new MasterMachine(machineSettings, { outline: store.opened, promised: store.promised });
+    this.driver = new MachineDriver({
+      step: (now, event) => this.machine.step(now, event),
+      perform: (effect) => this.perform(effect),
+      fail: options.fail,
+    });
+    this.reader = new StoreReader(store, this.machine.outline, () => {
+      const { head, commit, epoch } = this.machine;
+      return { head, commit, epoch: epoch.epoch };
+    });
+    this.broker = this.createBroker();
+    this.promises = new PromiseKeeper({
+      ...options,
+      saved: ({ epoch, reign }) => this.dispatch({ type: 'promiseSaved', epoch, reign }),
+    });
+  }
+
+  /** Looks for the broker and the lock from now on. */
+  start(httpUrl: string): void {
+    this.machine.httpUrl = httpUrl;
+    this.broker.start();
+    this.ticker = setInterval(() => this.tick(), TICK_MS);
+  }
+
+  /** Answers every client that waits; refuses the next. */
+  release(): void {
+    this.dispatch({ type: 'shutdown' });
+  }
+
+  /** Frees the lock, waits for the writes under way, closes the log. */
+  async stop(): Promise<void> {
+    if (this.ticker !== null) clearInterval(this.ticker);
+    await this.broker.close();
+    await this.options.store.close();
+  }
+
+  async append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
+    const unsatisfiable = this.machine.unsatisfiable(request.writeConcern);
+    if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
+    const known = request.id === null ? null : await this.repeat(request, request.id, signal);
+    if (known !== null) return known;
+    const { message, id, writeConcern, timeoutMs } = request;
+    const ts = new Date().toISOString();
+    const number = this.nextRequest();
+    return this.submit(
+      { type: 'append', request: number, message, id, ts, writeConcern },
+      { timeoutMs, signal, repeated: false },
+    );
+  }
+
+  replication(seq: number): ReturnType<MasterPort['replication']> {
+    return this.machine.replication(seq);
+  }
+
+  health(): MasterHealth {
+    const { machine } = this;
+    const now = performance.now();
+    const { head, commit, quorum } = machine;
+    const secondaries = machine.members.map((id) => {
+      const { status, acked, lastSeenMs, httpUrl } = machine.member(now, id);
+      return {
+        id,
+        status,
+        acked,
+        lag: head - acked,
+        lastSeenMs: lastSeenMs === null ? null : Math.round(lastSeenMs),
+        httpUrl,
+      };
+    });
+    const status = statusOf(
+      machine.phaseName,
+      quorum.ok,
+      secondaries.every(({ status }) => status === 'Healthy'),
+    );
+    return {
+      node: this.options.settings.nodeId,
+      role: 'master',
+      status,
+      epoch: machine.epoch.epoch,
+      head,
+      commit,
+      quorum,
+      readOnly: machine.refusal(now) !== null,
+      broker: machine.link,
+      secondaries,
+      ...(status === 'recovering' ? { waitingFor: machine.waitingFor } : {}),
+    };
+  }
+
+  readiness(): ReturnType<MasterPort['readiness']> {
+    const refusal = this.machine.refusal(performance.now());
+    return refusal === null ? { ready: true } : { ready: false, reason: refusal.detail };
+  }
+
+  /**
+   * The same append again: null when the id is new. Whether it is known is decided in this turn of the event loop; comparing the
+   * messages may take longer, but a known id takes no seq.
+   */
+  private repeat(request: AppendRequest, id: string, signal: AbortSignal): Promise<AppendOutcome | null> | null {
+    const pending = this.machine.pendingRecord(id);
+    if (pending !== null) return this.repeatOf(request, { id, bytes: pending.bytes }, signal);
+    const seq = this.options.store.seqOfId(id);
+    return seq === null ? null : this.repeatStored(request, { id, seq }, signal);
+  }
+
+  private async repeatStored(request: AppendRequest, { id, seq }: { id: string; seq: number }, signal: AbortSignal) {
+    const index = this.machine.outline.indexOf(seq);
+    const [record] =
+      index === null ? [] : await this.options.store.read(index, { to: index, maxBytes: 1, maxRecords: 1 });
+    if (record === undefined) return null;
+    return this.repeatOf(request, { id, bytes: record.bytes }, signal);
+  }
+
+  private async repeatOf(
+    request: AppendRequest,
+    first: { id: string; bytes: Uint8Array },
+    signal: AbortSignal,
+  ): Promise<AppendOutcome> {
+    const { id, seq, message } = entryOf(first.bytes);
+    if (id !== first.id) return { outcome: 'id-reserved' };
+    if (message !== request.message) return { outcome: 'id-conflict', seq };
+    const { writeConcern, timeoutMs } = request;
+    const number = this.nextRequest();
+    return this.submit(
+      { type: 'await', request: number, seq, id, writeConcern },
+      { timeoutMs, signal, repeated: true },
+    );
+  }
+
+  private submit(
+    event: Extract<MasterEvent, { type: 'append' }> | Await,
+    { timeoutMs, signal, repeated }: { timeoutMs: number | null; signal: AbortSignal; repeated: boolean },
+  ): Promise<AppendOutcome> {
+    const { request } = event;
+    return new Promise((resolve) => {
+      const giveUp = (why: 'timeout' | 'gone') => this.dispatch({ type: 'giveUp', request, why });
+      const gone = () => {
+        giveUp('gone');
+        this.finish(request, GONE);
+      };
+      const timer =
+        timeoutMs === null || timeoutMs > TIMER_MS_MAX ? undefined : setTimeout(() => giveUp('timeout'), timeoutMs);
+      signal.addEventListener('abort', gone, { once: true });
+      const release = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', gone);
+      };
+      this.waiting.set(request, { resolve, repeated, release });
+      this.dispatch(event);
+      if (signal.aborted) gone();
+    });
+  }
+
+  private answer(request: number, answer: Answer): void {
+    if (answer.outcome !== 'acknowledged') {
+      this.finish(request, answer);
+      return;
+    }
+    const { seq, w, acks } = answer;
+    const repeated = this.waiting.get(request)?.repeated ?? false;
+    this.reader
+      .read({ from: seq, to: seq, maxBytes: 1 })
+      .then(([entry]) => {
+        if (entry === undefined) throw new Error(`entry ${seq} was acknowledged and cannot be read`);
+        this.finish(request, { outcome: 'acknowledged', repeated, seq, entry, w, acks });
+      })
+      .catch(this.options.fail);
+  }
+
+  private finish(request: number, outcome: AppendOutcome): void {
+    const waiting = this.waiting.get(request);
+    if (waiting === undefined) return;
+    this.waiting.delete(request);
+    waiting.release();
+    waiting.resolve(outcome);
+  }
+
+  private nextRequest(): number {
+    this.requests += 1;
+    return this.requests;
+  }
+
+  private tick(): void {
+    this.dispatch({ type: 'tick', reign: freshReign(), random: Math.random() });
+  }
+
+  private dispatch(event: MasterEvent): void {
+    this.driver.dispatch(event);
+  }
+
+  private perform(effect: MasterEffect): void {
+    const { store, logger, fail } = this.options;
+    switch (effect.do) {
+      case 'store': {
+        const { generation } = effect;
+        store.append(effect.records).then(
+          () => this.dispatch({ type: 'stored', generation }),
+          (error: unknown) => this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error) }),
+        );
+        return undefined;
+      }
+      case 'savePromise': {
+        const { epoch, reign } = effect;
+        const votedFor = `${this.options.settings.nodeId}/${store.storeId}`;
+        return this.promises.save({ epoch, reign, votedFor });
+      }
+      case 'publish': {
+        const publish = effect.publish.id;
+        this.broker.publishEntries({ ...effect.header, records: effect.publish.records }).then(
+          () => this.dispatch({ type: 'confirmed', publish }),
+          () => this.dispatch({ type: 'unconfirmed', publish, random: Math.random() }),
+        );
+        return undefined;
+      }
+      case 'control':
+        if (effect.message.type === 'announce' || effect.message.type === 'claim')
+          this.broker.sendControl(effect.message);
+        return undefined;
+      case 'send':
+        this.broker.sendTo(effect.to, effect.message);
+        return undefined;
+      case 'serve':
+        this.serve(effect).catch(fail);
+        return undefined;
+      case 'answer':
+        return this.answer(effect.request, effect.answer);
+      case 'ensureMember':
+        this.ensureMember(effect.node).catch(fail);
+        return undefined;
+      case 'visible':
+        return this.reader.moved();
+      case 'halt':
+        return fail(new Error(effect.why));
+      case 'trace':
+        return logger[effect.level](effect.facts, effect.what);
+    }
+  }
+
+  private async serve({ to, node, header, lastIndex, limit }: Serve): Promise<void> {
+    if (this.serving.has(node)) return;
+    this.serving.add(node);
+    try {
+      const limits = { to: lastIndex, maxBytes: BATCH_BYTES_MAX, maxRecords: limit };
+      const isBehind = lastIndex > header.prevIndex;
+      const records = isBehind ? await this.options.store.read(header.prevIndex + 1, limits) : [];
+      this.broker.sendTo(to, { ...header, records });
+    } catch (err) {
+      if (!(err instanceof StorageError)) throw err;
+      this.options.logger.error({ err, peer: node }, 'a fetch cannot be answered');
+    } finally {
+      this.serving.delete(node);
+    }
+  }
+
+  /** A failure is not the end: the member's next join, or the next session, tries again. */
+  private async ensureMember(node: string): Promise<void> {
+    try {
+      await this.broker.ensureMember(node);
+    } catch (err) {
+      if (!(err instanceof AmqpError)) throw err;
+      this.options.logger.warn({ peer: node, reason: err.message }, 'the queue of a member could not be declared');
+    }
+  }
+
+  private createBroker(): MasterBroker {
+    const { settings, logger, fail } = this.options;
+    const { urls, heartbeatS } = settings.broker;
+    return new MasterBroker(
+      {
+        urls,
+        heartbeatS,
+        topology: topologyOf(settings.logName),
+        node: settings.nodeId,
+        queueMaxBytes: settings.queueBytesMax,
+        members: () => this.machine.members,
+        controlExpiresMs: 3 * settings.heartbeatIntervalMs,
+      },
+      {
+        locked: () => this.dispatch({ type: 'locked' }),
+        up: ({ freshBroker }) => this.dispatch({ type: 'up', freshBroker, reign: freshReign() }),
+        down: () => this.dispatch({ type: 'down' }),
+        blockedChanged: (reason) => this.dispatch({ type: 'blocked', blocked: reason !== null }),
+        message: (message, replyTo) => this.dispatch({ type: 'wire', message, replyTo }),
+        malformed: (what) => logger.warn(what, 'a malformed wire message was dropped'),
+        callbackThrew: fail,
+        trace: (level, what, facts) => logger[level](facts, what),
+      },
+    );
+  }
+}
+
+function statusOf(phase: MasterMachine['phaseName'], hasQuorum: boolean, allHealthy: boolean): MasterHealth['status'] {
+  if (phase !== 'reigning') return phase;
+  if (!hasQuorum) return 'read-only';
+  return allHealthy ? 'ok' : 'degraded';
+}
+
+/** 64 random bits in hex: the name of a reign, should one begin. */
+function freshReign(): string {
+  return randomBytes(8).toString('hex');
+}

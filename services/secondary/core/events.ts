@@ -1,0 +1,67 @@
+/** What goes into a secondary's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
+import type { Group } from '../../../shared/protocol/group-commit';
+import type { MessageOf, WireMessage } from '../../../shared/protocol/wire';
+
+/** The driver's handle of a broker delivery; null for what came in answer to a fetch, which needs no settling. */
+export type Tag = number | null;
+
+export type SecondaryEvent =
+  /** The control queue is bound and consumed. */
+  | { readonly type: 'up' }
+  | { readonly type: 'down' }
+  /** Another process runs under this node id. */
+  | { readonly type: 'locked' }
+  /** The entries queue is not there, or was deleted under the consumer. */
+  | { readonly type: 'entriesMissing' }
+  /** From the control queue: claims, announcements, answers to fetches. */
+  | { readonly type: 'control'; readonly message: WireMessage; readonly replyTo: string | null; readonly fail: boolean }
+  /** From the entries queue. `fail`: an injected error between the append and the ack. */
+  | { readonly type: 'delivery'; readonly message: WireMessage; readonly tag: number; readonly fail: boolean }
+  | { readonly type: 'stored'; readonly generation: number; readonly random: number }
+  | {
+      readonly type: 'storeFailed';
+      readonly generation: number;
+      readonly fatal: boolean;
+      readonly what: string;
+      readonly random: number;
+    }
+  | { readonly type: 'promiseSaved'; readonly epoch: number; readonly reign: string }
+  /** `inHand`: deliveries that the driver holds back and has not handed over yet. `random` in [0, 1). */
+  | { readonly type: 'tick'; readonly random: number; readonly inHand: number }
+  /** An operator's fault injection: consume nothing, still beat. */
+  | { readonly type: 'pause'; readonly paused: boolean }
+  | { readonly type: 'shutdown' };
+
+export interface Trace {
+  readonly do: 'trace';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** A constant sentence. */
+  readonly what: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+export type SecondaryEffect =
+  | ({ readonly do: 'store' } & Group)
+  | { readonly do: 'savePromise'; readonly epoch: number; readonly reign: string; readonly votedFor: string | null }
+  /** Forget every record after `index`. Later stores follow it; nothing waits for it. */
+  | { readonly do: 'truncate'; readonly index: number }
+  | { readonly do: 'settle'; readonly tag: number }
+  /** Give the delivery back to the broker, after a wait so that it does not spin. */
+  | { readonly do: 'requeue'; readonly tag: number; readonly afterMs: number }
+  /** To the master's replies queue, or to the queue that a message named. */
+  | { readonly do: 'send'; readonly to: string | null; readonly message: WireMessage }
+  /** Answer a fetch of a master that recovers, from the store, as far as one batch goes. */
+  | {
+      readonly do: 'serve';
+      readonly to: string;
+      readonly node: string;
+      readonly header: Omit<MessageOf<'entries'>, 'records'>;
+      readonly lastIndex: number;
+      readonly limit: number;
+    }
+  | { readonly do: 'consume' }
+  | { readonly do: 'stopConsuming' }
+  /** What readers see has moved. */
+  | { readonly do: 'visible' }
+  | { readonly do: 'halt'; readonly why: string }
+  | Trace;

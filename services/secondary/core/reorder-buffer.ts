@@ -1,0 +1,65 @@
+/**
+ * Batches that came before the records they follow. Bounded in bytes: when it is full the farthest batch is dropped, for the
+ * nearest is needed first; what was dropped is fetched later. Every batch in it is of one epoch, the one promised.
+ */
+import { REORDER_BYTES_MAX } from '../../../shared/protocol/limits';
+import type { MessageOf } from '../../../shared/protocol/wire';
+
+type Batch = MessageOf<'entries'>;
+
+export class ReorderBuffer {
+  /** Ascending by `prevIndex`. */
+  private batches: Batch[] = [];
+  private bytes = 0;
+
+  constructor(private readonly bytesMax = REORDER_BYTES_MAX) {}
+
+  /** Records held. */
+  get size(): number {
+    return this.batches.reduce((sum, { records }) => sum + records.length, 0);
+  }
+
+  get isEmpty(): boolean {
+    return this.batches.length === 0;
+  }
+
+  /** Takes a batch in; false when it was dropped, or was there before. */
+  put(batch: Batch): boolean {
+    const at = this.batches.findIndex(({ prevIndex }) => prevIndex >= batch.prevIndex);
+    const place = at < 0 ? this.batches.length : at;
+    const there = this.batches[place];
+    if (there?.prevIndex === batch.prevIndex && there.records.length >= batch.records.length) return false;
+    this.batches.splice(place, 0, batch);
+    this.bytes += bytesOf(batch);
+    while (this.bytes > this.bytesMax) {
+      const farthest = this.batches.pop();
+      if (farthest === undefined) break;
+      this.bytes -= bytesOf(farthest);
+      if (farthest === batch) return false;
+    }
+    return true;
+  }
+
+  /** Takes out the first batch that can follow `lastIndex`, if there is one; forgets those that are wholly at or below it. */
+  take(lastIndex: number): Batch | null {
+    for (let first = this.batches[0]; first !== undefined && first.prevIndex <= lastIndex; first = this.batches[0]) {
+      this.batches.shift();
+      this.bytes -= bytesOf(first);
+      if (first.prevIndex + first.records.length > lastIndex) return first;
+    }
+    return null;
+  }
+
+  clear(): void {
+    this.batches = [];
+    this.bytes = 0;
+  }
+
+  toString(): string {
+    return `buffered ${this.size}`;
+  }
+}
+
+function bytesOf({ records }: Batch): number {
+  return records.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}

@@ -1,0 +1,37 @@
+/** A secondary's process: puts the parts together, in the order in which they depend on each other, and takes them apart the other way round. */
+import { HttpServer } from '../../shared/runtime/http-server';
+import { openLogStore } from '../../shared/runtime/log-store/open-log-store';
+import { createLogger } from '../../shared/runtime/logger';
+import { type ProcessHandle, type RunningService, runProcess } from '../../shared/runtime/process-lifecycle';
+import { readSecondarySettings } from './config';
+import { createSecondaryApp } from './http-app';
+import { SecondaryNode } from './node';
+
+async function start(handle: ProcessHandle): Promise<RunningService> {
+  const settings = readSecondarySettings();
+  const logger = createLogger({ level: settings.logLevel, node: settings.nodeId, role: 'secondary' });
+  handle.useLogger(logger);
+  const dataDir = settings.store.kind === 'disk' ? settings.store.directory : '';
+  const { store, report } = await openLogStore({
+    kind: settings.store.kind,
+    dataDir,
+    onProgress: (progress) => logger.info(progress, 'checking the log'),
+  });
+  logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
+
+  const node = new SecondaryNode({ settings, store, logger, fail: (error) => handle.fail(error) });
+  const server = new HttpServer(logger);
+  const app = createSecondaryApp({ secondary: node, logger, stopping: server.stopping, settings });
+  const at = await server.listen(app, settings.http);
+  logger.info({ url: at.url }, 'listening');
+  node.start(settings.http.publicUrl ?? at.url);
+
+  return {
+    async stop() {
+      await server.close();
+      await node.stop();
+    },
+  };
+}
+
+void runProcess(start);

@@ -1,0 +1,54 @@
+/**
+ * Makes a node's newest promise durable, however often the disk refuses: without it the node can neither vote nor follow, so there is
+ * nothing better to do than to try again. A newer promise replaces one that is still being tried.
+ */
+import type { Logger } from 'pino';
+import { type RetryPolicy, retryDelayMs } from '../protocol/retry-policy';
+import { type LogStore, type Promised, StorageError } from './log-store/log-store';
+
+const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5_000 };
+
+export class PromiseKeeper {
+  private newest: Promised | null = null;
+  private isSaving = false;
+
+  constructor(
+    private readonly options: {
+      readonly store: LogStore;
+      readonly logger: Logger;
+      /** The promise is durable. */
+      readonly saved: (promised: Promised) => void;
+      /** The store is broken for good. */
+      readonly fail: (error: unknown) => void;
+    },
+  ) {}
+
+  save(promised: Promised): void {
+    this.newest = promised;
+    if (this.isSaving) return;
+    this.isSaving = true;
+    this.keepSaving().then(
+      () => {
+        this.isSaving = false;
+      },
+      (error: unknown) => this.options.fail(error),
+    );
+  }
+
+  private async keepSaving(): Promise<void> {
+    for (let attempt = 1; this.newest !== null; attempt += 1) {
+      const promised = this.newest;
+      try {
+        await this.options.store.savePromise(promised);
+      } catch (err) {
+        if (!(err instanceof StorageError) || err.fatal) throw err;
+        if (attempt === 1) this.options.logger.error({ err }, 'a promise cannot be stored, trying again');
+        await new Promise((resolve) => setTimeout(resolve, retryDelayMs(RETRY, attempt, Math.random())));
+        continue;
+      }
+      attempt = 0;
+      if (this.newest === promised) this.newest = null;
+      this.options.saved(promised);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's machine says it is visible.
+ */
+import type { LogOutline } from '../protocol/log-outline';
+import { entryOf } from '../protocol/record';
+import type { LogReader, ReaderPosition } from './log-reader';
+import type { LogStore } from './log-store/log-store';
+
+/** Records in one read; with small entries this is reached before the bytes are. */
+const RECORDS_MAX = 16_384;
+
+interface Watcher {
+  readonly seq: number;
+  readonly wake: () => void;
+}
+
+export class StoreReader implements LogReader {
+  private readonly watchers = new Set<Watcher>();
+  /** Lowest seq that a watcher waits for. */
+  private lowestWatched = Number.POSITIVE_INFINITY;
+
+  constructor(
+    private readonly store: LogStore,
+    private readonly outline: LogOutline,
+    private readonly look: () => ReaderPosition,
+  ) {}
+
+  position(): ReaderPosition {
+    return this.look();
+  }
+
+  async read({
+    from,
+    to,
+    maxBytes,
+  }: {
+    readonly from: number;
+    readonly to: number;
+    readonly maxBytes: number;
+  }): Promise<readonly Uint8Array[]> {
+    const first = this.outline.indexOf(from);
+    const last = this.outline.indexOf(Math.min(to, this.look().head));
+    if (first === null || last === null || last < first) return [];
+    const records = await this.store.read(first, { to: last, maxBytes, maxRecords: RECORDS_MAX });
+    return records.filter(({ control }) => control === null).map(({ bytes }) => bytes);
+  }
+
+  async findId(id: string): Promise<number | null> {
+    const seq = this.store.seqOfId(id);
+    if (seq === null) return null;
+    const [entry] = await this.read({ from: seq, to: seq, maxBytes: 1 });
+    return entry !== undefined && entryOf(entry).id === id ? seq : null;
+  }
+
+  whenVisible(
+    seq: number,
+    { timeoutMs, signal }: { readonly timeoutMs: number | null; readonly signal: AbortSignal },
+  ): Promise<boolean> {
+    if (this.look().head >= seq) return Promise.resolve(true);
+    if (signal.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const end = (visible: boolean) => {
+        this.watchers.delete(watcher);
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+        resolve(visible);
+      };
+      const abort = () => end(false);
+      const watcher = { seq, wake: () => end(true) };
+      const timer = timeoutMs === null ? undefined : setTimeout(abort, timeoutMs);
+      signal.addEventListener('abort', abort, { once: true });
+      this.watchers.add(watcher);
+      this.lowestWatched = Math.min(this.lowestWatched, seq);
+    });
+  }
+
+  /** The head has moved: whoever waited for it goes on. */
+  moved(): void {
+    const { head } = this.look();
+    if (head < this.lowestWatched) return;
+    for (const watcher of [...this.watchers]) if (watcher.seq <= head) watcher.wake();
+    this.lowestWatched = Number.POSITIVE_INFINITY;
+    for (const { seq } of this.watchers) this.lowestWatched = Math.min(this.lowestWatched, seq);
+  }
+}

@@ -1,0 +1,70 @@
+/** A log of made entries whose head a test moves, and which counts how it is read. */
+import { EventEmitter, once } from 'node:events';
+import type { Entry } from '../../shared/protocol/entry';
+import type { LogReader, ReaderPosition } from '../../shared/runtime/log-reader';
+
+export class FakeLogReader implements LogReader {
+  head = 0;
+  commit = 0;
+  epoch = 1;
+  /** Text of every entry. */
+  messageOf = (seq: number): string => `Msg${seq}`;
+  readsBegun = 0;
+  entriesRead = 0;
+  /** Entries from this seq on have been lost. */
+  lostFrom = Number.POSITIVE_INFINITY;
+  private readonly changes = new EventEmitter().setMaxListeners(0);
+
+  entry(seq: number): Entry {
+    const ts = '2026-01-01T00:00:00.000Z';
+    return { seq, epoch: this.epoch, id: `id-${seq}`, ts, message: this.messageOf(seq) };
+  }
+
+  entries(from: number, to: number): readonly Entry[] {
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => this.entry(from + at));
+  }
+
+  moveHead(head: number, commit = head): void {
+    this.head = head;
+    this.commit = commit;
+    this.changes.emit('head');
+  }
+
+  get waiting(): number {
+    return this.changes.listenerCount('head');
+  }
+
+  position(): ReaderPosition {
+    return { head: this.head, commit: this.commit, epoch: this.epoch };
+  }
+
+  async read({ from, to, maxBytes }: { from: number; to: number; maxBytes: number }): Promise<readonly Uint8Array[]> {
+    this.readsBegun += 1;
+    const entries: Uint8Array[] = [];
+    let bytes = 0;
+    for (let seq = from; seq <= Math.min(to, this.head, this.lostFrom - 1) && bytes < maxBytes; seq += 1) {
+      const entry = Buffer.from(JSON.stringify(this.entry(seq)));
+      entries.push(entry);
+      bytes += entry.length;
+    }
+    this.entriesRead += entries.length;
+    return entries;
+  }
+
+  async findId(id: string): Promise<number | null> {
+    const seq = Number(/^id-([0-9]+)$/.exec(id)?.[1] ?? 0);
+    return seq >= 1 && seq <= this.head ? seq : null;
+  }
+
+  async whenVisible(seq: number, { timeoutMs, signal }: { timeoutMs: number | null; signal: AbortSignal }) {
+    const bound = timeoutMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    while (this.head < seq) {
+      const ended = await once(this.changes, 'head', { signal: bound }).then(
+        () => false,
+        () => true,
+      );
+      if (ended) return false;
+    }
+    return true;
+  }
+}

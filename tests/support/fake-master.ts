@@ -1,0 +1,52 @@
+/** A master that answers appends as a test says. */
+import type { AppendOutcome, AppendRequest } from '../../services/master/core/append';
+import type { MasterHealth, MasterPort } from '../../services/master/http-ports';
+import { FakeLogReader } from './fake-log-reader';
+
+export class FakeMaster implements MasterPort {
+  readonly reader = new FakeLogReader();
+  readonly requests: AppendRequest[] = [];
+  ready = true;
+  /** How an append ends; the default appends to the reader's log. */
+  onAppend: (request: AppendRequest, signal: AbortSignal) => Promise<AppendOutcome> = async (request) =>
+    this.acknowledge(request);
+
+  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
+    this.requests.push(request);
+    return this.onAppend(request, signal);
+  }
+
+  /** The entry of a request at the next seq, held by the master alone. */
+  acknowledge({ message, id }: AppendRequest, repeated = false): AppendOutcome {
+    const seq = this.reader.head + 1;
+    this.reader.moveHead(seq);
+    const entry = { ...this.reader.entry(seq), id: id ?? `id-${seq}`, message };
+    const bytes = Buffer.from(JSON.stringify(entry));
+    return { outcome: 'acknowledged', repeated, seq, entry: bytes, w: 1, acks: ['master'] };
+  }
+
+  replication(seq: number) {
+    if (seq < 1 || seq > this.reader.head) return null;
+    return { acks: ['master', 'secondary-1'], committed: seq <= this.reader.commit };
+  }
+
+  health(): MasterHealth {
+    const { head, commit, epoch } = this.reader.position();
+    return {
+      node: 'master',
+      role: 'master',
+      status: 'ok',
+      epoch,
+      head,
+      commit,
+      quorum: { required: 1, alive: 1, ok: true },
+      readOnly: false,
+      broker: { connected: true, blocked: false },
+      secondaries: [],
+    };
+  }
+
+  readiness() {
+    return this.ready ? ({ ready: true } as const) : ({ ready: false, reason: 'too few nodes are alive' } as const);
+  }
+}

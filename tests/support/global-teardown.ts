@@ -1,0 +1,5 @@
+import type { ProvidedBroker } from '../../rabbitmq/provide';
+
+export default async function globalTeardown(): Promise<void> {
+  await (globalThis as { rlogTestBroker?: ProvidedBroker }).rlogTestBroker?.stop();
+}
