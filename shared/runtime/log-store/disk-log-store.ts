@@ -7,17 +7,17 @@
  * cache, which holds everything that is not on the disk yet, and the rest from the files.
  *
  * Files in the folder: `store.json` (who this is; written last when a store is made), `promise.json`, `synced` (the marker),
- * `0000000000000001.log` … (segments), `lock`.
+ * `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`.
  */
 import type { LogOutline } from '../../protocol/log-outline';
 import type { LogRecord } from '../../protocol/record';
 import { FrameKind } from './frame';
-import { GroupWriter } from './group-writer';
+import { type GroupTarget, GroupWriter } from './group-writer';
 import type { IdIndex } from './id-index';
 import type { LogStore, Promised, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import type { SegmentedLog } from './segmented-log';
-import { closedFault, fatalFault, isPassing } from './storage-fault';
+import { closedFault, fatalFault, isPassing, storageFault } from './storage-fault';
 import { TailCache } from './tail-cache';
 
 export interface DiskLogStoreParts {
@@ -55,8 +55,8 @@ export class DiskLogStore implements LogStore {
     this.promised = parts.promised;
     this.outline = parts.outline;
     this.cache = new TailCache(parts.cacheBytes, parts.outline.lastIndex);
-    this.writer = new GroupWriter(parts.log, {
-      onDurable: () => this.cache.evict(this.writer.stableIndex),
+    this.writer = new GroupWriter(groupTargetOf(parts), {
+      onDurable: () => this.becomeDurable(),
       onRefused: (index) => this.takeBack(index),
     });
   }
@@ -135,6 +135,14 @@ export class DiskLogStore implements LogStore {
     this.promised = promised;
   }
 
+  private becomeDurable(): void {
+    const { ids } = this.parts;
+    this.cache.evict(this.writer.stableIndex);
+    ids
+      .flushIfLarge(() => this.writer.stableIndex)
+      .catch((cause: unknown) => this.writer.fail(storageFault('the id index could not be written', cause)));
+  }
+
   /** The appended view ends at `index` from now on. */
   private takeBack(index: number): void {
     this.generation += 1;
@@ -147,6 +155,7 @@ export class DiskLogStore implements LogStore {
     await this.writer.drain();
     await this.savingPromise;
     try {
+      await this.parts.ids.close();
       await this.parts.log.close();
     } finally {
       await this.parts.release();
@@ -157,4 +166,21 @@ export class DiskLogStore implements LogStore {
     if (this.closing !== null) throw closedFault();
     if (this.writer.failure !== null) throw this.writer.failure;
   }
+}
+
+/** The ids go before the records, so that no id ever answers for a record that took another's place. */
+function groupTargetOf({ log, ids }: DiskLogStoreParts): GroupTarget {
+  return {
+    get lastIndex() {
+      return log.lastIndex;
+    },
+    get running() {
+      return log.running;
+    },
+    appendGroup: (group) => log.appendGroup(group),
+    async truncateAfter(index) {
+      await ids.saveCut();
+      await log.truncateAfter(index);
+    },
+  };
 }

@@ -63,7 +63,7 @@ export async function scanFile(
   from: ScanPlace,
   size: number,
   visit: FrameVisitor,
-  onChunk: (offset: number) => void = () => undefined,
+  onChunk: (offset: number) => Promise<void> = async () => undefined,
 ): Promise<ScanEnd> {
   let place: ScanPlace = from;
   let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - from.offset));
@@ -71,7 +71,7 @@ export async function scanFile(
     const wanted = Math.min(buffer.length, size - place.offset);
     const count = await file.read(buffer.subarray(0, wanted), place.offset);
     const end = scanBuffer(buffer.subarray(0, count), place, visit);
-    onChunk(end.offset);
+    await onChunk(end.offset);
     if (end.stop === 'bad' || end.stop === 'enough' || place.offset + count >= size || count < wanted) return end;
     if (end.offset === place.offset) buffer = Buffer.allocUnsafe(Math.max(end.frameSize, 2 * buffer.length));
     place = end;

@@ -31,8 +31,10 @@ export interface RecoveryOptions {
   readonly synced: SyncedUpTo | null;
   /** Are filled with the log's shape; the caller needs two, one to keep and one to hand out. */
   readonly outlines: readonly LogOutline[];
-  /** Indexes of entries whose ids are chosen by clients, ascending. */
+  /** Takes the entries whose ids are chosen by clients, ascending. */
   readonly onNamedEntry: (header: FrameHeader, bytes: Buffer) => void;
+  /** Called between chunks of some MiB, which wait for it. */
+  readonly onChunk: () => Promise<void>;
   readonly onProgress: (progress: RecoveryProgress) => void;
 }
 
@@ -128,7 +130,10 @@ class LogRecovery {
         this.takeFrame(header, bytes, name);
         return true;
       },
-      (offset) => this.report(offset),
+      async (offset) => {
+        this.report(offset);
+        await this.options.onChunk();
+      },
     );
     if (end.stop !== 'end') await this.cutTorn(file, { name, size, isLast, end });
     segment.endAt(end);

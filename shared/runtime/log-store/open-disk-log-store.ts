@@ -23,6 +23,7 @@ const FORMAT_VERSION = 1;
 const MANIFEST = 'store.json';
 const PROMISE = 'promise.json';
 const MARKER = 'synced';
+const IDS = 'ids';
 
 export interface DiskOptions {
   readonly fileSystem: FileSystem;
@@ -45,17 +46,21 @@ export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDisk
   const promised = await readPromise(options);
   const marker = await SyncMarker.open(fileSystem, join(directory, MARKER));
   const outlines = [new LogOutline(), new LogOutline()] as const;
-  const ids = new IdIndex();
+  const ids = await IdIndex.open({ fileSystem, directory: join(directory, IDS), storeId });
   const { segments, tornBytes } = await recoverLog({
     ...options,
     storeId,
     synced: marker.found,
     outlines,
     onNamedEntry: ({ index }, bytes) => {
+      if (index <= ids.completeTo) return;
       const { id } = decodeRecord(index, bytes);
       if (id !== null) ids.add(id, index);
     },
+    onChunk: () => ids.flushIfLarge(() => outlines[0].lastIndex),
   });
+  ids.cutAfter(outlines[0].lastIndex);
+  await ids.saveCut();
   await markEnd(marker, segments.at(-1));
   const store = new DiskLogStore({
     storeId,
