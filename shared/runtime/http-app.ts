@@ -12,6 +12,7 @@ import Koa, { type Context, type Next } from 'koa';
 import type { Logger } from 'pino';
 import { requireBearerToken } from './bearer-token';
 import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
+import { systemErrorCode } from './system-error';
 
 export interface HttpAppOptions {
   readonly logger: Logger;
@@ -98,7 +99,7 @@ const INTERNAL: Problem = {
 /** What Koa reports after the answer has begun: a client that left is nobody's fault, the rest cut the answer short. */
 function logStreamError(logger: Logger, error: unknown, ctx?: Context): void {
   const facts = ctx === undefined ? {} : { method: ctx.method, path: ctx.path, requestId: requestIdOf(ctx) };
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const code = systemErrorCode(error);
   if (code !== undefined && CLIENT_LEFT.has(code)) logger.debug({ ...facts, code }, 'client left');
   else logger.error({ ...facts, err: error }, 'answer cut short');
 }

@@ -16,6 +16,7 @@ import type { Duplex } from 'node:stream';
 import type Koa from 'koa';
 import type { Logger } from 'pino';
 import { PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type Problem, problemBody } from './problem';
+import { systemErrorCode } from './system-error';
 
 /** Bound on receiving one request, body included: 16 MiB over a slow line take minutes. */
 const REQUEST_RECEIVE_MS_MAX = 300_000;
@@ -159,7 +160,7 @@ function rawAnswer(problem: Problem): string {
 }
 
 function whyNotListening(cause: unknown, { host, port }: { readonly host: string; readonly port: number }): string {
-  const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined;
+  const code = systemErrorCode(cause);
   if (code === 'EADDRINUSE') {
     return `port ${port} on ${host} is in use: stop what listens there, or set HTTP_PORT to another port (0 picks a free one)`;
   }

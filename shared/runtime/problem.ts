@@ -84,8 +84,8 @@ export function problemOf(error: unknown): Problem | null {
   return null;
 }
 
+/** Errors of the HTTP libraries carry a status, and a message that is fit for the client. */
 function httpErrorOf(error: unknown): { readonly status: number; readonly message: string } {
-  if (!(error instanceof Error)) return { status: 500, message: 'Internal error' };
-  const { status } = error as { status?: unknown };
-  return { status: typeof status === 'number' ? status : 500, message: error.message };
+  const { status, message } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>;
+  return { status: typeof status === 'number' ? status : 500, message: String(message) };
 }

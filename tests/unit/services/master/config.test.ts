@@ -1,0 +1,130 @@
+import { readMasterSettings } from '../../../../services/master/config';
+import { ConfigError, type Environment } from '../../../../shared/runtime/settings';
+
+const MEBIBYTE = 2 ** 20;
+
+function faultsOf(environment: Environment): readonly string[] {
+  try {
+    readMasterSettings(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults.map(({ variable, message }) => `${variable} ${message}`);
+    throw error;
+  }
+}
+
+describe('the settings of a master', () => {
+  it('need nothing to be set', () => {
+    expect(readMasterSettings({})).toEqual({
+      nodeId: 'master',
+      logLevel: 'info',
+      http: { host: '127.0.0.1', port: 8000, publicUrl: null, bodyBytesMax: 16 * MEBIBYTE, apiToken: null },
+      broker: { urls: ['amqp://guest:guest@127.0.0.1:5672'], heartbeatS: 5, managementUrl: null },
+      logName: 'rlog',
+      store: { kind: 'disk', directory: './data/master' },
+      heartbeatIntervalMs: 500,
+      gapTimeoutMs: 200,
+      secondaries: [],
+      openMembership: false,
+      defaultWriteConcern: 'all',
+      quorumAppend: true,
+      suspectAfterMs: 1500,
+      unhealthyAfterMs: 3000,
+      messageBytesMax: MEBIBYTE,
+      inFlightBytesMax: 64 * MEBIBYTE,
+      queueBytesMax: 256 * MEBIBYTE,
+    });
+  });
+
+  it('are what the environment says', () => {
+    const settings = readMasterSettings({
+      NODE_ID: 'm-1',
+      SECONDARIES: 'a, b,c',
+      DEFAULT_W: '4',
+      AMQP_URL: 'amqp://u:p@one:5672/v,amqps://two',
+      PUBLIC_URL: 'http://m.example:80/',
+      QUORUM_APPEND: 'false',
+      DELAY_MS: 'ignored',
+    });
+    expect(settings).toMatchObject({
+      secondaries: ['a', 'b', 'c'],
+      defaultWriteConcern: 4,
+      broker: { urls: ['amqp://u:p@one:5672/v', 'amqps://two'] },
+      http: { publicUrl: 'http://m.example:80' },
+      store: { kind: 'disk', directory: './data/m-1' },
+      quorumAppend: false,
+    });
+    expect(readMasterSettings({ LOG_STORE: 'memory', DATA_DIR: '/x' }).store).toEqual({ kind: 'memory' });
+    expect(readMasterSettings({ DATA_DIR: '/x' }).store).toEqual({ kind: 'disk', directory: '/x' });
+  });
+
+  it('cannot be changed, at any depth', () => {
+    const settings = readMasterSettings({ SECONDARIES: 'a' });
+    const parts = [
+      settings,
+      settings.http,
+      settings.broker,
+      settings.broker.urls,
+      settings.store,
+      settings.secondaries,
+    ];
+    expect(parts.every((part) => Object.isFrozen(part))).toBe(true);
+  });
+
+  it.each<[string, Environment]>([
+    ['NODE_ID', { NODE_ID: 'a b' }],
+    ['NODE_ID', { NODE_ID: 'x'.repeat(65) }],
+    ['LOG_NAME', { LOG_NAME: 'a.b' }],
+    ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
+    ['LOG_STORE', { LOG_STORE: 'tape' }],
+    ['HTTP_HOST', { HTTP_HOST: 'a b' }],
+    ['HTTP_PORT', { HTTP_PORT: '65536' }],
+    ['HTTP_PORT', { HTTP_PORT: 'http' }],
+    ['PUBLIC_URL', { PUBLIC_URL: 'ftp://x' }],
+    ['MANAGEMENT_URL', { MANAGEMENT_URL: 'x' }],
+    ['AMQP_URL', { AMQP_URL: 'http://x' }],
+    ['AMQP_URL', { AMQP_URL: 'amqp://' }],
+    ['AMQP_URL', { AMQP_URL: 'amqp://x,' }],
+    ['AMQP_HEARTBEAT_S', { AMQP_HEARTBEAT_S: '0' }],
+    ['SECONDARIES', { SECONDARIES: 'a,a' }],
+    ['SECONDARIES', { SECONDARIES: 'a,,b' }],
+    ['SECONDARIES', { SECONDARIES: 'a,b.c' }],
+    ['SECONDARIES', { SECONDARIES: 'a,master' }],
+    ['OPEN_MEMBERSHIP', { OPEN_MEMBERSHIP: '1' }],
+    ['QUORUM_APPEND', { QUORUM_APPEND: 'no' }],
+    ['DEFAULT_W', { DEFAULT_W: '0' }],
+    ['DEFAULT_W', { DEFAULT_W: 'most' }],
+    ['DEFAULT_W', { DEFAULT_W: '3', SECONDARIES: 'a' }],
+    ['SUSPECT_AFTER_MS', { HEARTBEAT_INTERVAL_MS: '500', SUSPECT_AFTER_MS: '1000' }],
+    ['SUSPECT_AFTER_MS', { HEARTBEAT_INTERVAL_MS: '750' }],
+    ['UNHEALTHY_AFTER_MS', { SUSPECT_AFTER_MS: '3000' }],
+    ['GAP_TIMEOUT_MS', { GAP_TIMEOUT_MS: '0' }],
+    ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '0' }],
+    ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '2621441' }],
+    ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '1001', MAX_BODY_BYTES: '1000' }],
+    ['MAX_IN_FLIGHT_BYTES', { MAX_IN_FLIGHT_BYTES: '-1' }],
+    ['QUEUE_MAX_BYTES', { QUEUE_MAX_BYTES: '1GB' }],
+  ])('refuse a wrong %s: %j', (variable, environment) => {
+    const faults = faultsOf(environment);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]?.startsWith(`${variable} `)).toBe(true);
+  });
+
+  it.each<Environment>([
+    { DEFAULT_W: '3', OPEN_MEMBERSHIP: 'true' },
+    { DEFAULT_W: 'majority' },
+    { HEARTBEAT_INTERVAL_MS: '100', SUSPECT_AFTER_MS: '201', UNHEALTHY_AFTER_MS: '202' },
+    { MAX_MESSAGE_BYTES: '2621440' },
+    { HTTP_PORT: '0', HTTP_HOST: '::1' },
+  ])('take %j', (environment) => {
+    expect(faultsOf(environment)).toEqual([]);
+  });
+
+  it('bound the message by the body where only the body is set', () => {
+    expect(readMasterSettings({ MAX_BODY_BYTES: '1000' }).messageBytesMax).toBe(1000);
+  });
+
+  it('never show a password', () => {
+    expect(faultsOf({ AMQP_URL: 'http://user:hunter2@x' }).join()).not.toContain('hunter2');
+  });
+});
