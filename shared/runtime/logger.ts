@@ -24,7 +24,7 @@ export interface LoggerOptions {
 export function createLogger({ level, node, role, to = 'stdout' }: LoggerOptions): Logger {
   const options = { level, base: { node, role }, timestamp: pino.stdTimeFunctions.isoTime };
   const { isTTY, fd } = process[to];
-  if (isTTY) return pino(options, pretty({ destination: fd, sync: true, ignore: 'node,role' }));
+  if (isTTY) return pino(options, pretty({ destination: fd, sync: true, ignore: 'node,role', singleLine: true }));
   return pino(
     options,
     pino.destination({ dest: fd, sync: false, minLength: WRITTEN_BYTES_MIN, maxLength: BUFFERED_BYTES_MAX }),
