@@ -183,15 +183,15 @@ export class IdIndex {
   private canMerge(): boolean {
     const newest = this.runs.slice(-MERGE_RUNS);
     const [first] = newest;
-    if (first === undefined || newest.length < MERGE_RUNS || this.completeTo < first.from) return false;
+    if (first === undefined || newest.length < MERGE_RUNS) return false;
     return newest.every(({ trailer }) => trailer.level === first.trailer.level);
   }
 
   private async merge(): Promise<void> {
     const inputs = this.runs.slice(-MERGE_RUNS);
-    const [first] = inputs;
-    if (first === undefined) return;
-    const plan = { from: first.from, to: this.completeTo, level: first.trailer.level + 1 };
+    const [first, last] = [inputs[0], inputs.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const plan = { from: first.from, to: last.savedTo, level: first.trailer.level + 1 };
     const ids = inputs.reduce((sum, { trailer }) => sum + trailer.count, 0);
     const run = await this.write(plan, ids, mergedPlaces(inputs));
     run.visibleTo = Math.min(plan.to, this.completeTo);

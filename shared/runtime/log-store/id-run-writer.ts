@@ -132,7 +132,7 @@ export async function* sortedPlaces(places: IdPlace[]): AsyncGenerator<readonly 
 
 const PIECE = 1024;
 
-/** The places of several runs, merged; without those that a run no longer answers for. */
+/** The places of several runs, merged; with those of a cut that is not saved yet, for after a crash they may be needed again. */
 export async function* mergedPlaces(runs: readonly IdRun[]): AsyncGenerator<readonly IdPlace[]> {
   const cursors = runs.map((run) => new RunCursor(run));
   await Promise.all(cursors.map((cursor) => cursor.refill()));
@@ -143,7 +143,7 @@ export async function* mergedPlaces(runs: readonly IdRun[]): AsyncGenerator<read
       if (cursor.next !== null && (least?.next == null || compareHashes(cursor.next, least.next) < 0)) least = cursor;
     }
     if (least?.next == null) break;
-    if (least.next.index <= least.run.visibleTo) piece.push(least.next);
+    if (least.next.index <= least.run.savedTo) piece.push(least.next);
     if (least.isAtEnd) await least.refill();
     else least.advance();
     if (piece.length >= PIECE) {

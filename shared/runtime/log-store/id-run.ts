@@ -75,7 +75,7 @@ function decodeTrailer(bytes: Buffer): RunTrailer | null {
 }
 
 export class IdRun {
-  /** The run answers for entries up to here; below `from`: for none. */
+  /** The run answers for entries up to here; below `from`: for none. Below `savedTo` until a cut is saved. */
   visibleTo: number;
 
   constructor(
@@ -87,7 +87,12 @@ export class IdRun {
     /** As the file is named now. */
     public name: string,
   ) {
-    this.visibleTo = stretchOf(name)?.to ?? trailer.to;
+    this.visibleTo = this.savedTo;
+  }
+
+  /** End of the stretch in the file's name: what the run will answer for after a crash. */
+  get savedTo(): number {
+    return stretchOf(this.name)?.to ?? this.trailer.to;
   }
 
   get from(): number {

@@ -30,6 +30,8 @@ export interface DiskOptions {
   readonly directory: string;
   readonly segmentBytes: number;
   readonly cacheBytes: number;
+  /** Ids that make a run of the id index; left out: as many as is good. */
+  readonly runIds?: number;
   readonly onProgress: (progress: RecoveryProgress) => void;
   readonly release: () => Promise<void>;
 }
@@ -46,7 +48,7 @@ export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDisk
   const promised = await readPromise(options);
   const marker = await SyncMarker.open(fileSystem, join(directory, MARKER));
   const outlines = [new LogOutline(), new LogOutline()] as const;
-  const ids = await IdIndex.open({ fileSystem, directory: join(directory, IDS), storeId });
+  const ids = await IdIndex.open({ ...options, directory: join(directory, IDS), storeId });
   const { segments, tornBytes } = await recoverLog({
     ...options,
     storeId,

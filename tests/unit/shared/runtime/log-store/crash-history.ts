@@ -1,0 +1,136 @@
+/**
+ * A random history of a log store and the oracle of what a crash may leave of it: the operations up to some point, all that
+ * resolved among them, and a part of the next one: a prefix of its records, or for a truncation any cut between the old end
+ * and the new one.
+ */
+import type { LogRecord } from '../../../../../shared/protocol/record';
+import type { LogStore, Promised } from '../../../../../shared/runtime/log-store/log-store';
+import { RecordSource } from '../../../../contract/log-records';
+import { checksumOf, readAll } from '../../../../contract/log-store';
+import type { Random } from './crashing-file-system';
+
+type LogOperation = { readonly append: readonly LogRecord[] } | { readonly truncateAfter: number };
+
+export class CrashHistory {
+  readonly operations: LogOperation[] = [];
+  /** Log operations that resolved, from the first on. */
+  resolved = 0;
+  readonly promises: Promised[] = [{ epoch: 0, reign: '', votedFor: null }];
+  promisesResolved = 1;
+  private readonly source = new RecordSource();
+  private log: LogRecord[] = [];
+  private idCount = 0;
+
+  constructor(private readonly random: Random) {}
+
+  /** Does `steps` random things to the store; ends early, without a rejection, when the store fails. */
+  async run(store: LogStore, steps: number): Promise<void> {
+    let waits: Promise<void>[] = [];
+    for (let step = 0; step < steps; step += 1) {
+      waits.push(this.doOne(store).catch(() => undefined));
+      if (this.random() < 0.6) {
+        await Promise.all(waits);
+        waits = [];
+      }
+    }
+    await Promise.all(waits);
+  }
+
+  /** Throws when the store holds anything that this history cannot have left. */
+  async check(store: LogStore): Promise<void> {
+    const found = await readAll(store);
+    if (!this.mayLeave(found)) {
+      throw new Error(
+        `a log of ${found.length} records after ${this.resolved} of ${this.operations.length} operations`,
+      );
+    }
+    const { durableIndex, checksum, opened } = store;
+    if (durableIndex !== found.length || opened.lastIndex !== found.length) throw new Error(`ends at ${durableIndex}`);
+    if (checksum !== checksumOf(found)) throw new Error('another checksum');
+    const allowed = this.promises.slice(this.promisesResolved - 1).map((promised) => JSON.stringify(promised));
+    if (!allowed.includes(JSON.stringify(store.promised)))
+      throw new Error(`promised ${JSON.stringify(store.promised)}`);
+    this.checkIds(store, found);
+  }
+
+  /** Goes on from what the store holds now. */
+  async adopt(store: LogStore): Promise<void> {
+    this.log = await readAll(store);
+    this.operations.splice(0, this.operations.length, { append: [...this.log] });
+    this.resolved = 1;
+    this.promises.splice(0, this.promises.length, store.promised);
+    this.promisesResolved = 1;
+    this.source.backTo(this.log.at(-1) ?? null);
+  }
+
+  private mayLeave(found: readonly LogRecord[]): boolean {
+    let state: readonly LogRecord[] = [];
+    for (let done = 0; done <= this.operations.length; done += 1) {
+      const next = this.operations[done];
+      if (done >= this.resolved && isPartly(found, state, next)) return true;
+      if (next !== undefined)
+        state = 'append' in next ? [...state, ...next.append] : state.slice(0, next.truncateAfter);
+    }
+    return false;
+  }
+
+  private checkIds(store: LogStore, found: readonly LogRecord[]): void {
+    const seqs = new Map(found.map(({ id, seq }) => [id, seq]));
+    for (const operation of this.operations) {
+      if (!('append' in operation)) continue;
+      for (const { id } of operation.append) {
+        if (id === null) continue;
+        const expected = seqs.get(id) ?? null;
+        if (store.seqOfId(id) !== expected && !/^[0-9a-f]{16}-/.test(id)) {
+          throw new Error(`id ${id} is at ${store.seqOfId(id)}, not at ${expected}`);
+        }
+      }
+    }
+  }
+
+  private doOne(store: LogStore): Promise<void> {
+    const what = this.random();
+    if (what < 0.15) return this.savePromise(store);
+    if (what < 0.27 && this.log.length > 0) return this.truncate(store);
+    const records = this.nextRecords();
+    this.log.push(...records);
+    return this.follow({ append: records }, store.append(records));
+  }
+
+  private nextRecords(): LogRecord[] {
+    if (this.source.epoch === 0 || this.random() < 0.1) return [this.source.epochRecord()];
+    return this.source.entries(1 + Math.floor(this.random() * 5), () => {
+      this.idCount += 1;
+      const message = 'm'.repeat(Math.floor(this.random() ** 4 * 900));
+      return this.random() < 0.5 ? { message } : { id: `client-${this.idCount}`, message };
+    });
+  }
+
+  private truncate(store: LogStore): Promise<void> {
+    const truncateAfter = Math.max(0, this.log.length - 1 - Math.floor(this.random() ** 2 * 12));
+    this.log = this.log.slice(0, truncateAfter);
+    this.source.backTo(this.log.at(-1) ?? null);
+    return this.follow({ truncateAfter }, store.truncateAfter(truncateAfter));
+  }
+
+  private async savePromise(store: LogStore): Promise<void> {
+    const promised = { epoch: this.promises.length, reign: 'r', votedFor: this.random() < 0.5 ? null : 'a/s' };
+    const place = this.promises.push(promised);
+    await store.savePromise(promised);
+    this.promisesResolved = Math.max(this.promisesResolved, place);
+  }
+
+  private async follow(operation: LogOperation, done: Promise<void>): Promise<void> {
+    const place = this.operations.push(operation);
+    await done;
+    this.resolved = Math.max(this.resolved, place);
+  }
+}
+
+function isPartly(found: readonly LogRecord[], state: readonly LogRecord[], next: LogOperation | undefined): boolean {
+  const longest = next !== undefined && 'append' in next ? [...state, ...next.append] : state;
+  const least =
+    next !== undefined && 'truncateAfter' in next ? Math.min(next.truncateAfter, state.length) : state.length;
+  if (found.length < least || found.length > longest.length) return false;
+  return found.every((record, at) => Buffer.compare(record.bytes, longest[at]?.bytes ?? Buffer.alloc(0)) === 0);
+}

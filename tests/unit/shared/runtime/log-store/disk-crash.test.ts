@@ -1,0 +1,83 @@
+import { CrashHistory } from './crash-history';
+import { CrashingFileSystem, type CrashKind } from './crashing-file-system';
+import { openOn, randomOf, storeOn } from './disk-harness';
+
+const STEPS = 40;
+const SEEDS = [1, 2, 3, 4, 5, 6];
+const KINDS: readonly CrashKind[] = ['kill', 'power loss', 'power loss'];
+
+/** Runs the history of a seed up to a crash; what it left, or null when it ended before. */
+async function crashed(
+  seed: number,
+  crashAt: number,
+): Promise<{ history: CrashHistory; left: CrashingFileSystem } | null> {
+  const left = CrashingFileSystem.empty();
+  left.crashAt = crashAt;
+  const history = new CrashHistory(randomOf(seed));
+  let isDone = false;
+  try {
+    const store = await storeOn(left);
+    await history.run(store, STEPS);
+    await store.close();
+    isDone = true;
+  } catch (error) {
+    if (left.operations < crashAt) throw error;
+  }
+  return isDone && left.operations < crashAt ? null : { history, left };
+}
+
+/** A restart that is itself cut short, several times, before one gets through. */
+async function restarted(left: CrashingFileSystem, kind: CrashKind, random: () => number): Promise<CrashingFileSystem> {
+  let found = left.afterCrash(kind, random);
+  for (let round = 0; round < 2; round += 1) {
+    found.crashAt = 1 + Math.floor(random() * 14);
+    try {
+      await openOn(found);
+    } catch (error) {
+      if (found.operations < found.crashAt) throw error;
+    }
+    found = found.afterCrash(kind, random);
+  }
+  return found;
+}
+
+describe.each(SEEDS)('a crash at every operation of history %i', (seed) => {
+  test('leaves every resolved operation, a prefix of the rest, and nothing else', async () => {
+    let points = 0;
+    for (let crashAt = 1; ; crashAt += 1) {
+      const run = await crashed(seed, crashAt);
+      if (run === null) break;
+      points += 1;
+      for (const [at, kind] of KINDS.entries()) {
+        const random = randomOf(seed * 1_000_003 + crashAt * 7 + at);
+        try {
+          const store = await storeOn(await restarted(run.left, kind, random));
+          await run.history.check(store);
+        } catch (cause) {
+          throw new Error(`seed ${seed}, ${kind} ${at} at operation ${crashAt}: ${String(cause)}`, { cause });
+        }
+      }
+    }
+    expect(points).toBeGreaterThan(100);
+  }, 120_000);
+});
+
+test('a store goes on after each of many crashes in a row', async () => {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const random = randomOf(seed);
+    const history = new CrashHistory(random);
+    let fileSystem = CrashingFileSystem.empty();
+    for (let round = 0; round < 6; round += 1) {
+      try {
+        const store = await storeOn(fileSystem);
+        await history.check(store);
+        await history.adopt(store);
+        fileSystem.crashAt = fileSystem.operations + 1 + Math.floor(random() * 120);
+        await history.run(store, STEPS);
+      } catch (cause) {
+        throw new Error(`seed ${seed}, round ${round}: ${String(cause)}`, { cause });
+      }
+      fileSystem = fileSystem.afterCrash(random() < 0.3 ? 'kill' : 'power loss', random);
+    }
+  }
+}, 120_000);

@@ -1,0 +1,145 @@
+import { NO_LIMITS, RecordSource } from '../../../../contract/log-records';
+import { plain, readAll } from '../../../../contract/log-store';
+import { CrashingFileSystem } from './crashing-file-system';
+import { openOn, storeOn } from './disk-harness';
+
+const FULL = { status: 'rejected', reason: { code: 'full', fatal: false } };
+const FAILED = { status: 'rejected', reason: { code: 'failed', fatal: true } };
+
+describe('a disk without room', () => {
+  test('refuses every pending append, and takes the next one where the durable log ends', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    const source = new RecordSource();
+    const kept = source.entries(3, (at) => ({ id: `kept-${at}` }));
+    await store.append(kept);
+    for (const room of [0, 1, 60, 200, 333]) {
+      fileSystem.room = room;
+      const refused = source.entries(6, (at) => ({ id: `refused-${room}-${at}`, message: 'm'.repeat(99) }));
+      const appends = [
+        store.append(refused.slice(0, 4)),
+        store.append(refused.slice(4, 5)),
+        store.append(refused.slice(5)),
+      ];
+      expect(await Promise.allSettled(appends)).toMatchObject([FULL, FULL, FULL]);
+      expect(store.durableIndex).toBe(kept.length);
+      expect(refused.map(({ id }) => store.seqOfId(id ?? ''))).toEqual(refused.map(() => null));
+      expect(plain(await readAll(store))).toEqual(plain(kept));
+      fileSystem.room = Number.POSITIVE_INFINITY;
+      source.backTo(kept.at(-1) ?? null);
+      const next = source.entries(1, () => ({ id: `kept-${room}` }));
+      await store.append(next);
+      kept.push(...next);
+    }
+    await store.close();
+    expect(plain(await readAll(await storeOn(fileSystem)))).toEqual(plain(kept));
+  });
+
+  test('does not stop a truncation that waits behind the refused append', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    const source = new RecordSource();
+    const records = source.entries(4);
+    await store.append(records);
+    fileSystem.room = 0;
+    const waits = [store.append(source.entries(1)), store.truncateAfter(2)];
+    source.backTo(records[1] ?? null);
+    waits.push(store.append(source.entries(1)));
+    expect(await Promise.allSettled(waits)).toMatchObject([FULL, { status: 'fulfilled' }, FULL]);
+    expect(plain(await readAll(store))).toEqual(plain(records.slice(0, 2)));
+    expect(store.durableIndex).toBe(2);
+  });
+
+  test('leaves nothing of a segment that could not be made', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem, { segmentBytes: 1 });
+    const source = new RecordSource();
+    const [first] = source.entries(1);
+    if (first === undefined) throw new Error('no record');
+    await store.append([first]);
+    const before = fileSystem.paths();
+    fileSystem.room = 10;
+    expect(await Promise.allSettled([store.append(source.entries(1))])).toMatchObject([FULL]);
+    expect(fileSystem.paths()).toEqual(before);
+    fileSystem.room = Number.POSITIVE_INFINITY;
+    source.backTo(first);
+    await store.append(source.entries(1));
+    expect(store.durableIndex).toBe(2);
+  });
+
+  test('keeps the old promise', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    const kept = { epoch: 1, reign: 'r', votedFor: null };
+    await store.savePromise(kept);
+    fileSystem.room = 5;
+    expect(await Promise.allSettled([store.savePromise({ ...kept, epoch: 2 })])).toMatchObject([FULL]);
+    expect(store.promised).toEqual(kept);
+    fileSystem.room = Number.POSITIVE_INFINITY;
+    expect((await storeOn(fileSystem.copy())).promised).toEqual(kept);
+    await store.savePromise({ ...kept, epoch: 3 });
+    expect((await storeOn(fileSystem.copy())).promised.epoch).toBe(3);
+  });
+
+  test('keeps the ids in memory until there is room for a run', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    const source = new RecordSource();
+    for (let at = 0; at < 40; at += 1) {
+      fileSystem.room = at % 3 === 0 ? Number.POSITIVE_INFINITY : 1_000;
+      await store.append([source.entry({ id: `id-${at}` })]);
+    }
+    expect(store.seqOfId('id-0')).toBe(1);
+    expect(store.seqOfId('id-39')).toBe(40);
+  });
+});
+
+describe('a sync that fails', () => {
+  test.each(['sync', 'write'] as const)('stops the writer for good (%s)', async (operation) => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    const source = new RecordSource();
+    await store.append(source.entries(2));
+    fileSystem.failing = operation;
+    const appends = [store.append(source.entries(1)), store.append(source.entries(1)), store.truncateAfter(1)];
+    expect(await Promise.allSettled(appends)).toMatchObject([FAILED, FAILED, FAILED]);
+    fileSystem.failing = null;
+    const later = [
+      store.append([]),
+      store.truncateAfter(0),
+      store.savePromise({ epoch: 1, reign: '', votedFor: null }),
+    ];
+    expect(await Promise.allSettled(later)).toMatchObject([FAILED, FAILED, FAILED]);
+    expect(store.durableIndex).toBe(2);
+    expect(await store.read(1, NO_LIMITS)).toHaveLength(1);
+  });
+
+  test.each(['sync', 'rename', 'syncDirectory'] as const)('of a promise is fatal too (%s)', async (operation) => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    fileSystem.failing = operation;
+    expect(await Promise.allSettled([store.savePromise({ epoch: 1, reign: '', votedFor: null })])).toMatchObject([
+      FAILED,
+    ]);
+    fileSystem.failing = null;
+    expect(await Promise.allSettled([store.append([])])).toMatchObject([FAILED]);
+  });
+});
+
+test('a torn tail is cut and reported, an acked record never', async () => {
+  const fileSystem = CrashingFileSystem.empty();
+  const store = await storeOn(fileSystem);
+  const source = new RecordSource();
+  const records = source.entries(3);
+  await store.append(records);
+  await store.close();
+  const path = fileSystem.paths().find((name) => name.endsWith('.log')) ?? '';
+  const whole = await fileSystem.readAll(path);
+  const torn = fileSystem.copy();
+  const file = await torn.open(path, 'write');
+  await file.write(Buffer.from('half of a frame'), whole?.length ?? 0);
+  const opened = await openOn(torn);
+  expect(opened.tornBytes).toBe('half of a frame'.length);
+  expect(plain(await readAll(opened.store))).toEqual(plain(records));
+  expect(torn.sizeOf(path)).toBe(whole?.length);
+});
