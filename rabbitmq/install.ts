@@ -3,9 +3,9 @@
  * start a service on the default ports and to start it again at every boot, and neither is what somebody who tries this
  * project has asked for.
  *
- * Starting is prevented by a temporary /usr/sbin/policy-rc.d (see invoke-rc.d(8)), which is taken away again in any case; if
- * we are killed in between, the next run takes it away. Enabling cannot be prevented from outside, so what the installation
- * has enabled is disabled afterwards.
+ * Starting is prevented by a temporary /usr/sbin/policy-rc.d (see invoke-rc.d(8)), which is taken away again in any case; one
+ * that a run left because it was killed is taken away by the next installation. Enabling cannot be prevented from outside,
+ * so what the installation has enabled is disabled afterwards.
  *
  * Loading the packages may be interrupted; unpacking may not, because a half-configured package is a worse thing to leave
  * behind than half a minute of waiting.

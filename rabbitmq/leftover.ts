@@ -42,8 +42,8 @@ const RECORD_FILE = 'running.json';
 /** An orderly stop takes 1–3 s and is bounded by 8 s; then the supervisor is stuck. */
 const ENDING_MS = 10_000;
 
-/** An orderly end for a leftover broker, then SIGKILL. */
-const LEFTOVER_MS = 6_000;
+/** A leftover broker closes its queues within a tenth of a second of SIGTERM; nobody waits for the rest of its end. */
+const LEFTOVER_MS = 2_000;
 
 export function recorded(pid: number, mark: string): RecordedProcess | undefined {
   const observed = observe(pid);

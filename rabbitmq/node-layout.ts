@@ -41,10 +41,11 @@ export interface NodeLayout {
   readonly folders: readonly string[];
   /** What a wipe deletes. */
   readonly wipeFolders: readonly string[];
-  /** Most telling last: the node's own log is missing when it dies early. */
+  /** Of the server; the first is missing when it dies early. */
   readonly logs: readonly string[];
   /** stdout and stderr of the server. */
   readonly console: string;
+  readonly epmdConsole: string;
 }
 
 export function layOutNode({ dataDir, name, ports, env }: NodeLayoutInput): NodeLayout {
@@ -73,6 +74,7 @@ export function layOutNode({ dataDir, name, ports, env }: NodeLayoutInput): Node
     wipeFolders: [within('mnesia')],
     logs: [log, console],
     console,
+    epmdConsole: within('log', 'epmd.log'),
   };
 }
 

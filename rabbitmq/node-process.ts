@@ -26,6 +26,7 @@ export interface NodeProcessSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly nodeName: string;
   readonly console: string;
+  readonly epmdConsole: string;
   readonly folders: readonly string[];
   readonly wipeFolders: readonly string[];
 }
@@ -58,7 +59,7 @@ export class NodeProcess implements SupervisedBroker {
   async start(): Promise<void> {
     for (const folder of this.spec.folders) mkdirSync(folder, { recursive: true });
     this.epmd ??= await this.startEpmd();
-    const server = this.spawnLogged(this.spec.script, this.spec.args);
+    const server = this.spawnLogged(this.spec.script, this.spec.args, this.spec.console);
     this.expectedEnd = false;
     server.once('exit', (code, signal) => {
       this.server = undefined;
@@ -139,7 +140,7 @@ export class NodeProcess implements SupervisedBroker {
   }
 
   private async startEpmd(): Promise<ChildProcess> {
-    const epmd = this.spawnLogged(this.spec.epmd, this.epmdArgs());
+    const epmd = this.spawnLogged(this.spec.epmd, this.epmdArgs(), this.spec.epmdConsole);
     await within(once(epmd, 'spawn'), EPMD_MS, `starting ${this.spec.epmd}`);
     epmd.once('exit', () => {
       if (this.epmd === epmd) this.epmd = undefined;
@@ -152,8 +153,8 @@ export class NodeProcess implements SupervisedBroker {
     return ['-port', String(this.spec.epmdPort), '-address', '127.0.0.1'];
   }
 
-  private spawnLogged(command: string, args: readonly string[]): ChildProcess {
-    const output = openSync(this.spec.console, 'a');
+  private spawnLogged(command: string, args: readonly string[], log: string): ChildProcess {
+    const output = openSync(log, 'a');
     try {
       return spawn(command, args, { env: this.spec.env, stdio: ['ignore', output, output] });
     } finally {

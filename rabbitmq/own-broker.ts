@@ -6,7 +6,7 @@
  * any  → over  by stop(); afterwards nothing of it is left but the data, and of a temporary one nothing at all
  */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { BrokerError, messageOf } from './errors';
 import { awaitGreeting } from './handshake';
@@ -93,10 +93,12 @@ export class OwnBroker {
       const { version } = await awaitGreeting(this.amqpUrl, { boundMs: READY_MS, failed, signal });
       this.serverVersion = version;
     } catch (cause) {
+      // What does not serve, or is no longer wanted, is not worth an orderly stop: half booted, that can take long.
+      this.state = 'down';
+      const logs = this.logTails();
+      await supervisor.request('kill');
       signal?.throwIfAborted();
-      throw new BrokerError('start-failed', `RabbitMQ did not start: ${messageOf(cause)}\n${this.logTails()}`, {
-        cause,
-      });
+      throw new BrokerError('start-failed', `RabbitMQ did not start: ${messageOf(cause)}\n${logs}`, { cause });
     } finally {
       if (watcher) this.deathWatchers.delete(watcher);
     }
@@ -155,7 +157,8 @@ export class OwnBroker {
   }
 
   private logTails(): string {
-    return this.spec.logs.map((path) => `--- the end of ${path}\n${tail(path)}`).join('\n');
+    const existing = this.spec.logs.filter((path) => existsSync(path));
+    return existing.map((path) => `--- the end of ${path}\n${tail(path)}`).join('\n');
   }
 }
 

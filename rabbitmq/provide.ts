@@ -20,6 +20,11 @@ import { installPackage } from './install';
 import type { OwnBroker } from './own-broker';
 import { startContainer, startPrivateNode } from './start-own';
 
+export const WAYS = ['container', 'private-node', 'install'] as const;
+
+/** `install` leads to a private node, and is of no use without it. */
+export type Way = (typeof WAYS)[number];
+
 export interface ProvideOptions {
   /** Keeps the broker's data from start to start. Absent: a temporary folder, deleted with the broker. */
   readonly dataDir?: string | undefined;
@@ -33,7 +38,7 @@ export interface ProvideOptions {
   readonly ports?: { readonly amqp?: number; readonly management?: number } | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Only these may be used; absent: all. A broker that is given by AMQP_URL is always used. */
-  readonly ways?: readonly ('container' | 'private-node' | 'install')[] | undefined;
+  readonly ways?: readonly Way[] | undefined;
   /** Asks the user at the terminal. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
   /** The broker died without having been told to. */
@@ -83,7 +88,7 @@ export async function provideBroker(options: ProvideOptions): Promise<ProvidedBr
 }
 
 async function findFacts({ env, signal, ways }: ProvideOptions): Promise<Facts> {
-  const may = (way: NonNullable<typeof ways>[number]) => ways === undefined || ways.includes(way);
+  const may = (way: Way) => ways === undefined || ways.includes(way);
   const amqpUrl = env.AMQP_URL?.trim();
   const platform = findPlatform(env);
   const unwanted = 'not wanted by the caller';

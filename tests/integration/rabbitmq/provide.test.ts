@@ -1,0 +1,271 @@
+/**
+ * The broker that we start, for real: one story of start, orderly restart, kill, wipe and stop, told of a private node and of
+ * a container, and the ways in which the processes around a private node can die. What this machine cannot run is skipped,
+ * and said.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { connect } from 'amqplib';
+import { runCommand } from '../../../rabbitmq/command';
+import { findDocker } from '../../../rabbitmq/docker';
+import { findServer, findServerScript } from '../../../rabbitmq/facts';
+import type { RunRecord } from '../../../rabbitmq/leftover';
+import type { OwnBroker } from '../../../rabbitmq/own-broker';
+import { awaitGone, descendants, observe } from '../../../rabbitmq/processes';
+import { type ProvideOptions, provideBroker } from '../../../rabbitmq/provide';
+import { startPrivateNode } from '../../../rabbitmq/start-own';
+
+const QUEUE = 'kept';
+
+async function startNode(options: Partial<ProvideOptions> = {}): Promise<OwnBroker> {
+  const log = () => undefined;
+  const env = { ...process.env, AMQP_URL: undefined };
+  const broker = await provideBroker({ name: 'provide-test', log, env, ways: ['private-node'], ...options });
+  if (broker.kind === 'given') throw new Error('expected a broker of our own');
+  return broker;
+}
+
+/** Declares a durable quorum queue, and returns what waits in it. */
+async function look(url: string, publish?: string): Promise<string | false> {
+  const connection = await connect(url, { timeout: 5_000 });
+  const channel = await connection.createConfirmChannel();
+  await channel.assertQueue(QUEUE, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
+  if (publish !== undefined) {
+    channel.sendToQueue(QUEUE, Buffer.from(publish), { persistent: true });
+    await channel.waitForConfirms();
+  }
+  const message = await channel.get(QUEUE, { noAck: false });
+  await connection.close();
+  return message ? message.content.toString() : false;
+}
+
+function runRecord(dataDir: string): RunRecord {
+  return JSON.parse(readFileSync(join(dataDir, 'running.json'), 'utf8')) as RunRecord;
+}
+
+let temporary: string;
+const systemsOwn = process.env.TMPDIR;
+
+function temporaryBrokers(): string[] {
+  return readdirSync(temporary).filter((name) => name.startsWith('replicated-log-broker-'));
+}
+
+/** Others may run brokers on this machine at the same time: ours make their temporary folders in one of our own. */
+beforeAll(() => {
+  temporary = mkdtempSync(join(tmpdir(), 'provide-test-'));
+  process.env.TMPDIR = temporary;
+});
+
+afterAll(() => {
+  if (systemsOwn === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = systemsOwn;
+  rmSync(temporary, { recursive: true });
+});
+
+const isInstalled = process.platform !== 'win32' && findServerScript(process.env) !== undefined;
+const story = isInstalled ? describe : describe.skip;
+if (!isInstalled) console.warn('skipped: the private node, because no rabbitmq-server is installed here');
+
+/** From the first start to the last trace. */
+async function live(broker: OwnBroker): Promise<void> {
+  const { amqpUrl } = broker;
+  const ours = descendants(process.pid);
+  expect(broker.describe()).toMatch(/^RabbitMQ \d+\.\d+/);
+  await expect(look(amqpUrl, 'm')).resolves.toBe('m');
+
+  await broker.restart({ graceful: true });
+  await expect(look(amqpUrl)).resolves.toBe('m');
+
+  await broker.kill();
+  await expect(connect(amqpUrl, { timeout: 1_000 })).rejects.toThrow();
+  await expect(broker.halt()).rejects.toMatchObject({ code: 'wrong-state' });
+  await broker.start();
+  await expect(look(amqpUrl)).resolves.toBe('m');
+  await expect(broker.wipe()).rejects.toMatchObject({ code: 'wrong-state' });
+
+  await broker.kill();
+  await broker.wipe();
+  await broker.start();
+  await expect(look(amqpUrl)).resolves.toBe(false);
+
+  const last = descendants(process.pid);
+  await broker.stop();
+  await broker.stop();
+  expect(await awaitGone([...new Set([...ours, ...last])], 2_000)).toEqual([]);
+  expect(temporaryBrokers()).toEqual([]);
+}
+
+const STORY = 'keeps a confirmed message through a restart and a kill, loses it by a wipe, and leaves nothing';
+
+describe('a container for a test', () => {
+  it(STORY, async () => {
+    const docker = await findDocker({ env: process.env });
+    if (docker.state !== 'ready') {
+      console.warn(
+        `skipped: the container, because of Docker: ${docker.state === 'unusable' ? docker.why : docker.state}`,
+      );
+      return;
+    }
+    await live(await startNode({ ways: ['container'] }));
+    const listing = ['--all', '--filter', 'label=replicated-log', '--filter', 'name=provide-test', '--quiet'];
+    const { stdout } = await runCommand('docker', ['ps', ...listing], { timeoutMs: 5_000 });
+    expect(stdout).toBe('');
+  }, 120_000);
+});
+
+story('a private node for a test', () => {
+  it(STORY, async () => {
+    await live(await startNode());
+  }, 120_000);
+
+  it('serves its management at the address that it says', async () => {
+    const broker = await startNode();
+    try {
+      const { url, user, password } = broker.management;
+      const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+      const overview = await fetch(`${url}/api/overview`, { headers: { authorization } });
+      await expect(overview.json()).resolves.toMatchObject({ rabbitmq_version: broker.version });
+    } finally {
+      await broker.stop();
+    }
+  }, 60_000);
+});
+
+story('interruption and failure', () => {
+  it('stops what it has started when aborted while the node boots', async () => {
+    const abort = new AbortController();
+    const providing = startNode({ signal: abort.signal });
+    const interrupted = expect(providing).rejects.toMatchObject({ name: 'AbortError' });
+    await until(() =>
+      descendants(process.pid).some((pid) => observe(pid)?.commandLine.includes('provide-test@localhost')),
+    );
+    const started = descendants(process.pid);
+    abort.abort();
+    await interrupted;
+    expect(await awaitGone(started, 2_000)).toEqual([]);
+    expect(temporaryBrokers()).toEqual([]);
+  }, 60_000);
+
+  it('tells of a death it has not ordered, once, and can start again', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'provide-test-'));
+    const deaths: string[] = [];
+    const broker = await startNode({ dataDir, onDied: (how) => deaths.push(how) });
+    try {
+      const [server] = runRecord(dataDir).started;
+      process.kill(server?.pid ?? 0, 'SIGKILL');
+      await until(() => deaths.length > 0);
+      expect(deaths).toEqual(['SIGKILL']);
+      await broker.start();
+    } finally {
+      await broker.stop();
+      rmSync(dataDir, { recursive: true });
+    }
+  }, 60_000);
+
+  it('stops a broker whose supervisor was killed', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'provide-test-'));
+    const broker = await startNode({ dataDir });
+    const { supervisor, started } = runRecord(dataDir);
+    process.kill(supervisor.pid, 'SIGKILL');
+    await awaitGone([supervisor.pid], 2_000);
+    await broker.stop();
+    expect(started.filter(({ pid }) => observe(pid))).toEqual([]);
+    rmSync(dataDir, { recursive: true });
+  }, 60_000);
+
+  it('refuses a data folder that is in use, and leaves its broker alone', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'provide-test-'));
+    const first = await startNode({ dataDir });
+    try {
+      await expect(startNode({ dataDir })).rejects.toMatchObject({ code: 'already-running' });
+      await expect(look(first.amqpUrl, 'm')).resolves.toBe('m');
+    } finally {
+      await first.stop();
+      rmSync(dataDir, { recursive: true });
+    }
+  }, 60_000);
+
+  it('shows the end of the log of a node that does not start, and leaves nothing of it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'provide-test-'));
+    const script = join(folder, 'server');
+    writeFileSync(script, '#!/bin/sh\necho no space left\nexit 7\n', { mode: 0o755 });
+    const server = await findServer(process.env);
+    if ('missing' in server) throw new Error(server.missing);
+    const broken = { epmd: server.epmd, script };
+    const starting = startPrivateNode(broken, { name: 'broken', log: () => undefined, env: process.env });
+    await expect(starting).rejects.toMatchObject({
+      code: 'start-failed',
+      message: expect.stringMatching(/exit code 7.*console\.log\nno space left/s),
+    });
+    expect(temporaryBrokers()).toEqual([]);
+    rmSync(folder, { recursive: true });
+  }, 60_000);
+});
+
+story('the process that has asked for a broker', () => {
+  let dataDir: string;
+  let owner: ChildProcess | undefined;
+
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'provide-test-'));
+  });
+
+  afterEach(() => {
+    owner?.kill('SIGKILL');
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  /** A developer's broker, in a process of its own. */
+  async function runOwner(): Promise<RunRecord> {
+    const script = join(__dirname, '../../../rabbitmq/run.ts');
+    const args = ['--require', require.resolve('tsx/cjs'), script, '--data', dataDir, '--way', 'private-node'];
+    owner = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, AMQP_URL: '' } });
+    if (!owner.stdout) throw new Error('the owner has no stdout');
+    for await (const line of createInterface({ input: owner.stdout })) {
+      if (line.startsWith('MANAGEMENT_URL=')) return runRecord(dataDir);
+    }
+    throw new Error('the owner ended without a broker');
+  }
+
+  it('takes its broker along when it is killed', async () => {
+    const { supervisor, started } = await runOwner();
+    owner?.kill('SIGKILL');
+    expect(await awaitGone([supervisor.pid, ...started.map(({ pid }) => pid)], 10_000)).toEqual([]);
+    expect(existsSync(join(dataDir, 'running.json'))).toBe(false);
+  }, 60_000);
+
+  it('has its broker stopped by the next one when its supervisor is killed with it', async () => {
+    const { supervisor, started } = await runOwner();
+    process.kill(supervisor.pid, 'SIGKILL');
+    owner?.kill('SIGKILL');
+    await awaitGone([supervisor.pid], 2_000);
+    expect(started.filter(({ pid }) => observe(pid))).toHaveLength(2);
+    const next = await startNode({ dataDir, name: 'rlog-dev' });
+    expect(started.filter(({ pid }) => observe(pid))).toEqual([]);
+    await next.stop();
+  }, 60_000);
+
+  it('ends with its broker when its input ends', async () => {
+    const { started } = await runOwner();
+    const ended = once(owner as ChildProcess, 'exit');
+    owner?.stdin?.end();
+    await expect(ended).resolves.toEqual([0, null]);
+    expect(started.filter(({ pid }) => observe(pid))).toEqual([]);
+  }, 60_000);
+});
+
+/** Between two looks, where what is awaited belongs to another process and no event tells of it. */
+const LOOK_MS = 25;
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('the awaited did not come in 20 s');
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
