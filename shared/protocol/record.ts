@@ -46,7 +46,8 @@ export interface LogRecord {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is kept, so that it is refused: two byte forms of one record would have two checksums.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The record of an entry at `index`. */
 export function entryRecord(index: number, entry: Entry): LogRecord {
@@ -63,7 +64,7 @@ export function controlRecord(position: { index: number; epoch: number; seq: num
 
 /** Reads a record's line back. Throws a `RecordError` that says what is wrong with it. */
 export function decodeRecord(index: number, bytes: Uint8Array): LogRecord {
-  const value = parseLine(bytes);
+  const value = parseLine(index, bytes);
   const { seq, epoch } = value;
   if (!isCount(epoch) || epoch < 1) throw new RecordError(index, 'epoch is not a whole number of 1 or more');
   if (!isCount(seq)) throw new RecordError(index, 'seq is not a whole number of 0 or more');
@@ -102,15 +103,15 @@ type Fields = {
   readonly control?: unknown;
 };
 
-function parseLine(bytes: Uint8Array): Fields {
+function parseLine(index: number, bytes: Uint8Array): Fields {
   let value: unknown;
   try {
     value = JSON.parse(decoder.decode(bytes));
   } catch (cause) {
-    throw new RecordError(0, 'not JSON in UTF-8', { cause });
+    throw new RecordError(index, 'not JSON in UTF-8', { cause });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new RecordError(0, 'not a JSON object');
+    throw new RecordError(index, 'not a JSON object');
   return value as Fields;
 }
 

@@ -26,7 +26,7 @@ export class WireError extends Error {
 const LINE_FEED = 0x0a;
 const COMMA = 0x2c;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const OPEN = '"records":[\n';
 const CLOSE = encoder.encode('\n]}');
 const CLOSE_EMPTY = encoder.encode(']}');
@@ -84,10 +84,14 @@ function decodeEntries(body: Uint8Array): EntriesMessage {
 
 function decodeLines(body: Uint8Array, start: number, prevIndex: number): LogRecord[] {
   const records: LogRecord[] = [];
+  const lastEnd = body.lastIndexOf(LINE_FEED);
   let from = start;
   for (let end = body.indexOf(LINE_FEED, from); end >= 0; end = body.indexOf(LINE_FEED, from)) {
-    const lineEnd = body[end - 1] === COMMA ? end - 1 : end;
-    records.push(decodeLine(prevIndex + records.length + 1, body.subarray(from, lineEnd)));
+    // A comma between two records and nowhere else, or the body would not be JSON.
+    const hasComma = body[end - 1] === COMMA;
+    if (hasComma === (end === lastEnd))
+      throw new WireError(`record ${prevIndex + records.length + 1} ends its line wrongly`);
+    records.push(decodeLine(prevIndex + records.length + 1, body.subarray(from, hasComma ? end - 1 : end)));
     from = end + 1;
   }
   const rest = body.subarray(from);
