@@ -15,7 +15,7 @@ import { StoreReader } from '../../shared/runtime/store-reader';
 import { MasterBroker } from './broker';
 import type { MasterSettings } from './config';
 import type { AppendOutcome, AppendRequest } from './core/append';
-import type { Answer, Await, MasterEffect, MasterEvent } from './core/events';
+import type { Answer, Await, MasterEffect, MasterEvent, Removal } from './core/events';
 import { MasterMachine } from './core/master';
 import type { MasterHealth, MasterPort } from './http-ports';
 
@@ -60,6 +60,7 @@ export class MasterNode implements MasterPort {
   private readonly broker: MasterBroker;
   private readonly promises: PromiseKeeper;
   private readonly waiting = new Map<number, Waiting>();
+  private readonly removals = new Map<number, (outcome: Removal) => void>();
   /** Members whose fetch is being answered: one at a time each, so that repair never crowds out appends. */
   private readonly serving = new Set<string>();
   private requests = 0;
@@ -116,6 +117,20 @@ export class MasterNode implements MasterPort {
       { type: 'append', request: number, message, id, ts, writeConcern },
       { timeoutMs, signal, repeated: false },
     );
+  }
+
+  /** Removes a member; resolves when the list without it is committed. */
+  removeNode(node: string): Promise<Removal> {
+    const request = this.nextRequest();
+    return new Promise((resolve) => {
+      this.removals.set(request, resolve);
+      this.dispatch({ type: 'remove', request, node });
+    });
+  }
+
+  /** Gives a lost majority up. Has an effect only while the master is recovering. */
+  force(): void {
+    this.dispatch({ type: 'force' });
   }
 
   replication(seq: number): ReturnType<MasterPort['replication']> {
@@ -297,6 +312,16 @@ export class MasterNode implements MasterPort {
       case 'ensureMember':
         this.ensureMember(effect.node).catch(fail);
         return undefined;
+      case 'removeMember':
+        this.removeMember(effect.node).catch(fail);
+        return undefined;
+      case 'removal':
+        this.removals.get(effect.request)?.(effect.outcome);
+        this.removals.delete(effect.request);
+        return undefined;
+      case 'truncate':
+        store.truncateAfter(effect.index).catch(fail);
+        return undefined;
       case 'visible':
         return this.reader.moved();
       case 'halt':
@@ -329,6 +354,19 @@ export class MasterNode implements MasterPort {
     } catch (err) {
       if (!(err instanceof AmqpError)) throw err;
       this.options.logger.warn({ peer: node, reason: err.message }, 'the queue of a member could not be declared');
+    }
+  }
+
+  /** The queue of a former member may stay when the broker is away: nothing is bound to be lost by that. */
+  private async removeMember(node: string): Promise<void> {
+    try {
+      await this.broker.removeMember(node);
+    } catch (err) {
+      if (!(err instanceof AmqpError)) throw err;
+      this.options.logger.warn(
+        { peer: node, reason: err.message },
+        'the queue of a former member could not be deleted',
+      );
     }
   }
 

@@ -129,6 +129,12 @@ export class LogOutline {
     return this.endOfEpoch(position.epoch);
   }
 
+  /** Where to cut this log so that it can agree with one that answered `diverged`: the follower's half of KIP-595's truncation. */
+  cutFor({ endEpoch, endIndex }: { readonly endEpoch: number; readonly endIndex: number }): number {
+    const own = this.endOfEpoch(endEpoch);
+    return own.epoch === endEpoch ? Math.min(own.index, endIndex) : own.index;
+  }
+
   /** The largest epoch of this log that is not above `epoch`, and its last index; {0, 0} when there is none. */
   endOfEpoch(epoch: number): LogPosition {
     for (let at = this.epochs.length - 1; at >= 0; at -= 1) {

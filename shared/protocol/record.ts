@@ -28,6 +28,8 @@ export interface MembersControl {
   readonly voters: readonly Voter[];
   /** The secondaries that the master replicates to; n is their number + 1. */
   readonly members: readonly string[];
+  /** An operator began this list because a majority of the former one was lost for good. */
+  readonly forced?: true;
 }
 
 export type Control = EpochControl | MembersControl;
@@ -116,12 +118,17 @@ function parseLine(index: number, bytes: Uint8Array): Fields {
 }
 
 function decodeControl(index: number, value: Fields): Control {
-  const { control, reign, node, store, voters, members } = value as Record<string, unknown>;
+  const { control, reign, node, store, voters, members, forced } = value as Record<string, unknown>;
   if (control === 'epoch' && typeof reign === 'string' && typeof node === 'string' && typeof store === 'string') {
     return { control, reign, node, store };
   }
   if (control === 'members' && isList(voters, isVoter) && isList(members, isString)) {
-    return { control, voters: voters.map(({ node, store }) => ({ node, store })), members: [...members] };
+    const list: MembersControl = {
+      control,
+      voters: voters.map((voter) => ({ node: voter.node, store: voter.store })),
+      members: [...members],
+    };
+    return forced === true ? { ...list, forced } : list;
   }
   throw new RecordError(index, `not a control record that this version knows: ${JSON.stringify(control)}`);
 }

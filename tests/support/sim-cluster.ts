@@ -24,6 +24,7 @@ export interface SimOptions {
   readonly seed?: number;
   readonly secondaries?: readonly string[];
   readonly quorumAppend?: boolean;
+  readonly openMembership?: boolean;
   /** Chance that a batch is lost on its way into a secondary's hands. */
   readonly dropRate?: number;
   /** Chance that it is handed over twice. */
@@ -55,6 +56,7 @@ export class SimCluster {
   readonly timeline = new Timeline();
   readonly broker: SimBroker;
   readonly answers = new Map<number, Answer>();
+  readonly removals = new Map<number, string>();
   readonly traces: string[] = [];
   /** Milliseconds that a node's store takes; a larger one is a slow disk. */
   readonly storeMs = new Map<string, number>();
@@ -217,6 +219,7 @@ export class SimCluster {
       node: MASTER,
       store: disk.store,
       secondaries: this.members,
+      openMembership: this.options.openMembership ?? false,
       quorumAppend: this.options.quorumAppend ?? true,
       heartbeatIntervalMs: 500,
       suspectAfterMs: 1_500,
@@ -302,6 +305,15 @@ export class SimCluster {
         return undefined;
       case 'ensureMember':
         return this.broker.declare(effect.node);
+      case 'removeMember':
+        this.broker.queues.delete(effect.node);
+        return undefined;
+      case 'removal':
+        this.removals.set(effect.request, effect.outcome.outcome);
+        return undefined;
+      case 'truncate':
+        this.diskOf(MASTER).records.length = effect.index;
+        return undefined;
       case 'halt':
         return this.kill(MASTER);
       case 'trace':

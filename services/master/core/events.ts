@@ -17,6 +17,13 @@ export interface Append {
   readonly writeConcern: WriteConcern;
 }
 
+/** An operator removes a member. */
+export interface Remove {
+  readonly type: 'remove';
+  readonly request: number;
+  readonly node: string;
+}
+
 export interface Await {
   readonly type: 'await';
   readonly request: number;
@@ -45,12 +52,21 @@ export type MasterEvent =
   | { readonly type: 'wire'; readonly message: WireMessage; readonly replyTo: string | null }
   /** Time has passed. `reign` as in `up`; `random` in [0, 1). */
   | { readonly type: 'tick'; readonly reign: string; readonly random: number }
+  | Remove
+  /** An operator gives the lost majority up. */
+  | { readonly type: 'force' }
   | { readonly type: 'shutdown' };
 
 /** A client's answer without the entry's bytes, which the driver adds. */
 export type Answer =
   | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' | 'unresolved' }>
   | { readonly outcome: 'acknowledged'; readonly seq: number; readonly w: number; readonly acks: readonly string[] };
+
+/** How an operator's removal of a member ends. */
+export type Removal =
+  | { readonly outcome: 'removed' }
+  | { readonly outcome: 'unknown' }
+  | Extract<AppendOutcome, { outcome: 'refused' }>;
 
 /** What a node did or noticed, for the log, the traces of a simulation and the tests. */
 export interface Trace {
@@ -79,6 +95,11 @@ export type MasterEffect =
     }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
   | { readonly do: 'ensureMember'; readonly node: string }
+  /** The list without it is committed: its queue can go. */
+  | { readonly do: 'removeMember'; readonly node: string }
+  | { readonly do: 'removal'; readonly request: number; readonly outcome: Removal }
+  /** Forget every record after `index`. Later stores follow it; nothing waits for it. */
+  | { readonly do: 'truncate'; readonly index: number }
   /** The head readers see has moved. */
   | { readonly do: 'visible' }
   /** A broken store: the process has to stop. */

@@ -18,21 +18,34 @@ export interface ListWish {
   caughtUp(node: string): string | null;
 }
 
-/** One step, or null when there is none to take now. */
-export function nextList(list: MembersControl, wish: ListWish): MembersControl | null {
-  if (wish.members.some((node) => !list.members.includes(node)) || wish.members.length !== list.members.length) {
-    return { ...list, members: [...wish.members] };
-  }
+/** One step, or null when there is none to take now. A forced list stays marked as such until the next one. */
+export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish): MembersControl | null {
+  const removed = list.members.find((node) => !wish.members.includes(node));
+  if (removed !== undefined) return withoutMember(list, removed);
+  if (wish.members.some((node) => !list.members.includes(node))) return { ...list, members: [...wish.members] };
   const candidates = candidatesOf(wish);
-  const replaced = list.voters.find((voter) =>
-    candidates.some((each) => each.node === voter.node && !sameVoter(each, voter)),
-  );
-  if (replaced !== undefined && list.voters.length > 1)
-    return { ...list, voters: list.voters.filter((voter) => voter !== replaced) };
   const missing = candidates.filter((each) => !list.voters.some((voter) => sameVoter(voter, each)));
+  const obsolete = list.voters.find((voter) => isObsolete(voter, wish, candidates));
+  if (obsolete !== undefined && list.voters.length > 1)
+    return { ...list, voters: list.voters.filter((voter) => voter !== obsolete) };
   const [first] = missing;
   if (first === undefined || restsAtEven(list, missing.length)) return null;
   return { ...list, voters: [...list.voters, first] };
+}
+
+/** A member leaves with its vote: still one voter's difference. */
+function withoutMember(list: MembersControl, node: string): MembersControl {
+  return {
+    ...list,
+    members: list.members.filter((each) => each !== node),
+    voters: list.voters.filter((voter) => voter.node !== node),
+  };
+}
+
+/** Its store is lost, as the node has caught up with another one; or its node is no part of this log any more. */
+function isObsolete(voter: Voter, { self, members }: ListWish, candidates: readonly Voter[]): boolean {
+  if (voter.node !== self.node && !members.includes(voter.node)) return true;
+  return candidates.some((each) => each.node === voter.node && !sameVoter(each, voter));
 }
 
 function candidatesOf({ self, members, caughtUp }: ListWish): Voter[] {

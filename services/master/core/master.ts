@@ -1,24 +1,22 @@
 /**
- * The master's machine: `step(context, event) → effects`, without time, randomness or I/O of its own.
+ * The master's machine: `step(now, event) → effects`, without time, randomness or I/O of its own.
  *
- *     waiting ──lock held, topology stands──▶ claiming ──a majority of voters grants──▶ reigning ──a higher epoch is seen──▶ claiming
- *        ▲                                       │▲                                        │
- *        └──────────── another has the lock ─────┘└─ outbid: one epoch higher              └─ link lost: goes on in its epoch
+ *     standby ──the lock is held──▶ claiming (candidacy.ts) ──elected──▶ reigning (reign.ts) ──a higher epoch is seen──▶ standby
+ *        ▲                             │▲                                   │
+ *        └──another has the lock───────┘└─ outbid, caught up: again         └─ link lost, lock lost: goes on in its epoch
  *
- * A claim is durable before it is sent; a reign opens with a record of its own (reign.ts). A reign outlives the link to the broker:
- * only a higher epoch ends it. Losing the lock closes it for appends, for who has it may be this process's own half-open connection.
+ * A reign outlives the link to the broker: only a higher epoch ends it. While another process has the lock it takes no appends, but
+ * keeps those who wait: the other may be this process's own half-open connection, and safety comes from epochs, not from the lock.
  */
 import { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { LogRecord, Voter } from '../../../shared/protocol/record';
 import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
-import type { EpochId, MessageOf, WireMessage } from '../../../shared/protocol/wire';
+import { type EpochId, isSameEpoch, type MessageOf, type WireMessage } from '../../../shared/protocol/wire';
 import { nodeCount, requiredAcks, type WriteConcern } from '../../../shared/protocol/write-concern';
-import { AckTracker } from './ack-tracker';
-import type { MissingNode } from './append';
-import { Election } from './election';
-import type { Append, Await, MasterEffect, MasterEvent } from './events';
-import { FailureDetector, type Transition } from './failure-detector';
+import { Candidacy } from './candidacy';
+import type { Append, Await, MasterEffect, MasterEvent, Remove } from './events';
+import { MemberBook, type MemberState } from './member-book';
 import { PublishWindow } from './publish-window';
 import { type Quorum, quorumOf } from './quorum-gate';
 import { noQuorum, type Refused, refused, type Situation } from './refusals';
@@ -27,6 +25,8 @@ import { Reign } from './reign';
 export interface MasterSettings extends Voter {
   /** Members from the start, up or not. */
   readonly secondaries: readonly string[];
+  /** May a node that the settings do not name become a member by joining? */
+  readonly openMembership: boolean;
   /** False: reigns without votes and takes appends without a quorum. */
   readonly quorumAppend: boolean;
   readonly heartbeatIntervalMs: number;
@@ -43,8 +43,8 @@ const WAITERS_MAX = 100_000;
 const REPUBLISH: RetryPolicy = { delayMsMin: 50, delayMsMax: 2_000 };
 
 type Phase =
-  | { readonly name: 'waiting' }
-  | { readonly name: 'claiming'; readonly election: Election; promised: boolean; nextClaimAt: number }
+  | { readonly name: 'standby' }
+  | { readonly name: 'claiming'; readonly candidacy: Candidacy }
   | { readonly name: 'reigning'; readonly reign: Reign };
 
 /** What was known when the process started. */
@@ -53,23 +53,18 @@ export interface MasterStart {
   readonly promised: EpochId;
 }
 
-interface Heard {
-  httpUrl: string | null;
-  replyTo: string | null;
-}
-
 export class MasterMachine {
   readonly outline: LogOutline;
   readonly groups: GroupCommit;
   /** Where this node's HTTP edge is, as others are told; '' until it listens. */
   httpUrl = '';
   private readonly window = new PublishWindow();
-  private readonly tracker = new AckTracker();
-  private readonly detector: FailureDetector;
-  private readonly heard = new Map<string, Heard>();
+  private readonly book: MemberBook;
   private readonly self: Voter;
-  private phase: Phase = { name: 'waiting' };
+  private phase: Phase = { name: 'standby' };
   private promised: EpochId;
+  /** Members that there shall be; the list in the log follows, step by step. */
+  private wanted: readonly string[];
   /** Highest epoch that any member has been heard to follow. */
   private highestSeen = 0;
   private commitIndex = 0;
@@ -77,7 +72,10 @@ export class MasterMachine {
   private lockedOut = false;
   private blocked = false;
   private freshBroker = false;
+  private forced = false;
   private stopping = false;
+  /** Who reigns, as last heard while this one does not. */
+  private holder: { readonly node: string; readonly httpUrl: string } | null = null;
   private nextAnnounceAt = 0;
   private republishAt: number | null = null;
   private failedPublishes = 0;
@@ -92,8 +90,9 @@ export class MasterMachine {
     this.outline = outline;
     this.groups = new GroupCommit(outline.lastIndex);
     this.promised = promised;
-    this.detector = new FailureDetector(settings);
-    this.membersChanged();
+    this.book = new MemberBook(settings);
+    this.wanted = union(this.members, settings.secondaries);
+    this.book.setMembers(this.members);
   }
 
   step(now: number, event: MasterEvent): MasterEffect[] {
@@ -121,7 +120,7 @@ export class MasterMachine {
 
   /** Seq up to which it is known to be committed. */
   get commit(): number {
-    return this.outline.seqAt(this.commitIndex);
+    return this.outline.seqAt(Math.min(this.commitIndex, this.groups.durableIndex));
   }
 
   get phaseName(): 'standby' | 'recovering' | 'reigning' {
@@ -134,7 +133,27 @@ export class MasterMachine {
   }
 
   get quorum(): Quorum {
-    return quorumOf(this.members.length, this.detector.aliveCount(), this.settings.quorumAppend);
+    return quorumOf(this.members.length, this.book.aliveCount, this.settings.quorumAppend);
+  }
+
+  /** Who reigns instead of this one, as far as it was heard. */
+  get reigningElsewhere(): { readonly node: string; readonly httpUrl: string } | null {
+    return this.lockedOut ? this.holder : null;
+  }
+
+  /** Epoch whose list an operator has forced, while that list is the newest; null: none. */
+  get forcedEpoch(): number | null {
+    const { index, members } = this.outline.membersBefore();
+    return members?.forced === true ? this.outline.epochAt(index) : null;
+  }
+
+  /** Requests that wait for their write concern. */
+  get waiting(): number {
+    return this.phase.name === 'reigning' ? this.phase.reign.waiters.size : 0;
+  }
+
+  get inFlightBytes(): number {
+    return this.groups.pendingBytes + this.window.retainedBytes;
   }
 
   /** The record with this client's id that is in the log and not durable yet; null: none. */
@@ -150,26 +169,16 @@ export class MasterMachine {
     return w > nodes ? { w, nodes } : null;
   }
 
-  /** Requests that wait for their write concern. */
-  get waiting(): number {
-    return this.phase.name === 'reigning' ? this.phase.reign.waiters.size : 0;
-  }
-
-  get inFlightBytes(): number {
-    return this.groups.pendingBytes + this.window.retainedBytes;
-  }
-
-  member(now: number, id: string): MissingNode & { readonly acked: number; readonly httpUrl: string | null } {
-    const lastSeenMs = this.detector.silentMs(now, id);
-    const acked = Math.min(this.tracker.appliedOf(id), this.head);
-    return { id, status: this.detector.statusOf(id), lastSeenMs, acked, httpUrl: this.heard.get(id)?.httpUrl ?? null };
+  member(now: number, id: string): MemberState {
+    const state = this.book.stateOf(now, id);
+    return { ...state, acked: Math.min(state.acked, this.head) };
   }
 
   /** Nodes known to hold the entry, and whether it is committed; null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null {
     const index = this.outline.indexOf(seq);
     if (index === null || index > this.groups.durableIndex) return null;
-    const acks = [this.self.node, ...this.tracker.holdersOf(index)];
+    const acks = [this.self.node, ...this.book.tracker.holdersOf(index)];
     return { acks, committed: index <= this.commitIndex };
   }
 
@@ -177,13 +186,19 @@ export class MasterMachine {
   refusal(now: number): Refused | null {
     const situation = this.situation(now);
     if (this.stopping) return refused('shutting-down', 'This master is stopping.', situation);
-    if (this.lockedOut) return refused('standby', 'Another process reigns: it has the lock of this log.', situation);
+    if (this.lockedOut)
+      return refused(
+        'standby',
+        `${this.holder?.node ?? 'Another process'} reigns: it has the lock of this log.`,
+        situation,
+      );
     if (this.phase.name !== 'reigning' || !this.phase.reign.open) {
       return refused('recovering', `Not ready yet: waiting for ${this.waitingFor}.`, situation);
     }
     if (!situation.quorum.ok) return noQuorum(situation, nodeCount(this.members.length));
-    if (this.blocked)
+    if (this.blocked) {
       return refused('overloaded', 'The broker has blocked its publishers: its memory or disk alarm is on.', situation);
+    }
     if (this.inFlightBytes >= this.settings.inFlightBytesMax) {
       return refused('overloaded', `${this.inFlightBytes} bytes are in flight, which is the limit.`, situation);
     }
@@ -194,22 +209,16 @@ export class MasterMachine {
 
   /** What would end the recovery, as words after "waiting for". */
   get waitingFor(): string {
-    if (this.phase.name === 'waiting') return this.connected ? 'the lock of this log' : 'the broker';
+    if (this.phase.name === 'claiming') return this.phase.candidacy.waitingFor;
     if (this.phase.name === 'reigning')
       return `a majority to hold the first record of epoch ${this.phase.reign.id.epoch}`;
-    const { election } = this.phase;
-    const ahead = election.mostUpToDate;
-    if (ahead !== null)
-      return `the log of ${ahead.node}, which is ahead (index ${ahead.last.index} of epoch ${ahead.last.epoch})`;
-    const { votes, from } = election.missing;
-    if (from.length > 0) return `${votes} more ${votes === 1 ? 'vote' : 'votes'} from ${from.join(', ')}`;
-    const silent = this.members.filter((node) => !election.hasHeard(node));
-    return `word from ${silent.join(', ')}, who may have the log that this node lacks`;
+    return this.connected ? 'the lock of this log' : 'the broker';
   }
 
   toString(): string {
-    const phase = this.phase.name === 'claiming' ? `claiming (${this.phase.election})` : this.phase.name;
-    return `${this.self.node} ${phase} e${this.epoch.epoch} ${this.outline} commit ${this.commitIndex} ${this.groups} ${this.window} [${this.tracker}]`;
+    const phase = this.phase.name === 'claiming' ? `claiming (${this.phase.candidacy})` : this.phase.name;
+    const { node } = this.self;
+    return `${node} ${phase} e${this.epoch.epoch} ${this.outline} commit ${this.commitIndex} ${this.groups} ${this.window} [${this.book.tracker}]`;
   }
 
   private handle(event: MasterEvent, out: MasterEffect[]): void {
@@ -234,10 +243,7 @@ export class MasterMachine {
       case 'down':
         return this.down();
       case 'locked':
-        this.lockedOut = true;
-        this.connected = true;
-        out.push(trace('info', 'another process has the lock', {}));
-        return undefined;
+        return this.locked(out);
       case 'blocked':
         this.blocked = event.blocked;
         return undefined;
@@ -249,6 +255,10 @@ export class MasterMachine {
         return this.receive(event.message, event.replyTo, out);
       case 'tick':
         return this.tick(event.reign, out);
+      case 'remove':
+        return this.remove(event, out);
+      case 'force':
+        return this.force(out);
       case 'shutdown':
         this.stopping = true;
         if (this.phase.name === 'reigning') this.phase.reign.end('shutting-down', out);
@@ -281,9 +291,12 @@ export class MasterMachine {
     const group = this.groups.take();
     if (group !== null) out.push({ do: 'store', ...group });
     out.push({ do: 'visible' });
-    if (this.phase.name !== 'reigning') return;
-    this.phase.reign.recordStored(records, out);
-    this.publish(this.phase.reign, out);
+    if (this.phase.name === 'reigning') {
+      this.phase.reign.recordStored(records, out);
+      this.publish(this.phase.reign, out);
+    } else if (this.phase.name === 'claiming') {
+      this.phase.candidacy.recordStored(this.now, out);
+    }
   }
 
   private publish(reign: Reign, out: MasterEffect[]): void {
@@ -301,22 +314,23 @@ export class MasterMachine {
     }
     this.groups.dropAfter(durableIndex);
     this.outline.truncateAfter(durableIndex);
+    this.book.setMembers(this.members);
     if (this.phase.name !== 'reigning') return;
     for (const { request } of this.phase.reign.dropAfter(durableIndex)) {
       const answer = refused('storage', `The entry could not be stored: ${event.what}.`, this.situation(this.now));
       out.push({ do: 'answer', request, answer });
     }
-    this.membersChanged();
   }
 
   private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
     this.connected = true;
     this.lockedOut = false;
+    this.holder = null;
     this.freshBroker ||= event.freshBroker;
     if (this.phase.name === 'reigning') {
       this.announce(out);
       this.publish(this.phase.reign, out);
-    } else if (this.phase.name === 'claiming') this.sendClaim(out);
+    } else if (this.phase.name === 'claiming') this.phase.candidacy.sendClaim(this.now, out);
     else this.claim(event.reign, out);
   }
 
@@ -328,56 +342,56 @@ export class MasterMachine {
     this.window.restart();
   }
 
+  private locked(out: MasterEffect[]): void {
+    this.lockedOut = true;
+    this.connected = true;
+    if (this.phase.name === 'claiming') this.phase = { name: 'standby' };
+    out.push(trace('info', 'stands by: another process has the lock', {}));
+  }
+
   /** Promises itself an epoch above every one it knows; the claim goes out when the promise is durable. */
   private claim(reign: string, out: MasterEffect[]): void {
     const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch) + 1;
-    const id = { epoch, reign };
-    const voters = this.outline.membersBefore().members?.voters ?? [];
-    const election = new Election(id, this.self, this.outline.last, voters);
-    this.promised = id;
-    this.phase = { name: 'claiming', election, promised: false, nextClaimAt: this.now };
-    out.push({ do: 'savePromise', ...id });
-    out.push(
-      trace('info', 'claims the mastership', { epoch, log: `${this.outline}`, voters: voters.map(({ node }) => node) }),
+    const claim = { epoch, reign };
+    const { self, freshBroker, forced } = this;
+    const { secondaries, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
+    const options = { claim, self, secondaries, freshBroker, needsVotes, forced, heartbeatIntervalMs };
+    this.promised = claim;
+    this.phase = { name: 'claiming', candidacy: new Candidacy(this, options) };
+    out.push({ do: 'savePromise', ...claim });
+    out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}` }));
+  }
+
+  private promiseSaved(promised: EpochId, out: MasterEffect[]): void {
+    if (this.phase.name !== 'claiming' || !isSameEpoch(this.phase.candidacy.claim, promised)) return;
+    this.phase.candidacy.recordPromised(this.now, out);
+    this.judge(out);
+  }
+
+  private judge(out: MasterEffect[]): void {
+    if (this.phase.name !== 'claiming') return;
+    const { verdict } = this.phase.candidacy;
+    if (verdict === 'reign') this.reign(this.phase.candidacy.claim, out);
+    if (verdict === 'again') this.phase = { name: 'standby' };
+  }
+
+  private reign(id: EpochId, out: MasterEffect[]): void {
+    const { outline, groups, window, forced } = this;
+    const { tracker } = this.book;
+    tracker.reset();
+    window.clear();
+    const reign = new Reign(
+      id,
+      this.self,
+      { outline, groups, window, tracker },
+      { commitIndex: this.commitIndex, forced },
     );
-  }
-
-  private promiseSaved({ epoch, reign }: EpochId, out: MasterEffect[]): void {
-    if (
-      this.phase.name !== 'claiming' ||
-      this.phase.election.claim.epoch !== epoch ||
-      this.phase.election.claim.reign !== reign
-    )
-      return;
-    this.phase.promised = true;
-    this.sendClaim(out);
-    this.maybeReign(out);
-  }
-
-  private sendClaim(out: MasterEffect[]): void {
-    if (this.phase.name !== 'claiming' || !this.phase.promised || !this.connected) return;
-    this.phase.nextClaimAt = this.now + this.settings.heartbeatIntervalMs;
-    out.push({ do: 'control', message: this.claimMessage(this.phase.election) });
-  }
-
-  private claimMessage({ claim }: Election): WireMessage {
-    const { index, epoch } = this.outline.last;
-    return { type: 'claim', ...claim, ...this.self, lastIndex: index, lastEpoch: epoch };
-  }
-
-  private maybeReign(out: MasterEffect[]): void {
-    if (this.phase.name !== 'claiming' || !this.phase.promised) return;
-    const { election } = this.phase;
-    const { outline, groups, window, tracker } = this;
-    const beginsAnew =
-      this.outline.lastIndex === 0 && (this.freshBroker || election.nobodyHasALog(this.settings.secondaries));
-    if (!election.won && !beginsAnew && this.settings.quorumAppend) return;
-    this.tracker.reset();
-    this.window.clear();
-    const reign = new Reign(election.claim, this.self, { outline, groups, window, tracker }, this.commitIndex);
     this.phase = { name: 'reigning', reign };
-    reign.begin(this.settings.secondaries, out);
-    this.membersChanged();
+    this.forced = false;
+    this.freshBroker = false;
+    this.wanted = union(this.members, this.settings.secondaries);
+    reign.begin(this.wanted, out);
+    this.book.setMembers(this.members);
     this.announce(out);
   }
 
@@ -395,67 +409,79 @@ export class MasterMachine {
   }
 
   private receive(message: WireMessage, replyTo: string | null, out: MasterEffect[]): void {
-    if (!('node' in message) || !this.members.includes(message.node)) return;
-    if (message.type === 'announce' || message.type === 'claim') return;
-    const { node } = message;
-    const transition =
-      message.type === 'leave' ? this.detector.recordLeft(this.now, node) : this.detector.recordHeard(this.now, node);
-    if (transition !== null) this.statusChanged(transition, out);
-    const heard = this.heardOf(node);
-    heard.replyTo = replyTo ?? heard.replyTo;
-    if ('httpUrl' in message) heard.httpUrl = message.httpUrl;
-    if (message.type === 'join') this.joined(message, out);
-    if (message.type === 'vote') this.voted(message, replyTo, out);
-    if (
-      message.epoch > this.epoch.epoch ||
-      (message.epoch === this.epoch.epoch && message.reign !== this.epoch.reign)
-    ) {
-      this.outbid(message.epoch, out);
+    if (message.type === 'announce') this.hearHolder(message);
+    else if (message.type === 'entries' || message.type === 'diverged') this.receiveLog(message, out);
+    else if (message.type !== 'claim') this.receiveFrom(message, replyTo, out);
+  }
+
+  /** While another reigns: who, and in which epoch. */
+  private hearHolder({ node, httpUrl, epoch }: MessageOf<'announce'>): void {
+    if (!this.lockedOut || node === this.self.node) return;
+    this.holder = { node, httpUrl };
+    this.highestSeen = Math.max(this.highestSeen, epoch);
+  }
+
+  private receiveLog(message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {
+    if (this.phase.name !== 'claiming') return;
+    this.phase.candidacy.receive(this.now, message, this.commitIndex, out);
+    this.judge(out);
+  }
+
+  private receiveFrom(
+    message: Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged'>>,
+    replyTo: string | null,
+    out: MasterEffect[],
+  ): void {
+    if (!this.members.includes(message.node)) {
+      if (message.type === 'join') this.stranger(message.node, out);
       return;
     }
-    if (message.epoch < this.epoch.epoch) this.tell(replyTo, message.type, out);
+    this.book.recordHeard(this.now, message, out);
+    if (message.type === 'join') this.joined(message, out);
+    const { epoch } = this;
+    if (message.epoch > epoch.epoch || (message.epoch === epoch.epoch && message.reign !== epoch.reign))
+      this.outbid(message.epoch, out);
+    else if (message.type === 'vote') this.voted(message, replyTo, out);
+    else if (message.epoch < epoch.epoch) this.tell(replyTo, out);
     else if (this.phase.name === 'reigning') this.follow(message, replyTo, this.phase.reign, out);
   }
 
   /** A message of a member that follows this reign. */
   private follow(message: WireMessage, replyTo: string | null, reign: Reign, out: MasterEffect[]): void {
     if (message.type === 'fetch' && replyTo !== null) this.serve(message, replyTo, reign, out);
-    if (message.type === 'join') this.tell(replyTo, message.type, out);
+    if (message.type === 'join') this.tell(replyTo, out);
     if (message.type !== 'ack' && message.type !== 'heartbeat') return;
-    if (!this.tracker.recordAck(message)) return;
+    if (!this.book.tracker.recordAck(message)) return;
     reign.advance(out);
     this.changeList(reign, out);
   }
 
   private joined(message: MessageOf<'join'>, out: MasterEffect[]): void {
-    const { node, store, lastIndex, lastEpoch } = message;
-    const isNewStore = this.tracker.recordJoin(message);
-    out.push(
-      trace(isNewStore ? 'warn' : 'info', isNewStore ? 'joins with another store' : 'joins', {
-        peer: node,
-        store,
-        lastIndex,
-        lastEpoch,
-      }),
-    );
-    out.push({ do: 'ensureMember', node });
+    this.book.recordJoin(message, out);
+    if (this.connected && !this.lockedOut) out.push({ do: 'ensureMember', node: message.node });
+  }
+
+  private stranger(node: string, out: MasterEffect[]): void {
+    if (!this.settings.openMembership || this.phase.name !== 'reigning' || this.wanted.includes(node)) return;
+    if (node === this.self.node) return;
+    this.wanted = [...this.wanted, node];
+    out.push(trace('info', 'a new node wants to be a member', { peer: node }));
+    this.changeList(this.phase.reign, out);
   }
 
   private voted(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
     if (this.phase.name !== 'claiming') return;
-    this.phase.election.recordVote(vote, replyTo);
+    this.phase.candidacy.recordVote(this.now, vote, replyTo, out);
     out.push(trace('debug', 'a vote', { peer: vote.node, granted: vote.granted, epoch: vote.claimed }));
-    this.maybeReign(out);
+    this.judge(out);
   }
 
   /** Tells one that does not follow yet what there is to follow: the reign, or the claim. */
-  private tell(replyTo: string | null, about: WireMessage['type'], out: MasterEffect[]): void {
+  private tell(replyTo: string | null, out: MasterEffect[]): void {
     if (replyTo === null) return;
     if (this.phase.name === 'reigning')
       out.push({ do: 'send', to: replyTo, message: this.announcement(this.phase.reign) });
-    else if (this.phase.name === 'claiming' && this.phase.promised && about !== 'vote') {
-      out.push({ do: 'send', to: replyTo, message: this.claimMessage(this.phase.election) });
-    }
+    else if (this.phase.name === 'claiming') this.phase.candidacy.tell(replyTo, out);
   }
 
   /** Somebody follows a higher epoch, or another reign of this one: whatever goes on here is over. The next tick claims above it. */
@@ -466,18 +492,15 @@ export class MasterMachine {
       this.phase.reign.end('deposed', out);
       this.window.clear();
     }
-    if (this.phase.name !== 'waiting') this.phase = { name: 'waiting' };
+    this.phase = { name: 'standby' };
   }
 
   private serve(fetch: MessageOf<'fetch'>, to: string, reign: Reign, out: MasterEffect[]): void {
     const prevIndex = fetch.from - 1;
     const parting = this.outline.partingPoint({ index: prevIndex, epoch: fetch.lastEpoch });
     if (parting !== null) {
-      out.push({
-        do: 'send',
-        to,
-        message: { type: 'diverged', ...reign.id, endEpoch: parting.epoch, endIndex: parting.index },
-      });
+      const message = { type: 'diverged', ...reign.id, endEpoch: parting.epoch, endIndex: parting.index } as const;
+      out.push({ do: 'send', to, message });
       return;
     }
     const { node, limit } = fetch;
@@ -485,15 +508,18 @@ export class MasterMachine {
   }
 
   private tick(reign: string, out: MasterEffect[]): void {
-    for (const transition of this.detector.tick(this.now)) this.statusChanged(transition, out);
+    this.book.tick(this.now, out);
     if (!this.connected || this.lockedOut) return;
-    if (this.phase.name === 'waiting') this.claim(reign, out);
-    else if (this.phase.name === 'claiming' && this.now >= this.phase.nextClaimAt) this.sendClaim(out);
+    if (this.phase.name === 'claiming') {
+      this.phase.candidacy.tick(this.now, out);
+      this.judge(out);
+    }
+    if (this.phase.name === 'standby') this.claim(reign, out);
     else if (this.phase.name === 'reigning') this.tickReign(this.phase.reign, out);
   }
 
   private tickReign(reign: Reign, out: MasterEffect[]): void {
-    if (!reign.open) reign.begin(this.settings.secondaries, out);
+    if (!reign.open) reign.begin(this.wanted, out);
     if (this.now >= this.nextAnnounceAt) this.announce(out);
     if (this.republishAt !== null && this.now >= this.republishAt) {
       this.republishAt = null;
@@ -504,11 +530,43 @@ export class MasterMachine {
   }
 
   private changeList(reign: Reign, out: MasterEffect[]): void {
-    const members = [...new Set([...this.members, ...this.settings.secondaries])];
-    const isAlive = (node: string): boolean => this.detector.statusOf(node) !== 'Unhealthy';
-    if (!reign.changeList({ members, isAlive }, out)) return;
-    for (const node of members) if (!this.heard.has(node)) out.push({ do: 'ensureMember', node });
-    this.membersChanged();
+    const former = this.members;
+    if (!reign.changeList({ members: this.wanted, isAlive: (node) => this.book.isAlive(node) }, out)) return;
+    this.book.setMembers(this.members);
+    for (const node of this.members) if (!former.includes(node)) out.push({ do: 'ensureMember', node });
+  }
+
+  private remove({ request, node }: Remove, out: MasterEffect[]): void {
+    const refusal = this.phaseName === 'reigning' ? null : this.refusal(this.now);
+    if (refusal !== null || this.phase.name !== 'reigning') {
+      out.push({
+        do: 'removal',
+        request,
+        outcome: refusal ?? refused('recovering', 'Not ready yet.', this.situation(this.now)),
+      });
+      return;
+    }
+    if (!this.members.includes(node)) {
+      out.push({ do: 'removal', request, outcome: { outcome: 'unknown' } });
+      return;
+    }
+    this.wanted = this.wanted.filter((each) => each !== node);
+    this.phase.reign.awaitRemoval({ request, node });
+    out.push(trace('warn', 'an operator removes a member', { peer: node }));
+    this.changeList(this.phase.reign, out);
+    this.phase.reign.advance(out);
+  }
+
+  /** An operator says that a majority of the voters is gone for good. Without a recovery under way there is nothing to force. */
+  private force(out: MasterEffect[]): void {
+    if (this.phase.name !== 'claiming') return;
+    this.forced = true;
+    this.phase = { name: 'standby' };
+    out.push(
+      trace('error', 'an operator forces a new list: what only the lost voters had is given up', {
+        epoch: this.promised.epoch,
+      }),
+    );
   }
 
   private announce(out: MasterEffect[]): void {
@@ -523,24 +581,8 @@ export class MasterMachine {
     return { type: 'announce', ...reign.id, node: self.node, ...positions, members: [...this.members], httpUrl };
   }
 
-  private membersChanged(): void {
-    this.tracker.setMembers(this.members);
-    this.detector.setMembers(this.members);
-  }
-
-  private heardOf(node: string): Heard {
-    const known = this.heard.get(node) ?? { httpUrl: null, replyTo: null };
-    this.heard.set(node, known);
-    return known;
-  }
-
   private situation(now: number): Situation {
-    const missing = this.members.map((id) => this.member(now, id)).filter(({ status }) => status !== 'Healthy');
-    return { quorum: this.quorum, missing: missing.map(({ id, status, lastSeenMs }) => ({ id, status, lastSeenMs })) };
-  }
-
-  private statusChanged({ node, from, to, silentMs }: Transition, out: MasterEffect[]): void {
-    out.push(trace(to === 'Healthy' ? 'info' : 'warn', `becomes ${to}`, { peer: node, from, silentMs }));
+    return { quorum: this.quorum, missing: this.book.missing(now) };
   }
 
   private traceReadOnly(out: MasterEffect[]): void {
@@ -550,6 +592,10 @@ export class MasterMachine {
     this.readOnly = !ok;
     out.push(trace(ok ? 'info' : 'warn', ok ? 'takes appends' : 'read-only: no quorum', { required, alive }));
   }
+}
+
+function union(a: readonly string[], b: readonly string[]): readonly string[] {
+  return [...new Set([...a, ...b])];
 }
 
 function trace(

@@ -23,9 +23,10 @@ import { majorityIndex, sameVoter } from '../../../shared/protocol/voters';
 import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
 import { majority, nodeCount, requiredAcks } from '../../../shared/protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
-import type { Append, Await, MasterEffect } from './events';
+import type { Append, Await, MasterEffect, Remove } from './events';
 import { nextList } from './list-change';
 import type { PublishWindow } from './publish-window';
+import { refused } from './refusals';
 import { type Waiter, Waiters } from './waiters';
 
 /** What a reign works on; all of it outlives the reign. */
@@ -44,6 +45,7 @@ export class Reign {
   private openingIndex = 0;
   /** Records with a client's id that are not durable yet, by id: the store does not know them. */
   private readonly pending = new Map<string, LogRecord>();
+  private removals: Omit<Remove, 'type'>[] = [];
   /** Requests whose timeout passed before their record was durable: answered when it is, so that the answer is true. */
   private readonly expired = new Set<number>();
 
@@ -51,9 +53,14 @@ export class Reign {
     readonly id: EpochId,
     private readonly self: Voter,
     private readonly parts: ReignParts,
-    commitIndex: number,
+    private readonly start: {
+      /** Commit index before this reign. */
+      readonly commitIndex: number;
+      /** An operator has given the lost majority up: a new list begins with this node alone. */
+      readonly forced: boolean;
+    },
   ) {
-    this.commitIndex = commitIndex;
+    this.commitIndex = start.commitIndex;
   }
 
   /** May it take appends, as far as the reign itself goes? */
@@ -71,13 +78,14 @@ export class Reign {
     return nodeCount(this.list.members.length);
   }
 
-  /** Puts the epoch record into the log, and before the first reign ever the list that it begins with. Again after a failed write. */
-  begin(firstMembers: readonly string[], out: MasterEffect[]): void {
+  /** Puts the epoch record into the log, and the list that it begins with, when there is none or it was forced. Again after a failed write. */
+  begin(members: readonly string[], out: MasterEffect[]): void {
     if (this.openingIndex !== 0 && this.openingIndex <= this.parts.outline.lastIndex) return;
     const isFirst = this.parts.outline.membersBefore().members === null;
     const { node, store } = this.self;
     this.openingIndex = this.write({ control: 'epoch', reign: this.id.reign, node, store });
-    if (isFirst) this.write({ control: 'members', voters: [this.self], members: firstMembers });
+    if (isFirst) this.write({ control: 'members', voters: [this.self], members });
+    else if (this.start.forced) this.write({ control: 'members', voters: [this.self], members, forced: true });
     this.flush(out);
   }
 
@@ -169,6 +177,7 @@ export class Reign {
       out.push({ do: 'trace', level: 'info', what: 'reigns', facts: { epoch, reign, log: `${this.parts.outline}` } });
     }
     this.release(out);
+    this.finishRemovals(out);
   }
 
   /** Takes the next step towards a list of all members with their present stores, if one is due: one change at a time, each after the last is committed. */
@@ -205,7 +214,12 @@ export class Reign {
     return [...own, ...this.parts.tracker.holdersOf(index)];
   }
 
-  /** Every waiter after `index` gets the same answer. */
+  /** Answered when the list without the node is committed. */
+  awaitRemoval(removal: Omit<Remove, 'type'>): void {
+    this.removals.push(removal);
+  }
+
+  /** Every waiter gets the same answer. */
   end(problem: 'shutting-down' | 'deposed', out: MasterEffect[]): void {
     for (const { request, seq, id, needed, index } of this.waiters.drain(0)) {
       const acks = this.holdersOf(index);
@@ -216,12 +230,28 @@ export class Reign {
       });
     }
     this.expired.clear();
+    const detail = 'This reign has ended; ask the next master whether the member is gone.';
+    const situation = { quorum: { required: 0, alive: 0, ok: false }, missing: [] };
+    for (const { request } of this.removals.splice(0)) {
+      out.push({ do: 'removal', request, outcome: refused(problem, detail, situation) });
+    }
   }
 
   /** Hands the next group to the store, if it is ready for one. */
   flush(out: MasterEffect[]): void {
     const group = this.parts.groups.take();
     if (group !== null) out.push({ do: 'store', ...group });
+  }
+
+  private finishRemovals(out: MasterEffect[]): void {
+    if (this.removals.length === 0) return;
+    const { index, members } = this.parts.outline.membersBefore();
+    if (index > this.commitIndex) return;
+    const done = this.removals.filter(({ node }) => members?.members.includes(node) !== true);
+    this.removals = this.removals.filter((each) => !done.includes(each));
+    for (const { request, node } of done) {
+      out.push({ do: 'removeMember', node }, { do: 'removal', request, outcome: { outcome: 'removed' } });
+    }
   }
 
   private write(control: Control): number {
@@ -276,7 +306,7 @@ export class Reign {
     const held = (voter: Voter): number =>
       sameVoter(voter, this.self) ? this.parts.groups.durableIndex : this.parts.tracker.indexOf(voter);
     const byNewest = Math.min(majorityIndex(newest.members.voters, held), this.parts.groups.durableIndex);
-    if (newest.index <= this.commitIndex) return byNewest;
+    if (newest.index <= this.commitIndex || newest.members.forced === true) return byNewest;
     const former = this.parts.outline.membersBefore(newest.index).members;
     return former === null ? byNewest : Math.min(byNewest, majorityIndex(former.voters, held));
   }

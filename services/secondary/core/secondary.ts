@@ -463,8 +463,7 @@ export class SecondaryMachine {
   /** The logs part: cuts what the new master's log does not have, and asks again from there (KIP-595). */
   private diverged({ endEpoch, endIndex, ...sender }: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
     if (this.synced || !this.promiseIsDurable || !isSameEpoch(sender, this.promised) || !this.groups.isIdle) return;
-    const own = this.outline.endOfEpoch(endEpoch);
-    const cut = own.epoch === endEpoch ? Math.min(own.index, endIndex) : own.index;
+    const cut = this.outline.cutFor({ endEpoch, endIndex });
     if (cut >= this.outline.lastIndex) return;
     if (cut < this.commitIndex) {
       throw new Error(`epoch ${sender.epoch} would cut at ${cut}, below the commit index ${this.commitIndex}: ${this}`);

@@ -1,0 +1,87 @@
+/**
+ * A claimant's way to the log of the one that is ahead of it: fetch by fetch from the most up-to-date refuser, cutting its own tail where the
+ * two part, until it has everything the other had. The source has promised the claimed epoch, so its log stands still meanwhile.
+ *
+ *     fetching ──records──▶ storing ──durable──▶ fetching … ──its last record is here──▶ done
+ *        └──no answer for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
+ */
+import type { GroupCommit } from '../../../shared/protocol/group-commit';
+import { BATCH_RECORDS_MAX } from '../../../shared/protocol/limits';
+import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
+import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import type { Refuser } from './election';
+import type { MasterEffect } from './events';
+
+/** A fetch that was lost is repeated after this long. */
+const RETRY_MS = 500;
+/** A source that says nothing for so long is given up. */
+const GIVE_UP_MS = 3_000;
+
+export class CatchUp {
+  private askAt: number;
+  private heardAt: number;
+
+  constructor(
+    private readonly parts: { readonly outline: LogOutline; readonly groups: GroupCommit },
+    readonly source: Refuser & { readonly replyTo: string },
+    private readonly asker: EpochId & { readonly node: string },
+    now: number,
+  ) {
+    this.askAt = now;
+    this.heardAt = now;
+  }
+
+  get isDone(): boolean {
+    return this.parts.groups.isIdle && isAtLeastAsUpToDate(this.parts.outline.last, this.source.last);
+  }
+
+  isStalled(now: number): boolean {
+    return now - this.heardAt >= GIVE_UP_MS && this.parts.groups.isIdle;
+  }
+
+  /** Asks for what comes next, when nothing is under way. */
+  ask(now: number, out: MasterEffect[]): void {
+    if (now < this.askAt || this.isDone || !this.parts.groups.isIdle) return;
+    this.askAt = now + RETRY_MS;
+    const { index, epoch: lastEpoch } = this.parts.outline.last;
+    const message = { type: 'fetch', ...this.asker, from: index + 1, lastEpoch, limit: BATCH_RECORDS_MAX } as const;
+    out.push({ do: 'send', to: this.source.replyTo, message });
+  }
+
+  /** Takes an answer; one that does not follow the end of the log is late, and ignored. */
+  receive(now: number, { prevIndex, prevEpoch, records }: MessageOf<'entries'>, out: MasterEffect[]): void {
+    const { outline, groups } = this.parts;
+    this.heardAt = now;
+    if (prevIndex !== outline.lastIndex || prevEpoch !== outline.lastEpoch || !groups.isIdle) return;
+    for (const record of records) {
+      outline.append(record);
+      groups.add(record);
+    }
+    const group = groups.take();
+    if (group !== null) out.push({ do: 'store', ...group });
+  }
+
+  /** The logs part: cuts the own tail, which a majority never had, and asks again from there. */
+  diverged(now: number, ends: MessageOf<'diverged'>, commitIndex: number, out: MasterEffect[]): void {
+    const { outline, groups } = this.parts;
+    this.heardAt = now;
+    if (!groups.isIdle) return;
+    const cut = outline.cutFor(ends);
+    if (cut >= outline.lastIndex) return;
+    if (cut < commitIndex)
+      throw new Error(`${this.source.node} would have us cut at ${cut}, below the commit index ${commitIndex}`);
+    const facts = { afterSeq: outline.seqAt(cut), lastSeq: outline.lastSeq, source: this.source.node };
+    out.push({ do: 'trace', level: 'warn', what: 'cuts entries that were never committed', facts });
+    outline.truncateAfter(cut);
+    groups.dropAfter(cut);
+    out.push({ do: 'truncate', index: cut }, { do: 'visible' });
+    this.proceed(now, out);
+  }
+
+  /** What was fetched is durable: the next piece, or done. */
+  proceed(now: number, out: MasterEffect[]): void {
+    this.heardAt = now;
+    this.askAt = now;
+    this.ask(now, out);
+  }
+}

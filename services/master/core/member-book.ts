@@ -1,0 +1,80 @@
+/** What the master knows of each member: its position, whether it is up, where it is reached. One set of members for all three. */
+import type { Voter } from '../../../shared/protocol/record';
+import type { WireMessage } from '../../../shared/protocol/wire';
+import { AckTracker } from './ack-tracker';
+import type { MissingNode } from './append';
+import type { MasterEffect } from './events';
+import { FailureDetector, type Transition } from './failure-detector';
+
+export interface MemberState extends MissingNode {
+  /** Seq up to which it is known to hold the log. */
+  readonly acked: number;
+  readonly httpUrl: string | null;
+}
+
+export class MemberBook {
+  readonly tracker = new AckTracker();
+  private readonly detector: FailureDetector;
+  private readonly httpUrls = new Map<string, string>();
+
+  constructor(bounds: { readonly suspectAfterMs: number; readonly unhealthyAfterMs: number }) {
+    this.detector = new FailureDetector(bounds);
+  }
+
+  setMembers(members: readonly string[]): void {
+    this.tracker.setMembers(members);
+    this.detector.setMembers(members);
+    for (const node of [...this.httpUrls.keys()]) if (!members.includes(node)) this.httpUrls.delete(node);
+  }
+
+  /** A message of a member is a sign of life, unless it says goodbye. */
+  recordHeard(now: number, message: WireMessage & { readonly node: string }, out: MasterEffect[]): void {
+    const { node, type } = message;
+    const transition = type === 'leave' ? this.detector.recordLeft(now, node) : this.detector.recordHeard(now, node);
+    if (transition !== null) out.push(traceOf(transition));
+    if ('httpUrl' in message) this.httpUrls.set(node, message.httpUrl);
+  }
+
+  /** A start or a reconnection: its position is that of the store it comes with. */
+  recordJoin(voter: Voter & { readonly lastIndex: number; readonly lastEpoch: number }, out: MasterEffect[]): void {
+    const { node, store, lastIndex, lastEpoch } = voter;
+    const isNew = this.tracker.recordJoin(voter);
+    const what = isNew ? 'joins with another store' : 'joins';
+    out.push({ do: 'trace', level: isNew ? 'warn' : 'info', what, facts: { peer: node, store, lastIndex, lastEpoch } });
+  }
+
+  tick(now: number, out: MasterEffect[]): void {
+    for (const transition of this.detector.tick(now)) out.push(traceOf(transition));
+  }
+
+  get aliveCount(): number {
+    return this.detector.aliveCount();
+  }
+
+  isAlive(node: string): boolean {
+    return this.detector.statusOf(node) !== 'Unhealthy';
+  }
+
+  stateOf(now: number, id: string): MemberState {
+    return {
+      id,
+      status: this.detector.statusOf(id),
+      lastSeenMs: this.detector.silentMs(now, id),
+      acked: this.tracker.appliedOf(id),
+      httpUrl: this.httpUrls.get(id) ?? null,
+    };
+  }
+
+  /** The members that are not Healthy. */
+  missing(now: number): MissingNode[] {
+    const states = this.tracker.members.map((id) => this.stateOf(now, id));
+    return states
+      .filter(({ status }) => status !== 'Healthy')
+      .map(({ id, status, lastSeenMs }) => ({ id, status, lastSeenMs }));
+  }
+}
+
+function traceOf({ node, from, to, silentMs }: Transition): MasterEffect {
+  const level = to === 'Healthy' ? 'info' : 'warn';
+  return { do: 'trace', level, what: `becomes ${to}`, facts: { peer: node, from, silentMs } };
+}
