@@ -21,7 +21,7 @@ export interface ListWish {
 /** One step, or null when there is none to take now. A forced list stays marked as such until the next one. */
 export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish): MembersControl | null {
   const removed = list.members.find((node) => !wish.members.includes(node));
-  if (removed !== undefined) return withoutMember(list, removed);
+  if (removed !== undefined) return withoutMember(list, removed, wish.self);
   if (wish.members.some((node) => !list.members.includes(node))) return { ...list, members: [...wish.members] };
   const candidates = candidatesOf(wish);
   const missing = candidates.filter((each) => !list.voters.some((voter) => sameVoter(voter, each)));
@@ -33,13 +33,11 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
   return { ...list, voters: [...list.voters, first] };
 }
 
-/** A member leaves with its vote: still one voter's difference. */
-function withoutMember(list: MembersControl, node: string): MembersControl {
-  return {
-    ...list,
-    members: list.members.filter((each) => each !== node),
-    voters: list.voters.filter((voter) => voter.node !== node),
-  };
+/** A member leaves with its vote: still one voter's difference. The last voter waits until this node is one: an empty list has no majority. */
+function withoutMember(list: MembersControl, node: string, self: Voter): MembersControl {
+  const voters = list.voters.filter((voter) => voter.node !== node);
+  if (voters.length === 0) return { ...list, voters: [...list.voters, self] };
+  return { ...list, members: list.members.filter((each) => each !== node), voters };
 }
 
 /** Its store is lost, as the node has caught up with another one; or its node is no part of this log any more. */

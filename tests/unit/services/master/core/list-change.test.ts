@@ -1,0 +1,159 @@
+import fc from 'fast-check';
+import { nextList } from '../../../../../services/master/core/list-change';
+import type { MembersControl, Voter } from '../../../../../shared/protocol/record';
+import { includesVoter } from '../../../../../shared/protocol/voters';
+
+const SELF: Voter = { node: 'master', store: 'M' };
+
+/** A list in which `node/store` are the voters. */
+function list(voters: readonly string[], members: readonly string[]): MembersControl {
+  return { control: 'members', voters: voters.map(voterOf), members };
+}
+
+function voterOf(text: string): Voter {
+  const [node = '', store = ''] = text.split('/');
+  return { node, store };
+}
+
+const votersOf = ({ voters }: MembersControl): string[] => voters.map(({ node, store }) => `${node}/${store}`);
+
+interface Wished {
+  readonly members?: readonly string[];
+  /** `node/store` of those that are up and caught up. */
+  readonly up?: readonly string[];
+}
+
+function next(now: MembersControl, { members = now.members, up = [] }: Wished): MembersControl | null {
+  const stores = new Map(up.map((text) => [voterOf(text).node, voterOf(text).store]));
+  return nextList(now, { self: SELF, members, caughtUp: (node) => stores.get(node) ?? null });
+}
+
+/** All steps from `now` on, while the same nodes are up. */
+function stepsFrom(now: MembersControl, wished: Wished): MembersControl[] {
+  const steps: MembersControl[] = [];
+  for (let list = next(now, wished); list !== null; list = next(list, wished)) {
+    steps.push(list);
+    if (steps.length > 40) throw new Error(`no end: ${steps.map((each) => votersOf(each).join(' ')).join(' | ')}`);
+  }
+  return steps;
+}
+
+test('a list that names all members with their stores is left alone', () => {
+  const all = list(['master/M', 's1/A', 's2/B'], ['s1', 's2']);
+  expect(next(all, { up: ['s1/A', 's2/B'] })).toBeNull();
+  expect(next(all, {})).toBeNull();
+});
+
+test('new members are named first, and voters stay as they are', () => {
+  const step = next(list(['master/M'], ['s1']), { members: ['s1', 's2'], up: ['s1/A'] });
+  expect(step).toEqual(list(['master/M'], ['s1', 's2']));
+});
+
+test('two that have caught up become voters one after the other', () => {
+  const steps = stepsFrom(list(['master/M'], ['s1', 's2']), { up: ['s1/A', 's2/B'] });
+  expect(steps.map(votersOf)).toEqual([
+    ['master/M', 's1/A'],
+    ['master/M', 's1/A', 's2/B'],
+  ]);
+});
+
+test('one alone of two is not made a voter: two of two would stop when either stops', () => {
+  expect(next(list(['master/M'], ['s1', 's2']), { up: ['s1/A'] })).toBeNull();
+});
+
+test('the only secondary there is becomes a voter', () => {
+  expect(next(list(['master/M'], ['s1']), { up: ['s1/A'] })).toEqual(list(['master/M', 's1/A'], ['s1']));
+});
+
+test('a wiped store goes out first, and its successor comes in with the next step', () => {
+  const steps = stepsFrom(list(['master/M', 's1/A', 's2/B'], ['s1', 's2']), { up: ['s1/new', 's2/B'] });
+  expect(steps.map(votersOf)).toEqual([
+    ['master/M', 's2/B'],
+    ['master/M', 's2/B', 's1/new'],
+  ]);
+});
+
+test('a master with a new store replaces itself, too', () => {
+  const steps = stepsFrom(list(['master/old', 's1/A', 's2/B'], ['s1', 's2']), { up: ['s1/A', 's2/B'] });
+  expect(steps.map(votersOf)).toEqual([
+    ['s1/A', 's2/B'],
+    ['s1/A', 's2/B', 'master/M'],
+  ]);
+});
+
+test('a member that is removed leaves with its vote', () => {
+  const now = list(['master/M', 's1/A', 's2/B'], ['s1', 's2']);
+  expect(next(now, { members: ['s2'], up: ['s1/A', 's2/B'] })).toEqual(list(['master/M', 's2/B'], ['s2']));
+});
+
+test('the last voter is not removed before the master is one: an empty list could commit nothing any more', () => {
+  const steps = stepsFrom(list(['s1/A'], ['s1', 's2']), { members: ['s2'], up: ['s2/B'] });
+  expect(steps.map(votersOf)).toEqual([['s1/A', 'master/M'], ['master/M'], ['master/M', 's2/B']]);
+});
+
+test('a voter whose node is no part of this log any more leaves the list', () => {
+  expect(next(list(['gone/A', 'master/M'], ['s1']), {})).toEqual(list(['master/M'], ['s1']));
+});
+
+test('only a list that an operator began is marked as forced, not the one after it', () => {
+  const forced = { ...list(['master/M'], ['s1']), forced: true } as const;
+  expect(next(forced, { up: ['s1/A'] })).toEqual(list(['master/M', 's1/A'], ['s1']));
+});
+
+test('a voter that is only down keeps its vote', () => {
+  expect(next(list(['master/M', 's1/A', 's2/B'], ['s1', 's2']), { up: ['s1/A'] })).toBeNull();
+});
+
+test('the last voter is never taken out', () => {
+  const steps = stepsFrom(list(['master/old'], ['s1']), {});
+  expect(steps.map(votersOf)).toEqual([['master/old', 'master/M'], ['master/M']]);
+});
+
+const stores = ['A', 'B'];
+const nodes = ['s1', 's2', 's3', 's4'];
+const place = fc.record({
+  members: fc.subarray(nodes),
+  voters: fc.uniqueArray(fc.tuple(fc.constantFrom('master', ...nodes), fc.constantFrom('M', ...stores)), {
+    minLength: 1,
+    maxLength: 5,
+    selector: ([node]) => node,
+  }),
+  wished: fc.subarray(nodes),
+  up: fc.uniqueArray(fc.tuple(fc.constantFrom(...nodes), fc.constantFrom(...stores)), { selector: ([node]) => node }),
+});
+
+test('no step changes more than one voter, none empties the list, and the way comes to an end', () => {
+  fc.assert(
+    fc.property(place, ({ members, voters, wished, up }) => {
+      const start = list(
+        voters.map((each) => each.join('/')),
+        members,
+      );
+      const upTexts = up.map((each) => each.join('/'));
+      let before = start;
+      for (const step of stepsFrom(start, { members: wished, up: upTexts })) {
+        const added = step.voters.filter((each) => !includesVoter(before.voters, each));
+        const removed = before.voters.filter((each) => !includesVoter(step.voters, each));
+        expect(added.length + removed.length).toBeLessThanOrEqual(1);
+        expect(step.voters.length).toBeGreaterThan(0);
+        for (const { node, store } of added) expect(['master/M', ...upTexts]).toContain(`${node}/${store}`);
+        before = step;
+      }
+      expect([...before.members].sort()).toEqual([...wished].sort());
+    }),
+  );
+});
+
+test('with every member up the way ends at all of them and their present stores', () => {
+  fc.assert(
+    fc.property(place, ({ members, voters, wished }) => {
+      const start = list(
+        voters.map((each) => each.join('/')),
+        members,
+      );
+      const up = wished.map((node) => `${node}/now`);
+      const end = stepsFrom(start, { members: wished, up }).at(-1) ?? start;
+      expect(votersOf(end).sort()).toEqual(['master/M', ...up].sort());
+    }),
+  );
+});
