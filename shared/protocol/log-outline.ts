@@ -108,11 +108,11 @@ export class LogOutline {
     return seq + low;
   }
 
-  /** The newest voters list, or with `before` the newest one in a record below that index. */
-  membersBefore(before = Number.POSITIVE_INFINITY): MembersPlace {
+  /** The newest voters list. */
+  newestList(): MembersPlace {
     for (let at = this.controls.length - 1; at >= 0; at -= 1) {
       const place = this.controls[at];
-      if (place !== undefined && place.index < before && place.control.control === 'members') {
+      if (place?.control.control === 'members') {
         return { index: place.index, members: place.control };
       }
     }

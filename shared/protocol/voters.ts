@@ -1,6 +1,6 @@
 /**
- * Majorities of voters. A voters list changes by one voter at a time (Raft thesis §4.1); while the record of a change is
- * not committed, what is to be committed needs a majority of the old list and of the new one.
+ * Majorities of voters. A voters list changes by one voter at a time, so that any majority of the old list and any of the new one share
+ * a voter (Raft thesis §4.1).
  */
 import type { Voter } from './record';
 import { majority } from './write-concern';

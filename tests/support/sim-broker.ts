@@ -22,7 +22,8 @@ export class SimBroker {
   hasEntriesExchange = false;
   readonly queues = new Map<string, EntriesQueue>();
   private readonly control = new Map<string, Receiver>();
-  private replies: Receiver | null = null;
+  /** Who has the exclusive queue of replies. */
+  private lock: { readonly holder: string; readonly receiver: Receiver } | null = null;
   private tags = 0;
   /** When the last message on a way arrives, so that none overtakes another on it. */
   private readonly lastArrival = new Map<string, number>();
@@ -36,8 +37,11 @@ export class SimBroker {
     if (!this.queues.has(node)) this.queues.set(node, { ready: [], unsettled: new Map(), consumer: null });
   }
 
-  consumeReplies(receiver: Receiver): void {
-    this.replies = receiver;
+  /** False when another node has the lock. */
+  takeLock(holder: string, receiver: Receiver): boolean {
+    if (this.lock !== null && this.lock.holder !== holder) return false;
+    this.lock = { holder, receiver };
+    return true;
   }
 
   bindControl(node: string, receiver: Receiver): void {
@@ -45,8 +49,8 @@ export class SimBroker {
   }
 
   /** To every member's queue; `done(true)` is the confirm, `done(false)`: the way was cut. */
-  publish(bytes: Uint8Array, done: (confirmed: boolean) => void): void {
-    if (!this.isUp) return this.timeline.at(this.timeline.now + 1, () => done(false));
+  publish(from: string, bytes: Uint8Array, done: (confirmed: boolean) => void): void {
+    if (!this.isUp || this.lock?.holder !== from) return this.timeline.at(this.timeline.now + 1, () => done(false));
     for (const [node, queue] of this.queues) {
       this.arrive(`entries ${node}`, () => {
         queue.ready.push({ bytes, type: 'entries', replyTo: 'replies' });
@@ -62,7 +66,7 @@ export class SimBroker {
 
   sendTo(queue: string, bytes: Uint8Array, type: string, from: string): void {
     this.arrive(`direct ${queue} ${from}`, () => {
-      const receiver = queue === 'replies' ? this.replies : this.control.get(queue);
+      const receiver = queue === 'replies' ? this.lock?.receiver : this.control.get(queue);
       receiver?.(bytes, type, from);
     });
   }
@@ -98,7 +102,7 @@ export class SimBroker {
   }
 
   disconnect(node: string): void {
-    if (node === 'master') this.replies = null;
+    if (this.lock?.holder === node) this.lock = null;
     this.control.delete(node);
     this.stopConsuming(node);
   }
@@ -116,7 +120,7 @@ export class SimBroker {
 
   stop(): void {
     this.isUp = false;
-    this.replies = null;
+    this.lock = null;
     this.control.clear();
     for (const node of this.queues.keys()) this.stopConsuming(node);
   }

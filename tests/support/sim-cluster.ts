@@ -49,6 +49,9 @@ interface Running<Machine> {
 }
 
 const TICK_MS = 25;
+/** How often a master without the lock tries again. */
+const LOCK_RETRY_MS = 500;
+const MASTERS = ['master', 'standby'];
 const MASTER = 'master';
 
 export class SimCluster {
@@ -66,7 +69,7 @@ export class SimCluster {
   readonly fullDisks = new Set<string>();
   private readonly disks = new Map<string, Disk>();
   private readonly secondaries = new Map<string, Running<SecondaryMachine>>();
-  private master: Running<MasterMachine> | null = null;
+  private readonly masters = new Map<string, Running<MasterMachine>>();
   private incarnations = 0;
   private requests = 0;
 
@@ -99,13 +102,13 @@ export class SimCluster {
   }
 
   start(...nodes: string[]): void {
-    for (const node of nodes) node === MASTER ? this.startMaster() : this.startSecondary(node);
+    for (const node of nodes) MASTERS.includes(node) ? this.startMaster(node) : this.startSecondary(node);
   }
 
   /** kill -9: what was not durable is gone, what was delivered and not settled goes back into the queue. */
   kill(...nodes: string[]): void {
     for (const node of nodes) {
-      if (node === MASTER) this.master = null;
+      this.masters.delete(node);
       this.secondaries.delete(node);
       this.broker.disconnect(node);
     }
@@ -116,15 +119,15 @@ export class SimCluster {
     this.disks.delete(node);
   }
 
-  append(message: string, writeConcern: WriteConcern, id: string | null = null): number {
+  append(message: string, writeConcern: WriteConcern, id: string | null = null, to = MASTER): number {
     this.requests += 1;
     const request = this.requests;
-    this.tellMaster({ type: 'append', request, message, id, ts: new Date(this.now).toISOString(), writeConcern });
+    this.tellMaster(to, { type: 'append', request, message, id, ts: new Date(this.now).toISOString(), writeConcern });
     return request;
   }
 
   giveUp(request: number, why: 'timeout' | 'gone'): void {
-    this.tellMaster({ type: 'giveUp', request, why });
+    this.tellMaster(MASTER, { type: 'giveUp', request, why });
   }
 
   /** `acknowledged`, a refusal's or a failure's problem, or null while the client waits. */
@@ -150,8 +153,13 @@ export class SimCluster {
   }
 
   get masterMachine(): MasterMachine {
-    if (this.master === null) throw new Error('the master is down');
-    return this.master.machine;
+    return this.masterOf(MASTER);
+  }
+
+  masterOf(node: string): MasterMachine {
+    const running = this.masters.get(node);
+    if (running === undefined) throw new Error(`${node} is down`);
+    return running.machine;
   }
 
   secondary(node: string): SecondaryMachine {
@@ -161,26 +169,40 @@ export class SimCluster {
   }
 
   isUp(node: string): boolean {
-    return node === MASTER ? this.master !== null : this.secondaries.has(node);
+    return this.masters.has(node) || this.secondaries.has(node);
   }
 
   /** The broker's process stops and comes back with its durable queues. */
   stopBroker(): void {
     this.broker.stop();
-    if (this.master !== null) this.tellMaster({ type: 'down' });
+    for (const node of this.masters.keys()) this.tellMaster(node, { type: 'down' });
     for (const node of this.secondaries.keys()) this.tellSecondary(node, { type: 'down' });
   }
 
   startBroker(): void {
     this.broker.start();
-    if (this.master !== null) this.connectMaster(this.master.incarnation);
+    for (const [node, { incarnation }] of this.masters) this.connectMaster(node, incarnation);
     for (const [node, { incarnation }] of this.secondaries) this.connectSecondary(node, incarnation);
   }
 
-  tellMaster(event: MasterEvent): void {
-    if (this.master === null) throw new Error('the master is down');
-    const { machine, incarnation } = this.master;
-    for (const effect of machine.step(this.now, event)) this.performMaster(effect, incarnation);
+  /** Cuts a node's connection; it notices, and does not come back before `reconnect`. */
+  cut(node: string): void {
+    this.broker.disconnect(node);
+    if (this.masters.has(node)) this.tellMaster(node, { type: 'down' });
+    else this.tellSecondary(node, { type: 'down' });
+  }
+
+  reconnect(node: string): void {
+    const master = this.masters.get(node);
+    const secondary = this.secondaries.get(node);
+    if (master !== undefined) this.connectMaster(node, master.incarnation);
+    if (secondary !== undefined) this.connectSecondary(node, secondary.incarnation);
+  }
+
+  tellMaster(node: string, event: MasterEvent): void {
+    const running = this.masters.get(node);
+    if (running === undefined) throw new Error(`${node} is down`);
+    for (const effect of running.machine.step(this.now, event)) this.performMaster(node, effect, running.incarnation);
   }
 
   tellSecondary(node: string, event: SecondaryEvent): void {
@@ -191,16 +213,12 @@ export class SimCluster {
   }
 
   toString(): string {
-    const nodes = [this.master?.machine, ...[...this.secondaries.values()].map(({ machine }) => machine)];
-    return [
-      `t=${this.now}`,
-      ...nodes.map((machine) => `${machine ?? 'master is down'}`),
-      ...this.traces.slice(-20),
-    ].join('\n');
+    const nodes = [...this.masters.values(), ...this.secondaries.values()].map(({ machine }) => `${machine}`);
+    return [`t=${this.now}`, ...nodes, ...this.traces.slice(-40)].join('\n');
   }
 
   private machineOf(node: string): MasterMachine | SecondaryMachine {
-    return node === MASTER ? this.masterMachine : this.secondary(node);
+    return MASTERS.includes(node) ? this.masterOf(node) : this.secondary(node);
   }
 
   private diskOf(node: string): Disk {
@@ -213,10 +231,10 @@ export class SimCluster {
     return disk;
   }
 
-  private startMaster(): void {
-    const disk = this.diskOf(MASTER);
+  private startMaster(node: string): void {
+    const disk = this.diskOf(node);
     const settings: MasterSettings = {
-      node: MASTER,
+      node,
       store: disk.store,
       secondaries: this.members,
       openMembership: this.options.openMembership ?? false,
@@ -227,12 +245,10 @@ export class SimCluster {
       inFlightBytesMax: this.options.inFlightBytesMax ?? 1 << 26,
     };
     const incarnation = this.nextIncarnation();
-    this.master = {
-      machine: new MasterMachine(settings, { outline: outlineOf(disk), promised: disk.promised }),
-      incarnation,
-    };
-    this.tickMaster(incarnation);
-    if (this.broker.isUp) this.connectMaster(incarnation);
+    const machine = new MasterMachine(settings, { outline: outlineOf(disk), promised: disk.promised });
+    this.masters.set(node, { machine, incarnation });
+    this.tickMaster(node, incarnation);
+    if (this.broker.isUp) this.connectMaster(node, incarnation);
   }
 
   private startSecondary(node: string): void {
@@ -245,17 +261,26 @@ export class SimCluster {
     if (this.broker.isUp) this.connectSecondary(node, incarnation);
   }
 
-  private connectMaster(incarnation: number): void {
-    this.soon(MASTER, incarnation, () => {
-      const freshBroker = !this.broker.hasEntriesExchange;
-      this.broker.hasEntriesExchange = true;
-      for (const node of this.masterMachine.members) this.broker.declare(node);
-      this.broker.consumeReplies((bytes, type, replyTo) => {
-        if (this.master?.incarnation !== incarnation) return;
-        this.tellMaster({ type: 'wire', message: decodeWire(type, bytes), replyTo });
+  private connectMaster(node: string, incarnation: number, isFirstTry = true): void {
+    this.soon(node, incarnation, () => {
+      if (!this.broker.isUp) return;
+      const taken = this.broker.takeLock(node, (bytes, type, replyTo) => {
+        if (this.masters.get(node)?.incarnation !== incarnation) return;
+        this.tellMaster(node, { type: 'wire', message: decodeWire(type, bytes), replyTo });
       });
-      this.tellMaster({ type: 'up', freshBroker, reign: this.random.hex(16) });
+      if (taken) this.becomeUp(node);
+      else {
+        if (isFirstTry) this.tellMaster(node, { type: 'locked' });
+        this.later(node, incarnation, LOCK_RETRY_MS, () => this.connectMaster(node, incarnation, false));
+      }
     });
+  }
+
+  private becomeUp(node: string): void {
+    const freshBroker = !this.broker.hasEntriesExchange;
+    this.broker.hasEntriesExchange = true;
+    for (const member of this.masterOf(node).members) this.broker.declare(member);
+    this.tellMaster(node, { type: 'up', freshBroker, reign: this.random.hex(16) });
   }
 
   private connectSecondary(node: string, incarnation: number): void {
@@ -271,26 +296,26 @@ export class SimCluster {
     });
   }
 
-  private performMaster(effect: MasterEffect, incarnation: number): void {
+  private performMaster(node: string, effect: MasterEffect, incarnation: number): void {
     switch (effect.do) {
       case 'store':
-        return this.store(MASTER, incarnation, effect.records, (event) =>
-          this.tellMaster({ ...event, generation: effect.generation }),
+        return this.store(node, incarnation, effect.records, (event) =>
+          this.tellMaster(node, { ...event, generation: effect.generation }),
         );
       case 'savePromise':
-        return this.soon(MASTER, incarnation, () => {
+        return this.soon(node, incarnation, () => {
           const { epoch, reign } = effect;
-          this.diskOf(MASTER).promised = { epoch, reign, votedFor: `${MASTER}/${this.diskOf(MASTER).store}` };
-          this.tellMaster({ type: 'promiseSaved', epoch, reign });
+          this.diskOf(node).promised = { epoch, reign, votedFor: `${node}/${this.diskOf(node).store}` };
+          this.tellMaster(node, { type: 'promiseSaved', epoch, reign });
         });
       case 'publish': {
         const bytes = encodeWire({ ...effect.header, records: effect.publish.records });
-        return this.broker.publish(bytes, (confirmed) => {
-          if (this.master?.incarnation !== incarnation) return;
+        return this.broker.publish(node, bytes, (confirmed) => {
+          if (this.masters.get(node)?.incarnation !== incarnation) return;
           const lost = this.random.chance(this.options.nackRate ?? 0);
           const publish = effect.publish.id;
-          if (confirmed && !lost) this.tellMaster({ type: 'confirmed', publish });
-          else this.tellMaster({ type: 'unconfirmed', publish, random: this.random.next() });
+          if (confirmed && !lost) this.tellMaster(node, { type: 'confirmed', publish });
+          else this.tellMaster(node, { type: 'unconfirmed', publish, random: this.random.next() });
         });
       }
       case 'control':
@@ -298,7 +323,7 @@ export class SimCluster {
       case 'send':
         return this.broker.sendTo(effect.to, encodeWire(effect.message), effect.message.type, 'replies');
       case 'serve':
-        return this.serve(MASTER, effect);
+        return this.serve(node, effect);
       case 'answer':
         if (this.answers.has(effect.request)) throw new Error(`request ${effect.request} was answered twice`);
         this.answers.set(effect.request, effect.answer);
@@ -312,12 +337,12 @@ export class SimCluster {
         this.removals.set(effect.request, effect.outcome.outcome);
         return undefined;
       case 'truncate':
-        this.diskOf(MASTER).records.length = effect.index;
+        this.diskOf(node).records.length = effect.index;
         return undefined;
       case 'halt':
-        return this.kill(MASTER);
+        return this.kill(node);
       case 'trace':
-        this.traces.push(`${this.now} ${MASTER} ${effect.what} ${JSON.stringify(effect.facts)}`);
+        this.traces.push(`${this.now} ${node} ${effect.what} ${JSON.stringify(effect.facts)}`);
         return undefined;
       case 'visible':
         return undefined;
@@ -406,10 +431,10 @@ export class SimCluster {
     });
   }
 
-  private tickMaster(incarnation: number): void {
-    this.later(MASTER, incarnation, TICK_MS, () => {
-      this.tellMaster({ type: 'tick', reign: this.random.hex(16), random: this.random.next() });
-      this.tickMaster(incarnation);
+  private tickMaster(node: string, incarnation: number): void {
+    this.later(node, incarnation, TICK_MS, () => {
+      this.tellMaster(node, { type: 'tick', reign: this.random.hex(16), random: this.random.next() });
+      this.tickMaster(node, incarnation);
     });
   }
 
@@ -426,7 +451,7 @@ export class SimCluster {
 
   private later(node: string, incarnation: number, ms: number, run: () => void): void {
     this.timeline.at(this.now + ms, () => {
-      const running = node === MASTER ? this.master : this.secondaries.get(node);
+      const running = this.masters.get(node) ?? this.secondaries.get(node);
       if (running?.incarnation === incarnation) run();
     });
   }

@@ -40,7 +40,7 @@ export class Candidacy {
     private readonly parts: { readonly outline: LogOutline; readonly groups: GroupCommit },
     private readonly options: CandidacyOptions,
   ) {
-    const voters = parts.outline.membersBefore().members?.voters ?? [];
+    const voters = parts.outline.newestList().members?.voters ?? [];
     this.election = new Election(options.claim, options.self, parts.outline.last, voters);
   }
 

@@ -106,7 +106,7 @@ export class MasterMachine {
 
   /** The members of the newest list, or those of the settings before there is one. */
   get members(): readonly string[] {
-    return this.outline.membersBefore().members?.members ?? this.settings.secondaries;
+    return this.outline.newestList().members?.members ?? this.settings.secondaries;
   }
 
   get epoch(): EpochId {
@@ -143,7 +143,7 @@ export class MasterMachine {
 
   /** Epoch whose list an operator has forced, while that list is the newest; null: none. */
   get forcedEpoch(): number | null {
-    const { index, members } = this.outline.membersBefore();
+    const { index, members } = this.outline.newestList();
     return members?.forced === true ? this.outline.epochAt(index) : null;
   }
 

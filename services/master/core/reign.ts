@@ -5,7 +5,7 @@
  *     opening ──the epoch record is committed──▶ open ──a higher epoch is seen──▶ over (`end`)
  *
  * Commit is Raft's (§5.4.2): a majority of the voters holds the record and it is of this epoch; by it everything older is
- * committed. While a new voters list is not committed, a majority of the old list is needed as well.
+ * committed. The voters are those of the newest list in the log, committed or not (thesis §4.1).
  */
 
 import { generatedId } from '../../../shared/protocol/entry';
@@ -70,7 +70,7 @@ export class Reign {
 
   /** The newest list of the log; every log has one once its first reign has begun. */
   get list(): MembersControl {
-    return this.parts.outline.membersBefore().members ?? { control: 'members', voters: [this.self], members: [] };
+    return this.parts.outline.newestList().members ?? { control: 'members', voters: [this.self], members: [] };
   }
 
   /** Number of nodes: n. */
@@ -81,7 +81,7 @@ export class Reign {
   /** Puts the epoch record into the log, and the list that it begins with, when there is none or it was forced. Again after a failed write. */
   begin(members: readonly string[], out: MasterEffect[]): void {
     if (this.openingIndex !== 0 && this.openingIndex <= this.parts.outline.lastIndex) return;
-    const isFirst = this.parts.outline.membersBefore().members === null;
+    const isFirst = this.parts.outline.newestList().members === null;
     const { node, store } = this.self;
     this.openingIndex = this.write({ control: 'epoch', reign: this.id.reign, node, store });
     if (isFirst) this.write({ control: 'members', voters: [this.self], members });
@@ -185,7 +185,7 @@ export class Reign {
     wanted: { readonly members: readonly string[]; isAlive(node: string): boolean },
     out: MasterEffect[],
   ): boolean {
-    const { index } = this.parts.outline.membersBefore();
+    const { index } = this.parts.outline.newestList();
     if (!this.isOpen || index > this.commitIndex) return false;
     const list = nextList(this.list, {
       self: this.self,
@@ -245,7 +245,7 @@ export class Reign {
 
   private finishRemovals(out: MasterEffect[]): void {
     if (this.removals.length === 0) return;
-    const { index, members } = this.parts.outline.membersBefore();
+    const { index, members } = this.parts.outline.newestList();
     if (index > this.commitIndex) return;
     const done = this.removals.filter(({ node }) => members?.members.includes(node) !== true);
     this.removals = this.removals.filter((each) => !done.includes(each));
@@ -301,14 +301,11 @@ export class Reign {
   }
 
   private committable(): number {
-    const newest = this.parts.outline.membersBefore();
-    if (newest.members === null) return 0;
+    const { members } = this.parts.outline.newestList();
+    if (members === null) return 0;
     const held = (voter: Voter): number =>
       sameVoter(voter, this.self) ? this.parts.groups.durableIndex : this.parts.tracker.indexOf(voter);
-    const byNewest = Math.min(majorityIndex(newest.members.voters, held), this.parts.groups.durableIndex);
-    if (newest.index <= this.commitIndex || newest.members.forced === true) return byNewest;
-    const former = this.parts.outline.membersBefore(newest.index).members;
-    return former === null ? byNewest : Math.min(byNewest, majorityIndex(former.voters, held));
+    return Math.min(majorityIndex(members.voters, held), this.parts.groups.durableIndex);
   }
 
   /** The member's store, if the member is up and holds everything that is committed. */

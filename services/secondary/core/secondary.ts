@@ -268,7 +268,7 @@ export class SecondaryMachine {
     if (replyTo === null || !this.connected) return;
     const granted = isSameEpoch(claim, this.promised) && this.promised.votedFor === voterKey(claim);
     const { index, epoch } = this.outline.last;
-    const voters = this.outline.membersBefore().members?.voters ?? [];
+    const voters = this.outline.newestList().members?.voters ?? [];
     const vote = {
       type: 'vote',
       ...this.epochId,

@@ -62,9 +62,9 @@ function expectAnswers(outline: LogOutline, log: readonly Shape[]): void {
     expect(outline.indexOf(index)).toBe(
       log.find(({ seq, control }) => control === null && seq === index)?.index ?? null,
     );
-    const place = log.findLast(({ index: at, control }) => at < index && control?.control === 'members');
-    expect(outline.membersBefore(index)).toEqual({ index: place?.index ?? 0, members: place?.control ?? null });
   }
+  const place = log.findLast(({ control }) => control?.control === 'members');
+  expect(outline.newestList()).toEqual({ index: place?.index ?? 0, members: place?.control ?? null });
   for (let epoch = 0; epoch <= last.epoch + 2; epoch += 1) {
     const end = log.findLast((record) => record.epoch <= epoch);
     expect(outline.endOfEpoch(epoch)).toEqual({ index: end?.index ?? 0, epoch: end?.epoch ?? 0 });
