@@ -115,9 +115,11 @@ test('what is cleared is neither published nor retained', () => {
 
 type Step =
   | { readonly do: 'add'; readonly sizes: readonly number[] }
-  | { readonly do: 'take' | 'restart' }
+  | { readonly do: 'take' }
+  | { readonly do: 'restart' }
   /** The broker answers the batch that was taken `ago` takes ago. */
-  | { readonly do: 'confirm' | 'fail'; readonly ago: number };
+  | { readonly do: 'confirm'; readonly ago: number }
+  | { readonly do: 'fail'; readonly ago: number };
 
 const sizes = fc.array(
   fc.oneof({ weight: 4, arbitrary: fc.nat(50) }, { weight: 1, arbitrary: fc.nat(BATCH_BYTES_MAX + 9) }),
