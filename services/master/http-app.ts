@@ -7,6 +7,7 @@ import { createHttpApp } from '../../shared/runtime/http-app';
 import { addProbeRoutes } from '../../shared/runtime/probe-routes';
 import { addReadingRoutes, noSuchEntry, seqParameter } from '../../shared/runtime/reading-routes';
 import { addAppendRoute } from './http-append-route';
+import { addMemberRoutes } from './http-member-routes';
 import type { MasterPort } from './http-ports';
 
 export interface MasterAppOptions {
@@ -17,16 +18,18 @@ export interface MasterAppOptions {
   readonly settings: {
     readonly defaultWriteConcern: WriteConcern;
     readonly messageBytesMax: number;
+    readonly logName: string;
     readonly http: { readonly bodyBytesMax: number; readonly apiToken: string | null };
   };
 }
 
 export function createMasterApp({ master, logger, stopping, settings }: MasterAppOptions): Koa {
-  const { http, defaultWriteConcern, messageBytesMax } = settings;
+  const { http, defaultWriteConcern, messageBytesMax, logName } = settings;
   const router = new Router();
   addAppendRoute(router, { master, defaultWriteConcern, messageBytesMax, bodyBytesMax: http.bodyBytesMax });
   addReadingRoutes(router, { reader: master.reader, stopping });
   addReplicationRoute(router, master);
+  addMemberRoutes(router, { master, logName, bodyBytesMax: http.bodyBytesMax });
   addProbeRoutes(router, () => master.readiness());
   router.get('/health', (ctx) => {
     ctx.body = master.health();

@@ -63,7 +63,7 @@ function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'a
     case 'id-reserved':
       return notStored(invalidRequest([{ path: 'id', message: ID_RESERVED }]));
     case 'refused':
-      return notStored(refused(outcome));
+      return notStored(refusedProblem(outcome));
     case 'unresolved':
       return unresolved(outcome);
   }
@@ -81,7 +81,8 @@ function idConflict({ seq }: OutcomeOf<'id-conflict'>): Problem {
   return { kind: KINDS.idConflict, detail, members: { seq } };
 }
 
-function refused({ problem, detail, retryAfterS, quorum, missing }: OutcomeOf<'refused'>): Problem {
+/** Why something was refused, for a client of whatever was asked. */
+export function refusedProblem({ problem, detail, retryAfterS, quorum, missing }: OutcomeOf<'refused'>): Problem {
   return {
     kind: REFUSALS[problem],
     detail,

@@ -1,12 +1,19 @@
 /** What the HTTP edge asks of the master behind it. `node.ts` answers; the tests of the edge hand in their own. */
 import type { LogReader } from '../../shared/runtime/log-reader';
 import type { AppendOutcome, AppendRequest, MissingNode } from './core/append';
+import type { Removal } from './core/events';
 
 export interface SecondaryHealth extends MissingNode {
   /** Seq up to which it is known to hold the log. */
   readonly acked: number;
   readonly lag: number;
   readonly httpUrl: string | null;
+}
+
+/** A member as an operator sees it. */
+export interface MemberHealth extends SecondaryHealth {
+  /** Its vote counts: it has caught up, and the list that says so is the newest. */
+  readonly voter: boolean;
 }
 
 export interface MasterHealth {
@@ -22,8 +29,13 @@ export interface MasterHealth {
   readonly secondaries: readonly SecondaryHealth[];
   /** While `recovering`: what would end it. */
   readonly waitingFor?: string;
-  /** While `standby`: who reigns, as far as known. */
-  readonly holder?: string;
+  /** While `standby`: who reigns, and where; null while it was not heard. */
+  readonly holder?: string | null;
+  readonly holderUrl?: string | null;
+  /** The voters list was begun by an operator's force, in this epoch; left out while it was not. */
+  readonly forcedEpoch?: number;
+  /** Quorum and votes are switched off, and with them what they promise. */
+  readonly warning?: string;
 }
 
 export interface MasterPort {
@@ -33,6 +45,11 @@ export interface MasterPort {
   /** Nodes known to hold the entry, null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
   health(): MasterHealth;
+  members(): readonly MemberHealth[];
+  /** Resolves when the list without the member is committed. */
+  removeMember(id: string): Promise<Removal>;
+  /** Gives a lost majority up. False: this master is not waiting for one. */
+  force(): boolean;
   /** Would it take an append now? The sentence says why not. */
   readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string };
 }

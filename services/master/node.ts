@@ -17,7 +17,7 @@ import type { MasterSettings } from './config';
 import type { AppendOutcome, AppendRequest } from './core/append';
 import type { Answer, Await, MasterEffect, MasterEvent, Removal } from './core/events';
 import { MasterMachine } from './core/master';
-import type { MasterHealth, MasterPort } from './http-ports';
+import type { MasterHealth, MasterPort, MemberHealth } from './http-ports';
 
 export interface MasterNodeOptions {
   readonly settings: MasterSettings;
@@ -43,6 +43,9 @@ const GONE: AppendOutcome = {
   acks: [],
   stored: 'unknown',
 };
+
+const WITHOUT_QUORUM =
+  'QUORUM_APPEND=false: an acknowledged entry can be lost with a minority, and two masters can reign';
 
 interface Waiting {
   readonly resolve: (outcome: AppendOutcome) => void;
@@ -120,7 +123,7 @@ export class MasterNode implements MasterPort {
   }
 
   /** Removes a member; resolves when the list without it is committed. */
-  removeNode(node: string): Promise<Removal> {
+  removeMember(node: string): Promise<Removal> {
     const request = this.nextRequest();
     return new Promise((resolve) => {
       this.removals.set(request, resolve);
@@ -128,9 +131,10 @@ export class MasterNode implements MasterPort {
     });
   }
 
-  /** Gives a lost majority up. Has an effect only while the master is recovering. */
-  force(): void {
-    this.dispatch({ type: 'force' });
+  force(): boolean {
+    const isWaiting = this.machine.phaseName === 'recovering';
+    if (isWaiting) this.dispatch({ type: 'force' });
+    return isWaiting;
   }
 
   replication(seq: number): ReturnType<MasterPort['replication']> {
@@ -139,24 +143,10 @@ export class MasterNode implements MasterPort {
 
   health(): MasterHealth {
     const { machine } = this;
-    const now = performance.now();
-    const { head, commit, quorum } = machine;
-    const secondaries = machine.members.map((id) => {
-      const { status, acked, lastSeenMs, httpUrl } = machine.member(now, id);
-      return {
-        id,
-        status,
-        acked,
-        lag: head - acked,
-        lastSeenMs: lastSeenMs === null ? null : Math.round(lastSeenMs),
-        httpUrl,
-      };
-    });
-    const status = statusOf(
-      machine.phaseName,
-      quorum.ok,
-      secondaries.every(({ status }) => status === 'Healthy'),
-    );
+    const { head, commit, quorum, forcedEpoch, reigningElsewhere: holder } = machine;
+    const members = this.members();
+    const allHealthy = members.every((member) => member.status === 'Healthy');
+    const status = statusOf(machine.phaseName, quorum.ok, allHealthy);
     return {
       node: this.options.settings.nodeId,
       role: 'master',
@@ -165,11 +155,24 @@ export class MasterNode implements MasterPort {
       head,
       commit,
       quorum,
-      readOnly: machine.refusal(now) !== null,
+      readOnly: machine.refusal(performance.now()) !== null,
       broker: machine.link,
-      secondaries,
+      secondaries: members.map(({ voter: _, ...secondary }) => secondary),
       ...(status === 'recovering' ? { waitingFor: machine.waitingFor } : {}),
+      ...(status === 'standby' ? { holder: holder?.node ?? null, holderUrl: holder?.httpUrl ?? null } : {}),
+      ...(forcedEpoch === null ? {} : { forcedEpoch }),
+      ...(this.options.settings.quorumAppend ? {} : { warning: WITHOUT_QUORUM }),
     };
+  }
+
+  members(): readonly MemberHealth[] {
+    const { machine } = this;
+    const now = performance.now();
+    return machine.members.map((id) => {
+      const { status, acked, lastSeenMs, httpUrl, voter } = machine.member(now, id);
+      const seen = lastSeenMs === null ? null : Math.round(lastSeenMs);
+      return { id, status, acked, lag: machine.head - acked, lastSeenMs: seen, httpUrl, voter };
+    });
   }
 
   readiness(): ReturnType<MasterPort['readiness']> {
@@ -313,7 +316,7 @@ export class MasterNode implements MasterPort {
         this.ensureMember(effect.node).catch(fail);
         return undefined;
       case 'removeMember':
-        this.removeMember(effect.node).catch(fail);
+        this.removeQueue(effect.node).catch(fail);
         return undefined;
       case 'removal':
         this.removals.get(effect.request)?.(effect.outcome);
@@ -358,7 +361,7 @@ export class MasterNode implements MasterPort {
   }
 
   /** The queue of a former member may stay when the broker is away: nothing is bound to be lost by that. */
-  private async removeMember(node: string): Promise<void> {
+  private async removeQueue(node: string): Promise<void> {
     try {
       await this.broker.removeMember(node);
     } catch (err) {

@@ -1,12 +1,15 @@
 /** A master that answers appends as a test says. */
 import type { AppendOutcome, AppendRequest } from '../../services/master/core/append';
-import type { MasterHealth, MasterPort } from '../../services/master/http-ports';
+import type { Removal } from '../../services/master/core/events';
+import type { MasterHealth, MasterPort, MemberHealth } from '../../services/master/http-ports';
 import { FakeLogReader } from './fake-log-reader';
 
 export class FakeMaster implements MasterPort {
   readonly reader = new FakeLogReader();
   readonly requests: AppendRequest[] = [];
   ready = true;
+  recovering = false;
+  memberList: readonly MemberHealth[] = [];
   /** How an append ends; the default appends to the reader's log. */
   onAppend: (request: AppendRequest, signal: AbortSignal) => Promise<AppendOutcome> = async (request) =>
     this.acknowledge(request);
@@ -44,6 +47,20 @@ export class FakeMaster implements MasterPort {
       broker: { connected: true, blocked: false },
       secondaries: [],
     };
+  }
+
+  members(): readonly MemberHealth[] {
+    return this.memberList;
+  }
+
+  async removeMember(id: string): Promise<Removal> {
+    const known = this.memberList.some((member) => member.id === id);
+    this.memberList = this.memberList.filter((member) => member.id !== id);
+    return known ? { outcome: 'removed' } : { outcome: 'unknown' };
+  }
+
+  force(): boolean {
+    return this.recovering;
   }
 
   readiness() {

@@ -12,6 +12,7 @@ import { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { LogRecord, Voter } from '../../../shared/protocol/record';
 import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
+import { includesVoter } from '../../../shared/protocol/voters';
 import { type EpochId, isSameEpoch, type MessageOf, type WireMessage } from '../../../shared/protocol/wire';
 import { nodeCount, requiredAcks, type WriteConcern } from '../../../shared/protocol/write-concern';
 import { Candidacy } from './candidacy';
@@ -169,9 +170,11 @@ export class MasterMachine {
     return w > nodes ? { w, nodes } : null;
   }
 
-  member(now: number, id: string): MemberState {
+  member(now: number, id: string): MemberState & { readonly voter: boolean } {
     const state = this.book.stateOf(now, id);
-    return { ...state, acked: Math.min(state.acked, this.head) };
+    const voters = this.outline.newestList().members?.voters ?? [];
+    const voter = includesVoter(voters, { node: id, store: this.book.tracker.storeOf(id) });
+    return { ...state, acked: Math.min(state.acked, this.head), voter };
   }
 
   /** Nodes known to hold the entry, and whether it is committed; null for a seq that is not visible. */

@@ -14,7 +14,12 @@ describe('a master over HTTP', () => {
         master,
         logger: pino({ level: 'silent' }),
         stopping,
-        settings: { defaultWriteConcern: 'all', messageBytesMax: 64, http: { bodyBytesMax: 1024, apiToken: null } },
+        settings: {
+          defaultWriteConcern: 'all',
+          messageBytesMax: 64,
+          logName: 'rlog',
+          http: { bodyBytesMax: 1024, apiToken: null },
+        },
       }),
     );
   });

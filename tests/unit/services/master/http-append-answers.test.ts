@@ -19,6 +19,7 @@ describe('the answer to an append', () => {
         settings: {
           defaultWriteConcern: 'all',
           messageBytesMax: 1024,
+          logName: 'rlog',
           http: { bodyBytesMax: 16 * 1024, apiToken: null },
         },
       }),

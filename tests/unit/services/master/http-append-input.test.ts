@@ -20,6 +20,7 @@ beforeEach(async () => {
       settings: {
         defaultWriteConcern: 'majority',
         messageBytesMax: MESSAGE_BYTES_MAX,
+        logName: 'rlog',
         http: { bodyBytesMax: BODY_BYTES_MAX, apiToken: null },
       },
     }),

@@ -66,6 +66,7 @@ describe('a client that waits for its write concern', () => {
         settings: {
           defaultWriteConcern: 'all',
           messageBytesMax: MEBIBYTE,
+          logName: 'rlog',
           http: { bodyBytesMax: 16 * MEBIBYTE, apiToken: null },
         },
       }),
