@@ -5,7 +5,7 @@
  * The walk never judges what a bad frame means; it says where and why it ended (tail-verdict.ts judges).
  */
 import type { OpenFile } from './file-system';
-import { FRAME_HEADER_BYTES, FrameHeader, frameBytes, readFrameHeader } from './frame';
+import { FRAME_HEADER_BYTES, Frame, readFrameHeader } from './frame';
 
 /** Where a walk stands: behind the frame of `index`, which ends at `offset` of the file. */
 export interface ScanPlace {
@@ -28,12 +28,12 @@ export interface ScanEnd extends ScanPlace {
   readonly frameSize: number;
 }
 
-/** Takes a good frame; false ends the walk behind it. The bytes are a view of a buffer that a later chunk may overwrite. */
-export type FrameVisitor = (header: FrameHeader, bytes: Buffer, offset: number, runningBefore: number) => boolean;
+/** Takes a good frame; false ends the walk behind it. The frame is reused, and its buffer may be by a later chunk. */
+export type FrameVisitor = (frame: Frame) => boolean;
 
 /** Walks over the frames in `buffer`, whose first byte lies at `from.offset` of the file. */
 export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor): ScanEnd {
-  const header = new FrameHeader();
+  const frame = new Frame();
   let { index, running } = from;
   let at = 0;
   const ended = (stop: ScanStop, fault = '', frameSize = 0): ScanEnd => {
@@ -42,15 +42,16 @@ export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor)
   for (;;) {
     if (at === buffer.length) return ended('end');
     if (buffer.length - at < FRAME_HEADER_BYTES) return ended('short');
-    if (!readFrameHeader(buffer, at, header)) return ended('bad', 'its header is damaged');
-    if (header.index !== index + 1) return ended('bad', `record ${header.index} is in its place`);
-    if (buffer.length - at < header.size) return ended('short', '', header.size);
-    const bytes = frameBytes(buffer, at, header, running);
-    if (bytes === null) return ended('bad', 'its bytes do not match their checksum');
-    const more = visit(header, bytes, from.offset + at, running);
-    at += header.size;
-    index = header.index;
-    running = header.running;
+    if (!readFrameHeader(buffer, at, frame)) return ended('bad', 'its header is damaged');
+    if (frame.index !== index + 1) return ended('bad', `record ${frame.index} is in its place`);
+    if (buffer.length - at < frame.size) return ended('short', '', frame.size);
+    frame.offset = from.offset + at;
+    frame.runningBefore = running;
+    if (!frame.isIntact) return ended('bad', 'its bytes do not match their checksum');
+    const more = visit(frame);
+    at += frame.size;
+    index = frame.index;
+    running = frame.running;
     if (!more) return ended('enough');
   }
 }

@@ -12,8 +12,8 @@
  * CRC of the bytes alone would cost as much again and find nothing more. The header has its own, so that a damaged length is
  * not taken for a file that ends too early.
  */
-import { crc32 } from 'node:zlib';
 import type { LogRecord } from '../../protocol/record';
+import { crcOf } from './crc';
 
 export const FRAME_HEADER_BYTES = 40;
 export const FRAME_MAGIC = Buffer.from([0xff, 0x52, 0x4c, 0xfe]);
@@ -27,8 +27,8 @@ export const FrameKind = {
   control: 3,
 } as const;
 
-/** A header that was read; reused for many frames, so that a scan makes no garbage. */
-export class FrameHeader {
+/** A frame that was read: its header, and where it lies. Reused for many frames, so that a scan makes no garbage. */
+export class Frame {
   length = 0;
   index = 0;
   epoch = 0;
@@ -36,22 +36,39 @@ export class FrameHeader {
   kind = 0;
   groupPlace = 0;
   running = 0;
+  buffer: Buffer = FRAME_MAGIC;
+  /** Where it begins in `buffer`. */
+  at = 0;
+  /** Where it begins in the file; set by a scan, as `runningBefore`. */
+  offset = 0;
+  runningBefore = 0;
 
   /** Bytes of the whole frame. */
   get size(): number {
     return FRAME_HEADER_BYTES + this.length;
+  }
+
+  /** The record's bytes: a view of the buffer. */
+  get bytes(): Buffer {
+    return this.buffer.subarray(this.at + FRAME_HEADER_BYTES, this.at + this.size);
+  }
+
+  /** Do the record's bytes follow from the running CRC before? */
+  get isIntact(): boolean {
+    return crcOf(this.buffer, this.at + FRAME_HEADER_BYTES, this.at + this.size, this.runningBefore) === this.running;
   }
 }
 
 const MAGIC = FRAME_MAGIC.readUInt32LE(0);
 const HIGH = 2 ** 32;
 const CHECKED_BYTES = 36;
-const TABLE = crcTable();
 
 /** Reads the header at `at` (40 bytes must be there); false when it is not one. */
-export function readFrameHeader(buffer: Buffer, at: number, into: FrameHeader): boolean {
+export function readFrameHeader(buffer: Buffer, at: number, into: Frame): boolean {
   if (buffer.readUInt32LE(at) !== MAGIC) return false;
-  if (buffer.readUInt32LE(at + CHECKED_BYTES) !== headerCrc(buffer, at)) return false;
+  if (buffer.readUInt32LE(at + CHECKED_BYTES) !== crcOf(buffer, at, at + CHECKED_BYTES)) return false;
+  into.buffer = buffer;
+  into.at = at;
   into.length = buffer.readUInt32LE(at + 4);
   into.index = readUInt48(buffer, at + 8);
   into.epoch = readUInt48(buffer, at + 14);
@@ -60,13 +77,6 @@ export function readFrameHeader(buffer: Buffer, at: number, into: FrameHeader): 
   into.groupPlace = buffer.readUInt32LE(at + 28);
   into.running = buffer.readUInt32LE(at + 32);
   return true;
-}
-
-/** The record's bytes in the frame at `at`, or null when they do not follow from the running CRC before. No copy is made. */
-export function frameBytes(buffer: Buffer, at: number, header: FrameHeader, runningBefore: number): Buffer | null {
-  const start = at + FRAME_HEADER_BYTES;
-  const bytes = buffer.subarray(start, start + header.length);
-  return crc32(bytes, runningBefore) === header.running ? bytes : null;
 }
 
 /** A place in a group from which a reader can start. */
@@ -115,7 +125,7 @@ export function encodeGroup(appends: readonly KindedRecords[], runningBefore: nu
         points.push({ index: record.index, offset: at, runningBefore: running });
         nextPoint = at + POINT_SPACING_BYTES;
       }
-      running = crc32(record.bytes, running);
+      running = crcOf(record.bytes, 0, record.bytes.length, running);
       writeFrame(bytes, at, record, { kind: kinds[each] ?? 0, groupPlace: record.index - firstIndex, running });
       at += FRAME_HEADER_BYTES + record.bytes.length;
       lastIndex = record.index;
@@ -146,7 +156,7 @@ function writeFrame(
   into.writeUInt16LE(kind, at + 26);
   into.writeUInt32LE(groupPlace, at + 28);
   into.writeUInt32LE(running, at + 32);
-  into.writeUInt32LE(headerCrc(into, at), at + CHECKED_BYTES);
+  into.writeUInt32LE(crcOf(into, at, at + CHECKED_BYTES), at + CHECKED_BYTES);
   into.set(record.bytes, at + FRAME_HEADER_BYTES);
 }
 
@@ -157,21 +167,4 @@ export function readUInt48(buffer: Buffer, at: number): number {
 export function writeUInt48(buffer: Buffer, at: number, value: number): void {
   buffer.writeUInt32LE(value % HIGH, at);
   buffer.writeUInt16LE(Math.floor(value / HIGH), at + 4);
-}
-
-/** In JavaScript, since 36 bytes take less time here than the way to zlib and back. */
-function headerCrc(buffer: Buffer, at: number): number {
-  let crc = -1;
-  for (let each = at; each < at + CHECKED_BYTES; each += 1) {
-    crc = (TABLE[(crc ^ (buffer[each] as number)) & 0xff] as number) ^ (crc >>> 8);
-  }
-  return (crc ^ -1) >>> 0;
-}
-
-function crcTable(): Int32Array {
-  return Int32Array.from({ length: 256 }, (_, byte) => {
-    let crc = byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-    return crc;
-  });
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { LogOutline } from '../../protocol/log-outline';
 import { decodeRecord, RecordError } from '../../protocol/record';
 import type { FileSystem, OpenFile } from './file-system';
-import { type FrameHeader, FrameKind } from './frame';
+import { type Frame, FrameKind } from './frame';
 import { type ScanEnd, scanFile } from './frame-scan';
 import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES, Segment } from './segment';
 import { damagedFault } from './storage-fault';
@@ -32,7 +32,7 @@ export interface RecoveryOptions {
   /** Are filled with the log's shape; the caller needs two, one to keep and one to hand out. */
   readonly outlines: readonly LogOutline[];
   /** Takes the entries whose ids are chosen by clients, ascending. */
-  readonly onNamedEntry: (header: FrameHeader, bytes: Buffer) => void;
+  readonly onNamedEntry: (frame: Frame) => void;
   /** Called between chunks of some MiB, which wait for it. */
   readonly onChunk: () => Promise<void>;
   readonly onProgress: (progress: RecoveryProgress) => void;
@@ -125,9 +125,9 @@ class LogRecovery {
       file,
       { offset: SEGMENT_HEADER_BYTES, index: this.lastIndex, running: this.running },
       size,
-      (header, bytes, offset, runningBefore) => {
-        segment.notePoint(header.index, offset, runningBefore);
-        this.takeFrame(header, bytes, name);
+      (frame) => {
+        segment.notePoint(frame.index, frame.offset, frame.runningBefore);
+        this.takeFrame(frame, name);
         return true;
       },
       async (offset) => {
@@ -142,16 +142,16 @@ class LogRecovery {
     this.segments.push(segment);
   }
 
-  private takeFrame(header: FrameHeader, bytes: Buffer, name: string): void {
+  private takeFrame(frame: Frame, name: string): void {
     const { outlines, onNamedEntry } = this.options;
-    const { index, epoch, seq, kind } = header;
-    if (index === this.synced.index && header.running !== this.synced.running) {
+    const { index, epoch, seq, kind } = frame;
+    if (index === this.synced.index && frame.running !== this.synced.running) {
       throw damagedFault(`${this.pathOf(name)}: record ${index} (seq ${seq}) is not the one that was made durable`);
     }
     try {
-      const control = kind === FrameKind.control ? decodeRecord(index, bytes).control : null;
+      const control = kind === FrameKind.control ? decodeRecord(index, frame.bytes).control : null;
       for (const outline of outlines) outline.append({ index, epoch, seq, control });
-      if (kind === FrameKind.namedEntry) onNamedEntry(header, bytes);
+      if (kind === FrameKind.namedEntry) onNamedEntry(frame);
     } catch (cause) {
       const what = cause instanceof Error ? cause.message : String(cause);
       throw damagedFault(

@@ -5,9 +5,9 @@
  * Everything takes effect in the call itself; only the answer is a promise.
  */
 import { randomBytes } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { LogOutline } from '../../protocol/log-outline';
 import type { LogRecord } from '../../protocol/record';
+import { crcOf } from './crc';
 import { FrameKind } from './frame';
 import { type LogStore, NO_PROMISE, type Promised, type ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
@@ -39,7 +39,7 @@ export class MemoryLogStore implements LogStore {
     this.checkOpen();
     const kinds = takeRecords(this.outline, records);
     records.forEach((record, at) => {
-      this.running.push(crc32(record.bytes, this.checksum));
+      this.running.push(crcOf(record.bytes, 0, record.bytes.length, this.checksum));
       this.records.push(record);
       if (kinds[at] === FrameKind.namedEntry && record.id !== null) this.indexOfId.set(record.id, record.index);
     });

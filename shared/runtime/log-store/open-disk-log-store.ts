@@ -54,10 +54,10 @@ export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDisk
     storeId,
     synced: marker.found,
     outlines,
-    onNamedEntry: ({ index }, bytes) => {
-      if (index <= ids.completeTo) return;
-      const { id } = decodeRecord(index, bytes);
-      if (id !== null) ids.add(id, index);
+    onNamedEntry: (frame) => {
+      if (frame.index <= ids.completeTo) return;
+      const { id } = decodeRecord(frame.index, frame.bytes);
+      if (id !== null) ids.add(id, frame.index);
     },
     onChunk: () => ids.flushIfLarge(() => outlines[0].lastIndex),
   });

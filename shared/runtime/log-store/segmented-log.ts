@@ -12,7 +12,7 @@
 import { join } from 'node:path';
 import { decodeRecord, type LogRecord } from '../../protocol/record';
 import type { FileSystem, OpenFile } from './file-system';
-import type { EncodedGroup, FrameHeader } from './frame';
+import type { EncodedGroup, Frame } from './frame';
 import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
 import type { ReadLimits } from './log-store';
 import { encodeSegmentHeader, Segment } from './segment';
@@ -86,11 +86,11 @@ export class SegmentedLog {
     const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
     const records: LogRecord[] = [];
     let bytes = 0;
-    await this.scanSegment(segment, from, last, (header, frame) => {
-      if (header.index < from) return true;
-      records.push(this.decode(header, frame));
+    await this.scanSegment(segment, from, last, (frame) => {
+      if (frame.index < from) return true;
+      records.push(this.decode(frame));
       bytes += frame.length;
-      return header.index < last && bytes <= limits.maxBytes;
+      return frame.index < last && bytes <= limits.maxBytes;
     });
     return records;
   }
@@ -181,7 +181,7 @@ export class SegmentedLog {
   }
 
   private async placeBehind(segment: Segment, index: number): Promise<ScanPlace> {
-    const { offset, running } = await this.scanSegment(segment, index, index, (header) => header.index < index);
+    const { offset, running } = await this.scanSegment(segment, index, index, (frame) => frame.index < index);
     return { offset, index, running };
   }
 
@@ -206,8 +206,7 @@ export class SegmentedLog {
     return end;
   }
 
-  private decode(header: FrameHeader, bytes: Buffer): LogRecord {
-    const { index, epoch, seq } = header;
+  private decode({ index, epoch, seq, bytes }: Frame): LogRecord {
     const record = decodeRecord(index, bytes);
     if (record.epoch !== epoch || record.seq !== seq) {
       throw damagedFault(

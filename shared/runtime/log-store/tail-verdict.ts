@@ -14,7 +14,7 @@
  * What is left: a power loss that drops the marker *and* a bit that flips in exactly the last group so that a sector
  * looks unwritten. After "Protocol-Aware Recovery for Consensus-Based Storage" (FAST 2018, §3.3.3) and the torn-entry test of etcd's WAL.
  */
-import { FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader, readFrameHeader } from './frame';
+import { FRAME_HEADER_BYTES, FRAME_MAGIC, Frame, readFrameHeader } from './frame';
 
 /** The unit in which disks write; a page of the kernel is a multiple. */
 const SECTOR_BYTES = 512;
@@ -39,18 +39,18 @@ export function judgeTail({ bytes, offset, index, syncedIndex }: BadTail): TailV
 }
 
 function hasLaterGroup(bytes: Buffer, badIndex: number): boolean {
-  const header = new FrameHeader();
+  const frame = new Frame();
   for (let at = bytes.indexOf(FRAME_MAGIC, 1); at >= 0; at = bytes.indexOf(FRAME_MAGIC, at + 1)) {
     if (bytes.length - at < FRAME_HEADER_BYTES) return false;
-    if (readFrameHeader(bytes, at, header) && header.index - header.groupPlace > badIndex) return true;
+    if (readFrameHeader(bytes, at, frame) && frame.index - frame.groupPlace > badIndex) return true;
   }
   return false;
 }
 
 function endsInside(bytes: Buffer): boolean {
   if (bytes.length < FRAME_HEADER_BYTES) return true;
-  const header = new FrameHeader();
-  return readFrameHeader(bytes, 0, header) && header.size > bytes.length;
+  const frame = new Frame();
+  return readFrameHeader(bytes, 0, frame) && frame.size > bytes.length;
 }
 
 /** Does a sector of the file, or the part of it behind `offset`, hold nothing but zeros? */

@@ -1,0 +1,55 @@
+/**
+ * CRC-32 (the polynomial of zlib, gzip, PNG) of a part of a buffer, going on from a CRC before. For the few bytes of a header or a
+ * short record JavaScript is done before zlib's binding has even been entered, and needs no view of the part; measured: 100
+ * bytes take half the time. Long parts go to zlib. Four bytes a step, four tables ("slicing-by-4", Kounavis and Berry).
+ */
+import { crc32 } from 'node:zlib';
+
+/** From here on zlib is faster. */
+const LONG_BYTES = 512;
+
+const TABLES = makeTables();
+
+/** CRC of `bytes[start]` … `bytes[end − 1]` behind what has the CRC `before` (0: nothing). */
+export function crcOf(bytes: Uint8Array, start: number, end: number, before = 0): number {
+  if (end - start >= LONG_BYTES) return crc32(bytes.subarray(start, end), before);
+  let crc = ~before;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const word =
+      crc ^
+      (byteAt(bytes, at) |
+        (byteAt(bytes, at + 1) << 8) |
+        (byteAt(bytes, at + 2) << 16) |
+        (byteAt(bytes, at + 3) << 24));
+    crc =
+      entry(768 + (word & 0xff)) ^
+      entry(512 + ((word >>> 8) & 0xff)) ^
+      entry(256 + ((word >>> 16) & 0xff)) ^
+      entry(word >>> 24);
+  }
+  for (; at < end; at += 1) crc = entry((crc ^ byteAt(bytes, at)) & 0xff) ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] as number;
+}
+
+function entry(at: number): number {
+  return TABLES[at] as number;
+}
+
+function makeTables(): Int32Array {
+  const tables = new Int32Array(4 * 256);
+  for (let byte = 0; byte < 256; byte += 1) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    tables[byte] = crc;
+  }
+  for (let at = 256; at < tables.length; at += 1) {
+    const previous = tables[at - 256] ?? 0;
+    tables[at] = (previous >>> 8) ^ (tables[previous & 0xff] ?? 0);
+  }
+  return tables;
+}
