@@ -42,23 +42,30 @@ export interface LogStore {
   /**
    * Appends records that follow the last appended one. Resolves when they are durable; calls made meanwhile are made durable
    * together (group commit), and resolve in order. Rejects with a `StorageError`; after one that says `fatal` every later
-   * write rejects too, for what a failed fsync left on disk is not known.
+   * write rejects too, for what a failed fsync left on disk is not known. After `full` every append still pending rejects
+   * as well, and the next one is expected to follow `durableIndex`.
    */
   append(records: readonly LogRecord[]): Promise<void>;
 
   /** Makes the promise durable. Resolves when it is. */
   savePromise(promised: Promised): Promise<void>;
 
-  /** Forgets every record after `index`, durably, behind the appends made before the call. */
+  /**
+   * Forgets every record after `index`, durably, behind the appends made before the call; for reads and ids at once. A crash
+   * before it resolves may leave the longer log. A failure is always fatal.
+   */
   truncateAfter(index: number): Promise<void>;
 
-  /** Records from `from` (index) on, in order; may return fewer than the limits allow, none only when `from` is beyond the end. Reads what is appended, durable or not. */
+  /**
+   * Records from `from` (index) on, in order; may return fewer than the limits allow, none only when `from` is beyond the end
+   * or `to`. Reads what is appended, durable or not. Rejects with a `StorageError` `damaged` that names the record.
+   */
   read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]>;
 
   /**
    * Seq of the entry with this id among all that was appended; null: none. Answers at once. An id of the generated form
    * is not looked up but computed: when its reign wrote the entry at its seq, that seq is the answer, and the caller
-   * compares the entry's id.
+   * compares the entry's id. Throws a `StorageError` `damaged` when the index of ids does not match its checksums.
    */
   seqOfId(id: string): number | null;
 
@@ -71,6 +78,8 @@ export type StorageErrorCode = 'full' | 'failed' | 'locked' | 'damaged' | 'close
 /** A failed operation of the store. `code` `full`: nothing was written, and it works again when there is room. */
 export class StorageError extends Error {
   readonly code: StorageErrorCode;
+  /** EX_IOERR of sysexits.h: how a process ends that cannot open its store. */
+  readonly exitCode = 74;
   /** No later write can succeed: the process must be restarted. */
   readonly fatal: boolean;
 

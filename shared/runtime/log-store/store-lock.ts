@@ -2,12 +2,14 @@
  * One process for one folder. The lock is a file that names its holder: pid, and on Linux the moment that the process started
  * (/proc), since pids are used again. A lock whose holder is gone, after a kill or a power loss, is taken over.
  *
- * Taking over is a rename, which only one of two can win, and what was moved away is looked at again: if it was not the dead lock
- * but one that another process has just made, it is put back. A folder shared by machines or containers that do not see
+ * Only the process that has a second lock, the guard, may remove an abandoned one, and it looks again before it does: so nobody
+ * removes the lock of another who was faster. (Left over: a process killed in the millisecond in which it has the guard, and
+ * two others that start at that very moment.) A folder shared by machines or containers that do not see
  * each other's processes is not protected; the broker's exclusive queues keep a node from running twice there.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from './file-system';
 import { StorageError } from './log-store';
@@ -30,7 +32,7 @@ const ATTEMPTS_MAX = 10;
 /** Takes the folder's lock. Rejects with a `StorageError` `locked` that names the process that has it. */
 export async function takeStoreLock(directory: string): Promise<StoreLock> {
   const path = join(directory, 'lock');
-  const own = JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Holder);
+  const own = JSON.stringify({ pid: process.pid, started: statOf(process.pid).started } satisfies Holder);
   let takenFrom: number | null = null;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     if (await createLock(path, own)) return { takenFrom, release: () => releaseLock(path, own) };
@@ -38,14 +40,16 @@ export async function takeStoreLock(directory: string): Promise<StoreLock> {
     if (found === null) continue;
     const holder = parseHolder(found);
     if (holder !== null && isAlive(holder)) throw lockedBy(directory, holder.pid);
-    if (await removeAbandoned(path, found)) takenFrom = holder?.pid ?? 0;
+    const other = await removeAbandoned(path, found, own);
+    if (other !== null) throw lockedBy(directory, other);
+    takenFrom = holder?.pid ?? 0;
   }
   throw new StorageError(`${directory}: the lock changes hands all the time`, { code: 'locked', fatal: true });
 }
 
-/** The content appears with the name: it is written beside and linked, so nobody ever sees an empty lock. */
+/** False: there is one. The content appears with the name: it is written beside and linked, so nobody ever sees an empty lock. */
 async function createLock(path: string, own: string): Promise<boolean> {
-  const beside = `${path}.${process.pid}`;
+  const beside = `${path}.${randomBytes(4).toString('hex')}`;
   await writeFile(beside, own);
   try {
     await link(beside, path);
@@ -58,18 +62,27 @@ async function createLock(path: string, own: string): Promise<boolean> {
   }
 }
 
-async function removeAbandoned(path: string, found: string): Promise<boolean> {
-  const aside = `${path}.abandoned.${process.pid}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
-    throw error;
+/** Removes the lock if it is still the abandoned one. The pid of another process that is doing the same, or null. */
+async function removeAbandoned(path: string, found: string, own: string): Promise<number | null> {
+  const guard = `${path}.takeover`;
+  if (await createLock(guard, own)) {
+    if ((await readIfThere(path)) === found) await unlink(path);
+    await unlink(guard);
+    return null;
   }
-  const isTheSame = (await readIfThere(aside)) === found;
-  if (!isTheSame) await link(aside, path);
-  await unlink(aside);
-  return isTheSame;
+  const text = await readIfThere(guard);
+  const other = text === null ? null : parseHolder(text);
+  if (other !== null && isAlive(other)) return other.pid;
+  if (text !== null) await unlinkIfThere(guard);
+  return null;
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
 }
 
 async function releaseLock(path: string, own: string): Promise<void> {
@@ -103,17 +116,25 @@ function isAlive({ pid, started }: Holder): boolean {
   } catch (error) {
     if (errorCode(error) !== 'EPERM') return false;
   }
-  const now = startOf(pid);
+  const { state, started: now } = statOf(pid);
+  if (ENDED_STATES.has(state)) return false;
   return now === '' || started === '' || now === started;
 }
 
-/** The 22nd field of /proc/<pid>/stat; the second, the command, is in parentheses and may hold anything. */
-function startOf(pid: number): string {
+/** A process that has ended and that nobody has waited for yet still has its pid. */
+const ENDED_STATES: ReadonlySet<string> = new Set(['Z', 'X']);
+
+/**
+ * State and start of a process: the 3rd and the 22nd field of /proc/<pid>/stat; '' where there is none. The second, the command, is in
+ * parentheses and may hold anything.
+ */
+function statOf(pid: number): { readonly state: string; readonly started: string } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '', started: fields[19] ?? '' };
   } catch (error) {
-    if (errorCode(error) !== '') return '';
+    if (errorCode(error) !== '') return { state: '', started: '' };
     throw error;
   }
 }
