@@ -2,7 +2,7 @@
  * Batches on their way to the broker: each is pending until the broker confirms it, refuses it, hands it back, or is gone.
  *
  * A batch that no queue took comes back first (basic.return) and is confirmed right after, so the return is noted under the batch's message
- * id and decides what the confirm means. Before such a batch is refused, `repair` has put the queues back: a caller that publishes it
+ * id and decides what the confirm means. A refused or returned batch is rejected only after the queues were repaired: a caller that publishes it
  * again at once finds them. The channel's end settles every pending batch, so none hangs longer than the channel lives; a broker that
  * blocks publishers may take as long as it likes. Confirms: https://www.rabbitmq.com/docs/confirms
  */
@@ -23,7 +23,16 @@ export interface Batch {
   readonly mandatory: boolean;
 }
 
+/** What puts right the queues that did not take a batch. Both reject only with an end of the session. */
+export interface Repairs {
+  /** Declares and binds the queues again. */
+  bindAgain(): Promise<void>;
+  noteConfirmed(): void;
+  noteRefused(batch: Batch): Promise<void>;
+}
+
 interface Pending {
+  readonly batch: Batch;
   readonly bytes: number;
   returned: boolean;
   readonly resolve: () => void;
@@ -38,8 +47,7 @@ export class EntriesPublisher {
   constructor(
     private readonly channel: AmqpChannel,
     private readonly exchange: string,
-    /** Declares and binds the queues again. Rejects only with an end of the session. */
-    private readonly repair: () => Promise<void>,
+    private readonly repairs: Repairs,
   ) {
     channel.onReturn(({ properties }) => this.noteReturned(String(properties.messageId)));
   }
@@ -54,14 +62,17 @@ export class EntriesPublisher {
     if (this.pendingBytes + bytes > PENDING_BYTES_MAX) {
       return Promise.reject(refusal('overloaded', `${this.pendingBytes} bytes wait for the broker`));
     }
-    return new Promise((resolve, reject) => this.send(batch, { bytes, returned: false, resolve, reject }));
+    return new Promise((resolve, reject) => this.send({ batch, bytes, returned: false, resolve, reject }));
   }
 
-  private send({ message, body, envelope, mandatory }: Batch, pending: Pending): void {
+  private send(pending: Pending): void {
+    const { message, body, envelope, mandatory } = pending.batch;
     this.lastId += 1;
     const messageId = String(this.lastId);
     const properties = { ...propertiesOf(message, envelope), mandatory, messageId };
-    this.channel.publishConfirmed(this.exchange, body, properties, (error) => this.settle(messageId, error));
+    this.channel.publishConfirmed({ exchange: this.exchange, routingKey: '' }, body, properties, (error) =>
+      this.settle(messageId, error),
+    );
     this.pending.set(messageId, pending);
     this.pendingBytes += pending.bytes;
   }
@@ -76,21 +87,26 @@ export class EntriesPublisher {
     if (pending === undefined) return;
     this.pending.delete(messageId);
     this.pendingBytes -= pending.bytes;
-    if (error !== null) pending.reject(error);
-    else if (pending.returned) void this.refuseReturned(pending);
-    else pending.resolve();
+    if (error?.code === 'nacked') void this.refuseAfter(this.repairs.noteRefused(pending.batch), pending, error);
+    else if (error !== null) pending.reject(error);
+    else if (pending.returned) void this.refuseAfter(this.repairs.bindAgain(), pending, returnedError());
+    else {
+      this.repairs.noteConfirmed();
+      pending.resolve();
+    }
   }
 
-  private async refuseReturned(pending: Pending): Promise<void> {
-    try {
-      await this.repair();
-      pending.reject(refusal('returned', 'no queue was bound to the entries exchange; they are bound again'));
-    } catch (cause) {
-      pending.reject(refusal('returned', 'no queue is bound to the entries exchange', cause));
-    }
+  /** The batch is refused either way; a repair that failed has ended the session, which its next user hears. */
+  private async refuseAfter(repair: Promise<void>, pending: Pending, error: AmqpError): Promise<void> {
+    await Promise.allSettled([repair]);
+    pending.reject(error);
   }
 }
 
-function refusal(code: 'returned' | 'too-large' | 'overloaded', message: string, cause?: unknown): AmqpError {
-  return new AmqpError(message, { code, blastRadius: 'delivery', cause });
+function returnedError(): AmqpError {
+  return refusal('returned', 'no queue was bound to the entries exchange');
+}
+
+function refusal(code: 'returned' | 'too-large' | 'overloaded', message: string): AmqpError {
+  return new AmqpError(message, { code, blastRadius: 'delivery' });
 }

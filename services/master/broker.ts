@@ -25,6 +25,8 @@ import {
   replyToOf,
 } from '../../shared/runtime/amqp-wire';
 import { EntriesPublisher } from './broker-publisher';
+import { QueueRenewal } from './broker-renewal';
+import { StandbyEar } from './broker-standby';
 import { MasterTopology, REPLIES_QUEUE } from './broker-topology';
 
 export interface MasterBrokerOptions {
@@ -82,6 +84,7 @@ export class MasterBroker {
   private readonly link: AmqpLink<Ready>;
   private readonly topology: MasterTopology;
   private readonly outbox = new Outbox();
+  private readonly ear: StandbyEar;
   private active: { readonly session: AmqpSession; readonly publisher: EntriesPublisher } | null = null;
   private lockedOut = false;
   private malformed = 0;
@@ -96,6 +99,10 @@ export class MasterBroker {
   ) {
     const { urls, heartbeatS, node, topology, queueMaxBytes } = options;
     this.topology = new MasterTopology(topology, queueMaxBytes);
+    this.ear = new StandbyEar(topology, node, {
+      heard: (delivery) => this.take(topology.controlQueue(node), delivery),
+      threw: (error) => events.callbackThrew(error),
+    });
     this.link = new AmqpLink<Ready>(
       { urls, heartbeatS, node },
       {
@@ -126,7 +133,8 @@ export class MasterBroker {
 
   /**
    * Publishes a batch to every member's queue. Resolves when the broker has it in all of them, at once when there is no member.
-   * Rejects with an AmqpError: `nacked`, `returned` (the queues are bound again by then), `too-large`, `overloaded`, `not-up`, or what ended the
+   * Rejects with an AmqpError: `nacked` (to be tried again after a pause; a queue that refuses for seconds is made anew by then), `returned` (the
+   * queues are bound again by then), `too-large`, `overloaded`, `not-up`, or what ended the
    * channel. While the broker blocks publishers it waits with them.
    */
   publishEntries(message: EntriesMessage): Promise<void> {
@@ -170,18 +178,31 @@ export class MasterBroker {
     await this.declareAll(session);
     const entries = await session.openEssential('publish', 'entries', { confirm: true });
     const exchange = this.options.topology.entriesExchange;
-    const publisher = new EntriesPublisher(entries, exchange, () => this.repair(session));
+    const renewal = new QueueRenewal(
+      session,
+      () => this.memberQueues(),
+      (queue) => this.renewQueue(session, queue),
+    );
+    const publisher = new EntriesPublisher(entries, exchange, {
+      bindAgain: () => this.repair(session),
+      noteConfirmed: () => renewal.noteConfirmed(),
+      noteRefused: (batch) => renewal.noteRefused(batch),
+    });
     await this.outbox.attach(session, 'control');
     await this.consumeReplies(session);
     return { freshBroker, publisher };
   }
 
-  private takeLock(session: AmqpSession): Promise<void> {
+  private async takeLock(session: AmqpSession): Promise<void> {
     const retriable = (error: AmqpError) => error.code === 'locked';
-    const options = { policy: LOCK_RETRY, retriable, onFailure: () => this.becomeLockedOut() };
-    return session.persist('lock', options, (channel) =>
+    const onFailure = () => {
+      this.becomeLockedOut();
+      this.ear.listen(session).catch((error: unknown) => this.events.callbackThrew(error));
+    };
+    await session.persist('lock', { policy: LOCK_RETRY, retriable, onFailure }, (channel) =>
       channel.declareQueue(this.options.topology.repliesQueue, REPLIES_QUEUE),
     );
+    await this.ear.close();
   }
 
   private async declareAll(session: AmqpSession): Promise<void> {
@@ -199,20 +220,30 @@ export class MasterBroker {
     return this.repairing;
   }
 
+  private memberQueues(): readonly string[] {
+    return this.options.members().map((node) => this.options.topology.entriesQueue(node));
+  }
+
+  private async renewQueue(session: AmqpSession, queue: string): Promise<void> {
+    this.events.trace('warn', 'a queue refuses every message, it is deleted and made anew', { queue });
+    await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
+    await this.declareAll(session);
+  }
+
   private async consumeReplies(session: AmqpSession): Promise<void> {
     const queue = this.options.topology.repliesQueue;
     const channel = await session.openEssential('consume', 'replies');
     this.held = [];
     await channel.consume(queue, {
       noAck: true,
-      onMessage: (delivery) => (this.held === null ? this.take(delivery) : this.held.push(delivery)),
+      onMessage: (delivery) => (this.held === null ? this.take(queue, delivery) : this.held.push(delivery)),
       onCancel: () => session.end(cancelled(queue)),
       onThrow: (error) => this.events.callbackThrew(error),
     });
   }
 
-  private take(delivery: ConsumeMessage): void {
-    const read = readWire(this.options.topology.repliesQueue, delivery);
+  private take(queue: string, delivery: ConsumeMessage): void {
+    const read = readWire(queue, delivery);
     if ('message' in read) {
       this.events.message(read.message, replyToOf(delivery));
     } else {
@@ -235,7 +266,7 @@ export class MasterBroker {
     this.call(() => this.events.up({ freshBroker }));
     const held = this.held ?? [];
     this.held = null;
-    for (const delivery of held) this.call(() => this.take(delivery));
+    for (const delivery of held) this.call(() => this.take(this.options.topology.repliesQueue, delivery));
   }
 
   private becomeDown(error: AmqpError): void {
