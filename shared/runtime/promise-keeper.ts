@@ -27,12 +27,7 @@ export class PromiseKeeper {
     this.newest = promised;
     if (this.isSaving) return;
     this.isSaving = true;
-    this.keepSaving().then(
-      () => {
-        this.isSaving = false;
-      },
-      (error: unknown) => this.options.fail(error),
-    );
+    this.keepSaving().catch((error: unknown) => this.options.fail(error));
   }
 
   private async keepSaving(): Promise<void> {
@@ -50,5 +45,7 @@ export class PromiseKeeper {
       if (this.newest === promised) this.newest = null;
       this.options.saved(promised);
     }
+    // In the turn in which nothing was left to do: a promise made a moment later must find nobody at it.
+    this.isSaving = false;
   }
 }
