@@ -42,35 +42,53 @@ export interface OpenedDiskStore {
   readonly tornBytes: number;
 }
 
+/** Rejects with whatever was found; nothing is left open then. */
 export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDiskStore> {
-  const { fileSystem, directory, cacheBytes, segmentBytes, release } = options;
+  const { fileSystem, directory } = options;
   const storeId = (await readManifest(options)) ?? (await createStore(options));
   const promised = await readPromise(options);
   const marker = await SyncMarker.open(fileSystem, join(directory, MARKER));
-  const outlines = [new LogOutline(), new LogOutline()] as const;
-  const ids = await IdIndex.open({ ...options, directory: join(directory, IDS), storeId });
+  try {
+    const ids = await IdIndex.open({ ...options, directory: join(directory, IDS), storeId });
+    try {
+      return await recoverStore(options, { storeId, promised, marker, ids });
+    } catch (error) {
+      await ids.close();
+      throw error;
+    }
+  } catch (error) {
+    await marker.close();
+    throw error;
+  }
+}
+
+async function recoverStore(
+  options: DiskOptions,
+  parts: { readonly storeId: string; readonly promised: Promised; readonly marker: SyncMarker; readonly ids: IdIndex },
+): Promise<OpenedDiskStore> {
+  const { fileSystem, directory, cacheBytes, segmentBytes, release } = options;
+  const { storeId, marker, ids } = parts;
+  const [outline, opened] = [new LogOutline(), new LogOutline()];
   const { segments, tornBytes } = await recoverLog({
     ...options,
     storeId,
     synced: marker.found,
-    outlines,
+    outlines: [outline, opened],
     onNamedEntry: (frame) => {
       if (frame.index <= ids.completeTo) return;
       const { id } = decodeRecord(frame.index, frame.bytes);
       if (id !== null) ids.add(id, frame.index);
     },
-    onChunk: () => ids.flushIfLarge(() => outlines[0].lastIndex),
+    onChunk: () => ids.flushIfLarge(() => outline.lastIndex),
   });
-  ids.cutAfter(outlines[0].lastIndex);
+  ids.cutAfter(outline.lastIndex);
   await ids.saveCut();
   await markEnd(marker, segments.at(-1));
   const store = new DiskLogStore({
-    storeId,
-    promised,
-    outline: outlines[0],
-    opened: outlines[1],
+    ...parts,
+    outline,
+    opened,
     log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, marker }, [...segments]),
-    ids,
     cacheBytes,
     writePromise: (value) => replaceSmallFile(fileSystem, { directory, name: PROMISE }, value),
     release,
