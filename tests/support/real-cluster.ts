@@ -164,10 +164,14 @@ export class RealCluster {
     return this.spawn('secondary', { NODE_ID: id, FAULT_INJECTION: 'true', ...this.settings.env, ...env });
   }
 
-  /** Starts the master and those secondaries (default: all), and waits until each is heard and appends are taken. */
+  /**
+   * Starts the master and those secondaries (default: all) for the first time, and waits until each is heard and appends are taken.
+   * With all of them it waits until all are voters too: a majority of three survives a crash, one of two does not.
+   */
   async start(ids: readonly string[] = this.secondaryIds): Promise<RealNode> {
     const [master] = await Promise.all([this.startMaster(), ...ids.map((id) => this.startSecondary(id))]);
     await this.ready(master, ids);
+    if (ids.length === this.secondaryIds.length) await this.untilAllVote(master);
     return master;
   }
 
@@ -223,6 +227,12 @@ export class RealCluster {
       return [`--- ${process.name}`, ...lines.map(describeLine), process.said.stdout, process.said.stderr].join('\n');
     });
     return `the processes of ${this.log}:\n${parts.join('\n')}\n`;
+  }
+
+  private async untilAllVote(master: RealNode): Promise<void> {
+    const votes = ({ msg, voters }: LogLine) =>
+      msg === 'list changes' && Array.isArray(voters) && voters.length === 1 + this.secondaryIds.length;
+    await master.process.line('a list with all as voters', votes);
   }
 
   private spawn(role: 'master' | 'secondary', env: Environment): RealProcess {
