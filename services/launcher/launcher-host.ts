@@ -1,0 +1,64 @@
+/**
+ * Signals and the exit, as the launcher wants them from the process lifecycle; it differs from a node in three things.
+ *
+ * One Ctrl-C can arrive twice: from the terminal, and from npm, which passes it on. What follows within a second is the same
+ * one. A later one is meant: it exits at once, and what still runs ends by itself (the nodes by end-with-launcher.ts, RabbitMQ
+ * by its supervisor).
+ *
+ * A terminal that is closed (SIGHUP) counts as SIGTERM.
+ *
+ * The exit waits for what must not be cut, the unpacking of a package.
+ */
+import type { ProcessHost } from '../../shared/runtime/process-lifecycle';
+
+/** npm passes a signal on within milliseconds; nobody presses twice on purpose in less. */
+const SAME_SIGNAL_MS = 1_000;
+
+type Listener = (cause: unknown) => void;
+
+export class LauncherHost implements ProcessHost {
+  private readonly interruption = new AbortController();
+  private held: Promise<unknown> = Promise.resolve();
+  private interruptedAt: number | null = null;
+
+  constructor(
+    private readonly host: Pick<NodeJS.Process, 'on' | 'exit'> = process,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Aborts at the first signal. */
+  get interrupted(): AbortSignal {
+    return this.interruption.signal;
+  }
+
+  /** No exit before this has settled. */
+  hold(work: Promise<unknown>): void {
+    this.held = Promise.allSettled([this.held, work]);
+  }
+
+  on(event: Parameters<ProcessHost['on']>[0], listener: Listener): void {
+    if (event === 'uncaughtException' || event === 'unhandledRejection') {
+      this.host.on(event, listener);
+      return;
+    }
+    const take = () => this.takeSignal(event, listener);
+    this.host.on(event, take);
+    if (event === 'SIGTERM') this.host.on('SIGHUP', take);
+  }
+
+  exit(code: number): void {
+    void this.held.then(() => this.host.exit(code));
+  }
+
+  writeError(text: string): void {
+    process.stderr.write(text);
+  }
+
+  private takeSignal(signal: 'SIGTERM' | 'SIGINT', listener: Listener): void {
+    const at = this.now();
+    if (this.interruptedAt !== null && at - this.interruptedAt < SAME_SIGNAL_MS) return;
+    this.interruptedAt ??= at;
+    this.interruption.abort();
+    listener(signal);
+  }
+}

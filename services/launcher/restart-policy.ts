@@ -1,0 +1,47 @@
+/**
+ * What follows the end of a node that the launcher did not stop. Three kinds of end:
+ *
+ *   told to      exit code 0: somebody sent it SIGTERM, to see the others go on without it. It stays down until told otherwise
+ *   hopeless     its settings or its port are wrong: the same start would end the same way
+ *   crash        anything else, SIGKILL too: it is started again, later each time
+ *
+ * A restart waits long enough for the failure to be watched: a master needs 3 s to call a silent secondary Unhealthy.
+ */
+import { retryDelayMs } from '../../shared/protocol/retry-policy';
+
+export interface NodeEnd {
+  /** null when a signal ended it. */
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly uptimeMs: number;
+  /** Crashes in a row, this one not counted. */
+  readonly crashes: number;
+}
+
+export type AfterEnd =
+  | { readonly next: 'stays-down' }
+  | { readonly next: 'hopeless' }
+  | { readonly next: 'restart'; readonly delayMs: number; readonly crashes: number };
+
+/** EX_CONFIG and EX_UNAVAILABLE of sysexits.h, as the nodes use them. */
+const HOPELESS = [78, 69];
+
+const FIRST_DELAY_MS = 10_000;
+const DELAY_MS_MAX = 60_000;
+
+/** Having run this long, a node has proven itself: its next crash is a first one. */
+const PROVEN_MS = 60_000;
+
+export function afterEnd({ code, uptimeMs, crashes }: NodeEnd): AfterEnd {
+  if (code === 0) return { next: 'stays-down' };
+  if (code !== null && HOPELESS.includes(code)) return { next: 'hopeless' };
+  const count = uptimeMs >= PROVEN_MS ? 1 : crashes + 1;
+  // One machine, few nodes: nobody comes back in step, so the whole wait is taken and none of it drawn.
+  const delayMs = retryDelayMs({ delayMsMin: FIRST_DELAY_MS, delayMsMax: DELAY_MS_MAX }, count, 1);
+  return { next: 'restart', delayMs, crashes: count };
+}
+
+/** "killed by SIGKILL", "exit code 70". */
+export function describeEnd({ code, signal }: Pick<NodeEnd, 'code' | 'signal'>): string {
+  return signal === null ? `exit code ${code}` : `killed by ${signal}`;
+}
