@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { parseGeneratedId } from '../../shared/protocol/entry';
 import { BATCH_BYTES_MAX } from '../../shared/protocol/limits';
 import { entryOf } from '../../shared/protocol/record';
 import { topologyOf } from '../../shared/protocol/topology';
@@ -111,8 +112,10 @@ export class MasterNode implements MasterPort {
   async append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
     const unsatisfiable = this.machine.unsatisfiable(request.writeConcern);
     if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
-    const known = request.id === null ? null : await this.repeat(request, request.id, signal);
-    if (known !== null) return known;
+    const known = request.id === null ? null : this.repeat(request, request.id, signal);
+    // To await anything for a new id would end the turn, and the same id could come in between.
+    const outcome = known === null ? null : await known;
+    if (outcome !== null) return outcome;
     const { message, id, writeConcern, timeoutMs } = request;
     const ts = new Date().toISOString();
     const number = this.nextRequest();
@@ -188,7 +191,8 @@ export class MasterNode implements MasterPort {
     const pending = this.machine.pendingRecord(id);
     if (pending !== null) return this.repeatOf(request, { id, bytes: pending.bytes }, signal);
     const seq = this.options.store.seqOfId(id);
-    return seq === null ? null : this.repeatStored(request, { id, seq }, signal);
+    if (seq !== null) return this.repeatStored(request, { id, seq }, signal);
+    return parseGeneratedId(id) === null ? null : Promise.resolve({ outcome: 'id-reserved' });
   }
 
   private async repeatStored(request: AppendRequest, { id, seq }: { id: string; seq: number }, signal: AbortSignal) {

@@ -1,0 +1,87 @@
+import pino from 'pino';
+import type { MasterBrokerEvents } from '../../../../services/master/broker';
+import { readMasterSettings } from '../../../../services/master/config';
+import type { AppendOutcome, AppendRequest } from '../../../../services/master/core/append';
+import { MasterNode } from '../../../../services/master/node';
+import { entryOf } from '../../../../shared/protocol/record';
+import { MemoryLogStore } from '../../../../shared/runtime/log-store/memory-log-store';
+
+/** The events of the last broker that a node made. */
+let events: MasterBrokerEvents | null = null;
+
+jest.mock('../../../../services/master/broker', () => ({
+  /** A broker that confirms everything and brings nothing. */
+  MasterBroker: class {
+    constructor(_: unknown, given: MasterBrokerEvents) {
+      events = given;
+    }
+    start(): void {
+      events?.up({ freshBroker: true });
+    }
+    close = async (): Promise<void> => undefined;
+    publishEntries = async (): Promise<void> => undefined;
+    ensureMember = async (): Promise<void> => undefined;
+    sendControl = (): void => undefined;
+    sendTo = (): void => undefined;
+  },
+}));
+
+const APPEND: AppendRequest = { message: 'text', id: 'order-1', writeConcern: 1, timeoutMs: null };
+const NEVER = new AbortController().signal;
+
+let node: MasterNode;
+
+/** A master alone, which reigns. */
+beforeEach(async () => {
+  const settings = readMasterSettings({});
+  const store = new MemoryLogStore();
+  const fail = (error: unknown): never => {
+    throw error;
+  };
+  node = new MasterNode({ settings, store, logger: pino({ level: 'silent' }), fail });
+  node.start('http://localhost:8000');
+  while (!node.readiness().ready) await new Promise(setImmediate);
+});
+afterEach(() => node.stop());
+
+const seqOf = (outcome: AppendOutcome): number => ('seq' in outcome ? outcome.seq : 0);
+
+test('an append is answered with its entry', async () => {
+  const outcome = await node.append(APPEND, NEVER);
+  expect(outcome).toMatchObject({ outcome: 'acknowledged', repeated: false, seq: 1, w: 1, acks: ['master'] });
+  if (outcome.outcome === 'acknowledged')
+    expect(entryOf(outcome.entry)).toMatchObject({ seq: 1, id: 'order-1', message: 'text' });
+});
+
+test('the same id and message again is the same append', async () => {
+  await node.append(APPEND, NEVER);
+  expect(await node.append(APPEND, NEVER)).toMatchObject({ outcome: 'acknowledged', repeated: true, seq: 1 });
+  expect(node.reader.position().head).toBe(1);
+});
+
+test('the same id twice in one turn of the event loop takes one seq', async () => {
+  const outcomes = await Promise.all([node.append(APPEND, NEVER), node.append(APPEND, NEVER)]);
+  expect(outcomes.map(seqOf)).toEqual([1, 1]);
+  expect(node.reader.position().head).toBe(1);
+});
+
+test('an id that is taken by another message is a conflict, in the same turn and later', async () => {
+  const both = await Promise.all([node.append(APPEND, NEVER), node.append({ ...APPEND, message: 'other' }, NEVER)]);
+  expect(both.map(({ outcome }) => outcome)).toEqual(['acknowledged', 'id-conflict']);
+  expect(await node.append({ ...APPEND, message: 'other' }, NEVER)).toEqual({ outcome: 'id-conflict', seq: 1 });
+  expect(node.reader.position().head).toBe(1);
+});
+
+test('a client that names no id gets one, and it means the same append when it comes back', async () => {
+  const first = await node.append({ ...APPEND, id: null }, NEVER);
+  const id = first.outcome === 'acknowledged' ? entryOf(first.entry).id : '';
+  expect(await node.append({ ...APPEND, id }, NEVER)).toMatchObject({ repeated: true, seq: 1 });
+  const next = id.replace(/-1$/, '-2');
+  expect(await node.append({ ...APPEND, id: next }, NEVER)).toMatchObject({ outcome: 'id-reserved' });
+});
+
+test('more nodes than there are cannot be waited for', async () => {
+  const outcome = await node.append({ ...APPEND, writeConcern: 2 }, NEVER);
+  expect(outcome).toEqual({ outcome: 'unsatisfiable', w: 2, nodes: 1 });
+  expect(node.reader.position().head).toBe(0);
+});
