@@ -203,6 +203,7 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
       await expect(store.truncateAfter(0)).rejects.toMatchObject(refused);
       await expect(store.savePromise(store.promised)).rejects.toMatchObject(refused);
       await expect(store.read(1, NO_LIMITS)).rejects.toMatchObject(refused);
+      expect(() => store.seqOfId('id')).toThrow(expect.objectContaining(refused));
       await store.close();
     });
 

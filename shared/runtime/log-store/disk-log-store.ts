@@ -48,6 +48,8 @@ export class DiskLogStore implements LogStore {
   /** Promises are saved one after the other. */
   private savingPromise: Promise<void> = Promise.resolve();
   private closing: Promise<void> | null = null;
+  /** Everything that was asked before `close` is done. */
+  private isClosed = false;
 
   constructor(private readonly parts: DiskLogStoreParts) {
     this.storeId = parts.storeId;
@@ -111,7 +113,14 @@ export class DiskLogStore implements LogStore {
     }
   }
 
+  async checksumAt(index: number): Promise<number> {
+    if (this.closing !== null) throw closedFault();
+    if (index === this.durableIndex) return this.checksum;
+    return index === 0 ? 0 : this.parts.log.runningAt(index);
+  }
+
   seqOfId(id: string): number | null {
+    if (this.isClosed) throw closedFault();
     const seq = seqOfGeneratedId(this.outline, id);
     if (seq !== null) return seq;
     const index = this.parts.ids.find(id);
@@ -154,6 +163,7 @@ export class DiskLogStore implements LogStore {
   private async closeAll(): Promise<void> {
     await this.writer.drain();
     await this.savingPromise;
+    this.isClosed = true;
     try {
       await this.parts.ids.close();
       await this.parts.log.close();

@@ -69,6 +69,9 @@ export interface LogStore {
    */
   seqOfId(id: string): number | null;
 
+  /** Running CRC-32 of the records' bytes up to this durable index; 0 for index 0. Rejects like `read`. */
+  checksumAt(index: number): Promise<number>;
+
   /** Waits for the writes under way and closes the files. */
   close(): Promise<void>;
 }

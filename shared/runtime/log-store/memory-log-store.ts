@@ -65,10 +65,16 @@ export class MemoryLogStore implements LogStore {
   }
 
   seqOfId(id: string): number | null {
+    this.checkOpen();
     const seq = seqOfGeneratedId(this.outline, id);
     if (seq !== null) return seq;
     const index = this.indexOfId.get(id);
     return index === undefined ? null : this.outline.seqAt(index);
+  }
+
+  async checksumAt(index: number): Promise<number> {
+    this.checkOpen();
+    return this.running[index - 1] ?? 0;
   }
 
   async close(): Promise<void> {

@@ -95,6 +95,11 @@ export class SegmentedLog {
     return records;
   }
 
+  /** Running CRC of all records' bytes up to and including this one, which must be durable. */
+  async runningAt(index: number): Promise<number> {
+    return (await this.placeBehind(this.segmentOf(index), index)).running;
+  }
+
   async close(): Promise<void> {
     await this.active?.close();
     await this.options.marker.close();

@@ -137,21 +137,27 @@ export class CrashingFileSystem implements FileSystem {
     return CrashingFileSystem.holding([...this.names].map(([path, inode]) => [path, inode.content]));
   }
 
-  /** What a restart finds. */
+  /** What a restart finds. After a kill it shares the files with this one, and what is unsynced still is; this one is of no more use. */
   afterCrash(kind: CrashKind, random: Random): CrashingFileSystem {
-    const names = kind === 'kill' ? this.names : this.namesAfterPowerLoss(random);
-    const contents = [...names].map(([path, inode]): [string, Buffer] => [
-      path,
-      this.contentAfter(inode, kind, random),
-    ]);
-    return CrashingFileSystem.holding(contents);
+    if (kind === 'kill') return this.afterKill(random);
+    const names = [...this.namesAfterPowerLoss(random)];
+    return CrashingFileSystem.holding(names.map(([path, inode]) => [path, this.contentAfter(inode, random)]));
   }
 
-  private contentAfter(inode: Inode, kind: CrashKind, random: Random): Buffer {
-    const torn = this.torn?.inode === inode ? [this.torn.change] : [];
-    if (kind === 'kill') {
-      return torn.reduce<Buffer>((content, change) => tornAtByte(content, change, random), inode.content);
+  private afterKill(random: Random): CrashingFileSystem {
+    const { torn } = this;
+    if (torn !== null && 'at' in torn.change) {
+      const { at, bytes } = torn.change;
+      torn.inode.apply({ at, bytes: bytes.subarray(0, Math.floor(random() * (bytes.length + 1))) });
     }
+    this.isCrashed = true;
+    const left = new CrashingFileSystem(this.names, this.syncedNames);
+    left.nameChanges = this.nameChanges;
+    return left;
+  }
+
+  private contentAfter(inode: Inode, random: Random): Buffer {
+    const torn = this.torn?.inode === inode ? [this.torn.change] : [];
     let content = inode.synced;
     for (const change of [...inode.unsynced, ...torn]) {
       const fate = random();
