@@ -34,6 +34,8 @@ export interface SimOptions {
   /** Chance that the broker takes a batch and its confirm is lost. */
   readonly nackRate?: number;
   readonly inFlightBytesMax?: number;
+  /** A write that a kill interrupts may be on the disk all the same, whole or as a prefix. */
+  readonly tornWrites?: boolean;
 }
 
 /** What survives a crash of the process. */
@@ -68,6 +70,8 @@ export class SimCluster {
   /** Nodes whose next stores fail for want of room. */
   readonly fullDisks = new Set<string>();
   private readonly disks = new Map<string, Disk>();
+  /** Writes under way, by node. */
+  private readonly writes = new Map<string, readonly LogRecord[]>();
   private readonly secondaries = new Map<string, Running<SecondaryMachine>>();
   private readonly masters = new Map<string, Running<MasterMachine>>();
   private incarnations = 0;
@@ -105,9 +109,13 @@ export class SimCluster {
     for (const node of nodes) MASTERS.includes(node) ? this.startMaster(node) : this.startSecondary(node);
   }
 
-  /** kill -9: what was not durable is gone, what was delivered and not settled goes back into the queue. */
+  /** kill -9: what was not durable is gone, or torn (`tornWrites`); what was delivered and not settled goes back into the queue. */
   kill(...nodes: string[]): void {
     for (const node of nodes) {
+      const writing = this.writes.get(node) ?? [];
+      this.writes.delete(node);
+      if (this.options.tornWrites === true && writing.length > 0 && !this.fullDisks.has(node))
+        this.diskOf(node).records.push(...writing.slice(0, this.random.below(writing.length + 1)));
       this.masters.delete(node);
       this.secondaries.delete(node);
       this.broker.disconnect(node);
@@ -126,8 +134,15 @@ export class SimCluster {
     return request;
   }
 
-  giveUp(request: number, why: 'timeout' | 'gone'): void {
-    this.tellMaster(MASTER, { type: 'giveUp', request, why });
+  /** The same append again, for an entry that is in the log. */
+  await(entry: { seq: number; id: string }, writeConcern: WriteConcern, to = MASTER): number {
+    this.requests += 1;
+    this.tellMaster(to, { type: 'await', request: this.requests, ...entry, writeConcern });
+    return this.requests;
+  }
+
+  giveUp(request: number, why: 'timeout' | 'gone', to = MASTER): void {
+    this.tellMaster(to, { type: 'giveUp', request, why });
   }
 
   /** `acknowledged`, a refusal's or a failure's problem, or null while the client waits. */
@@ -150,6 +165,16 @@ export class SimCluster {
     return this.diskOf(node).records.map(
       ({ index, epoch, bytes }) => `${index}@${epoch} ${Buffer.from(bytes).toString()}`,
     );
+  }
+
+  /** What is on the node's disk, also while it is down. */
+  recordsOf(node: string): readonly LogRecord[] {
+    return this.disks.get(node)?.records ?? [];
+  }
+
+  /** The node's machine; null while it is down. */
+  runningMachine(node: string): MasterMachine | SecondaryMachine | null {
+    return (this.masters.get(node) ?? this.secondaries.get(node))?.machine ?? null;
   }
 
   get masterMachine(): MasterMachine {
@@ -424,7 +449,9 @@ export class SimCluster {
     records: readonly LogRecord[],
     tell: (event: { type: 'stored' } | { type: 'storeFailed'; fatal: boolean; what: string }) => void,
   ): void {
+    this.writes.set(node, records);
     this.later(node, incarnation, this.storeMs.get(node) ?? 1, () => {
+      this.writes.delete(node);
       if (this.fullDisks.has(node)) return tell({ type: 'storeFailed', fatal: false, what: 'no space left' });
       this.diskOf(node).records.push(...records);
       tell({ type: 'stored' });

@@ -7,6 +7,8 @@ interface Planned {
 
 export class Timeline {
   now = 0;
+  /** Looks on after everything that happens. */
+  observer: (() => void) | null = null;
   private order = 0;
   /** Ascending by (at, order). */
   private readonly planned: Planned[] = [];
@@ -24,6 +26,7 @@ export class Timeline {
       this.planned.shift();
       this.now = next.at;
       next.run();
+      this.observer?.();
     }
     this.now = end;
   }
