@@ -1,0 +1,59 @@
+/**
+ * What a test run has left running, wherever it is in the tree of processes: every process that was started in the run has
+ * inherited a variable from it, and Linux shows a process's environment in /proc. Other systems do not, so nothing is found
+ * there; the broker and the nodes of `npm start` end with their owner everywhere.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export const RUN_VARIABLE = 'REPLICATED_LOG_TEST_RUN';
+
+/** Between two looks at processes that are not our children, so that no event tells of their end. */
+const LOOK_MS = 100;
+
+/**
+ * @param {string} run the variable's value
+ * @param {number} boundMs how long they may take to end by themselves
+ * @returns {Promise<{ pid: number, command: string }[]>} empty as soon as none is left
+ */
+export async function awaitNoneLeft(run, boundMs) {
+  const deadline = Date.now() + boundMs;
+  for (;;) {
+    const left = findLeft(run);
+    if (left.length === 0 || Date.now() >= deadline) return left;
+    await delay(LOOK_MS);
+  }
+}
+
+/** In order if they obey within the bound, by force if not. */
+export async function endLeft(run, boundMs) {
+  for (const { pid } of findLeft(run)) signalProcess(pid, 'SIGTERM');
+  for (const { pid } of await awaitNoneLeft(run, boundMs)) signalProcess(pid, 'SIGKILL');
+}
+
+function findLeft(run) {
+  if (!existsSync('/proc/self/environ')) return [];
+  const entry = `${RUN_VARIABLE}=${run}`;
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid && readProc(pid, 'environ').includes(entry))
+    .map((pid) => ({ pid, command: readProc(pid, 'cmdline').join(' ').trim() }));
+}
+
+/** Empty for a process that has ended meanwhile, or is not ours to look at. */
+function readProc(pid, file) {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(error.code)) return [];
+    throw error;
+  }
+}
+
+function signalProcess(pid, signal) {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
