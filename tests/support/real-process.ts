@@ -75,9 +75,10 @@ export class RealProcess {
   }
 
   static start({ name, script, args = [], env }: Program): RealProcess {
-    const { PATH, HOME } = process.env;
+    // The third one is how `npm test` finds what an interrupted run has left.
+    const { PATH, HOME, REPLICATED_LOG_TEST_RUN } = process.env;
     const child = spawn(process.execPath, [join(ROOT, 'dist', script), ...args], {
-      env: { PATH, HOME, ...env },
+      env: { PATH, HOME, REPLICATED_LOG_TEST_RUN, ...env },
       cwd: RUN_DIR,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -86,6 +87,11 @@ export class RealProcess {
 
   get isRunning(): boolean {
     return !this.hasExited;
+  }
+
+  /** Of the process, for what its system says about it; 0 when it could not be started. */
+  get pid(): number {
+    return this.child.pid ?? 0;
   }
 
   /** Sends a signal; to one that has ended: nothing. */
