@@ -8,6 +8,8 @@ export interface SecondaryHealth extends MissingNode {
   readonly acked: number;
   readonly lag: number;
   readonly httpUrl: string | null;
+  /** Its log is not the master's: seq of the first entry that differs, 0 while that is looked for. Left out when they agree. */
+  readonly differsAt?: number;
 }
 
 /** A member as an operator sees it. */

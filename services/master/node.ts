@@ -73,7 +73,11 @@ export class MasterNode implements MasterPort {
   constructor(private readonly options: MasterNodeOptions) {
     const { settings, store } = options;
     const machineSettings = { ...settings, node: settings.nodeId, store: store.storeId };
-    this.machine = new MasterMachine(machineSettings, { outline: store.opened, promised: store.promised });
+    this.machine = new MasterMachine(machineSettings, {
+      outline: store.opened,
+      promised: store.promised,
+      checksum: store.checksum,
+    });
     this.driver = new MachineDriver({
       step: (now, event) => this.machine.step(now, event),
       perform: (effect) => this.perform(effect),
@@ -114,8 +118,7 @@ export class MasterNode implements MasterPort {
     if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
     const known = request.id === null ? null : this.repeat(request, request.id, signal);
     // To await anything for a new id would end the turn, and the same id could come in between.
-    const outcome = known === null ? null : await known;
-    if (outcome !== null) return outcome;
+    if (known !== null) return (await known) ?? this.append(request, signal);
     const { message, id, writeConcern, timeoutMs } = request;
     const ts = new Date().toISOString();
     const number = this.nextRequest();
@@ -172,9 +175,10 @@ export class MasterNode implements MasterPort {
     const { machine } = this;
     const now = performance.now();
     return machine.members.map((id) => {
-      const { status, acked, lastSeenMs, httpUrl, voter } = machine.member(now, id);
+      const { status, acked, lastSeenMs, httpUrl, voter, differsAt } = machine.member(now, id);
       const seen = lastSeenMs === null ? null : Math.round(lastSeenMs);
-      return { id, status, acked, lag: machine.head - acked, lastSeenMs: seen, httpUrl, voter };
+      const member = { id, status, acked, lag: machine.head - acked, lastSeenMs: seen, httpUrl, voter };
+      return differsAt === null ? member : { ...member, differsAt };
     });
   }
 
@@ -184,7 +188,7 @@ export class MasterNode implements MasterPort {
   }
 
   /**
-   * The same append again: null when the id is new. Whether it is known is decided in this turn of the event loop; comparing the
+   * The same append again: null when the id is new, a promise of null when its entry was cut meanwhile. Whether it is known is decided in this turn of the event loop; comparing the
    * messages may take longer, but a known id takes no seq.
    */
   private repeat(request: AppendRequest, id: string, signal: AbortSignal): Promise<AppendOutcome | null> | null {
@@ -192,7 +196,9 @@ export class MasterNode implements MasterPort {
     if (pending !== null) return this.repeatOf(request, { id, bytes: pending.bytes }, signal);
     const seq = this.options.store.seqOfId(id);
     if (seq !== null) return this.repeatStored(request, { id, seq }, signal);
-    return parseGeneratedId(id) === null ? null : Promise.resolve({ outcome: 'id-reserved' });
+    // Of a former reign: its entry may have been cut with that reign, and this is the retry that brings it back.
+    const isToCome = parseGeneratedId(id)?.reign === this.machine.epoch.reign;
+    return isToCome ? Promise.resolve({ outcome: 'id-reserved' }) : null;
   }
 
   private async repeatStored(request: AppendRequest, { id, seq }: { id: string; seq: number }, signal: AbortSignal) {
@@ -286,7 +292,7 @@ export class MasterNode implements MasterPort {
       case 'store': {
         const { generation } = effect;
         store.append(effect.records).then(
-          () => this.dispatch({ type: 'stored', generation }),
+          () => this.dispatch({ type: 'stored', generation, checksum: store.checksum }),
           (error: unknown) => this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error) }),
         );
         return undefined;
@@ -338,14 +344,18 @@ export class MasterNode implements MasterPort {
     }
   }
 
-  private async serve({ to, node, header, lastIndex, limit }: Serve): Promise<void> {
+  private async serve({ to, node, header, lastIndex, limit, withChecksum }: Serve): Promise<void> {
     if (this.serving.has(node)) return;
     this.serving.add(node);
     try {
       const limits = { to: lastIndex, maxBytes: BATCH_BYTES_MAX, maxRecords: limit };
       const isBehind = lastIndex > header.prevIndex;
       const records = isBehind ? await this.options.store.read(header.prevIndex + 1, limits) : [];
-      this.broker.sendTo(to, { ...header, records });
+      const prevChecksum = withChecksum ? await this.options.store.checksumAt(header.prevIndex) : undefined;
+      this.broker.sendTo(
+        to,
+        prevChecksum === undefined ? { ...header, records } : { ...header, records, prevChecksum },
+      );
     } catch (err) {
       if (!(err instanceof StorageError)) throw err;
       this.options.logger.error({ err, peer: node }, 'a fetch cannot be answered');

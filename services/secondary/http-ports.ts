@@ -5,7 +5,9 @@ import type { FaultChange, FaultSettings } from './fault-settings';
 export interface SecondaryHealth {
   readonly node: string;
   readonly role: 'secondary';
-  readonly status: 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive';
+  readonly status: 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs';
+  /** While it `differs`: seq of its first entry that is not the master's, 0 while that is looked for. */
+  readonly differsAt?: number;
   /** The epoch that it follows; 0: none yet. */
   readonly epoch: number;
   /** Highest seq in its log. */

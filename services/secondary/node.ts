@@ -58,7 +58,11 @@ export class SecondaryNode implements SecondaryPort {
   constructor(private readonly options: SecondaryNodeOptions) {
     const { settings, store } = options;
     const machineSettings = { ...settings, node: settings.nodeId, store: store.storeId };
-    this.machine = new SecondaryMachine(machineSettings, { outline: store.opened, promised: store.promised });
+    this.machine = new SecondaryMachine(machineSettings, {
+      outline: store.opened,
+      promised: store.promised,
+      checksum: store.checksum,
+    });
     this.driver = new MachineDriver({
       step: (now, event) => this.machine.step(now, event),
       perform: (effect) => this.perform(effect),
@@ -110,6 +114,7 @@ export class SecondaryNode implements SecondaryPort {
       buffered: machine.buffer.size,
       broker: { connected: machine.isConnected, blocked: this.isBlocked },
       counters: { duplicates, gaps, fetches, staleEpoch },
+      ...(machine.differsAt === null ? {} : { differsAt: machine.differsAt }),
       ...(this.isCatchingUp(lag) ? { catchUp: this.meter.read(lag) } : {}),
     };
   }
@@ -161,7 +166,7 @@ export class SecondaryNode implements SecondaryPort {
       case 'store': {
         const { generation } = effect;
         store.append(effect.records).then(
-          () => this.dispatch({ type: 'stored', generation, random: Math.random() }),
+          () => this.dispatch({ type: 'stored', generation, checksum: store.checksum, random: Math.random() }),
           (error: unknown) =>
             this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error), random: Math.random() }),
         );
@@ -184,6 +189,9 @@ export class SecondaryNode implements SecondaryPort {
         return undefined;
       case 'serve':
         this.serve(effect).catch(fail);
+        return undefined;
+      case 'lookUpChecksum':
+        this.lookUpChecksum(effect.index).catch(fail);
         return undefined;
       case 'consume':
         return this.broker.consumeEntries();
@@ -214,6 +222,10 @@ export class SecondaryNode implements SecondaryPort {
       this.broker.requeue(handle);
     }, afterMs);
     this.requeues.add(timer);
+  }
+
+  private async lookUpChecksum(index: number): Promise<void> {
+    this.dispatch({ type: 'checksum', index, checksum: await this.options.store.checksumAt(index) });
   }
 
   private async serve({ to, header, lastIndex, limit }: Serve): Promise<void> {

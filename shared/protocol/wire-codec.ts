@@ -39,6 +39,7 @@ const entriesHeader = z.object({
   prevIndex: count,
   prevEpoch: count,
   commit: count,
+  prevChecksum: count.optional(),
   records: z.array(z.never()),
 });
 
@@ -60,8 +61,8 @@ export function decodeWire(type: unknown, body: Uint8Array): WireMessage {
   return { type, ...parsed.data } as WireMessage;
 }
 
-function encodeEntries({ epoch, reign, prevIndex, prevEpoch, commit, records }: EntriesMessage): Uint8Array {
-  const header = JSON.stringify({ epoch, reign, prevIndex, prevEpoch, commit });
+function encodeEntries({ type: _, records, ...fields }: EntriesMessage): Uint8Array {
+  const header = JSON.stringify(fields);
   const parts: Uint8Array[] = [encoder.encode(`${header.slice(0, -1)},${OPEN}`)];
   records.forEach(({ bytes }, at) => {
     if (at > 0) parts.push(SEPARATOR);
@@ -76,10 +77,12 @@ function decodeEntries(body: Uint8Array): EntriesMessage {
   if (headerEnd < 0) throw new WireError('entries without a line for each record');
   const parsed = entriesHeader.safeParse(parseJson(concatenate([body.subarray(0, headerEnd), CLOSE_EMPTY])));
   if (!parsed.success) throw new WireError(z.prettifyError(parsed.error).replaceAll('\n', ' '));
-  const { prevIndex, prevEpoch } = parsed.data;
+  const { prevChecksum, ...header } = parsed.data;
+  const { prevIndex, prevEpoch } = header;
   const records = decodeLines(body, headerEnd + 1, prevIndex);
   checkSequence({ index: prevIndex, epoch: prevEpoch }, parsed.data.epoch, records);
-  return { type: 'entries', ...parsed.data, records };
+  const message = { type: 'entries', ...header, records } as const;
+  return prevChecksum === undefined ? message : { ...message, prevChecksum };
 }
 
 function decodeLines(body: Uint8Array, start: number, prevIndex: number): LogRecord[] {

@@ -24,13 +24,33 @@ export const wireSchemas = {
   /** secondary → replies. "I hold this epoch's log up to index": cumulative, so a lost one is mended by the next. */
   ack: z.object({ ...epochId, node, store, index: position, applied: position }),
   /** secondary → replies, every interval. An ack as well: `index` is 0 while the log is not yet checked against this epoch's. */
-  heartbeat: z.object({ ...epochId, node, store, index: position, applied: position, buffered: position, httpUrl }),
+  heartbeat: z.object({
+    ...epochId,
+    node,
+    store,
+    index: position,
+    applied: position,
+    buffered: position,
+    httpUrl,
+    /** Running CRC-32 of the records' bytes up to `index`, where it is known. */
+    checksum: position.optional(),
+    /** Seq of its first entry that is not the master's, when it found one; it has stopped applying. */
+    differsAt: position.optional(),
+  }),
   /** secondary → replies, at start, after each reconnect and when a new epoch is announced. */
   join: z.object({ ...epochId, node, store, lastIndex: position, lastEpoch: position, httpUrl }),
   /** secondary → replies, on a clean stop: Unhealthy at once, still a member. */
   leave: z.object({ ...epochId, node }),
   /** Who lacks records → who has them: send from `from` on; the record before it is of `lastEpoch` here. */
-  fetch: z.object({ ...epochId, node, from: position.min(1), lastEpoch: position, limit: position.min(1) }),
+  fetch: z.object({
+    ...epochId,
+    node,
+    from: position.min(1),
+    lastEpoch: position,
+    limit: position.min(1),
+    /** The answer shall say `prevChecksum`. */
+    withChecksum: z.literal(true).optional(),
+  }),
   /** Answer to a fetch: the logs part; ours has `endEpoch` up to `endIndex` (KIP-595). */
   diverged: z.object({ ...epochId, endEpoch: position, endIndex: position }),
   /** master → control, every interval and at once after a start. `commit` and `headIndex` are indexes, `head` a seq. */
@@ -42,6 +62,8 @@ export const wireSchemas = {
     commit: position,
     members: z.array(node).max(1024),
     httpUrl,
+    /** Running CRC-32 of the records' bytes up to `headIndex`, where it is known. */
+    checksum: position.optional(),
   }),
   /** master → control: Raft's RequestVote. */
   claim: z.object({ ...epochId, node, store, lastIndex: position, lastEpoch: position }),
@@ -74,6 +96,8 @@ export interface EntriesMessage extends EpochId {
   /** The master's commit index when it was sent. */
   readonly commit: number;
   readonly records: readonly LogRecord[];
+  /** Running CRC-32 of the sender's records up to `prevIndex`; only in answer to a fetch that asked for it. */
+  readonly prevChecksum?: number;
 }
 
 export type WireMessage = PlainMessage | EntriesMessage;

@@ -7,6 +7,7 @@
  * `duplicateRate`).
  */
 
+import { crc32 } from 'node:zlib';
 import type { Answer, MasterEffect, MasterEvent } from '../../services/master/core/events';
 import { MasterMachine, type MasterSettings } from '../../services/master/core/master';
 import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
@@ -125,6 +126,15 @@ export class SimCluster {
   /** A node's disk is replaced by an empty one; the node must be down. */
   wipe(node: string): void {
     this.disks.delete(node);
+  }
+
+  /** Replaces what a stopped node has stored at an index by something else, as no checksum of its own would notice. */
+  tamper(node: string, index: number): void {
+    const { records } = this.diskOf(node);
+    const record = records[index - 1];
+    if (record === undefined || this.isUp(node)) throw new Error(`${node} has no record ${index}, or is up`);
+    const text = Buffer.from(record.bytes).toString().replace('"message":"', '"message":"!');
+    records[index - 1] = { ...record, bytes: Buffer.from(text) };
   }
 
   append(message: string, writeConcern: WriteConcern, id: string | null = null, to = MASTER): number {
@@ -270,7 +280,7 @@ export class SimCluster {
       inFlightBytesMax: this.options.inFlightBytesMax ?? 1 << 26,
     };
     const incarnation = this.nextIncarnation();
-    const machine = new MasterMachine(settings, { outline: outlineOf(disk), promised: disk.promised });
+    const machine = new MasterMachine(settings, startOf(disk));
     this.masters.set(node, { machine, incarnation });
     this.tickMaster(node, incarnation);
     if (this.broker.isUp) this.connectMaster(node, incarnation);
@@ -280,7 +290,7 @@ export class SimCluster {
     const disk = this.diskOf(node);
     const settings = { node, store: disk.store, heartbeatIntervalMs: 500, gapTimeoutMs: 200 };
     const incarnation = this.nextIncarnation();
-    const machine = new SecondaryMachine(settings, { outline: outlineOf(disk), promised: disk.promised });
+    const machine = new SecondaryMachine(settings, startOf(disk));
     this.secondaries.set(node, { machine, incarnation });
     this.tickSecondary(node, incarnation);
     if (this.broker.isUp) this.connectSecondary(node, incarnation);
@@ -348,7 +358,7 @@ export class SimCluster {
       case 'send':
         return this.broker.sendTo(effect.to, encodeWire(effect.message), effect.message.type, 'replies');
       case 'serve':
-        return this.serve(node, effect);
+        return this.serve(node, effect, effect.withChecksum);
       case 'answer':
         if (this.answers.has(effect.request)) throw new Error(`request ${effect.request} was answered twice`);
         this.answers.set(effect.request, effect.answer);
@@ -397,6 +407,11 @@ export class SimCluster {
         return this.broker.sendTo(effect.to ?? 'replies', encodeWire(effect.message), effect.message.type, node);
       case 'serve':
         return this.serve(node, effect);
+      case 'lookUpChecksum':
+        return this.soon(node, incarnation, () => {
+          const checksum = checksumOf(this.diskOf(node).records, effect.index);
+          this.tellSecondary(node, { type: 'checksum', index: effect.index, checksum });
+        });
       case 'consume':
         return this.consume(node, incarnation);
       case 'stopConsuming':
@@ -436,25 +451,31 @@ export class SimCluster {
     for (let time = 0; time < times; time += 1) this.later(node, incarnation, this.delayMs.get(node) ?? 0, hand);
   }
 
-  private serve(node: string, effect: Extract<MasterEffect, { do: 'serve' }>): void {
+  private serve(
+    node: string,
+    effect: Omit<Extract<MasterEffect, { do: 'serve' }>, 'withChecksum'>,
+    withChecksum = false,
+  ): void {
     const { header, lastIndex, limit, to } = effect;
     const end = Math.min(lastIndex, header.prevIndex + limit);
     const message: WireMessage = { ...header, records: this.diskOf(node).records.slice(header.prevIndex, end) };
-    this.broker.sendTo(to, encodeWire(message), 'entries', node);
+    const prevChecksum = checksumOf(this.diskOf(node).records, header.prevIndex);
+    const body = encodeWire(withChecksum ? { ...message, prevChecksum } : message);
+    this.broker.sendTo(to, body, 'entries', node);
   }
 
   private store(
     node: string,
     incarnation: number,
     records: readonly LogRecord[],
-    tell: (event: { type: 'stored' } | { type: 'storeFailed'; fatal: boolean; what: string }) => void,
+    tell: (event: { type: 'stored'; checksum: number } | { type: 'storeFailed'; fatal: boolean; what: string }) => void,
   ): void {
     this.writes.set(node, records);
     this.later(node, incarnation, this.storeMs.get(node) ?? 1, () => {
       this.writes.delete(node);
       if (this.fullDisks.has(node)) return tell({ type: 'storeFailed', fatal: false, what: 'no space left' });
       this.diskOf(node).records.push(...records);
-      tell({ type: 'stored' });
+      tell({ type: 'stored', checksum: checksumOf(this.diskOf(node).records) });
     });
   }
 
@@ -487,6 +508,15 @@ export class SimCluster {
     this.incarnations += 1;
     return this.incarnations;
   }
+}
+
+function startOf(disk: Disk) {
+  return { outline: outlineOf(disk), promised: disk.promised, checksum: checksumOf(disk.records) };
+}
+
+/** Running CRC-32 of the bytes of the first `upTo` records. */
+function checksumOf(records: readonly LogRecord[], upTo = records.length): number {
+  return records.slice(0, upTo).reduce((running, { bytes }) => crc32(bytes, running), 0);
 }
 
 function outlineOf({ records }: Disk): LogOutline {

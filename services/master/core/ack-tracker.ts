@@ -44,6 +44,12 @@ export class AckTracker {
     return known.store !== '';
   }
 
+  /** What the member holds is not this log: it counts for nothing until it joins with another store. */
+  forget(node: string): void {
+    const known = this.positions.get(node);
+    if (known !== undefined) this.positions.set(node, { ...NOTHING, store: known.store });
+  }
+
   /** False when the ack taught nothing: not a member, not its newest store, or not above what was known. */
   recordAck({ node, store, index, applied }: Voter & { index: number; applied: number }): boolean {
     const known = this.positions.get(node);

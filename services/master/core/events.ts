@@ -38,7 +38,8 @@ export type MasterEvent =
   | Await
   /** The client's timeout passed, or the client is gone. */
   | { readonly type: 'giveUp'; readonly request: number; readonly why: 'timeout' | 'gone' }
-  | { readonly type: 'stored'; readonly generation: number }
+  /** `checksum`: the running one of the store at the end of the group. */
+  | { readonly type: 'stored'; readonly generation: number; readonly checksum: number }
   | { readonly type: 'storeFailed'; readonly generation: number; readonly fatal: boolean; readonly what: string }
   | { readonly type: 'promiseSaved'; readonly epoch: number; readonly reign: string }
   /** The lock is held, the topology stands. `reign` is a fresh random id, used if a claim is made. */
@@ -92,6 +93,8 @@ export type MasterEffect =
       readonly header: Omit<MessageOf<'entries'>, 'records'>;
       readonly lastIndex: number;
       readonly limit: number;
+      /** Say the running checksum at `prevIndex`. */
+      readonly withChecksum: boolean;
     }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
   | { readonly do: 'ensureMember'; readonly node: string }

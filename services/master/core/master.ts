@@ -8,6 +8,8 @@
  * A reign outlives the link to the broker: only a higher epoch ends it. While another process has the lock it takes no appends, but
  * keeps those who wait: the other may be this process's own half-open connection, and safety comes from epochs, not from the lock.
  */
+
+import { ChecksumTrail } from '../../../shared/protocol/checksum-trail';
 import { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { LogRecord, Voter } from '../../../shared/protocol/record';
@@ -52,6 +54,8 @@ type Phase =
 export interface MasterStart {
   readonly outline: LogOutline;
   readonly promised: EpochId;
+  /** Running checksum of the log's end. */
+  readonly checksum: number;
 }
 
 export class MasterMachine {
@@ -61,6 +65,7 @@ export class MasterMachine {
   httpUrl = '';
   private readonly window = new PublishWindow();
   private readonly book: MemberBook;
+  private readonly trail: ChecksumTrail;
   private readonly self: Voter;
   private phase: Phase = { name: 'standby' };
   private promised: EpochId;
@@ -85,8 +90,9 @@ export class MasterMachine {
 
   constructor(
     private readonly settings: MasterSettings,
-    { outline, promised }: MasterStart,
+    { outline, promised, checksum }: MasterStart,
   ) {
+    this.trail = new ChecksumTrail({ index: outline.lastIndex, checksum });
     this.self = { node: settings.node, store: settings.store };
     this.outline = outline;
     this.groups = new GroupCommit(outline.lastIndex);
@@ -236,7 +242,7 @@ export class MasterMachine {
           ? this.phase.reign.forget(event.request)
           : this.phase.reign.timeOut(event.request, out);
       case 'stored':
-        return this.stored(event.generation, out);
+        return this.stored(event, out);
       case 'storeFailed':
         return this.storeFailed(event, out);
       case 'promiseSaved':
@@ -288,9 +294,10 @@ export class MasterMachine {
     out.push({ do: 'answer', request: event.request, answer });
   }
 
-  private stored(generation: number, out: MasterEffect[]): void {
+  private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, out: MasterEffect[]): void {
     const records = this.groups.stored(generation);
     if (records.length === 0) return;
+    this.trail.record(this.groups.durableIndex, checksum);
     const group = this.groups.take();
     if (group !== null) out.push({ do: 'store', ...group });
     out.push({ do: 'visible' });
@@ -454,7 +461,8 @@ export class MasterMachine {
     if (message.type === 'fetch' && replyTo !== null) this.serve(message, replyTo, reign, out);
     if (message.type === 'join') this.tell(replyTo, out);
     if (message.type !== 'ack' && message.type !== 'heartbeat') return;
-    if (!this.book.tracker.recordAck(message)) return;
+    if (message.type === 'heartbeat') this.book.compare(message, this.trail.at(message.index), out);
+    if (!this.book.agrees(message.node) || !this.book.tracker.recordAck(message)) return;
     reign.advance(out);
     this.changeList(reign, out);
   }
@@ -506,8 +514,9 @@ export class MasterMachine {
       out.push({ do: 'send', to, message });
       return;
     }
-    const { node, limit } = fetch;
-    out.push({ do: 'serve', to, node, header: reign.header(prevIndex), lastIndex: this.groups.durableIndex, limit });
+    const { node, limit, withChecksum = false } = fetch;
+    const { durableIndex: lastIndex } = this.groups;
+    out.push({ do: 'serve', to, node, header: reign.header(prevIndex), lastIndex, limit, withChecksum });
   }
 
   private tick(reign: string, out: MasterEffect[]): void {
@@ -580,8 +589,12 @@ export class MasterMachine {
 
   private announcement(reign: Reign): WireMessage {
     const { self, head, httpUrl, groups } = this;
-    const positions = { headIndex: groups.durableIndex, head, commit: reign.commitIndex };
-    return { type: 'announce', ...reign.id, node: self.node, ...positions, members: [...this.members], httpUrl };
+    const { durableIndex: headIndex } = groups;
+    const positions = { headIndex, head, commit: reign.commitIndex };
+    const members = [...this.members];
+    const message = { type: 'announce', ...reign.id, node: self.node, ...positions, members, httpUrl } as const;
+    const checksum = this.trail.at(headIndex);
+    return checksum === null ? message : { ...message, checksum };
   }
 
   private situation(now: number): Situation {

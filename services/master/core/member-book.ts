@@ -1,6 +1,6 @@
 /** What the master knows of each member: its position, whether it is up, where it is reached. One set of members for all three. */
 import type { Voter } from '../../../shared/protocol/record';
-import type { WireMessage } from '../../../shared/protocol/wire';
+import type { MessageOf, WireMessage } from '../../../shared/protocol/wire';
 import { AckTracker } from './ack-tracker';
 import type { MissingNode } from './append';
 import type { MasterEffect } from './events';
@@ -10,12 +10,15 @@ export interface MemberState extends MissingNode {
   /** Seq up to which it is known to hold the log. */
   readonly acked: number;
   readonly httpUrl: string | null;
+  /** Its log is not this one: seq of the first entry that differs, 0 while that is not found. Null: it agrees, as far as known. */
+  readonly differsAt: number | null;
 }
 
 export class MemberBook {
   readonly tracker = new AckTracker();
   private readonly detector: FailureDetector;
   private readonly httpUrls = new Map<string, string>();
+  private readonly differing = new Map<string, number>();
 
   constructor(bounds: { readonly suspectAfterMs: number; readonly unhealthyAfterMs: number }) {
     this.detector = new FailureDetector(bounds);
@@ -24,6 +27,7 @@ export class MemberBook {
   setMembers(members: readonly string[]): void {
     this.tracker.setMembers(members);
     this.detector.setMembers(members);
+    for (const node of [...this.differing.keys()]) if (!members.includes(node)) this.differing.delete(node);
     for (const node of [...this.httpUrls.keys()]) if (!members.includes(node)) this.httpUrls.delete(node);
   }
 
@@ -39,8 +43,31 @@ export class MemberBook {
   recordJoin(voter: Voter & { readonly lastIndex: number; readonly lastEpoch: number }, out: MasterEffect[]): void {
     const { node, store, lastIndex, lastEpoch } = voter;
     const isNew = this.tracker.recordJoin(voter);
+    if (isNew) this.differing.delete(node);
     const what = isNew ? 'joins with another store' : 'joins';
     out.push({ do: 'trace', level: isNew ? 'warn' : 'info', what, facts: { peer: node, store, lastIndex, lastEpoch } });
+  }
+
+  /** Compares what a member says it holds with `expected`, the own checksum at its index; null: not known. */
+  compare(beat: MessageOf<'heartbeat'>, expected: number | null, out: MasterEffect[]): void {
+    const { node, index, checksum, differsAt } = beat;
+    const differs =
+      differsAt !== undefined || (expected !== null && checksum !== undefined && index > 0 && expected !== checksum);
+    const known = this.differing.get(node);
+    if (!differs || (known !== undefined && (differsAt ?? 0) <= known)) return;
+    this.differing.set(node, differsAt ?? 0);
+    this.tracker.forget(node);
+    out.push({
+      do: 'trace',
+      level: 'error',
+      what: 'a member holds another log',
+      facts: { peer: node, index, seq: differsAt ?? null },
+    });
+  }
+
+  /** May its acks be counted? */
+  agrees(node: string): boolean {
+    return !this.differing.has(node);
   }
 
   tick(now: number, out: MasterEffect[]): void {
@@ -62,6 +89,7 @@ export class MemberBook {
       lastSeenMs: this.detector.silentMs(now, id),
       acked: this.tracker.appliedOf(id),
       httpUrl: this.httpUrls.get(id) ?? null,
+      differsAt: this.differing.get(id) ?? null,
     };
   }
 

@@ -17,7 +17,10 @@ export type SecondaryEvent =
   | { readonly type: 'control'; readonly message: WireMessage; readonly replyTo: string | null; readonly fail: boolean }
   /** From the entries queue. `fail`: an injected error between the append and the ack. */
   | { readonly type: 'delivery'; readonly message: WireMessage; readonly tag: number; readonly fail: boolean }
-  | { readonly type: 'stored'; readonly generation: number; readonly random: number }
+  /** `checksum`: the running one of the store at the end of the group. */
+  | { readonly type: 'stored'; readonly generation: number; readonly checksum: number; readonly random: number }
+  /** The store's running checksum at an index that was asked for. */
+  | { readonly type: 'checksum'; readonly index: number; readonly checksum: number }
   | {
       readonly type: 'storeFailed';
       readonly generation: number;
@@ -59,6 +62,8 @@ export type SecondaryEffect =
       readonly lastIndex: number;
       readonly limit: number;
     }
+  /** Ask the store for its running checksum at an index. */
+  | { readonly do: 'lookUpChecksum'; readonly index: number }
   | { readonly do: 'consume' }
   | { readonly do: 'stopConsuming' }
   /** What readers see has moved. */

@@ -12,12 +12,14 @@
  * A delivery is settled as soon as its records are durable, or buffered, or known. To hold those that cannot be
  * placed could fill the prefetch window and stop everything.
  */
+import { ChecksumTrail } from '../../../shared/protocol/checksum-trail';
 import { GroupCommit } from '../../../shared/protocol/group-commit';
 import { BATCH_RECORDS_MAX } from '../../../shared/protocol/limits';
 import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
 import { type EpochId, isSameEpoch, type MessageOf, type WireMessage } from '../../../shared/protocol/wire';
+import { DivergenceSearch } from './divergence-search';
 import type { SecondaryEffect, SecondaryEvent, Tag } from './events';
 import { GapRepair } from './gap-repair';
 import { ReorderBuffer } from './reorder-buffer';
@@ -36,6 +38,8 @@ export interface PromisedEpoch extends EpochId {
 export interface SecondaryStart {
   readonly outline: LogOutline;
   readonly promised: PromisedEpoch;
+  /** Running checksum of the log's end. */
+  readonly checksum: number;
 }
 
 export interface Counters {
@@ -80,6 +84,9 @@ export class SecondaryMachine {
   readonly counters: Counters = { duplicates: 0, gaps: 0, fetches: 0, staleEpoch: 0, unknownEpoch: 0, misfits: 0 };
   /** Where this node's HTTP edge is, as the master is told; '' until it listens. */
   httpUrl = '';
+  private readonly trail: ChecksumTrail;
+  /** Looks for the first record that is not the master's; null: the logs agree, as far as known. */
+  private search: DivergenceSearch | null = null;
   private readonly gap: GapRepair;
   private readonly self: Voter;
   private promised: PromisedEpoch;
@@ -99,14 +106,17 @@ export class SecondaryMachine {
   /** Seq that has to be applied before this node calls itself ready; null until the first announcement after connecting. */
   private readyAt: number | null = null;
   private isReady = false;
+  private searchIsOver = false;
+  private nextSearchAt = 0;
   private nextBeatAt = 0;
   private nextFenceAt = 0;
   private now = 0;
 
   constructor(
     private readonly settings: SecondarySettings,
-    { outline, promised }: SecondaryStart,
+    { outline, promised, checksum }: SecondaryStart,
   ) {
+    this.trail = new ChecksumTrail({ index: outline.lastIndex, checksum });
     this.self = { node: settings.node, store: settings.store };
     this.outline = outline;
     this.groups = new GroupCommit(outline.lastIndex);
@@ -145,15 +155,22 @@ export class SecondaryMachine {
     return this.master?.httpUrl ?? null;
   }
 
-  get status(): 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' {
+  get status(): 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs' {
+    if (this.search !== null) return 'differs';
     if (this.lockedOut) return 'passive';
     if (!this.connected) return 'disconnected';
     if (this.master === null || !this.synced) return 'joining';
     return this.isReady ? 'ok' : 'catching-up';
   }
 
+  /** Seq of the first entry that is not the master's; 0 while it is looked for, null when the logs agree. */
+  get differsAt(): number | null {
+    if (this.search === null) return null;
+    return this.search.found === null ? 0 : this.outline.seqAt(this.search.found);
+  }
+
   get ready(): boolean {
-    return this.isReady && this.connected;
+    return this.isReady && this.connected && this.search === null;
   }
 
   get isConnected(): boolean {
@@ -187,13 +204,17 @@ export class SecondaryMachine {
       case 'delivery':
         return this.delivery(event, out);
       case 'stored':
-        return this.stored(event.generation, event.random, out);
+        return this.stored(event, out);
+      case 'checksum':
+        this.search?.recordOurs(event.index, event.checksum);
+        return this.continueSearch(out);
       case 'storeFailed':
         return this.storeFailed(event, out);
       case 'promiseSaved':
         return this.promiseSaved(event, out);
       case 'tick':
         this.inHand = event.inHand;
+        if (this.search !== null && this.connected && this.now >= this.nextSearchAt) this.continueSearch(out);
         return this.beat(out);
       case 'pause':
         return this.pause(event.paused, out);
@@ -209,7 +230,7 @@ export class SecondaryMachine {
 
   /** Up to where this node holds the log of the epoch it follows; 0 while that is not checked. */
   private get heldIndex(): number {
-    return this.synced && this.promiseIsDurable ? this.groups.durableIndex : 0;
+    return this.synced && this.promiseIsDurable && this.search === null ? this.groups.durableIndex : 0;
   }
 
   private down(): void {
@@ -238,6 +259,7 @@ export class SecondaryMachine {
       case 'announce':
         return this.announced(message, out);
       case 'entries':
+        if (this.search !== null) return this.searched(message, out);
         return this.paused ? undefined : this.entries(message, { tag: null, fail }, out);
       case 'diverged':
         return this.diverged(message, out);
@@ -315,9 +337,55 @@ export class SecondaryMachine {
     this.master = { at: this.now, head, headIndex, httpUrl, node };
     this.readyAt ??= head;
     this.commitIndex = Math.max(this.commitIndex, this.synced ? Math.min(message.commit, this.outline.lastIndex) : 0);
+    this.compare(message, out);
     this.becomeReady(out);
     this.consume(out);
     out.push({ do: 'visible' });
+  }
+
+  /** Compares the logs where both are known: what differs at one index is not the same log, and nothing more is built on it. */
+  private compare({ headIndex, checksum }: MessageOf<'announce'>, out: SecondaryEffect[]): void {
+    const ours = this.trail.at(headIndex);
+    if (
+      !this.synced ||
+      headIndex > this.groups.durableIndex ||
+      ours === null ||
+      checksum === undefined ||
+      ours === checksum ||
+      this.search !== null
+    )
+      return;
+    this.search = new DivergenceSearch(headIndex);
+    this.consuming = false;
+    out.push({ do: 'stopConsuming' }, trace('error', "this log is not the master's: stops applying", { headIndex }));
+    this.continueSearch(out);
+  }
+
+  private searched({ prevIndex, prevChecksum }: MessageOf<'entries'>, out: SecondaryEffect[]): void {
+    if (prevChecksum === undefined) return;
+    this.search?.recordTheirs(prevIndex, prevChecksum);
+    this.continueSearch(out);
+  }
+
+  /** Asks for what the search wants next; a lost answer is asked for again at the next tick that is due. */
+  private continueSearch(out: SecondaryEffect[]): void {
+    if (this.search === null) return;
+    const { asking: index, found } = this.search;
+    if (found !== null && !this.searchIsOver) {
+      this.searchIsOver = true;
+      const facts = { seq: this.outline.seqAt(found), index: found, epoch: this.promised.epoch };
+      out.push(trace('error', "the first entry that differs from the master's", facts));
+    }
+    if (index === null) return;
+    this.nextSearchAt = this.now + this.settings.heartbeatIntervalMs;
+    if (this.search.wantsOurs) out.push({ do: 'lookUpChecksum', index });
+    const range = {
+      from: index + 1,
+      lastEpoch: this.outline.epochAt(index) ?? 0,
+      limit: 1,
+      withChecksum: true,
+    } as const;
+    this.send({ type: 'fetch', ...this.epochId, node: this.self.node, ...range }, out);
   }
 
   /** Whoever still speaks for an epoch that is over is told which one is followed here, at most once an interval. */
@@ -332,10 +400,11 @@ export class SecondaryMachine {
     { message, tag, fail }: Extract<SecondaryEvent, { type: 'delivery' }>,
     out: SecondaryEffect[],
   ): void {
-    if (message.type === 'entries') return this.entries(message, { tag, fail }, out);
+    if (message.type === 'entries' && this.search === null) return this.entries(message, { tag, fail }, out);
+    out.push({ do: 'settle', tag });
+    if (message.type === 'entries') return;
     this.counters.misfits += 1;
     out.push(trace('warn', 'a message that does not belong into the entries queue', { type: message.type }));
-    out.push({ do: 'settle', tag });
   }
 
   private entries(batch: MessageOf<'entries'>, source: Omit<Unsettled, 'index'>, out: SecondaryEffect[]): void {
@@ -414,9 +483,13 @@ export class SecondaryMachine {
     if (this.groups.isIdle) this.ack(out);
   }
 
-  private stored(generation: number, random: number, out: SecondaryEffect[]): void {
+  private stored(
+    { generation, checksum, random }: Extract<SecondaryEvent, { type: 'stored' }>,
+    out: SecondaryEffect[],
+  ): void {
     const records = this.groups.stored(generation);
     if (records.length === 0) return;
+    this.trail.record(this.groups.durableIndex, checksum);
     out.push({ do: 'visible' });
     const failed = this.settleStored(random, out);
     if (!failed) this.ack(out);
@@ -462,7 +535,13 @@ export class SecondaryMachine {
 
   /** The logs part: cuts what the new master's log does not have, and asks again from there (KIP-595). */
   private diverged({ endEpoch, endIndex, ...sender }: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
-    if (this.synced || !this.promiseIsDurable || !isSameEpoch(sender, this.promised) || !this.groups.isIdle) return;
+    if (!this.promiseIsDurable || !isSameEpoch(sender, this.promised)) return;
+    if (this.search !== null) {
+      const { asking } = this.search;
+      if (asking !== null) this.search.recordTheirs(asking, null);
+      return this.continueSearch(out);
+    }
+    if (this.synced || !this.groups.isIdle) return;
     const cut = this.outline.cutFor({ endEpoch, endIndex });
     if (cut >= this.outline.lastIndex) return;
     if (cut < this.commitIndex) {
@@ -472,6 +551,7 @@ export class SecondaryMachine {
     out.push(trace('warn', 'cuts entries that were never committed', facts));
     this.outline.truncateAfter(cut);
     this.groups.dropAfter(cut);
+    this.trail.truncateAfter(cut);
     out.push({ do: 'truncate', index: cut }, { do: 'visible' });
     this.gap.recordProgress(this.now, true);
   }
@@ -497,7 +577,13 @@ export class SecondaryMachine {
   }
 
   private lookForHoles(random: number | null, out: SecondaryEffect[]): void {
-    const known = this.connected && this.master !== null && this.promiseIsDurable && !this.paused && !this.lockedOut;
+    const known =
+      this.search === null &&
+      this.connected &&
+      this.master !== null &&
+      this.promiseIsDurable &&
+      !this.paused &&
+      !this.lockedOut;
     const behind = this.master !== null && this.master.headIndex > this.outline.lastIndex && this.inHand === 0;
     const hole = known && (!this.synced || !this.buffer.isEmpty || behind);
     const opened = this.gap.observe(this.now, { hole, urgent: !this.synced });
@@ -512,7 +598,15 @@ export class SecondaryMachine {
   }
 
   private consume(out: SecondaryEffect[]): void {
-    if (this.consuming || this.paused || !this.connected || !this.synced || this.master === null) return;
+    if (
+      this.search !== null ||
+      this.consuming ||
+      this.paused ||
+      !this.connected ||
+      !this.synced ||
+      this.master === null
+    )
+      return;
     this.consuming = true;
     out.push({ do: 'consume' });
   }
@@ -537,7 +631,11 @@ export class SecondaryMachine {
 
   private heartbeat(): WireMessage {
     const { applied, heldIndex: index, httpUrl } = this;
-    return { type: 'heartbeat', ...this.epochId, ...this.self, index, applied, buffered: this.buffer.size, httpUrl };
+    const checksum = this.trail.at(index);
+    const buffered = this.buffer.size;
+    const beat = { type: 'heartbeat', ...this.epochId, ...this.self, index, applied, buffered, httpUrl } as const;
+    if (this.differsAt !== null) return { ...beat, differsAt: this.differsAt };
+    return checksum === null ? beat : { ...beat, checksum };
   }
 
   private ack(out: SecondaryEffect[]): void {
