@@ -23,11 +23,12 @@ export interface Batch {
   readonly mandatory: boolean;
 }
 
-/** What puts right the queues that did not take a batch. Both reject only with an end of the session. */
+/** What puts right the queues that did not take a batch. Its promises reject only with an end of the session. */
 export interface Repairs {
   /** Declares and binds the queues again. */
   bindAgain(): Promise<void>;
   noteConfirmed(): void;
+  noteWaiting(oldest: Batch | null, how: { readonly answered: boolean }): void;
   noteRefused(batch: Batch): Promise<void>;
 }
 
@@ -75,6 +76,7 @@ export class EntriesPublisher {
     );
     this.pending.set(messageId, pending);
     this.pendingBytes += pending.bytes;
+    this.repairs.noteWaiting(pending.batch, { answered: false });
   }
 
   private noteReturned(messageId: string): void {
@@ -87,6 +89,8 @@ export class EntriesPublisher {
     if (pending === undefined) return;
     this.pending.delete(messageId);
     this.pendingBytes -= pending.bytes;
+    const [oldest] = this.pending.values();
+    this.repairs.noteWaiting(oldest?.batch ?? null, { answered: true });
     if (error?.code === 'nacked') void this.refuseAfter(this.repairs.noteRefused(pending.batch), pending, error);
     else if (error !== null) pending.reject(error);
     else if (pending.returned) void this.refuseAfter(this.repairs.bindAgain(), pending, returnedError());

@@ -186,6 +186,7 @@ export class MasterBroker {
     const publisher = new EntriesPublisher(entries, exchange, {
       bindAgain: () => this.repair(session),
       noteConfirmed: () => renewal.noteConfirmed(),
+      noteWaiting: (oldest, how) => renewal.noteWaiting(oldest, how),
       noteRefused: (batch) => renewal.noteRefused(batch),
     });
     await this.outbox.attach(session, 'control');
@@ -225,7 +226,7 @@ export class MasterBroker {
   }
 
   private async renewQueue(session: AmqpSession, queue: string): Promise<void> {
-    this.events.trace('warn', 'a queue refuses every message, it is deleted and made anew', { queue });
+    this.events.trace('warn', 'a queue takes no message, it is deleted and made anew', { queue });
     await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
     await this.declareAll(session);
   }

@@ -133,7 +133,7 @@ export class AmqpChannel {
 
   /** As `publish`, on a channel opened with `confirm`; `settled` is called exactly once, with null for a confirm. */
   publishConfirmed(
-    exchange: string,
+    { exchange, routingKey }: { readonly exchange: string; readonly routingKey: string },
     body: Buffer,
     options: Options.Publish,
     settled: (error: AmqpError | null) => void,
@@ -143,7 +143,7 @@ export class AmqpChannel {
       else settled(this.refusalOf(error));
     };
     return this.attempt('publish', () =>
-      (this.raw() as ConfirmChannel).publish(exchange, '', body, options, confirmed),
+      (this.raw() as ConfirmChannel).publish(exchange, routingKey, body, options, confirmed),
     );
   }
 
