@@ -32,7 +32,7 @@ export class LogFile {
     if (this.fd === null) return;
     const text = `${line}\n`;
     this.attempt(() => {
-      if (this.bytes > 0 && this.bytes + text.length > this.bytesMax) this.begin();
+      if (this.bytes > 0 && this.bytes + Buffer.byteLength(text) > this.bytesMax) this.begin();
       if (this.fd !== null) this.bytes += writeSync(this.fd, text);
     });
   }
