@@ -1,0 +1,14 @@
+/** The process that kill.test.ts kills: appends for ever and prints the durable index after each append. */
+import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
+import { RecordSource } from '../../../../contract/log-records';
+
+async function main(): Promise<never> {
+  const { store } = await openLogStore({ kind: 'disk', dataDir: process.argv[2] ?? '', segmentBytes: 20_000 });
+  const source = new RecordSource();
+  for (;;) {
+    await store.append(source.entries(5, (at) => (at % 2 === 0 ? {} : { id: `id-${source.index}` })));
+    process.stdout.write(`${store.durableIndex}\n`);
+  }
+}
+
+void main();
