@@ -1,6 +1,6 @@
 /** What the HTTP edge asks of the master behind it. `node.ts` answers; the tests of the edge hand in their own. */
 import type { LogReader } from '../../shared/runtime/log-reader';
-import type { AppendOutcome, AppendRequest, MissingNode } from './core/append';
+import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, MissingNode } from './core/append';
 import type { Removal } from './core/events';
 
 export interface SecondaryHealth extends MissingNode {
@@ -44,6 +44,8 @@ export interface MasterPort {
   readonly reader: LogReader;
   /** Never rejects for anything a client did. `signal` aborts when the client has gone: the wait ends, the entry stays; the promise then resolves with any outcome. */
   append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome>;
+  /** As `append`, for several entries: all of them, or none. */
+  appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome>;
   /** Nodes known to hold the entry, null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
   health(): MasterHealth;

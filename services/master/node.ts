@@ -4,19 +4,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { parseGeneratedId } from '../../shared/protocol/entry';
 import { BATCH_BYTES_MAX } from '../../shared/protocol/limits';
-import { entryOf } from '../../shared/protocol/record';
 import { topologyOf } from '../../shared/protocol/topology';
 import { AmqpError } from '../../shared/runtime/amqp-error';
 import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
 import { MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
 import { PromiseKeeper } from '../../shared/runtime/promise-keeper';
 import { StoreReader } from '../../shared/runtime/store-reader';
+import { AppendRequests } from './append-requests';
 import { MasterBroker } from './broker';
 import type { MasterSettings } from './config';
-import type { AppendOutcome, AppendRequest } from './core/append';
-import type { Answer, Await, MasterEffect, MasterEvent, Removal } from './core/events';
+import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest } from './core/append';
+import type { MasterEffect, MasterEvent, Removal } from './core/events';
 import { MasterMachine } from './core/master';
 import type { MasterHealth, MasterPort, MemberHealth } from './http-ports';
 
@@ -31,29 +30,8 @@ export interface MasterNodeOptions {
 /** How often the machine is told that time passes: well below every interval it keeps. */
 const TICK_MS = 20;
 
-/** Node's longest timer, 24 days; a longer timeout is as good as none. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-/** What a request resolves to when its client has gone; nobody reads it. */
-const GONE: AppendOutcome = {
-  outcome: 'unresolved',
-  problem: 'shutting-down',
-  seq: 0,
-  id: '',
-  w: 0,
-  acks: [],
-  stored: 'unknown',
-};
-
 const WITHOUT_QUORUM =
   'QUORUM_APPEND=false: an acknowledged entry can be lost with a minority, and two masters can reign';
-
-interface Waiting {
-  readonly resolve: (outcome: AppendOutcome) => void;
-  readonly repeated: boolean;
-  /** Ends the timer and the listener. */
-  readonly release: () => void;
-}
 
 type Serve = Extract<MasterEffect, { do: 'serve' }>;
 
@@ -63,11 +41,10 @@ export class MasterNode implements MasterPort {
   private readonly driver: MachineDriver<MasterEvent, MasterEffect>;
   private readonly broker: MasterBroker;
   private readonly promises: PromiseKeeper;
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly requests: AppendRequests;
   private readonly removals = new Map<number, (outcome: Removal) => void>();
   /** Members whose fetch is being answered: one at a time each, so that repair never crowds out appends. */
   private readonly serving = new Set<string>();
-  private requests = 0;
   private ticker: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: MasterNodeOptions) {
@@ -87,6 +64,8 @@ export class MasterNode implements MasterPort {
       const { head, commit, epoch } = this.machine;
       return { head, commit, epoch: epoch.epoch };
     });
+    const { machine, reader } = this;
+    this.requests = new AppendRequests({ machine, store, reader, dispatch: (event) => this.dispatch(event) });
     this.broker = this.createBroker();
     this.promises = new PromiseKeeper({
       ...options,
@@ -113,24 +92,17 @@ export class MasterNode implements MasterPort {
     await this.options.store.close();
   }
 
-  async append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
-    const unsatisfiable = this.machine.unsatisfiable(request.writeConcern);
-    if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
-    const known = request.id === null ? null : this.repeat(request, request.id, signal);
-    // To await anything for a new id would end the turn, and the same id could come in between.
-    if (known !== null) return (await known) ?? this.append(request, signal);
-    const { message, id, writeConcern, timeoutMs } = request;
-    const ts = new Date().toISOString();
-    const number = this.nextRequest();
-    return this.submit(
-      { type: 'append', request: number, message, id, ts, writeConcern },
-      { timeoutMs, signal, repeated: false },
-    );
+  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
+    return this.requests.append(request, signal);
+  }
+
+  appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome> {
+    return this.requests.appendAll(request, signal);
   }
 
   /** Removes a member; resolves when the list without it is committed. */
   removeMember(node: string): Promise<Removal> {
-    const request = this.nextRequest();
+    const request = this.requests.next();
     return new Promise((resolve) => {
       this.removals.set(request, resolve);
       this.dispatch({ type: 'remove', request, node });
@@ -187,97 +159,6 @@ export class MasterNode implements MasterPort {
     return refusal === null ? { ready: true } : { ready: false, reason: refusal.detail };
   }
 
-  /**
-   * The same append again: null when the id is new, a promise of null when its entry was cut meanwhile. Whether it is known is decided in this turn of the event loop; comparing the
-   * messages may take longer, but a known id takes no seq.
-   */
-  private repeat(request: AppendRequest, id: string, signal: AbortSignal): Promise<AppendOutcome | null> | null {
-    const pending = this.machine.pendingRecord(id);
-    if (pending !== null) return this.repeatOf(request, { id, bytes: pending.bytes }, signal);
-    const seq = this.options.store.seqOfId(id);
-    if (seq !== null) return this.repeatStored(request, { id, seq }, signal);
-    // Of a former reign: its entry may have been cut with that reign, and this is the retry that brings it back.
-    const isToCome = parseGeneratedId(id)?.reign === this.machine.epoch.reign;
-    return isToCome ? Promise.resolve({ outcome: 'id-reserved' }) : null;
-  }
-
-  private async repeatStored(request: AppendRequest, { id, seq }: { id: string; seq: number }, signal: AbortSignal) {
-    const index = this.machine.outline.indexOf(seq);
-    const [record] =
-      index === null ? [] : await this.options.store.read(index, { to: index, maxBytes: 1, maxRecords: 1 });
-    if (record === undefined) return null;
-    return this.repeatOf(request, { id, bytes: record.bytes }, signal);
-  }
-
-  private async repeatOf(
-    request: AppendRequest,
-    first: { id: string; bytes: Uint8Array },
-    signal: AbortSignal,
-  ): Promise<AppendOutcome> {
-    const { id, seq, message } = entryOf(first.bytes);
-    if (id !== first.id) return { outcome: 'id-reserved' };
-    if (message !== request.message) return { outcome: 'id-conflict', seq };
-    const { writeConcern, timeoutMs } = request;
-    const number = this.nextRequest();
-    return this.submit(
-      { type: 'await', request: number, seq, id, writeConcern },
-      { timeoutMs, signal, repeated: true },
-    );
-  }
-
-  private submit(
-    event: Extract<MasterEvent, { type: 'append' }> | Await,
-    { timeoutMs, signal, repeated }: { timeoutMs: number | null; signal: AbortSignal; repeated: boolean },
-  ): Promise<AppendOutcome> {
-    const { request } = event;
-    return new Promise((resolve) => {
-      const giveUp = (why: 'timeout' | 'gone') => this.dispatch({ type: 'giveUp', request, why });
-      const gone = () => {
-        giveUp('gone');
-        this.finish(request, GONE);
-      };
-      const timer =
-        timeoutMs === null || timeoutMs > TIMER_MS_MAX ? undefined : setTimeout(() => giveUp('timeout'), timeoutMs);
-      signal.addEventListener('abort', gone, { once: true });
-      const release = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', gone);
-      };
-      this.waiting.set(request, { resolve, repeated, release });
-      this.dispatch(event);
-      if (signal.aborted) gone();
-    });
-  }
-
-  private answer(request: number, answer: Answer): void {
-    if (answer.outcome !== 'acknowledged') {
-      this.finish(request, answer);
-      return;
-    }
-    const { seq, w, acks } = answer;
-    const repeated = this.waiting.get(request)?.repeated ?? false;
-    this.reader
-      .read({ from: seq, to: seq, maxBytes: 1 })
-      .then(([entry]) => {
-        if (entry === undefined) throw new Error(`entry ${seq} was acknowledged and cannot be read`);
-        this.finish(request, { outcome: 'acknowledged', repeated, seq, entry, w, acks });
-      })
-      .catch(this.options.fail);
-  }
-
-  private finish(request: number, outcome: AppendOutcome): void {
-    const waiting = this.waiting.get(request);
-    if (waiting === undefined) return;
-    this.waiting.delete(request);
-    waiting.release();
-    waiting.resolve(outcome);
-  }
-
-  private nextRequest(): number {
-    this.requests += 1;
-    return this.requests;
-  }
-
   private tick(): void {
     this.dispatch({ type: 'tick', reign: freshReign(), random: Math.random() });
   }
@@ -321,7 +202,7 @@ export class MasterNode implements MasterPort {
         this.serve(effect).catch(fail);
         return undefined;
       case 'answer':
-        return this.answer(effect.request, effect.answer);
+        return this.requests.answer(effect.request, effect.answer);
       case 'ensureMember':
         this.ensureMember(effect.node).catch(fail);
         return undefined;

@@ -23,6 +23,8 @@ export class GroupCommit {
   pendingBytes = 0;
   private generation = 0;
   private collecting: LogRecord[] = [];
+  /** Units of more than one record among the collected ones, ascending. */
+  private units: { readonly first: number; readonly last: number }[] = [];
   private storing: readonly LogRecord[] | null = null;
 
   constructor(durableIndex: number) {
@@ -34,10 +36,18 @@ export class GroupCommit {
     this.pendingBytes += record.bytes.length;
   }
 
+  /** Records that become durable together or not at all: no group ends between them, whatever its size. */
+  addUnit(records: readonly LogRecord[]): void {
+    const [first, last] = [records[0], records.at(-1)];
+    if (first === undefined || last === undefined) return;
+    if (last.index > first.index) this.units.push({ first: first.index, last: last.index });
+    for (const record of records) this.add(record);
+  }
+
   /** The next group for the store; null while one is under way or nothing waits. */
   take(): Group | null {
     if (this.storing !== null || this.collecting.length === 0) return null;
-    const size = groupSize(this.collecting);
+    const size = this.withWholeUnit(groupSize(this.collecting));
     this.storing = size === this.collecting.length ? this.collecting : this.collecting.slice(0, size);
     this.collecting = size === this.collecting.length ? [] : this.collecting.slice(size);
     return { generation: this.generation, records: this.storing };
@@ -58,6 +68,7 @@ export class GroupCommit {
     this.generation += 1;
     this.storing = null;
     this.collecting = [];
+    this.units = [];
     this.pendingBytes = 0;
     this.durableIndex = Math.min(this.durableIndex, index);
   }
@@ -70,6 +81,16 @@ export class GroupCommit {
   /** Is a completion of this generation still awaited? */
   isCurrent(generation: number): boolean {
     return generation === this.generation;
+  }
+
+  /** `size`, or as much more as the unit needs that would be cut there. */
+  private withWholeUnit(size: number): number {
+    const start = this.collecting[0]?.index ?? 0;
+    const end = start + size - 1;
+    const cut = this.units.find(({ first, last }) => first <= end && last > end);
+    const whole = cut?.last ?? end;
+    this.units = this.units.filter(({ last }) => last > whole);
+    return whole - start + 1;
   }
 
   toString(): string {

@@ -1,5 +1,5 @@
 /** A master that answers appends as a test says. */
-import type { AppendOutcome, AppendRequest } from '../../services/master/core/append';
+import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest } from '../../services/master/core/append';
 import type { Removal } from '../../services/master/core/events';
 import type { MasterHealth, MasterPort, MemberHealth } from '../../services/master/http-ports';
 import { FakeLogReader } from './fake-log-reader';
@@ -26,6 +26,13 @@ export class FakeMaster implements MasterPort {
     const entry = { ...this.reader.entry(seq), id: id ?? `id-${seq}`, message };
     const bytes = Buffer.from(JSON.stringify(entry));
     return { outcome: 'acknowledged', repeated, seq, entry: bytes, w: 1, acks: ['master'] };
+  }
+
+  async appendAll({ entries }: BulkRequest): Promise<BulkOutcome> {
+    const first = this.reader.head + 1;
+    const last = this.reader.head + entries.length;
+    this.reader.moveHead(last);
+    return { outcome: 'acknowledged', repeated: false, first, last, count: entries.length, w: 1, acks: ['master'] };
   }
 
   replication(seq: number) {

@@ -140,7 +140,13 @@ export class SimCluster {
   append(message: string, writeConcern: WriteConcern, id: string | null = null, to = MASTER): number {
     this.requests += 1;
     const request = this.requests;
-    this.tellMaster(to, { type: 'append', request, message, id, ts: new Date(this.now).toISOString(), writeConcern });
+    this.tellMaster(to, {
+      type: 'append',
+      request,
+      entries: [{ message, id }],
+      ts: new Date(this.now).toISOString(),
+      writeConcern,
+    });
     return request;
   }
 

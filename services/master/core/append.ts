@@ -57,3 +57,38 @@ export type AppendOutcome =
       readonly acks: readonly string[];
       readonly stored: true | 'unknown';
     };
+
+/** Several entries at once: all of them, or none. */
+export interface BulkRequest extends Omit<AppendRequest, 'message' | 'id'> {
+  /** At least one; no id twice. */
+  readonly entries: readonly { readonly message: string; readonly id: string | null }[];
+}
+
+export type BulkOutcome =
+  | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' }>
+  | {
+      readonly outcome: 'acknowledged';
+      /** All ids with these messages were appended before. */
+      readonly repeated: boolean;
+      /** Seqs of the first and the last entry. */
+      readonly first: number;
+      readonly last: number;
+      readonly count: number;
+      readonly w: number;
+      /** Nodes known to hold all of them. */
+      readonly acks: readonly string[];
+    }
+  /** Some ids are known and some are not: lines, from 1, of the known ones. */
+  | { readonly outcome: 'ids-known'; readonly lines: readonly number[] }
+  /** Ids that are known with another message: their lines, from 1. */
+  | { readonly outcome: 'ids-conflict'; readonly lines: readonly number[] }
+  | {
+      readonly outcome: 'unresolved';
+      readonly problem: 'write-concern-timeout' | 'shutting-down' | 'deposed';
+      readonly first: number;
+      readonly last: number;
+      readonly count: number;
+      readonly w: number;
+      readonly acks: readonly string[];
+      readonly stored: true | 'unknown';
+    };

@@ -6,12 +6,18 @@ import type { WriteConcern } from '../../../shared/protocol/write-concern';
 import type { AppendOutcome } from './append';
 import type { Publish } from './publish-window';
 
+export interface NewEntry {
+  readonly message: string;
+  /** null: the master makes one. */
+  readonly id: string | null;
+}
+
 export interface Append {
   readonly type: 'append';
   /** Number of the request, unique in this process. */
   readonly request: number;
-  readonly message: string;
-  readonly id: string | null;
+  /** At least one; all of them are appended, or none. */
+  readonly entries: readonly NewEntry[];
   /** The master's time, ISO 8601 in UTC. */
   readonly ts: string;
   readonly writeConcern: WriteConcern;
@@ -61,7 +67,13 @@ export type MasterEvent =
 /** A client's answer without the entry's bytes, which the driver adds. */
 export type Answer =
   | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' | 'unresolved' }>
-  | { readonly outcome: 'acknowledged'; readonly seq: number; readonly w: number; readonly acks: readonly string[] };
+  | {
+      readonly outcome: 'acknowledged';
+      /** Of the last entry. */
+      readonly seq: number;
+      readonly w: number;
+      readonly acks: readonly string[];
+    };
 
 /** How an operator's removal of a member ends. */
 export type Removal =

@@ -23,7 +23,7 @@ import { majorityIndex, sameVoter } from '../../../shared/protocol/voters';
 import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
 import { majority, nodeCount, requiredAcks } from '../../../shared/protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
-import type { Append, Await, MasterEffect, Remove } from './events';
+import type { Append, Await, MasterEffect, NewEntry, Remove } from './events';
 import { nextList } from './list-change';
 import type { PublishWindow } from './publish-window';
 import { refused } from './refusals';
@@ -89,16 +89,15 @@ export class Reign {
     this.flush(out);
   }
 
-  /** Gives the entry its seq. The caller has checked that it may. Returns the bytes it takes. */
-  append({ request, message, id, ts, writeConcern }: Append, out: MasterEffect[]): void {
-    const seq = this.parts.outline.lastSeq + 1;
-    const entryId = id ?? generatedId(this.id.reign, seq);
-    const entry = { seq, epoch: this.id.epoch, id: entryId, ts, message };
-    const record = entryRecord(this.parts.outline.lastIndex + 1, entry);
-    this.take(record);
-    if (id !== null) this.pending.set(id, record);
+  /** Gives the entries their seqs. The caller has checked that it may. Their client waits for the last one. */
+  append({ request, entries, ts, writeConcern }: Append, out: MasterEffect[]): void {
+    const records = entries.map((entry) => this.record(entry, ts));
+    this.parts.groups.addUnit(records);
+    const last = records.at(-1);
+    if (last === undefined) throw new Error(`request ${request} appends nothing`);
+    const { index, seq } = last;
     const needed = requiredAcks(writeConcern, this.nodes);
-    this.waiters.add({ request, index: record.index, seq, id: entryId, writeConcern, needed });
+    this.waiters.add({ request, index, seq, id: last.id ?? '', writeConcern, needed });
     this.flush(out);
   }
 
@@ -254,16 +253,22 @@ export class Reign {
     }
   }
 
+  private record({ message, id }: NewEntry, ts: string): LogRecord {
+    const { outline } = this.parts;
+    const seq = outline.lastSeq + 1;
+    const entry = { seq, epoch: this.id.epoch, id: id ?? generatedId(this.id.reign, seq), ts, message };
+    const record = entryRecord(outline.lastIndex + 1, entry);
+    outline.append(record);
+    if (id !== null) this.pending.set(id, record);
+    return record;
+  }
+
   private write(control: Control): number {
     const { lastIndex, lastSeq } = this.parts.outline;
     const record = controlRecord({ index: lastIndex + 1, epoch: this.id.epoch, seq: lastSeq }, control);
-    this.take(record);
-    return record.index;
-  }
-
-  private take(record: LogRecord): void {
     this.parts.outline.append(record);
     this.parts.groups.add(record);
+    return record.index;
   }
 
   private release(out: MasterEffect[]): void {
