@@ -49,7 +49,8 @@ const DELETE_RETRIES = { maxRetries: 5, retryDelay: 100 };
 export class NodeProcess implements SupervisedBroker {
   private server: ChildProcess | undefined;
   private epmd: ChildProcess | undefined;
-  private expectedEnd = false;
+  /** The server that was told to end; its exit may be heard only after the next one has been started. */
+  private ending: ChildProcess | undefined;
 
   constructor(
     private readonly spec: NodeProcessSpec,
@@ -60,10 +61,9 @@ export class NodeProcess implements SupervisedBroker {
     for (const folder of this.spec.folders) mkdirSync(folder, { recursive: true });
     this.epmd ??= await this.startEpmd();
     const server = this.spawnLogged(this.spec.script, this.spec.args, this.spec.console);
-    this.expectedEnd = false;
     server.once('exit', (code, signal) => {
-      this.server = undefined;
-      if (!this.expectedEnd) this.events.died(signal ?? `exit code ${code}`);
+      if (this.server === server) this.server = undefined;
+      if (this.ending !== server) this.events.died(signal ?? `exit code ${code}`);
     });
     await within(once(server, 'spawn'), KILLED_MS, `starting ${this.spec.script}`);
     this.server = server;
@@ -73,7 +73,7 @@ export class NodeProcess implements SupervisedBroker {
   async halt(): Promise<void> {
     const { server } = this;
     if (server?.pid === undefined) return;
-    this.expectedEnd = true;
+    this.ending = server;
     const helpers = descendants(server.pid);
     await this.silenceStatistics();
     server.kill('SIGTERM');
@@ -85,7 +85,7 @@ export class NodeProcess implements SupervisedBroker {
   async kill(): Promise<void> {
     const { server } = this;
     if (server?.pid === undefined) return;
-    this.expectedEnd = true;
+    this.ending = server;
     const helpers = descendants(server.pid);
     server.kill('SIGKILL');
     await this.awaitEnd([server.pid, ...helpers]);
