@@ -17,6 +17,7 @@ async function start(handle: ProcessHandle): Promise<RunningService> {
     dataDir,
     onProgress: (progress) => logger.info(progress, 'checking the log'),
   });
+  if (report.damage !== null) logger.error(report.damage, 'the log was damaged: a new store begins with its good part');
   logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
 
   const node = new SecondaryNode({ settings, store, logger, fail: (error) => handle.fail(error) });

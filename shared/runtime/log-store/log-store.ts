@@ -76,7 +76,7 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
-export type StorageErrorCode = 'full' | 'failed' | 'locked' | 'damaged' | 'closed';
+export type StorageErrorCode = 'full' | 'failed' | 'locked' | 'damaged' | 'unknown-format' | 'closed';
 
 /** A failed operation of the store. `code` `full`: nothing was written, and it works again when there is room. */
 export class StorageError extends Error {

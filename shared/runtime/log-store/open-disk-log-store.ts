@@ -12,7 +12,7 @@ import { DiskLogStore } from './disk-log-store';
 import type { FileSystem } from './file-system';
 import { IdIndex } from './id-index';
 import { type RecoveryProgress, recoverLog } from './log-recovery';
-import { type LogStore, NO_PROMISE, type Promised } from './log-store';
+import { type LogStore, NO_PROMISE, type Promised, StorageError } from './log-store';
 import { firstIndexOf } from './segment';
 import { SegmentedLog } from './segmented-log';
 import { readSmallFile, replaceSmallFile } from './small-file';
@@ -102,7 +102,8 @@ async function readManifest({ fileSystem, directory }: DiskOptions): Promise<str
   if (value === null) return null;
   const { format, storeId } = value as { readonly format?: unknown; readonly storeId?: unknown };
   if (format !== FORMAT_VERSION || typeof storeId !== 'string') {
-    throw damagedFault(`${join(directory, MANIFEST)}: format ${String(format)} is not known to this version`);
+    const what = `${join(directory, MANIFEST)}: format ${String(format)} is not known to this version`;
+    throw new StorageError(what, { code: 'unknown-format', fatal: true });
   }
   return storeId;
 }

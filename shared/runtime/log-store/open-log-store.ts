@@ -3,9 +3,10 @@
  */
 import { nodeFileSystem } from './file-system';
 import type { RecoveryProgress } from './log-recovery';
-import type { LogStore } from './log-store';
+import { type LogStore, StorageError } from './log-store';
 import { MemoryLogStore } from './memory-log-store';
-import { openDiskLogStore } from './open-disk-log-store';
+import { type OpenedDiskStore, openDiskLogStore } from './open-disk-log-store';
+import { copyGoodPrefix, setAside } from './salvage';
 import { storageFault } from './storage-fault';
 import { takeStoreLock } from './store-lock';
 
@@ -29,7 +30,19 @@ export interface OpenReport {
   readonly tornBytes: number;
   /** Process whose abandoned lock was taken over; null: none. */
   readonly lockTakenFrom: number | null;
+  /** Damage that was found: the store is a new one, with the good prefix of the old. Null: none. */
+  readonly damage: Damage | null;
   readonly elapsedMs: number;
+}
+
+export interface Damage {
+  /** Which record, where, and what is wrong with it. */
+  readonly what: string;
+  /** Last record that was good, and the seq of the last entry up to it. */
+  readonly keptIndex: number;
+  readonly keptSeq: number;
+  /** Folder with the damaged files, as they were found. */
+  readonly setAsideIn: string;
 }
 
 /** Large enough that few files are open and listed, small enough to be copied, removed and repaired one by one. */
@@ -38,12 +51,15 @@ const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** A few seconds of a busy log: whoever publishes, answers or tails finds its records here. */
 const CACHE_BYTES = 8 * 1024 * 1024;
 
-/** Opens the store. Rejects with a `StorageError`: `locked`, `damaged`, `full`, `failed`. */
+/**
+ * Opens the store. One that is damaged is set aside, and a new store begins with its good prefix. Rejects with a `StorageError`: `locked`,
+ * `full`, `failed`.
+ */
 export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
   const start = performance.now();
   const elapsed = () => Math.round(performance.now() - start);
   if (options.kind === 'memory') {
-    const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, elapsedMs: elapsed() };
+    const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, damage: null, elapsedMs: elapsed() };
     return { store: new MemoryLogStore(), report };
   }
   try {
@@ -61,19 +77,40 @@ async function openDisk(
   await nodeFileSystem.makeDirectory(directory);
   const lock = await takeStoreLock(directory);
   try {
-    const { store, segments, tornBytes } = await openDiskLogStore({
-      fileSystem: nodeFileSystem,
-      directory,
-      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
-      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
-      onProgress: options.onProgress ?? (() => undefined),
-      release: () => lock.release(),
-    });
+    const { opened, damage } = await openOrSalvage(options, () => lock.release());
+    const { store, segments, tornBytes } = opened;
     const { takenFrom: lockTakenFrom } = lock;
     const records = store.opened.lastIndex;
-    return { store, report: { records, segments, tornBytes, lockTakenFrom, elapsedMs: elapsed() } };
+    return { store, report: { records, segments, tornBytes, lockTakenFrom, damage, elapsedMs: elapsed() } };
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+async function openOrSalvage(
+  options: LogStoreOptions,
+  release: () => Promise<void>,
+): Promise<{ readonly opened: OpenedDiskStore; readonly damage: Damage | null }> {
+  const open = (whenClosed: () => Promise<void>) =>
+    openDiskLogStore({
+      fileSystem: nodeFileSystem,
+      directory: options.dataDir,
+      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+      onProgress: options.onProgress ?? (() => undefined),
+      release: whenClosed,
+    });
+  try {
+    return { opened: await open(release), damage: null };
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== 'damaged') throw error;
+    const folder = await setAside(options.dataDir, Date.now());
+    const { store } = await open(async () => undefined);
+    const keptIndex = await copyGoodPrefix(nodeFileSystem, folder, store);
+    await store.close();
+    const opened = await open(release);
+    const damage = { what: error.message, keptIndex, keptSeq: opened.store.opened.lastSeq, setAsideIn: folder };
+    return { opened, damage };
   }
 }

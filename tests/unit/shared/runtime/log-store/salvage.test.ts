@@ -1,0 +1,121 @@
+/** A damaged store on a real disk: what is good of it begins a new store, what is not comes from elsewhere. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { controlRecord, entryRecord, type LogRecord } from '../../../../../shared/protocol/record';
+import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
+
+const PROMISED = { epoch: 3, reign: '00112233445566aa', votedFor: 'master/one' };
+const GROUPS = 10;
+const GROUP_RECORDS = 10;
+
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'rlog-salvage-'));
+});
+afterEach(() => rm(dataDir, { recursive: true }));
+
+function record(index: number): LogRecord {
+  if (index === 1) {
+    const control = { control: 'epoch', reign: PROMISED.reign, node: 'master', store: 'one' } as const;
+    return controlRecord({ index, epoch: 3, seq: 0 }, control);
+  }
+  const seq = index - 1;
+  return entryRecord(index, { seq, epoch: 3, id: `id-${seq}`, ts: '2026-01-01T00:00:00.000Z', message: `m${seq}` });
+}
+
+function open(segmentBytes?: number) {
+  return openLogStore({ kind: 'disk', dataDir, ...(segmentBytes === undefined ? {} : { segmentBytes }) });
+}
+
+/** A closed store of 100 records; its id. */
+async function make(segmentBytes?: number): Promise<string> {
+  const { store } = await open(segmentBytes);
+  await store.savePromise(PROMISED);
+  for (let group = 0; group < GROUPS; group += 1) {
+    await store.append(Array.from({ length: GROUP_RECORDS }, (_, at) => record(group * GROUP_RECORDS + at + 1)));
+  }
+  await store.close();
+  return store.storeId;
+}
+
+/** Flips a bit of the first place in the log's files that holds the text. */
+async function flip(text: string): Promise<void> {
+  for (const name of (await readdir(dataDir)).filter((each) => each.endsWith('.log'))) {
+    const bytes = await readFile(join(dataDir, name));
+    const at = bytes.indexOf(text);
+    if (at < 0) continue;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    return writeFile(join(dataDir, name), bytes);
+  }
+  throw new Error(`${text} is nowhere in the log`);
+}
+
+test.each([
+  ['the first entry', 1, undefined],
+  ['a middle entry', 42, undefined],
+  ['a middle entry of many segments', 42, 1_000],
+  ['the last entry', 99, undefined],
+])('%s damaged: the good prefix begins a new store', async (_, seq, segmentBytes) => {
+  const former = await make(segmentBytes);
+  await flip(`"message":"m${seq}"`);
+
+  const { store, report } = await open(segmentBytes);
+  expect(report.damage).toMatchObject({ keptIndex: seq, keptSeq: seq - 1 });
+  expect(report.damage?.what).toContain(`record ${seq + 1}`);
+  expect(store.storeId).not.toBe(former);
+  expect(store.promised).toEqual(PROMISED);
+  expect(store.opened.lastIndex).toBe(seq);
+  const kept = await store.read(1, { to: seq, maxBytes: 1_000_000, maxRecords: 1_000 });
+  expect(kept.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(
+    Array.from({ length: kept.length }, (_each, at) => Buffer.from(record(at + 1).bytes).toString()),
+  );
+  expect(store.seqOfId(`id-${seq}`)).toBeNull();
+  if (seq > 1) expect(store.seqOfId(`id-${seq - 1}`)).toBe(seq - 1);
+
+  await store.append([record(seq + 1)]);
+  await store.close();
+  const again = await open(segmentBytes);
+  expect(again.report.damage).toBeNull();
+  expect(again.store.storeId).toBe(store.storeId);
+  expect(again.store.durableIndex).toBe(seq + 1);
+  await again.store.close();
+});
+
+test('the damaged files stay as they were found, of the last two times', async () => {
+  for (let time = 0; time < 3; time += 1) {
+    await make();
+    await flip('"message":"m42"');
+    const { store, report } = await open();
+    expect(await readdir(report.damage?.setAsideIn ?? '')).toContain('0000000000000001.log');
+    await store.truncateAfter(0);
+    await store.close();
+  }
+  expect((await readdir(dataDir)).filter((name) => name.startsWith('damaged-'))).toHaveLength(2);
+});
+
+test('a lost promise makes another voter of the store, and loses no entry', async () => {
+  const former = await make();
+  await rm(join(dataDir, 'promise.json'));
+  const { store, report } = await open();
+  expect(report.damage?.what).toContain('promise.json');
+  expect(store.storeId).not.toBe(former);
+  expect(store.durableIndex).toBe(GROUPS * GROUP_RECORDS);
+  await store.close();
+});
+
+test('a store of a later version is left alone', async () => {
+  await make();
+  const manifest = join(dataDir, 'store.json');
+  const { crc32 } = await import('node:zlib');
+  const line = JSON.stringify({ format: 99, storeId: '0123456789abcdef' });
+  const check = (await readFile(manifest, 'latin1')).split('\n')[1] ?? '';
+  const hex = crc32(Buffer.from(line)).toString(16);
+  await writeFile(
+    manifest,
+    `${line}\n${/^[0-9a-f]+$/.test(check) ? hex.padStart(check.length, '0') : crc32(Buffer.from(line))}\n`,
+  );
+  await expect(open()).rejects.toMatchObject({ code: 'unknown-format' });
+  expect((await readdir(dataDir)).filter((name) => name.startsWith('damaged-'))).toEqual([]);
+});
