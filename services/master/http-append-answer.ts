@@ -15,10 +15,17 @@ import type { AppendOutcome, MissingNode, Refusal } from './core/append';
 type OutcomeOf<Name extends AppendOutcome['outcome']> = Extract<AppendOutcome, { readonly outcome: Name }>;
 type Unresolved = OutcomeOf<'unresolved'>;
 
-const KINDS = {
-  unsatisfiable: { name: 'unsatisfiable-write-concern', status: 400, title: 'More nodes than there are' },
-  idConflict: { name: 'id-conflict', status: 409, title: 'The id belongs to another message' },
-} as const satisfies Record<string, ProblemKind>;
+const UNSATISFIABLE: ProblemKind = {
+  name: 'unsatisfiable-write-concern',
+  status: 400,
+  title: 'More nodes than there are',
+};
+
+export const ID_CONFLICT: ProblemKind = {
+  name: 'id-conflict',
+  status: 409,
+  title: 'The id belongs to another message',
+};
 
 const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   'no-quorum': { name: 'no-quorum', status: 503, title: 'Read-only: too few nodes are alive' },
@@ -57,7 +64,7 @@ function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: Outco
 function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
   switch (outcome.outcome) {
     case 'unsatisfiable':
-      return notStored(unsatisfiable(outcome));
+      return notStored(unsatisfiableProblem(outcome));
     case 'id-conflict':
       return notStored(idConflict(outcome));
     case 'id-reserved':
@@ -71,14 +78,14 @@ function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'a
 
 const ID_RESERVED = 'must not have the form of the ids that masters make; this one was never given';
 
-function unsatisfiable({ w, nodes }: OutcomeOf<'unsatisfiable'>): Problem {
+export function unsatisfiableProblem({ w, nodes }: OutcomeOf<'unsatisfiable'>): Problem {
   const detail = `w asks for ${w} nodes, and this log has ${nodes}`;
-  return { kind: KINDS.unsatisfiable, detail, members: { w, nodes } };
+  return { kind: UNSATISFIABLE, detail, members: { w, nodes } };
 }
 
 function idConflict({ seq }: OutcomeOf<'id-conflict'>): Problem {
   const detail = `entry ${seq} has this id and another message; to append a new message, give it a new id`;
-  return { kind: KINDS.idConflict, detail, members: { seq } };
+  return { kind: ID_CONFLICT, detail, members: { seq } };
 }
 
 /** Why something was refused, for a client of whatever was asked. */
@@ -95,16 +102,21 @@ function shownMissing({ id, status, lastSeenMs }: MissingNode): MissingNode {
   return { id, status, lastSeenMs };
 }
 
-function unresolved({ problem, seq, id, w, acks, stored }: Unresolved): Problem {
-  const members = { seq, id, w, acks, stored };
-  if (problem === 'write-concern-timeout') {
-    return { kind: TIMEOUT, detail: timeoutDetail({ seq, w, held: acks.length }), members };
-  }
-  const why = problem === 'deposed' ? 'this master lost its reign' : 'this master stops';
-  const detail = `${why} while entry ${seq} waited for ${w} nodes; retry with the id ${id}: it is appended once at most`;
-  return { kind: REFUSALS[problem], detail, members, headers: { 'Retry-After': String(RETRY_AFTER_S) } };
+function unresolved({ seq, id, ...outcome }: Unresolved): Problem {
+  return unresolvedProblem(outcome, { what: `entry ${seq}`, ids: `the id ${id}`, members: { seq, id } });
 }
 
-function timeoutDetail({ seq, w, held }: { readonly seq: number; readonly w: number; readonly held: number }): string {
-  return `entry ${seq} is in the log and goes on replicating: ${held} of ${w} nodes are known to hold it; to retry with the same id is safe`;
+/** Why a client that waited got no answer to its concern; `what` it waited for, and what to retry with. */
+export function unresolvedProblem(
+  { problem, w, acks, stored }: Omit<Unresolved, 'seq' | 'id' | 'outcome'>,
+  entry: { readonly what: string; readonly ids: string; readonly members: Readonly<Record<string, unknown>> },
+): Problem {
+  const members = { ...entry.members, w, acks, stored };
+  if (problem === 'write-concern-timeout') {
+    const detail = `${entry.what}: in the log, and replication goes on: ${acks.length} of ${w} nodes are known to hold it; to retry with ${entry.ids} is safe`;
+    return { kind: TIMEOUT, detail, members };
+  }
+  const why = problem === 'deposed' ? 'this master lost its reign' : 'this master stops';
+  const detail = `${why} while ${entry.what} waited for ${w} nodes; retry with ${entry.ids}: it is appended once at most`;
+  return { kind: REFUSALS[problem], detail, members, headers: { 'Retry-After': String(RETRY_AFTER_S) } };
 }

@@ -15,8 +15,8 @@ import type { AppendRequest } from './core/append';
 
 export const ID_HEADER = 'Idempotency-Key';
 
-const W_RULE = 'must be a whole number of 1 or more, "majority" or "all"';
-const TIMEOUT_RULE = 'must be a whole number of milliseconds, 0 or more';
+export const W_RULE = 'must be a whole number of 1 or more, "majority" or "all"';
+export const TIMEOUT_RULE = 'must be a whole number of milliseconds, 0 or more';
 
 const bodySchema = z.object(
   {

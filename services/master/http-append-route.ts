@@ -15,6 +15,7 @@ import { waitSignal } from '../../shared/runtime/wait-signal';
 import type { AppendOutcome } from './core/append';
 import { notStored, sendOutcome } from './http-append-answer';
 import { parseAppendRequest, readIdHeader } from './http-append-request';
+import { answerBulk, isBulk } from './http-bulk-route';
 import type { MasterPort } from './http-ports';
 
 export interface AppendOptions {
@@ -34,6 +35,7 @@ export function addAppendRoute(router: Router, options: AppendOptions): void {
 
 async function answerAppend(ctx: Context, options: AppendOptions, readBody: JsonBodyReader): Promise<void> {
   try {
+    if (isBulk(ctx)) return await answerBulk(ctx, options);
     const begun = await beginAppend(ctx, options, readBody);
     if ('problem' in begun) sendProblem(ctx, notStored(begun.problem));
     else sendOutcome(ctx, await begun.outcome);

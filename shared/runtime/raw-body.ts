@@ -1,0 +1,82 @@
+/**
+ * Reading the body of a request as bytes: within the limit, decompressed. For bodies that a parser of its own cuts; JSON
+ * bodies are json-body.ts's.
+ *
+ * A body that is refused is read on and dropped: a closed connection could hide the answer from a client that still sends.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { invalidRequest, PROBLEM_KINDS, type Problem } from './problem';
+
+export type RawBody = { readonly bytes: Buffer } | { readonly problem: Problem };
+
+/** Refuses a body of more than `bytesMax` bytes, decompressed. */
+export async function readRawBody(request: IncomingMessage, bytesMax: number): Promise<RawBody> {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  const body = decompressed(request, encoding);
+  if (body === null) return { problem: unknownEncoding(encoding) };
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax && encoding === 'identity') {
+    request.resume();
+    return { problem: tooLarge(bytesMax) };
+  }
+  return collect(body, bytesMax, request);
+}
+
+/** Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is not read to its end. */
+function collect(body: Readable, bytesMax: number, request: IncomingMessage): Promise<RawBody> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const end = (result: RawBody) => {
+      body.off('data', take);
+      request.resume();
+      resolve(result);
+    };
+    const take = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > bytesMax) end({ problem: tooLarge(bytesMax) });
+      else chunks.push(chunk);
+    };
+    const [fail, whole] = [() => end({ problem: broken() }), () => end({ bytes: joined(chunks) })];
+    body.on('data', take).once('end', whole).once('error', fail).once('close', fail);
+    if (body !== request) request.once('aborted', fail).once('error', fail);
+  });
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+}
+
+/** null: an encoding that nobody has heard of. */
+function decompressed(request: IncomingMessage, encoding: string): Readable | null {
+  switch (encoding.toLowerCase()) {
+    case 'identity':
+      return request;
+    case 'gzip':
+    case 'x-gzip':
+      return request.pipe(createGunzip());
+    case 'deflate':
+      return request.pipe(createInflate());
+    case 'br':
+      return request.pipe(createBrotliDecompress());
+    default:
+      request.resume();
+      return null;
+  }
+}
+
+function tooLarge(bytesMax: number): Problem {
+  const detail = `the body is larger than ${bytesMax} bytes, the most that this node takes`;
+  return { kind: PROBLEM_KINDS.tooLarge, detail, members: { bytesMax } };
+}
+
+function broken(): Problem {
+  return invalidRequest([{ path: '', message: 'the body did not arrive whole, or is not what Content-Encoding says' }]);
+}
+
+function unknownEncoding(encoding: string): Problem {
+  const detail = `the Content-Encoding ${encoding} is not known; gzip, deflate and br are`;
+  return { kind: PROBLEM_KINDS.unsupportedMediaType, detail, headers: { 'Accept-Encoding': 'gzip, deflate, br' } };
+}
