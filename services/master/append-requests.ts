@@ -59,31 +59,23 @@ export class AppendRequests {
     return this.requests;
   }
 
-  async append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
+  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
     const { message, id, writeConcern } = request;
     const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
-    if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
+    if (unsatisfiable !== null) return Promise.resolve({ outcome: 'unsatisfiable', ...unsatisfiable });
     const known = id === null ? null : this.find(id);
-    if (known === null)
-      return this.told(await this.submit(this.appendOf([{ message, id }], request), request, signal), false);
-    if ('isToCome' in known) return { outcome: 'id-reserved' };
-    const entry = await this.load(known);
-    if (entry === null) return this.append(request, signal);
-    if (entry.id !== id) return { outcome: 'id-reserved' };
-    if (entry.message !== message) return { outcome: 'id-conflict', seq: entry.seq };
-    return this.told(await this.submit(this.awaitOf(entry, request), request, signal), true);
+    if (known !== null) return this.repeat(request, known, signal);
+    return this.told(this.submit(this.appendOf([{ message, id }], request), request.timeoutMs, signal), false);
   }
 
-  async appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome> {
-    const { entries, writeConcern } = request;
+  appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome> {
+    const { entries, writeConcern, timeoutMs } = request;
     const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
-    if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
+    if (unsatisfiable !== null) return Promise.resolve({ outcome: 'unsatisfiable', ...unsatisfiable });
     const found = entries.map(({ id }) => (id === null ? null : this.find(id)));
-    if (found.every((known) => known === null)) {
-      const answer = await this.submit(this.appendOf(entries, request), request, signal);
-      return bulkOf(answer, { count: entries.length, repeated: false });
-    }
-    return this.repeatAll(request, found, signal);
+    if (found.some((known) => known !== null)) return this.repeatAll(request, found, signal);
+    const bulk = { count: entries.length, repeated: false };
+    return this.submit(this.appendOf(entries, request), timeoutMs, signal).then((answer) => bulkOf(answer, bulk));
   }
 
   /** The machine's answer to a request. */
@@ -93,6 +85,15 @@ export class AppendRequests {
     this.waiting.delete(request);
     waiting.release();
     waiting.resolve(answer);
+  }
+
+  private async repeat(request: AppendRequest, known: Known, signal: AbortSignal): Promise<AppendOutcome> {
+    if ('isToCome' in known) return { outcome: 'id-reserved' };
+    const entry = await this.load(known);
+    if (entry === null) return this.append(request, signal);
+    if (entry.id !== request.id) return { outcome: 'id-reserved' };
+    if (entry.message !== request.message) return { outcome: 'id-conflict', seq: entry.seq };
+    return this.told(this.submit(this.awaitOf(entry, request), request.timeoutMs, signal), true);
   }
 
   /** Some ids are known: the same append again if all of them are, with the same messages. */
@@ -115,8 +116,8 @@ export class AppendRequests {
     if (seqs.length < entries.length) return { outcome: 'ids-known', lines: knownLines };
     const last = loaded.reduce((newest, entry) => ((entry?.seq ?? 0) > (newest?.seq ?? 0) ? entry : newest));
     if (last === null) return { outcome: 'ids-known', lines: knownLines };
-    const answer = await this.submit(this.awaitOf(last, request), request, signal);
-    return bulkOf(answer, { count: entries.length, repeated: true, first: Math.min(...seqs) });
+    const bulk = { count: entries.length, repeated: true, first: seqs.reduce((least, seq) => Math.min(least, seq)) };
+    return this.submit(this.awaitOf(last, request), request.timeoutMs, signal).then((answer) => bulkOf(answer, bulk));
   }
 
   private find(id: string): Known | null {
@@ -147,34 +148,37 @@ export class AppendRequests {
     return { type: 'await', request: this.next(), seq, id, writeConcern };
   }
 
-  private submit(
-    event: Append | Await,
-    { timeoutMs }: Pick<AppendRequest, 'timeoutMs'>,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const { request } = event;
-    const { dispatch } = this.options;
+  /** Nothing that waits keeps the event, and with it the message: a client may wait for an hour. */
+  private submit(event: Append | Await, timeoutMs: number | null, signal: AbortSignal): Promise<Answer> {
+    const answer = this.wait(event.request, timeoutMs, signal);
+    this.options.dispatch(event);
+    if (signal.aborted) this.leave(event.request);
+    return answer;
+  }
+
+  private wait(request: number, timeoutMs: number | null, signal: AbortSignal): Promise<Answer> {
     return new Promise((resolve) => {
-      const giveUp = (why: 'timeout' | 'gone') => dispatch({ type: 'giveUp', request, why });
-      const gone = () => {
-        giveUp('gone');
-        this.answer(request, GONE);
-      };
+      const gone = () => this.leave(request);
+      const giveUp = () => this.options.dispatch({ type: 'giveUp', request, why: 'timeout' });
       const isBounded = timeoutMs !== null && timeoutMs <= TIMER_MS_MAX;
-      const timer = isBounded ? setTimeout(() => giveUp('timeout'), timeoutMs) : undefined;
+      const timer = isBounded ? setTimeout(giveUp, timeoutMs) : undefined;
       signal.addEventListener('abort', gone, { once: true });
       const release = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', gone);
       };
       this.waiting.set(request, { resolve, release });
-      dispatch(event);
-      if (signal.aborted) gone();
     });
   }
 
+  private leave(request: number): void {
+    this.options.dispatch({ type: 'giveUp', request, why: 'gone' });
+    this.answer(request, GONE);
+  }
+
   /** The machine's answer, with the entry that its client gets. */
-  private async told(answer: Answer, repeated: boolean): Promise<AppendOutcome> {
+  private async told(answered: Promise<Answer>, repeated: boolean): Promise<AppendOutcome> {
+    const answer = await answered;
     if (answer.outcome !== 'acknowledged') return answer;
     const { seq } = answer;
     const [entry] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });

@@ -31,8 +31,8 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   'no-quorum': { name: 'no-quorum', status: 503, title: 'Read-only: too few nodes are alive' },
   recovering: { name: 'recovering', status: 503, title: 'The master is starting' },
   standby: { name: 'standby', status: 503, title: 'This node is not the master' },
-  overloaded: { name: 'overloaded', status: 503, title: 'Too much is under way' },
-  storage: { name: 'storage', status: 503, title: 'The log cannot be written' },
+  overloaded: PROBLEM_KINDS.overloaded,
+  storage: PROBLEM_KINDS.storage,
   'shutting-down': PROBLEM_KINDS.shuttingDown,
   deposed: { name: 'deposed', status: 503, title: 'Another master reigns' },
 };

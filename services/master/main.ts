@@ -20,7 +20,13 @@ async function start(handle: ProcessHandle): Promise<RunningService> {
   if (report.damage !== null) logger.error(report.damage, 'the log was damaged: a new store begins with its good part');
   logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
 
-  const node = new MasterNode({ settings, store, logger, fail: (error) => handle.fail(error) });
+  const node = new MasterNode({
+    settings,
+    store,
+    logger,
+    fail: (error) => handle.fail(error),
+    restart: (error) => handle.restart(error),
+  });
   const server = new HttpServer(logger);
   const app = createMasterApp({ master: node, logger, stopping: server.stopping, settings });
   const at = await server.listen(app, settings.http);

@@ -25,6 +25,8 @@ export interface MasterNodeOptions {
   readonly logger: Logger;
   /** Ends the process: an invariant is broken, or the store is. */
   readonly fail: (error: unknown) => void;
+  /** Ends the process in order: a record is damaged, and the next start mends that. */
+  readonly restart: (error: unknown) => void;
 }
 
 /** How often the machine is told that time passes: well below every interval it keeps. */
@@ -60,10 +62,11 @@ export class MasterNode implements MasterPort {
       perform: (effect) => this.perform(effect),
       fail: options.fail,
     });
-    this.reader = new StoreReader(store, this.machine.outline, () => {
+    const look = () => {
       const { head, commit, epoch } = this.machine;
       return { head, commit, epoch: epoch.epoch };
-    });
+    };
+    this.reader = new StoreReader(store, this.machine.outline, look, options.restart);
     const { machine, reader } = this;
     this.requests = new AppendRequests({ machine, store, reader, dispatch: (event) => this.dispatch(event) });
     this.broker = this.createBroker();
@@ -240,6 +243,7 @@ export class MasterNode implements MasterPort {
     } catch (err) {
       if (!(err instanceof StorageError)) throw err;
       this.options.logger.error({ err, peer: node }, 'a fetch cannot be answered');
+      if (err.code === 'damaged') this.options.restart(err);
     } finally {
       this.serving.delete(node);
     }

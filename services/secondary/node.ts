@@ -26,6 +26,8 @@ export interface SecondaryNodeOptions {
   readonly logger: Logger;
   /** Ends the process: an invariant is broken, or the store is. */
   readonly fail: (error: unknown) => void;
+  /** Ends the process in order: a record is damaged, and the next start mends that. */
+  readonly restart: (error: unknown) => void;
 }
 
 /** How often the machine is told that time passes: well below every interval it keeps. */
@@ -68,10 +70,11 @@ export class SecondaryNode implements SecondaryPort {
       perform: (effect) => this.perform(effect),
       fail: options.fail,
     });
-    this.reader = new StoreReader(store, this.machine.outline, () => {
+    const look = () => {
       const { applied: head, commit, epoch } = this.machine;
       return { head, commit, epoch };
-    });
+    };
+    this.reader = new StoreReader(store, this.machine.outline, look, options.restart);
     this.injector = new FaultInjector(settings.faults, Math.random);
     this.broker = this.createBroker();
     this.promises = new PromiseKeeper({
@@ -238,6 +241,7 @@ export class SecondaryNode implements SecondaryPort {
     } catch (err) {
       if (!(err instanceof StorageError)) throw err;
       this.options.logger.error({ err }, 'a fetch cannot be answered');
+      if (err.code === 'damaged') this.options.restart(err);
     } finally {
       this.isServing = false;
     }

@@ -33,4 +33,7 @@ export interface LogReader {
     seq: number,
     options: { readonly timeoutMs: number | null; readonly signal: AbortSignal },
   ): Promise<boolean>;
+
+  /** `moved` is called whenever head or commit may have moved, either way; it must not throw. For as long as the reader lives. */
+  watch(moved: () => void): void;
 }

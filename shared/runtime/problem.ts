@@ -3,6 +3,7 @@
  * handler has to leave at once it throws it inside a `ProblemError`, and the app answers with it.
  */
 import type { Context } from 'koa';
+import { StorageError } from './log-store/log-store';
 
 /** A kind of problem. Its type is `/problems/<name>`; name, status and title never change from one occurrence to the next. */
 export interface ProblemKind {
@@ -33,6 +34,10 @@ export const PROBLEM_KINDS = {
   unsupportedMediaType: { name: 'unsupported-media-type', status: 415, title: 'The content type is not supported' },
   headersTooLarge: { name: 'headers-too-large', status: 431, title: 'The headers are too large' },
   internal: { name: 'internal', status: 500, title: 'Internal error' },
+  storage: { name: 'storage', status: 503, title: 'The log cannot be read or written' },
+  slowReader: { name: 'slow-reader', status: 408, title: 'The reader was too slow' },
+  entriesCut: { name: 'entries-cut', status: 409, title: 'Entries that were sent are gone' },
+  overloaded: { name: 'overloaded', status: 503, title: 'Too much is under way' },
   notReady: { name: 'not-ready', status: 503, title: 'Not ready' },
   shuttingDown: { name: 'shutting-down', status: 503, title: 'This node is shutting down' },
   notYetVisible: { name: 'not-yet-visible', status: 504, title: 'Not visible here yet' },
@@ -77,6 +82,7 @@ export class ProblemError extends Error {
 /** The problem that an error stands for: its own, that of a library's HTTP error, or null for one that nobody foresaw. */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof ProblemError) return error.problem;
+  if (error instanceof StorageError) return { kind: PROBLEM_KINDS.storage, detail: error.message };
   const { status, message } = httpErrorOf(error);
   if (status === 413) return { kind: PROBLEM_KINDS.tooLarge, detail: message };
   if (status === 415) return { kind: PROBLEM_KINDS.unsupportedMediaType, detail: message };

@@ -11,6 +11,8 @@ import type { Logger } from 'pino';
 
 /** EX_SOFTWARE of sysexits.h. */
 const EXIT_SOFTWARE = 70;
+/** EX_IOERR of sysexits.h. */
+const EXIT_RESTART = 74;
 /** Half a second short of the 10 s that are promised. */
 const STOP_MS_MAX = 9_500;
 
@@ -24,6 +26,11 @@ export interface ProcessHandle {
   useLogger(logger: Logger): void;
   /** Ends the process for a broken invariant or a loss that it cannot go on with: logged at fatal, exit 70. */
   fail(error: unknown): void;
+  /**
+   * Ends the process in order, so that whoever keeps it running starts it anew: it has found something that a start mends, like a damaged
+   * log. Logged at fatal, exit 74.
+   */
+  restart(error: unknown): void;
 }
 
 /** What the lifecycle uses of Node's process; tests hand in their own. */
@@ -54,6 +61,8 @@ class Lifecycle implements ProcessHandle {
   private logger: Logger | null = null;
   private started: Promise<RunningService | null> | null = null;
   private isStopping = false;
+  /** Of an orderly end. */
+  private exitCode = 0;
 
   constructor(private readonly host: ProcessHost) {}
 
@@ -78,6 +87,14 @@ class Lifecycle implements ProcessHandle {
     if (this.logger === null) this.host.writeError(`${err.stack ?? err.message}\n`);
     else this.logger.fatal({ err }, 'process fails');
     this.host.exit(EXIT_SOFTWARE);
+  }
+
+  restart(error: unknown): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.exitCode = EXIT_RESTART;
+    this.logger?.fatal({ err: error }, 'stopping, to be mended by the next start');
+    this.stop().catch((failure: unknown) => this.fail(failure));
   }
 
   private async failStart(error: unknown): Promise<void> {
@@ -107,13 +124,13 @@ class Lifecycle implements ProcessHandle {
   private async stop(): Promise<void> {
     setTimeout(() => {
       this.logger?.error({ withinMs: STOP_MS_MAX }, 'stopping took too long: exit without waiting');
-      this.host.exit(0);
+      this.host.exit(this.exitCode);
     }, STOP_MS_MAX).unref();
     const service = await this.started?.catch(() => null);
     await service?.stop();
     this.logger?.info('stopped');
     await this.flushLog();
-    this.host.exit(0);
+    this.host.exit(this.exitCode);
   }
 
   /** Lines are written in the background; an exit while one is under way would put the next before it. */

@@ -2,9 +2,9 @@
  * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's machine says it is visible.
  */
 import type { LogOutline } from '../protocol/log-outline';
-import { entryOf } from '../protocol/record';
+import { entryOf, type LogRecord } from '../protocol/record';
 import type { LogReader, ReaderPosition } from './log-reader';
-import type { LogStore } from './log-store/log-store';
+import { type LogStore, type ReadLimits, StorageError } from './log-store/log-store';
 
 /** Records in one read; with small entries this is reached before the bytes are. */
 const RECORDS_MAX = 16_384;
@@ -18,11 +18,14 @@ export class StoreReader implements LogReader {
   private readonly watchers = new Set<Watcher>();
   /** Lowest seq that a watcher waits for. */
   private lowestWatched = Number.POSITIVE_INFINITY;
+  private readonly observers: (() => void)[] = [];
 
   constructor(
     private readonly store: LogStore,
     private readonly outline: LogOutline,
     private readonly look: () => ReaderPosition,
+    /** A record that was asked for is damaged; called for each such read. */
+    private readonly onDamage: (error: StorageError) => void = () => undefined,
   ) {}
 
   position(): ReaderPosition {
@@ -41,8 +44,17 @@ export class StoreReader implements LogReader {
     const first = this.outline.indexOf(from);
     const last = this.outline.indexOf(Math.min(to, this.look().head));
     if (first === null || last === null || last < first) return [];
-    const records = await this.store.read(first, { to: last, maxBytes, maxRecords: RECORDS_MAX });
+    const records = await this.readRecords(first, { to: last, maxBytes, maxRecords: RECORDS_MAX });
     return records.filter(({ control }) => control === null).map(({ bytes }) => bytes);
+  }
+
+  private async readRecords(first: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
+    try {
+      return await this.store.read(first, limits);
+    } catch (error) {
+      if (error instanceof StorageError && error.code === 'damaged') this.onDamage(error);
+      throw error;
+    }
   }
 
   async findId(id: string): Promise<number | null> {
@@ -74,8 +86,13 @@ export class StoreReader implements LogReader {
     });
   }
 
-  /** The head has moved: whoever waited for it goes on. */
+  watch(moved: () => void): void {
+    this.observers.push(moved);
+  }
+
+  /** Head or commit may have moved: whoever waited for it goes on. */
   moved(): void {
+    for (const observer of this.observers) observer();
     const { head } = this.look();
     if (head < this.lowestWatched) return;
     for (const watcher of [...this.watchers]) if (watcher.seq <= head) watcher.wake();

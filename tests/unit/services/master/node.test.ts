@@ -38,7 +38,7 @@ beforeEach(async () => {
   const fail = (error: unknown): never => {
     throw error;
   };
-  node = new MasterNode({ settings, store, logger: pino({ level: 'silent' }), fail });
+  node = new MasterNode({ settings, store, logger: pino({ level: 'silent' }), fail, restart: fail });
   node.start('http://localhost:8000');
   while (!node.readiness().ready) await new Promise(setImmediate);
 });
