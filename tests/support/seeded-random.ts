@@ -24,6 +24,34 @@ export class SeededRandom {
     return rate > 0 && this.next() < rate;
   }
 
+  /** A whole number in [low, high]. */
+  between(low: number, high: number): number {
+    return low + this.below(high - low + 1);
+  }
+
+  /** One of them; there must be one. */
+  pick<T>(items: readonly T[]): T {
+    const item = items[this.below(items.length)];
+    if (item === undefined) throw new Error('nothing to pick from');
+    return item;
+  }
+
+  shuffle<T>(items: readonly T[]): T[] {
+    const shuffled = [...items];
+    for (let at = shuffled.length - 1; at > 0; at -= 1) {
+      const other = this.below(at + 1);
+      [shuffled[at], shuffled[other]] = [shuffled[other] as T, shuffled[at] as T];
+    }
+    return shuffled;
+  }
+
+  /** A generator of its own for a part of the run, so that what one part draws changes nothing for the others. */
+  split(part: string): SeededRandom {
+    let mixed = this.seed ^ 0x9e3779b9;
+    for (let at = 0; at < part.length; at += 1) mixed = Math.imul(mixed ^ part.charCodeAt(at), 0x01000193);
+    return new SeededRandom(mixed ^ (mixed >>> 15));
+  }
+
   hex(digits: number): string {
     return Array.from({ length: digits }, () => this.below(16).toString(16)).join('');
   }

@@ -1,0 +1,31 @@
+/** A wire message on its way: as an object, or as bytes when a run goes through the codec. */
+import type { WireMessage } from '../../shared/protocol/wire';
+import { decodeWire, encodeWire, WireError } from '../../shared/protocol/wire-codec';
+
+export interface Parcel {
+  readonly type: string;
+  readonly replyTo: string;
+  readonly body: WireMessage | Uint8Array;
+  /** About what it weighs in a queue. */
+  readonly bytes: number;
+}
+
+export function pack(message: WireMessage, replyTo: string, asBytes: boolean): Parcel {
+  if (asBytes) {
+    const body = encodeWire(message);
+    return { type: message.type, replyTo, body, bytes: body.length };
+  }
+  const bytes = message.type === 'entries' ? message.records.reduce((sum, each) => sum + each.bytes.length, 100) : 100;
+  return { type: message.type, replyTo, body: message, bytes };
+}
+
+/** Null for what is no wire message: the receiver drops it. */
+export function unpack({ type, body }: Parcel): WireMessage | null {
+  if (!(body instanceof Uint8Array)) return body;
+  try {
+    return decodeWire(type, body);
+  } catch (error) {
+    if (error instanceof WireError) return null;
+    throw error;
+  }
+}
