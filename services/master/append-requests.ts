@@ -9,7 +9,7 @@ import { type Entry, parseGeneratedId } from '../../shared/protocol/entry';
 import { entryOf } from '../../shared/protocol/record';
 import type { LogReader } from '../../shared/runtime/log-reader';
 import type { LogStore } from '../../shared/runtime/log-store/log-store';
-import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest } from './core/append';
+import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
 import type { Answer, Append, Await, MasterEvent, NewEntry } from './core/events';
 import type { MasterMachine } from './core/master';
 
@@ -78,6 +78,15 @@ export class AppendRequests {
     return this.submit(this.appendOf(entries, request), timeoutMs, signal).then((answer) => bulkOf(answer, bulk));
   }
 
+  async awaitHeld(request: HoldRequest, signal: AbortSignal): Promise<HoldOutcome | null> {
+    const { seq, writeConcern } = request;
+    const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
+    if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
+    const [bytes] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });
+    if (bytes === undefined) return null;
+    return this.submit(this.awaitOf(entryOf(bytes), request), request.timeoutMs, signal);
+  }
+
   /** The machine's answer to a request. */
   answer(request: number, answer: Answer): void {
     const waiting = this.waiting.get(request);
@@ -103,7 +112,7 @@ export class AppendRequests {
     signal: AbortSignal,
   ): Promise<BulkOutcome> {
     const { entries } = request;
-    const loaded = await Promise.all(found.map((known) => (known === null ? null : this.load(known))));
+    const loaded = await Promise.all(found.map(async (known) => (known === null ? null : this.load(known))));
     const knownLines: number[] = [];
     const otherLines: number[] = [];
     for (const [at, entry] of loaded.entries()) {

@@ -5,10 +5,11 @@ import type { Logger } from 'pino';
 import type { WriteConcern } from '../../shared/protocol/write-concern';
 import { createHttpApp } from '../../shared/runtime/http-app';
 import { addProbeRoutes } from '../../shared/runtime/probe-routes';
-import { addReadingRoutes, noSuchEntry, seqParameter } from '../../shared/runtime/reading-routes';
+import { addReadingRoutes } from '../../shared/runtime/reading-routes';
 import { addAppendRoute } from './http-append-route';
 import { addMemberRoutes } from './http-member-routes';
 import type { MasterPort } from './http-ports';
+import { addReplicationRoute } from './http-replication-route';
 
 export interface MasterAppOptions {
   readonly master: MasterPort;
@@ -28,20 +29,11 @@ export function createMasterApp({ master, logger, stopping, settings }: MasterAp
   const router = new Router();
   addAppendRoute(router, { master, defaultWriteConcern, messageBytesMax, bodyBytesMax: http.bodyBytesMax });
   addReadingRoutes(router, { reader: master.reader, stopping });
-  addReplicationRoute(router, master);
+  addReplicationRoute(router, { master, defaultWriteConcern });
   addMemberRoutes(router, { master, logName, bodyBytesMax: http.bodyBytesMax });
   addProbeRoutes(router, () => master.readiness());
   router.get('/health', (ctx) => {
     ctx.body = master.health();
   });
   return createHttpApp({ logger, router, stopping, apiToken: http.apiToken });
-}
-
-function addReplicationRoute(router: Router, master: MasterPort): void {
-  router.get('/messages/:seq/replication', (ctx) => {
-    const seq = seqParameter(ctx.params.seq);
-    const state = master.replication(seq);
-    if (state === null) throw noSuchEntry(seq, master.reader.position());
-    ctx.body = { seq, acks: state.acks, committed: state.committed, w: state.acks.length };
-  });
 }

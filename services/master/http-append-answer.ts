@@ -61,7 +61,7 @@ function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: Outco
   ctx.body = Buffer.concat([entry.subarray(0, -1), rest]);
 }
 
-function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
+export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
   switch (outcome.outcome) {
     case 'unsatisfiable':
       return notStored(unsatisfiableProblem(outcome));

@@ -20,7 +20,7 @@ const FAULTS_SAID_MAX = 10;
 
 export function isBulk(ctx: Context): boolean {
   const [mediaType = '', ...parameters] = (ctx.headers['content-type'] ?? '').toLowerCase().split(';');
-  const isForeign = parameters.some((parameter) => /^\s*charset\s*=\s*"?(?!utf-?8"?\s*$)/.test(parameter));
+  const isForeign = parameters.some((parameter) => /^\s*charset\s*=\s*(?!"?utf-?8"?\s*$)/.test(parameter));
   return mediaType.trim() === 'application/x-ndjson' && !isForeign;
 }
 

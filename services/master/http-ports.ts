@@ -1,6 +1,14 @@
 /** What the HTTP edge asks of the master behind it. `node.ts` answers; the tests of the edge hand in their own. */
 import type { LogReader } from '../../shared/runtime/log-reader';
-import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, MissingNode } from './core/append';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  BulkOutcome,
+  BulkRequest,
+  HoldOutcome,
+  HoldRequest,
+  MissingNode,
+} from './core/append';
 import type { Removal } from './core/events';
 
 export interface SecondaryHealth extends MissingNode {
@@ -46,6 +54,8 @@ export interface MasterPort {
   append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome>;
   /** As `append`, for several entries: all of them, or none. */
   appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome>;
+  /** As `append`, for an entry that is in the log: waits until the concern is met. Null for a seq that is not visible. */
+  awaitHeld(request: HoldRequest, signal: AbortSignal): Promise<HoldOutcome | null>;
   /** Nodes known to hold the entry, null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
   health(): MasterHealth;

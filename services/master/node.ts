@@ -14,7 +14,7 @@ import { StoreReader } from '../../shared/runtime/store-reader';
 import { AppendRequests } from './append-requests';
 import { MasterBroker } from './broker';
 import type { MasterSettings } from './config';
-import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest } from './core/append';
+import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
 import type { MasterEffect, MasterEvent, Removal } from './core/events';
 import { MasterMachine } from './core/master';
 import type { MasterHealth, MasterPort, MemberHealth } from './http-ports';
@@ -101,6 +101,10 @@ export class MasterNode implements MasterPort {
 
   appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome> {
     return this.requests.appendAll(request, signal);
+  }
+
+  awaitHeld(request: HoldRequest, signal: AbortSignal): Promise<HoldOutcome | null> {
+    return this.requests.awaitHeld(request, signal);
   }
 
   /** Removes a member; resolves when the list without it is committed. */

@@ -1,10 +1,11 @@
 /**
  * Reading the log over HTTP, the same on every node: `GET /messages` and `GET /messages/:seq`. A reader gets the log as it was
- * at the moment when its request was taken; the headers say which moment that was.
+ * at the moment when its request was taken; the headers say which moment that was. As events (entry-tail.ts) it goes on from there.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './entry-stream';
+import { EntryTails, EVENT_STREAM } from './entry-tail';
 import type { LogReader, ReaderPosition } from './log-reader';
 import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from './problem';
 import { EVERYTHING, parseReadingQuery, type ReadingQuery } from './reading-query';
@@ -17,10 +18,11 @@ export interface ReadingOptions {
 }
 
 const FORMATS: readonly EntryFormat[] = [JSON_ARRAY, JSON_LINES];
-const MEDIA_TYPES = FORMATS.map(({ mediaType }) => mediaType);
+const MEDIA_TYPES = [...FORMATS.map(({ mediaType }) => mediaType), EVENT_STREAM];
 
 export function addReadingRoutes(router: Router, options: ReadingOptions): void {
-  router.get('/messages', (ctx) => sendEntries(ctx, options));
+  const tails = new EntryTails(options);
+  router.get('/messages', (ctx) => sendEntries(ctx, options, tails));
   router.get('/messages/:seq', (ctx) => sendEntry(ctx, options.reader, seqParameter(ctx.params.seq)));
 }
 
@@ -36,11 +38,15 @@ export function noSuchEntry(seq: number, { head }: ReaderPosition): ProblemError
   return new ProblemError({ kind: PROBLEM_KINDS.notFound, detail });
 }
 
-async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions): Promise<void> {
+async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions, tails: EntryTails): Promise<void> {
   const format = formatFor(ctx);
   const query = queryOf(ctx);
   if (query.minSeq > reader.position().head && !(await waitForSeq(ctx, query, { reader, stopping }))) return;
   const position = reader.position();
+  if (format === 'events') {
+    setPosition(ctx, position);
+    return sendTail(ctx, query, tails);
+  }
   const end = query.committed ? position.commit : position.head;
   const range = await rangeOf(query, end, reader);
   const body = await entriesBody(reader, range, format);
@@ -50,6 +56,32 @@ async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions): 
   ctx.set('Content-Type', format.mediaType);
   ctx.status = 200;
   ctx.body = body;
+}
+
+/** From here on the answer is the tail's: Koa ends no stream that never ends. */
+function sendTail(ctx: Context, query: ReadingQuery, tails: EntryTails): void {
+  if (query.id !== null) {
+    throw new ProblemError(
+      invalidRequest([{ path: 'id', message: `names one entry; ${EVENT_STREAM} follows the log` }]),
+    );
+  }
+  const { refusal } = tails;
+  if (refusal !== null) return sendProblem(ctx, refusal);
+  const from = resumedFrom(ctx) ?? query.from;
+  ctx.set({ Vary: 'Accept', 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
+  ctx.status = 200;
+  ctx.respond = false;
+  ctx.res.flushHeaders();
+  if (ctx.method === 'HEAD') ctx.res.end();
+  else tails.follow(ctx.res, { ...query, from });
+}
+
+/** The seq after the last one that the client has; null: it does not resume. */
+function resumedFrom(ctx: Context): number | null {
+  const text = ctx.get('Last-Event-ID');
+  if (text === '') return null;
+  if (/^[0-9]{1,15}$/.test(text)) return Number(text) + 1;
+  throw new ProblemError(invalidRequest([{ path: 'Last-Event-ID', message: 'must be the seq of an entry' }]));
 }
 
 async function sendEntry(ctx: Context, reader: LogReader, seq: number): Promise<void> {
@@ -62,8 +94,9 @@ async function sendEntry(ctx: Context, reader: LogReader, seq: number): Promise<
   ctx.body = Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength);
 }
 
-function formatFor(ctx: Context): EntryFormat {
-  const accepted = ctx.headers.accept === undefined ? JSON_ARRAY.mediaType : ctx.accepts([...MEDIA_TYPES]);
+function formatFor(ctx: Context): EntryFormat | 'events' {
+  const accepted = ctx.headers.accept === undefined ? JSON_ARRAY.mediaType : ctx.accepts(MEDIA_TYPES);
+  if (accepted === EVENT_STREAM) return 'events';
   const format = FORMATS.find(({ mediaType }) => mediaType === accepted);
   if (format !== undefined) return format;
   const detail = `entries come as ${MEDIA_TYPES.join(' or ')}, not as ${ctx.get('Accept')}`;

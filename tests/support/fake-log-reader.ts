@@ -28,6 +28,11 @@ export class FakeLogReader implements LogReader {
     this.head = head;
     this.commit = commit;
     this.changes.emit('head');
+    this.changes.emit('moved');
+  }
+
+  watch(moved: () => void): void {
+    this.changes.on('moved', moved);
   }
 
   get waiting(): number {

@@ -1,5 +1,12 @@
 /** A master that answers appends as a test says. */
-import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest } from '../../services/master/core/append';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  BulkOutcome,
+  BulkRequest,
+  HoldOutcome,
+  HoldRequest,
+} from '../../services/master/core/append';
 import type { Removal } from '../../services/master/core/events';
 import type { MasterHealth, MasterPort, MemberHealth } from '../../services/master/http-ports';
 import { FakeLogReader } from './fake-log-reader';
@@ -33,6 +40,17 @@ export class FakeMaster implements MasterPort {
     const last = this.reader.head + entries.length;
     this.reader.moveHead(last);
     return { outcome: 'acknowledged', repeated: false, first, last, count: entries.length, w: 1, acks: ['master'] };
+  }
+
+  onAwaitHeld: (request: HoldRequest) => HoldOutcome = ({ seq }) => ({
+    outcome: 'acknowledged',
+    seq,
+    w: 2,
+    acks: ['master', 'secondary-1'],
+  });
+
+  async awaitHeld(request: HoldRequest): Promise<HoldOutcome | null> {
+    return this.replication(request.seq) === null ? null : this.onAwaitHeld(request);
   }
 
   replication(seq: number) {

@@ -58,6 +58,15 @@ export type AppendOutcome =
       readonly stored: true | 'unknown';
     };
 
+/** A client asks later for a stronger concern. */
+export interface HoldRequest extends Omit<AppendRequest, 'message' | 'id'> {
+  readonly seq: number;
+}
+
+export type HoldOutcome =
+  | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' | 'unresolved' }>
+  | { readonly outcome: 'acknowledged'; readonly seq: number; readonly w: number; readonly acks: readonly string[] };
+
 /** Several entries at once: all of them, or none. */
 export interface BulkRequest extends Omit<AppendRequest, 'message' | 'id'> {
   /** At least one; no id twice. */

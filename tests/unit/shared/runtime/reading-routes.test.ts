@@ -111,7 +111,7 @@ describe('reading the log', () => {
   });
 
   it('a format that there is not is 406', async () => {
-    const answer = await get('/messages', { Accept: 'text/event-stream' });
+    const answer = await get('/messages', { Accept: 'application/xml' });
     expect(answer.status).toBe(406);
     expect(answer.json().type).toBe('/problems/not-acceptable');
   });
