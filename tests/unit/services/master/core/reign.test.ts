@@ -1,0 +1,455 @@
+import { AckTracker } from '../../../../../services/master/core/ack-tracker';
+import type { Answer, MasterEffect } from '../../../../../services/master/core/events';
+import { PublishWindow } from '../../../../../services/master/core/publish-window';
+import { Reign } from '../../../../../services/master/core/reign';
+import { GroupCommit } from '../../../../../shared/protocol/group-commit';
+import { LogOutline } from '../../../../../shared/protocol/log-outline';
+import { entryOf, type LogRecord, type Voter } from '../../../../../shared/protocol/record';
+import type { WriteConcern } from '../../../../../shared/protocol/write-concern';
+
+const SELF: Voter = { node: 'master', store: 'M' };
+const REIGN = 'abcdef0123456789';
+const TS = '2026-01-01T00:00:00.000Z';
+const ALIVE = { isAlive: () => true };
+
+/** A reign with everything around it that a master would do: a store that is told when it is done, members that ack. */
+class Throne {
+  readonly outline = new LogOutline();
+  readonly groups = new GroupCommit(0);
+  readonly window = new PublishWindow();
+  readonly tracker = new AckTracker();
+  readonly effects: MasterEffect[] = [];
+  readonly answers = new Map<number, Answer>();
+  readonly stored: LogRecord[] = [];
+  reign: Reign;
+  private requests = 0;
+
+  constructor(
+    readonly members: readonly string[],
+    epoch = 1,
+  ) {
+    this.tracker.setMembers(members);
+    this.reign = this.newReign(epoch);
+  }
+
+  /** A later reign on the same log. */
+  succeed(epoch: number): void {
+    const { commitIndex } = this.reign;
+    this.tracker.reset();
+    this.window.clear();
+    this.reign = this.newReign(epoch, commitIndex);
+  }
+
+  do(act: (out: MasterEffect[]) => void): MasterEffect[] {
+    const out: MasterEffect[] = [];
+    act(out);
+    this.effects.push(...out);
+    for (const effect of out) {
+      if (effect.do !== 'answer') continue;
+      if (this.answers.has(effect.request)) throw new Error(`request ${effect.request} was answered twice`);
+      this.answers.set(effect.request, effect.answer);
+    }
+    return out;
+  }
+
+  begin(): void {
+    this.do((out) => this.reign.begin(this.members, out));
+    this.store();
+  }
+
+  append(message: string, writeConcern: WriteConcern, id: string | null = null): number {
+    this.requests += 1;
+    const event = { type: 'append', request: this.requests, entries: [{ message, id }], ts: TS, writeConcern } as const;
+    this.do((out) => this.reign.append(event, out));
+    return this.requests;
+  }
+
+  await(seq: number, writeConcern: WriteConcern): number | null {
+    this.requests += 1;
+    const event = { type: 'await', request: this.requests, seq, id: 'x', writeConcern } as const;
+    let found = false;
+    this.do((out) => {
+      found = this.reign.await(event, out);
+    });
+    return found ? this.requests : null;
+  }
+
+  /** The store is done with all that it was given. */
+  store(): void {
+    for (let group = this.effects.findLast((effect) => effect.do === 'store'); group !== undefined; ) {
+      const records = this.groups.stored(group.generation);
+      if (records.length === 0) return;
+      this.stored.push(...records);
+      const out = this.do((effects) => {
+        const next = this.groups.take();
+        if (next !== null) effects.push({ do: 'store', ...next });
+        this.reign.recordStored(records, effects);
+      });
+      group = out.findLast((effect) => effect.do === 'store');
+    }
+  }
+
+  ack(node: string, index = this.outline.lastIndex, store = 'disk'): void {
+    this.tracker.recordAck({ node, store, index, applied: this.outline.seqAt(index) });
+    this.do((out) => this.reign.advance(out));
+  }
+
+  outcomeOf(request: number): string | null {
+    const answer = this.answers.get(request);
+    if (answer === undefined) return null;
+    return 'problem' in answer ? answer.problem : answer.outcome;
+  }
+
+  published(): number[] {
+    return this.do((out) => this.reign.publish(out)).flatMap((effect) =>
+      effect.do === 'publish' ? effect.publish.records.map(({ index }) => index) : [],
+    );
+  }
+
+  private newReign(epoch: number, commitIndex = 0): Reign {
+    const { outline, groups, window, tracker } = this;
+    return new Reign(
+      { epoch, reign: REIGN },
+      SELF,
+      { outline, groups, window, tracker },
+      { commitIndex, forced: false },
+    );
+  }
+}
+
+/** Three nodes, all of them voters, everything held by all. */
+function throneOfThree(): Throne {
+  const throne = new Throne(['s1', 's2']);
+  throne.begin();
+  throne.ack('s1');
+  throne.ack('s2');
+  while (throne.reign.list.voters.length < 3) {
+    throne.do((out) => throne.reign.changeList({ members: throne.members, ...ALIVE }, out));
+    throne.store();
+    throne.ack('s1');
+    throne.ack('s2');
+  }
+  throne.published();
+  return throne;
+}
+
+describe('the beginning', () => {
+  test('the first reign ever begins with its own record and a list of this master alone', () => {
+    const throne = new Throne(['s1', 's2']);
+    throne.begin();
+    expect(throne.stored.map(({ control }) => control)).toEqual([
+      { control: 'epoch', reign: REIGN, ...SELF },
+      { control: 'members', voters: [SELF], members: ['s1', 's2'] },
+    ]);
+    expect(throne.reign.open).toBe(true);
+    expect(throne.reign.nodes).toBe(3);
+  });
+
+  test('no append is taken before the first record is durable', () => {
+    const throne = new Throne([]);
+    throne.do((out) => throne.reign.begin([], out));
+    expect(throne.reign.open).toBe(false);
+    throne.store();
+    expect(throne.reign.open).toBe(true);
+  });
+
+  test('a later reign is open when a majority of the voters holds its first record', () => {
+    const throne = throneOfThree();
+    throne.succeed(2);
+    throne.begin();
+    expect(throne.reign.open).toBe(false);
+    throne.ack('s2');
+    expect(throne.reign.open).toBe(true);
+    expect(throne.reign.commitIndex).toBe(throne.outline.lastIndex);
+  });
+
+  test('to begin again changes nothing, unless the first record was lost with a failed write', () => {
+    const throne = new Throne([]);
+    throne.do((out) => throne.reign.begin([], out));
+    throne.do((out) => throne.reign.begin([], out));
+    expect(throne.outline.lastIndex).toBe(2);
+    throne.groups.dropAfter(0);
+    throne.outline.truncateAfter(0);
+    throne.do((out) => throne.reign.begin([], out));
+    throne.store();
+    expect(throne.reign.open).toBe(true);
+    expect(throne.stored).toHaveLength(2);
+  });
+});
+
+describe('commit', () => {
+  test('a record of an older epoch is committed by one of this epoch, and not by a count (Raft, figure 8)', () => {
+    const throne = throneOfThree();
+    throne.append('of the first epoch', 1);
+    throne.store();
+    const { commitIndex } = throne.reign;
+    throne.succeed(2);
+    throne.do((out) => throne.reign.begin(throne.members, out));
+    throne.ack('s1', commitIndex + 1);
+    throne.ack('s2', commitIndex + 1);
+    expect(throne.reign.commitIndex).toBe(commitIndex);
+    throne.store();
+    throne.ack('s1', commitIndex + 2);
+    expect(throne.reign.commitIndex).toBe(commitIndex + 2);
+  });
+
+  test('an ack of a store that is no voter does not commit', () => {
+    const throne = throneOfThree();
+    throne.tracker.recordJoin({ node: 's1', store: 'new' });
+    throne.append('text', 1);
+    throne.store();
+    const { commitIndex } = throne.reign;
+    throne.ack('s1', undefined, 'new');
+    expect(throne.reign.commitIndex).toBe(commitIndex);
+    throne.ack('s2');
+    expect(throne.reign.commitIndex).toBe(commitIndex + 1);
+  });
+
+  test('it never goes beyond what is durable here, whoever else holds more', () => {
+    const throne = throneOfThree();
+    throne.append('text', 1);
+    const { commitIndex } = throne.reign;
+    throne.ack('s1');
+    throne.ack('s2');
+    expect(throne.reign.commitIndex).toBe(commitIndex);
+  });
+});
+
+describe('answers', () => {
+  test.each<[WriteConcern, number]>([
+    [1, 0],
+    [2, 1],
+    ['majority', 1],
+    [3, 2],
+    ['all', 2],
+  ])('w=%s waits for this master and %i acks', (writeConcern, acks) => {
+    const throne = throneOfThree();
+    const request = throne.append('text', writeConcern);
+    const outcomes: (string | null)[] = [];
+    throne.store();
+    for (const node of ['s1', 's2']) {
+      outcomes.push(throne.outcomeOf(request));
+      throne.ack(node);
+    }
+    outcomes.push(throne.outcomeOf(request));
+    expect(outcomes).toEqual([0, 1, 2].map((count) => (count >= acks ? 'acknowledged' : null)));
+  });
+
+  test('acks alone do not answer: the entry must be durable here', () => {
+    const throne = throneOfThree();
+    const requests = [throne.append('a', 1), throne.append('b', 'all')];
+    throne.ack('s1');
+    throne.ack('s2');
+    expect(requests.map((request) => throne.outcomeOf(request))).toEqual([null, null]);
+    throne.store();
+    throne.do((out) => throne.reign.advance(out));
+    expect(requests.map((request) => throne.outcomeOf(request))).toEqual(['acknowledged', 'acknowledged']);
+  });
+
+  test('a lost ack is mended by the next one, and nobody is answered twice', () => {
+    const throne = throneOfThree();
+    const first = throne.append('a', 'all');
+    const second = throne.append('b', 'all');
+    throne.store();
+    throne.ack('s1', throne.outline.lastIndex - 1);
+    throne.ack('s2');
+    expect([throne.outcomeOf(first), throne.outcomeOf(second)]).toEqual(['acknowledged', null]);
+    throne.ack('s1');
+    throne.ack('s1');
+    expect(throne.outcomeOf(second)).toBe('acknowledged');
+  });
+
+  test('with w of a majority or more it must be committed, too: members that are no voters do not make it safe', () => {
+    const throne = throneOfThree();
+    for (const node of throne.members) throne.tracker.recordJoin({ node, store: 'new' });
+    const request = throne.append('text', 2);
+    throne.store();
+    throne.ack('s1', undefined, 'new');
+    expect(throne.outcomeOf(request)).toBeNull();
+  });
+
+  test('whoever is met by one ack is answered in the order of the entries', () => {
+    const throne = throneOfThree();
+    const requests = [throne.append('a', 'all'), throne.append('b', 2), throne.append('c', 3)];
+    throne.store();
+    throne.ack('s1', throne.outline.lastIndex);
+    throne.ack('s2', throne.outline.lastIndex);
+    expect([...throne.answers.keys()]).toEqual([requests[1], requests[0], requests[2]]);
+  });
+
+  test('one names who holds the entry', () => {
+    const throne = throneOfThree();
+    const request = throne.append('text', 2);
+    throne.store();
+    throne.ack('s2');
+    expect(throne.answers.get(request)).toEqual({ outcome: 'acknowledged', seq: 1, w: 2, acks: ['master', 's2'] });
+  });
+
+  test('the same entry is waited for again, with a concern of its own', () => {
+    const throne = throneOfThree();
+    throne.append('text', 1);
+    throne.store();
+    const again = throne.await(1, 'all');
+    expect(throne.outcomeOf(again ?? 0)).toBeNull();
+    throne.ack('s1');
+    throne.ack('s2');
+    expect(throne.outcomeOf(again ?? 0)).toBe('acknowledged');
+    expect(throne.await(2, 1)).toBeNull();
+  });
+});
+
+describe('a client that gives up', () => {
+  test('is told that the entry is stored, once it is', () => {
+    const throne = throneOfThree();
+    const request = throne.append('text', 3);
+    throne.do((out) => throne.reign.timeOut(request, out));
+    expect(throne.outcomeOf(request)).toBeNull();
+    throne.store();
+    expect(throne.answers.get(request)).toMatchObject({ problem: 'write-concern-timeout', stored: true, seq: 1 });
+    throne.ack('s1');
+    throne.ack('s2');
+    expect(throne.answers.size).toBe(1);
+  });
+
+  test('is acknowledged all the same when its concern is met before the timeout could be told', () => {
+    const throne = throneOfThree();
+    const request = throne.append('text', 1);
+    throne.do((out) => throne.reign.timeOut(request, out));
+    throne.store();
+    expect(throne.outcomeOf(request)).toBe('acknowledged');
+  });
+
+  test('and is gone gets no answer, while its entry stays', () => {
+    const throne = throneOfThree();
+    const request = throne.append('text', 1);
+    throne.reign.forget(request);
+    throne.store();
+    expect(throne.outcomeOf(request)).toBeNull();
+    expect(throne.outline.lastSeq).toBe(1);
+  });
+});
+
+test('at the end of a reign everyone who waits hears that it is not known whether the entry stays', () => {
+  const throne = throneOfThree();
+  const requests = [throne.append('durable', 3), throne.append('not yet', 1)];
+  throne.do((out) => throne.reign.end('deposed', out));
+  for (const request of requests)
+    expect(throne.answers.get(request)).toMatchObject({ problem: 'deposed', stored: 'unknown' });
+  throne.store();
+  throne.ack('s1');
+  throne.ack('s2');
+  expect(throne.answers.size).toBe(2);
+});
+
+test('a failed write takes out exactly those who waited for what was lost', () => {
+  const throne = throneOfThree();
+  const kept = throne.append('kept', 3);
+  throne.store();
+  const lost = throne.append('lost', 1, 'order-1');
+  const durable = throne.groups.durableIndex;
+  throne.groups.dropAfter(durable);
+  throne.outline.truncateAfter(durable);
+  expect(throne.reign.dropAfter(durable).map(({ request }) => request)).toEqual([lost]);
+  expect(throne.reign.pendingRecord('order-1')).toBeNull();
+  throne.append('next', 1);
+  throne.store();
+  throne.ack('s1');
+  throne.ack('s2');
+  expect(throne.outcomeOf(kept)).toBe('acknowledged');
+  const messages = throne.stored.filter(({ control }) => control === null).map(({ bytes }) => entryOf(bytes));
+  expect(messages.map(({ seq, message }) => [seq, message])).toEqual([
+    [1, 'kept'],
+    [2, 'next'],
+  ]);
+});
+
+test('nothing is published before it is durable', () => {
+  const throne = throneOfThree();
+  throne.append('text', 1);
+  expect(throne.published()).toEqual([]);
+  throne.store();
+  expect(throne.published()).toEqual([throne.outline.lastIndex]);
+});
+
+test('a batch says what it follows, so that a hole is seen', () => {
+  const throne = throneOfThree();
+  throne.succeed(4);
+  throne.begin();
+  throne.append('text', 1);
+  throne.store();
+  const { lastIndex } = throne.outline;
+  expect(throne.reign.header(lastIndex - 1)).toMatchObject({
+    epoch: 4,
+    reign: REIGN,
+    prevIndex: lastIndex - 1,
+    prevEpoch: 4,
+  });
+  expect(throne.reign.header(lastIndex - 2)).toMatchObject({ prevIndex: lastIndex - 2, prevEpoch: 1 });
+});
+
+test('an id that is not durable yet is known, and so is not taken twice', () => {
+  const throne = throneOfThree();
+  throne.append('text', 1, 'order-1');
+  expect(throne.reign.pendingRecord('order-1')?.seq).toBe(1);
+  throne.store();
+  expect(throne.reign.pendingRecord('order-1')).toBeNull();
+});
+
+describe('a change of the list', () => {
+  test('comes one at a time, each after the last is committed', () => {
+    const throne = new Throne(['s1', 's2']);
+    const change = (): boolean => {
+      let changed = false;
+      throne.do((out) => {
+        changed = throne.reign.changeList({ members: throne.members, ...ALIVE }, out);
+      });
+      throne.store();
+      return changed;
+    };
+    throne.begin();
+    throne.ack('s1');
+    throne.ack('s2');
+    expect(change()).toBe(true);
+    expect(throne.reign.list.voters).toHaveLength(2);
+    expect(change()).toBe(false);
+    throne.ack('s1');
+    throne.ack('s2');
+    expect(change()).toBe(true);
+    expect(throne.reign.list.voters).toHaveLength(3);
+  });
+
+  test('takes in nobody who lacks a committed record or is not up', () => {
+    const throne = new Throne(['s1']);
+    throne.begin();
+    throne.ack('s1', 1);
+    const changed = (isAlive: boolean): boolean => {
+      let result = false;
+      throne.do((out) => {
+        result = throne.reign.changeList({ members: ['s1'], isAlive: () => isAlive }, out);
+      });
+      return result;
+    };
+    expect(changed(true)).toBe(false);
+    throne.ack('s1');
+    expect(changed(false)).toBe(false);
+    expect(changed(true)).toBe(true);
+  });
+
+  test('a member that is removed is waited for no more, and the removal is told when it is committed', () => {
+    const throne = throneOfThree();
+    const all = throne.append('text', 'all');
+    throne.store();
+    throne.ack('s1');
+    expect(throne.outcomeOf(all)).toBeNull();
+    throne.reign.awaitRemoval({ request: 900, node: 's2' });
+    throne.do((out) => throne.reign.changeList({ members: ['s1'], ...ALIVE }, out));
+    expect(throne.outcomeOf(all)).toBe('acknowledged');
+    const isRemoved = (): boolean =>
+      throne.effects.some((effect) => effect.do === 'removeMember' && effect.node === 's2');
+    throne.store();
+    expect(isRemoved()).toBe(false);
+    throne.ack('s1');
+    expect(isRemoved()).toBe(true);
+    expect(throne.effects).toContainEqual({ do: 'removal', request: 900, outcome: { outcome: 'removed' } });
+  });
+});
