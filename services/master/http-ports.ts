@@ -16,6 +16,8 @@ export interface SecondaryHealth extends MissingNode {
   readonly acked: number;
   readonly lag: number;
   readonly httpUrl: string | null;
+  /** Its queue at the broker, where the management API says. */
+  readonly queue?: { readonly messages: number; readonly bytes: number; readonly overflowed: boolean };
   /** Its log is not the master's: seq of the first entry that differs, 0 while that is looked for. Left out when they agree. */
   readonly differsAt?: number;
 }

@@ -18,6 +18,7 @@ import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcom
 import type { MasterEffect, MasterEvent, Removal } from './core/events';
 import { MasterMachine } from './core/master';
 import type { MasterHealth, MasterPort, MemberHealth } from './http-ports';
+import { QueueWatch } from './queue-watch';
 
 export interface MasterNodeOptions {
   readonly settings: MasterSettings;
@@ -43,6 +44,8 @@ export class MasterNode implements MasterPort {
   private readonly driver: MachineDriver<MasterEvent, MasterEffect>;
   private readonly broker: MasterBroker;
   private readonly promises: PromiseKeeper;
+  /** Null: no management API is known. */
+  private readonly queues: QueueWatch | null;
   private readonly requests: AppendRequests;
   private readonly removals = new Map<number, (outcome: Removal) => void>();
   /** Members whose fetch is being answered: one at a time each, so that repair never crowds out appends. */
@@ -70,6 +73,7 @@ export class MasterNode implements MasterPort {
     const { machine, reader } = this;
     this.requests = new AppendRequests({ machine, store, reader, dispatch: (event) => this.dispatch(event) });
     this.broker = this.createBroker();
+    this.queues = this.createQueueWatch();
     this.promises = new PromiseKeeper({
       ...options,
       saved: ({ epoch, reign }) => this.dispatch({ type: 'promiseSaved', epoch, reign }),
@@ -80,6 +84,7 @@ export class MasterNode implements MasterPort {
   start(httpUrl: string): void {
     this.machine.httpUrl = httpUrl;
     this.broker.start();
+    this.queues?.start();
     this.ticker = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -91,6 +96,7 @@ export class MasterNode implements MasterPort {
   /** Frees the lock, waits for the writes under way, closes the log. */
   async stop(): Promise<void> {
     if (this.ticker !== null) clearInterval(this.ticker);
+    this.queues?.stop();
     await this.broker.close();
     await this.options.store.close();
   }
@@ -157,7 +163,8 @@ export class MasterNode implements MasterPort {
       const { status, acked, lastSeenMs, httpUrl, voter, differsAt } = machine.member(now, id);
       const seen = lastSeenMs === null ? null : Math.round(lastSeenMs);
       const member = { id, status, acked, lag: machine.head - acked, lastSeenMs: seen, httpUrl, voter };
-      return differsAt === null ? member : { ...member, differsAt };
+      const queue = this.queues?.of(id) ?? null;
+      return { ...member, ...(queue === null ? {} : { queue }), ...(differsAt === null ? {} : { differsAt }) };
     });
   }
 
@@ -274,6 +281,22 @@ export class MasterNode implements MasterPort {
         'the queue of a former member could not be deleted',
       );
     }
+  }
+
+  private createQueueWatch(): QueueWatch | null {
+    const { settings, logger } = this.options;
+    const { managementUrl, urls } = settings.broker;
+    if (managementUrl === null) return null;
+    const topology = topologyOf(settings.logName);
+    return new QueueWatch({
+      managementUrl,
+      amqpUrl: urls[0] ?? '',
+      queueOf: (node) => topology.entriesQueue(node),
+      queueBytesMax: settings.queueBytesMax,
+      members: () => (this.machine.phaseName === 'reigning' ? this.machine.members : []),
+      logger,
+      now: () => performance.now(),
+    });
   }
 
   private createBroker(): MasterBroker {
