@@ -8,6 +8,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build, root } from './build.mjs';
+import { endWithNpm } from './end-with-npm.mjs';
 
 const PROGRAMS = {
   'echo-server': 'services/echo/server.js',
@@ -25,6 +26,7 @@ for (const [signal, code] of [
   process.once(signal, () => process.exit(code));
 }
 
+endWithNpm();
 process.stderr.write('building …\n');
 const isBuilt = await build();
 process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
