@@ -71,10 +71,17 @@ const isInstalled = process.platform !== 'win32' && findServerScript(process.env
 const story = isInstalled ? describe : describe.skip;
 if (!isInstalled) console.warn('skipped: the private node, because no rabbitmq-server is installed here');
 
+/** The broker of the whole run is a child of this very process when the tests run in it, one file after the other. */
+const others = new Set(descendants(process.pid));
+
+function startedHere(): number[] {
+  return descendants(process.pid).filter((pid) => !others.has(pid));
+}
+
 /** From the first start to the last trace. */
 async function live(broker: OwnBroker): Promise<void> {
   const { amqpUrl } = broker;
-  const ours = descendants(process.pid);
+  const ours = startedHere();
   expect(broker.describe()).toMatch(/^RabbitMQ \d+\.\d+/);
   await expect(look(amqpUrl, 'm')).resolves.toBe('m');
 
@@ -93,7 +100,7 @@ async function live(broker: OwnBroker): Promise<void> {
   await broker.start();
   await expect(look(amqpUrl)).resolves.toBe(false);
 
-  const last = descendants(process.pid);
+  const last = startedHere();
   await broker.stop();
   await broker.stop();
   expect(await awaitGone([...new Set([...ours, ...last])], 2_000)).toEqual([]);
@@ -141,10 +148,8 @@ story('interruption and failure', () => {
     const abort = new AbortController();
     const providing = startNode({ signal: abort.signal });
     const interrupted = expect(providing).rejects.toMatchObject({ name: 'AbortError' });
-    await until(() =>
-      descendants(process.pid).some((pid) => observe(pid)?.commandLine.includes('provide-test@localhost')),
-    );
-    const started = descendants(process.pid);
+    await until(() => startedHere().some((pid) => observe(pid)?.commandLine.includes('provide-test@localhost')));
+    const started = startedHere();
     abort.abort();
     await interrupted;
     expect(await awaitGone(started, 2_000)).toEqual([]);
