@@ -1,0 +1,105 @@
+/**
+ * Load over HTTP. *Closed loop*: each client sends its next request when it has the answer to the last, so the rate is what the server can
+ * carry. *Open loop*: requests are due at a fixed rate whatever the server does, and a latency counts from the moment when its
+ * request was due, not from when a connection was free for it: else a server that stalls would hide its stall (Tene, "How NOT to
+ * Measure Latency", coordinated omission).
+ */
+import { Histogram, type Percentiles } from './histogram';
+import { type Answer, HttpConnection, type Target } from './http-connection';
+
+export interface Load {
+  readonly target: Target;
+  readonly request: Buffer;
+  readonly clients: number;
+  readonly seconds: number;
+  /** Not measured, at the start. */
+  readonly warmUpSeconds?: number;
+  /** Statuses that count; any other ends the run. */
+  readonly expected?: readonly number[];
+}
+
+export interface Measured {
+  /** Answers a second. */
+  readonly perSecond: number;
+  readonly latencyMs: Percentiles;
+  /** All that were answered, those of the warm-up too. */
+  readonly answers: number;
+}
+
+const EXPECTED = [200, 201];
+
+export async function closedLoop(load: Load): Promise<Measured> {
+  const { target, request, clients, seconds, warmUpSeconds = Math.min(1, seconds / 4), expected = EXPECTED } = load;
+  const connections = await openAll(target, clients);
+  const histogram = new Histogram();
+  const from = performance.now() + warmUpSeconds * 1000;
+  const until = from + seconds * 1000;
+  let answers = 0;
+  await Promise.all(
+    connections.map(async (connection) => {
+      for (let sentAt = performance.now(); sentAt < until; ) {
+        check(await connection.ask(request), expected);
+        answers += 1;
+        const now = performance.now();
+        if (sentAt >= from && now <= until) histogram.record(now - sentAt);
+        sentAt = now;
+      }
+    }),
+  );
+  for (const connection of connections) connection.close();
+  return { perSecond: Math.round(histogram.count / seconds), latencyMs: histogram.percentiles, answers };
+}
+
+/** @param perSecond the offered rate */
+export async function openLoop(load: Load, perSecond: number): Promise<Measured> {
+  const { target, request, clients, seconds, warmUpSeconds = Math.min(1, seconds / 4), expected = EXPECTED } = load;
+  const connections = await openAll(target, clients);
+  const histogram = new Histogram();
+  const total = Math.round((seconds + warmUpSeconds) * perSecond);
+  const uncounted = Math.round(warmUpSeconds * perSecond);
+  const startedAt = performance.now();
+  let taken = 0;
+  await Promise.all(
+    connections.map(async (connection) => {
+      for (let mine = taken++; mine < total; mine = taken++) {
+        const dueAt = startedAt + (mine * 1000) / perSecond;
+        await untilMs(dueAt);
+        check(await connection.ask(request), expected);
+        if (mine >= uncounted) histogram.record(performance.now() - dueAt);
+      }
+    }),
+  );
+  const elapsedS = (performance.now() - startedAt) / 1000;
+  for (const connection of connections) connection.close();
+  return { perSecond: Math.round(total / elapsedS), latencyMs: histogram.percentiles, answers: total };
+}
+
+/** A timer is right within a millisecond; the rest is waited for turn by turn, or latencies would be rounded to it. */
+async function untilMs(dueAt: number): Promise<void> {
+  for (;;) {
+    const left = dueAt - performance.now();
+    if (left <= 0) return;
+    await new Promise<void>((resolve) => {
+      if (left > 1.5) setTimeout(resolve, left - 1);
+      else setImmediate(resolve);
+    });
+  }
+}
+
+export function openAll(target: Target, clients: number): Promise<HttpConnection[]> {
+  return Promise.all(Array.from({ length: clients }, () => HttpConnection.open(target)));
+}
+
+function check({ status, text }: Answer, expected: readonly number[]): void {
+  if (!expected.includes(status)) throw new Error(`an answer was ${status}: ${text.slice(0, 500)}`);
+}
+
+/** The text of every message: 100 bytes, not all the same letter, so that nothing is deduplicated or compressed by luck. */
+export const MESSAGE = Array.from({ length: 100 }, (_, at) => String.fromCharCode(97 + ((at * 7) % 26))).join('');
+
+export const ONE_APPEND = { type: 'application/json', bytes: JSON.stringify({ message: MESSAGE }) };
+
+/** The body of a bulk append. */
+export function linesOf(count: number) {
+  return { type: 'application/x-ndjson', bytes: `${JSON.stringify({ message: MESSAGE })}\n`.repeat(count) };
+}

@@ -1,0 +1,123 @@
+/**
+ * `npm run bench`: measures every row of docs/performance.md on this machine, each beside its limit, in one run.
+ *
+ * Absolute numbers are the machine's and of whoever else uses it; the ratios are the product's. So a limit is measured in the same
+ * run, and where a row compares two states, they are measured in interleaved pairs, of which the median counts.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { provideBroker } from '../rabbitmq/provide';
+import { type Options, readOptions, USAGE } from './options';
+import { plotOf } from './plot';
+import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } from './report';
+import type { Row, RowResult, Series } from './row';
+import { blockedClients, bulkAppends, curves, moreSecondaries, oneClient, singleAppends } from './rows/appends';
+import { longLog, start } from './rows/length';
+import { catchUp, events, wholeLog } from './rows/reading';
+import { BenchSession } from './session';
+
+const ROWS: readonly Row[] = [
+  singleAppends,
+  bulkAppends,
+  oneClient,
+  curves,
+  blockedClients,
+  events,
+  wholeLog,
+  catchUp,
+  start,
+  longLog,
+  moreSecondaries,
+];
+
+const MOVED_SHARE = 0.5;
+const ROOT = resolve(__dirname, '..');
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), ROOT);
+  if (options === null) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const saved = options.compare === null ? null : (JSON.parse(readFileSync(options.compare, 'utf8')) as Run);
+  const run = await measure(options);
+  write(run, options);
+  process.stdout.write(
+    `\n${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end\n\n`,
+  );
+  process.stdout.write(`${tableOf(run.rows, saved?.rows)}\n\n${notesOf(run.rows)}\n`);
+  const moved = movedRatios(run.rows, saved?.rows ?? [], MOVED_SHARE);
+  if (moved.length > 0) process.stdout.write(`\nRatios that moved by more than half:\n  ${moved.join('\n  ')}\n`);
+  return options.check && moved.length > 0 ? 1 : 0;
+}
+
+async function measure(options: Options): Promise<Run> {
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const load = systemLoad();
+  const ways = options.way === null ? undefined : [options.way];
+  const broker = await provideBroker({ name: `bench-${process.pid}`, env: process.env, log: say, ways });
+  const session = new BenchSession(broker.amqpUrl, options, (text) => say(`    ${text}`));
+  const [rows, series]: [RowResult[], Series[]] = [[], []];
+  const stop = async () => {
+    await session.end();
+    await broker.stop();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void stop().then(() => process.exit(1)));
+  try {
+    for (const row of ROWS.filter(({ id }) => options.rows.length === 0 || options.rows.includes(id))) {
+      say(`${row.title} …`);
+      const measured = await row.measure(session);
+      rows.push(...measured.rows);
+      series.push(...(measured.series ?? []));
+      if (measured.rows.length > 0) say(tableOf(measured.rows).split('\n').slice(2).join('\n'));
+    }
+  } finally {
+    await stop();
+  }
+  const loads = [load, systemLoad()] as const;
+  const at = new Date().toISOString();
+  return {
+    at,
+    isQuick: options.isQuick,
+    machine: describeMachine(),
+    broker: broker.describe(),
+    load: loads,
+    rows,
+    series,
+  };
+}
+
+/** run.json, an SVG a plot, and a page with all of them. */
+function write(run: Run, { out }: Options): void {
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, 'run.json'), `${JSON.stringify(run, null, 1)}\n`);
+  const plots = [...plotsOf(run.series)];
+  for (const [name, svg] of plots) writeFileSync(join(out, `${name}.svg`), svg);
+  const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, svg]) => svg).join('')}`;
+  writeFileSync(join(out, 'index.html'), page);
+  process.stderr.write(`written to ${existsSync(out) ? out : '?'}\n`);
+}
+
+/** Series whose titles agree up to a colon share a plot. */
+function plotsOf(series: readonly Series[]): Map<string, string> {
+  const plots = new Map<string, Series[]>();
+  for (const each of series) {
+    const title = each.title.split(':')[0] ?? each.title;
+    plots.set(title, [...(plots.get(title) ?? []), each]);
+  }
+  const named = [...plots].map(
+    ([title, those]) => [title.toLowerCase().replaceAll(' ', '-'), plotOf(title, those)] as const,
+  );
+  return new Map(named);
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,62 @@
+/** What can be asked of a benchmark, from the command line. */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { WAYS, type Way } from '../rabbitmq/provide';
+
+export interface Options {
+  readonly isQuick: boolean;
+  /** Ids of the rows wanted; empty: all. */
+  readonly rows: readonly string[];
+  /** Where the compiled product is. */
+  readonly dist: string;
+  /** Folder for what was measured: run.json and the plots. */
+  readonly out: string;
+  /** A saved run to compare with; null: none. */
+  readonly compare: string | null;
+  /** Fail when a ratio has moved by more than half. */
+  readonly check: boolean;
+  /** How the broker is to be had; null: as `npm start` has it. */
+  readonly way: Way | null;
+  /** Folder for a CPU profile of each node; null: none. */
+  readonly profile: string | null;
+}
+
+export const USAGE = `npm run bench -- [options]
+  --quick            about a minute, short measurements, short logs
+  --rows a,b         only these rows
+  --out DIR          where run.json and the plots go (default .cache/bench)
+  --compare FILE     compare with a saved run.json
+  --check            exit 1 when a ratio has moved by more than half against --compare
+  --broker WAY       container or private-node (default: as npm start)
+  --dist DIR         the compiled product to measure (default dist)
+  --profile DIR      write a CPU profile of each node of the shared cluster
+`;
+
+/** Null: usage was asked for, or is needed. */
+export function readOptions(argv: readonly string[], root: string): Options | null {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      rows: { type: 'string', default: '' },
+      out: { type: 'string', default: join(root, '.cache', 'bench') },
+      compare: { type: 'string' },
+      check: { type: 'boolean', default: false },
+      dist: { type: 'string', default: join(root, 'dist') },
+      broker: { type: 'string' },
+      profile: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return null;
+  return {
+    isQuick: values.quick,
+    rows: values.rows.split(',').filter((row) => row !== ''),
+    dist: values.dist,
+    out: values.out,
+    compare: values.compare ?? null,
+    check: values.check,
+    way: WAYS.find((way) => way === values.broker) ?? null,
+    profile: values.profile ?? null,
+  };
+}
