@@ -419,16 +419,16 @@ export class MasterMachine {
   }
 
   private receive(message: WireMessage, replyTo: string | null, out: MasterEffect[]): void {
-    if (message.type === 'announce') this.hearHolder(message);
+    if (message.type === 'announce') this.hearHolder(message, out);
     else if (message.type === 'entries' || message.type === 'diverged') this.receiveLog(message, out);
     else if (message.type !== 'claim') this.receiveFrom(message, replyTo, out);
   }
 
-  /** While another reigns: who, and in which epoch. */
-  private hearHolder({ node, httpUrl, epoch }: MessageOf<'announce'>): void {
+  /** While another reigns: who, and in which epoch. A reign of this node's that was cut off from the lock is over then. */
+  private hearHolder({ node, httpUrl, epoch }: MessageOf<'announce'>, out: MasterEffect[]): void {
     if (!this.lockedOut || node === this.self.node) return;
     this.holder = { node, httpUrl };
-    this.highestSeen = Math.max(this.highestSeen, epoch);
+    if (epoch > this.epoch.epoch) this.outbid(epoch, out);
   }
 
   private receiveLog(message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {

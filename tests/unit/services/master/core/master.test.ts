@@ -1,0 +1,150 @@
+import type { Answer, MasterEffect, MasterEvent } from '../../../../../services/master/core/events';
+import { MasterMachine, type MasterSettings } from '../../../../../services/master/core/master';
+import { LogOutline } from '../../../../../shared/protocol/log-outline';
+import type { LogRecord } from '../../../../../shared/protocol/record';
+
+const SETTINGS: MasterSettings = {
+  node: 'master',
+  store: 'M',
+  secondaries: ['s1', 's2'],
+  openMembership: false,
+  mayBegin: true,
+  quorumAppend: false,
+  heartbeatIntervalMs: 500,
+  suspectAfterMs: 1_500,
+  unhealthyAfterMs: 3_000,
+  inFlightBytesMax: 1 << 20,
+};
+
+/** A machine whose store and broker do at once what they are told, and are heard by nobody. */
+class Lone {
+  readonly records: LogRecord[] = [];
+  readonly answers = new Map<number, Answer>();
+  readonly machine: MasterMachine;
+  now = 0;
+  private requests = 0;
+
+  constructor(settings: Partial<MasterSettings> = {}, records: readonly LogRecord[] = []) {
+    const outline = new LogOutline();
+    for (const record of records) outline.append(record);
+    this.records.push(...records);
+    const promised = { epoch: outline.lastEpoch, reign: '' };
+    this.machine = new MasterMachine({ ...SETTINGS, ...settings }, { outline, promised, checksum: 0 });
+  }
+
+  tell(...events: MasterEvent[]): void {
+    for (const event of events) for (const effect of this.machine.step(this.now, event)) this.perform(effect);
+  }
+
+  reign(): void {
+    this.tell({ type: 'up', freshBroker: this.records.length === 0, reign: 'aaaaaaaaaaaaaaaa' });
+  }
+
+  append(message: string, w: number): number {
+    this.requests += 1;
+    const entries = [{ message, id: null }];
+    this.tell({ type: 'append', request: this.requests, entries, ts: '2026-01-01T00:00:00.000Z', writeConcern: w });
+    return this.requests;
+  }
+
+  outcomeOf(request: number): string | null {
+    const answer = this.answers.get(request);
+    if (answer === undefined) return null;
+    return 'problem' in answer ? answer.problem : answer.outcome;
+  }
+
+  private perform(effect: MasterEffect): void {
+    if (effect.do === 'store') {
+      this.records.push(...effect.records);
+      this.tell({ type: 'stored', generation: effect.generation, checksum: 0 });
+    } else if (effect.do === 'savePromise') {
+      this.tell({ type: 'promiseSaved', epoch: effect.epoch, reign: effect.reign });
+    } else if (effect.do === 'publish') {
+      this.tell({ type: 'confirmed', publish: effect.publish.id });
+    } else if (effect.do === 'answer') {
+      this.answers.set(effect.request, effect.answer);
+    }
+  }
+}
+
+/** What the standby says to all, as one that reigns in the epoch. */
+function announce(epoch: number): MasterEvent {
+  const reign = { epoch, reign: 'bbbbbbbbbbbbbbbb', node: 'standby', httpUrl: '' };
+  const positions = { headIndex: 0, head: 0, commit: 0 };
+  return { type: 'wire', replyTo: null, message: { type: 'announce', ...reign, ...positions, members: ['s1', 's2'] } };
+}
+
+describe('a master that lost the lock while clients wait', () => {
+  function lockedOut(): { lone: Lone; waiting: number } {
+    const lone = new Lone();
+    lone.reign();
+    const waiting = lone.append('text', 3);
+    lone.tell({ type: 'down' }, { type: 'locked' });
+    return { lone, waiting };
+  }
+
+  test('keeps them: the lock may be held by its own lost connection', () => {
+    const { lone, waiting } = lockedOut();
+    lone.tell(announce(lone.machine.epoch.epoch));
+    expect(lone.outcomeOf(waiting)).toBeNull();
+    expect(lone.outcomeOf(lone.append('more', 1))).toBe('standby');
+  });
+
+  test('tells them so once it hears that another reigns in a higher epoch, and each of them once', () => {
+    const { lone, waiting } = lockedOut();
+    const { epoch } = lone.machine.epoch;
+    lone.tell(announce(epoch + 1), announce(epoch + 1));
+    expect(lone.answers.get(waiting)).toMatchObject({ problem: 'deposed', stored: 'unknown' });
+    expect(lone.machine.reigningElsewhere).toEqual({ node: 'standby', httpUrl: '' });
+    expect(lone.machine.waiting).toBe(0);
+  });
+
+  test('claims above what it heard when the lock is free again', () => {
+    const { lone } = lockedOut();
+    const { epoch } = lone.machine.epoch;
+    lone.tell(announce(epoch + 7));
+    lone.tell({ type: 'up', freshBroker: false, reign: 'cccccccccccccccc' });
+    expect(lone.machine.epoch.epoch).toBe(epoch + 8);
+  });
+});
+
+describe('a limit', () => {
+  test('of bytes in flight refuses the next append, and takes it when the broker has confirmed', () => {
+    const lone = new Lone({ inFlightBytesMax: 1 });
+    lone.reign();
+    lone.tell({ type: 'down' });
+    const first = lone.append('one', 1);
+    const second = lone.append('two', 1);
+    expect([lone.outcomeOf(first), lone.outcomeOf(second)]).toEqual(['acknowledged', 'overloaded']);
+    expect(lone.machine.outline.lastSeq).toBe(1);
+    lone.reign();
+    expect(lone.outcomeOf(lone.append('three', 1))).toBe('acknowledged');
+    expect(lone.machine.outline.lastSeq).toBe(2);
+  });
+
+  test('that the broker sets by blocking its publishers is one, too', () => {
+    const lone = new Lone();
+    lone.reign();
+    lone.tell({ type: 'blocked', blocked: true });
+    expect(lone.outcomeOf(lone.append('one', 1))).toBe('overloaded');
+    lone.tell({ type: 'blocked', blocked: false });
+    expect(lone.outcomeOf(lone.append('two', 1))).toBe('acknowledged');
+  });
+});
+
+test('a concern of more nodes than there are is refused at once, and takes no seq', () => {
+  const lone = new Lone();
+  lone.reign();
+  const request = lone.append('text', 4);
+  expect(lone.answers.get(request)).toEqual({ outcome: 'unsatisfiable', w: 4, nodes: 3 });
+  expect(lone.machine.outline.lastSeq).toBe(0);
+});
+
+test('at its end it tells everyone who waits, and takes nothing more', () => {
+  const lone = new Lone();
+  lone.reign();
+  const waiting = lone.append('text', 2);
+  lone.tell({ type: 'shutdown' });
+  expect(lone.answers.get(waiting)).toMatchObject({ problem: 'shutting-down', stored: 'unknown' });
+  expect(lone.outcomeOf(lone.append('more', 1))).toBe('shutting-down');
+});
