@@ -4,7 +4,7 @@
  * - log matching: the records of one index and epoch are the same on every disk, and so are those before them;
  * - what a reader of any node sees are the entries 1…k, without gap or duplicate;
  * - commit never moves back, no two nodes commit different entries under one seq, a committed entry is never cut;
- * - an append that is acknowledged with w is on w disks, with the seq that its client was told;
+ * - an append that is acknowledged with w is on the disks of w nodes, with the seq that its client was told;
  * - an append that was refused is on no disk, then or later.
  *
  * It knows nothing of how the machines work: it reads disks, positions and answers.
@@ -15,7 +15,9 @@ import type { SimCluster } from './sim-cluster';
 interface Watched {
   records: readonly LogRecord[];
   /** What was on the disk when it was last looked at. */
-  readonly seen: LogRecord[];
+  seen: LogRecord[];
+  /** What was on its disks that are lost. */
+  readonly lost: LogRecord[][];
   machine: object | null;
   /** Seq up to which this start of the node has called its entries committed. */
   commit: number;
@@ -30,6 +32,7 @@ export class ClusterChecker {
   private readonly committed = new Map<number, string>();
   private readonly watched = new Map<string, Watched>();
   private readonly messageOfRequest = new Map<number, string>();
+  private readonly repeats = new Set<number>();
   private readonly refused = new Set<string>();
   private answersSeen = 0;
 
@@ -40,8 +43,12 @@ export class ClusterChecker {
     cluster.timeline.observer = () => this.look();
   }
 
-  /** The client of `request` has asked to append `message`; no other client uses the same text for another append. */
-  expect(request: number, message: string): void {
+  /**
+   * The client of `request` has asked to append `message`; no other client uses the same text. When it asks again for an append whose
+   * end it does not know, a refusal says nothing about the entry of the first.
+   */
+  expect(request: number, { message, isRepeat }: { readonly message: string; readonly isRepeat: boolean }): void {
+    if (isRepeat) this.repeats.add(request);
     this.messageOfRequest.set(request, message);
     this.look();
   }
@@ -72,11 +79,11 @@ export class ClusterChecker {
 
   private checkDisk(node: string, watched: Watched): void {
     const records = this.cluster.recordsOf(node);
-    const isOther = watched.records !== records;
-    if (isOther) {
-      // A disk was put in its place: nothing was cut, it is lost.
+    if (watched.records !== records) {
+      // Another disk is in its place: nothing was cut, it is lost.
       watched.records = records;
-      watched.seen.length = 0;
+      if (watched.seen.length > 0) watched.lost.push(watched.seen);
+      watched.seen = [];
     }
     const { seen } = watched;
     if (seen.length === records.length && seen.at(-1) === records.at(-1)) return;
@@ -115,7 +122,7 @@ export class ClusterChecker {
   }
 
   private commit(by: string, seq: number): void {
-    const record = this.entryOn(by, seq);
+    const record = entryWith(this.watchedOf(by).seen, seq);
     if (record === null) return this.breach(`${by} commits entry ${seq}, which it does not have`);
     const line = lineOf(record);
     const known = this.committed.get(seq);
@@ -130,7 +137,7 @@ export class ClusterChecker {
     else if (answer?.outcome === 'unresolved') {
       if (answer.stored === true && this.holders(answer.seq, message) === 0)
         this.breach(`${message} is said to be stored as ${answer.seq}, and is on no disk`);
-    } else {
+    } else if (!this.repeats.has(request)) {
       this.refused.add(message);
       const holder = this.nodes.find((node) => this.has(node, message));
       if (holder !== undefined) this.breach(`${message} was refused, and ${holder} has it`);
@@ -140,14 +147,18 @@ export class ClusterChecker {
   private checkAcknowledged(message: string, answer: { seq: number; w: number; acks: readonly string[] }): void {
     const { seq, w, acks } = answer;
     const holders = this.holders(seq, message);
-    if (holders < w) this.breach(`${message} is acknowledged with w=${w} as ${seq}, and on ${holders} disks`);
+    if (holders < w) this.breach(`${message} is acknowledged with w=${w} as ${seq}, and was on ${holders} disks`);
     if (acks.length < w || new Set(acks).size < acks.length) this.breach(`w=${w} with the acks of ${acks.join(' ')}`);
   }
 
   private holders(seq: number, message: string): number {
-    return this.nodes.filter((node) => {
-      const record = this.entryOn(node, seq);
+    const isIt = (records: readonly LogRecord[]): boolean => {
+      const record = entryWith(records, seq);
       return record !== null && entryOf(record.bytes).message === message;
+    };
+    return this.nodes.filter((node) => {
+      const { seen, lost } = this.watchedOf(node);
+      return isIt(seen) || lost.some(isIt);
     }).length;
   }
 
@@ -157,20 +168,10 @@ export class ClusterChecker {
     );
   }
 
-  private entryOn(node: string, seq: number): LogRecord | null {
-    const { seen } = this.watchedOf(node);
-    // No entry is before the index of its seq; behind it by as many control records as came before.
-    for (let at = seq - 1; at < seen.length; at += 1) {
-      const record = seen[at];
-      if (record !== undefined && record.seq === seq && record.control === null) return record;
-    }
-    return null;
-  }
-
   private watchedOf(node: string): Watched {
     const known = this.watched.get(node);
     if (known !== undefined) return known;
-    const fresh: Watched = { records: [], seen: [], machine: null, commit: 0 };
+    const fresh: Watched = { records: [], seen: [], lost: [], machine: null, commit: 0 };
     this.watched.set(node, fresh);
     return fresh;
   }
@@ -178,6 +179,15 @@ export class ClusterChecker {
   private breach(what: string): never {
     throw new Error(`seed ${this.cluster.random.seed}, t=${this.cluster.now}: ${what}\n${this.cluster}`);
   }
+}
+
+function entryWith(records: readonly LogRecord[], seq: number): LogRecord | null {
+  // No entry is before the index of its seq; behind it by as many control records as came before.
+  for (let at = seq - 1; at < records.length; at += 1) {
+    const record = records[at];
+    if (record !== undefined && record.seq === seq && record.control === null) return record;
+  }
+  return null;
 }
 
 function lineOf({ bytes }: LogRecord): string {

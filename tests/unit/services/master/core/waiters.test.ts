@@ -44,6 +44,19 @@ test('after a change of members everyone is counted by what they asked for', () 
   expect(waiters.get(2)?.needed).toBe(3);
 });
 
+test('index by index exactly those are released that wait for it, whatever order they came in', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 60 }), (indexes) => {
+      const waiters = new Waiters();
+      for (const [at, index] of indexes.entries()) waiters.add(waiter(at, index, 1));
+      for (let index = 1; index <= 30; index += 1) {
+        const waiting = indexes.flatMap((each, at) => (each === index ? [at] : []));
+        expect(requestsOf(waiters.release(() => index))).toEqual(waiting);
+      }
+    }),
+  );
+});
+
 /** The same with a plain list: what the heaps must not change. */
 class WaiterList {
   private list: Waiter[] = [];
@@ -102,7 +115,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('release' as const),
-      held: fc.array(fc.nat(12), { minLength: 6, maxLength: 6 }),
+      held: fc.array(fc.nat(30), { minLength: 6, maxLength: 6 }),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drain' as const), index }) },
