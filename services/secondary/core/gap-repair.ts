@@ -46,6 +46,12 @@ export class GapRepair {
     this.attempts = 0;
   }
 
+  /** What came could not be stored: nothing is asked for before `at`. */
+  holdOff(at: number): void {
+    this.dueAt = at;
+    this.asked = true;
+  }
+
   isDue(now: number): boolean {
     return this.dueAt !== null && now >= this.dueAt;
   }

@@ -96,6 +96,7 @@ export class SecondaryMachine {
   private synced: boolean;
   private commitIndex = 0;
   private unsettled: Unsettled[] = [];
+  /** Failed appends since the last one that became durable; what needed none says nothing about the store. */
   private failures = 0;
   private connected = false;
   private lockedOut = false;
@@ -478,7 +479,6 @@ export class SecondaryMachine {
   private settleKnown({ tag, fail }: Omit<Unsettled, 'index'>, out: SecondaryEffect[]): void {
     if (tag === null) return;
     if (fail) return this.requeue(tag, out);
-    this.failures = 0;
     out.push({ do: 'settle', tag });
     if (this.groups.isIdle) this.ack(out);
   }
@@ -529,8 +529,11 @@ export class SecondaryMachine {
     }
     this.groups.dropAfter(durableIndex);
     this.outline.truncateAfter(durableIndex);
-    for (const { tag } of this.unsettled) if (tag !== null) this.requeue(tag, out, event.random);
+    this.failures += 1;
+    const afterMs = retryDelayMs(REDELIVERY, this.failures, event.random);
+    for (const { tag } of this.unsettled) if (tag !== null) out.push({ do: 'requeue', tag, afterMs });
     this.unsettled = [];
+    this.gap.holdOff(this.now + afterMs);
   }
 
   /** The logs part: cuts what the new master's log does not have, and asks again from there (KIP-595). */

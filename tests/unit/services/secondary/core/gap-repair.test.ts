@@ -122,3 +122,14 @@ test('as long as there is a hole a fetch comes due within the cap, whatever happ
     }),
   );
 });
+
+test('what could not be stored is not asked for before the store is tried again', () => {
+  const gap = new GapRepair(TIMEOUT_MS);
+  gap.observe(1_000, HOLE);
+  gap.recordProgress(1_100, true);
+  gap.holdOff(3_000);
+  gap.observe(1_200, HOLE);
+  gap.recordProgress(1_300, false);
+  expect(gap.isDue(2_999)).toBe(false);
+  expect(gap.isDue(3_000)).toBe(true);
+});
