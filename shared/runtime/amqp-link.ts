@@ -5,7 +5,7 @@
  *   *connecting*   both connections open → *setting up*; an error → *waiting*
  *   *setting up*   the role's `setUp` succeeded → *up*; it failed or the session ended → *waiting*
  *   *up*           the session ended → *waiting*
- *   *waiting*      capped exponential backoff with jitter, then *connecting* to the next address of the list
+ *   *waiting*      capped exponential backoff with jitter after each round of the list, then *connecting* to its next address
  *   *closed*       from any of them, by `close`; final
  * Nothing is carried over from one session to the next: whatever ends, everything is dropped and set up again. Half-alive sessions
  * (a dead channel on a living connection, a consumer on the old one of two connections) are the bugs this shape cannot have.
@@ -114,8 +114,18 @@ export class AmqpLink<Ready> {
       if (this.stop.signal.aborted) return;
       this.failures += 1;
       this.reportEnd(url, end);
-      await pause(retryDelayMs(this.options.retry ?? RETRY, this.failures, Math.random()), this.stop.signal);
+      await pause(this.retryDelayMs(), this.stop.signal);
     }
+  }
+
+  /**
+   * The backoff grows with the rounds through the list, and within a round the next address is tried almost at once: otherwise every
+   * address that nobody has would make a node later by a full delay when the one broker that there is comes back.
+   */
+  private retryDelayMs(): number {
+    const { urls, retry = RETRY } = this.options;
+    const isRoundOver = this.failures % urls.length === 0;
+    return retryDelayMs(retry, isRoundOver ? this.failures / urls.length : 1, Math.random());
   }
 
   /** Resolves, never rejects, with the reason why there is no session any more. */

@@ -135,6 +135,28 @@ it('the addresses are tried in turn', async () => {
   expect(seen).toEqual([url, 'amqp://127.0.0.1:1', 'http://127.0.0.1', url]);
 });
 
+it('the backoff grows with the rounds, not with the addresses that nobody has', async () => {
+  const url = await listen((socket) => socket.destroy());
+  const startedMs = performance.now();
+  let attempts = 0;
+  await new Promise<void>((enough) => {
+    const link = new AmqpLink<void>(
+      // Doubled twelve times, the first delay would be four seconds.
+      {
+        ...FAST,
+        retry: { delayMsMin: 1, delayMsMax: 60_000 },
+        urls: [url, 'amqp://127.0.0.1:1', 'amqp://127.0.0.1:2'],
+      },
+      roleOf(() => {
+        attempts += 1;
+        if (attempts === 13) void link.close().then(enough);
+      }),
+    );
+    link.start();
+  });
+  expect(performance.now() - startedMs).toBeLessThan(1000);
+});
+
 it('a link that was never started closes, and no address is a fault', async () => {
   await listen(() => undefined);
   await new AmqpLink<void>(
