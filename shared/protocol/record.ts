@@ -6,7 +6,7 @@
  * travels in a batch and what a reader gets, so nothing on the way has to parse a message to pass it on. JSON escapes line
  * feeds and lone surrogates, so a line never holds a 0x0A byte and any string comes back equal.
  */
-import type { Entry } from './entry';
+import { type Entry, generatedId, parseGeneratedId } from './entry';
 
 /** Who may vote: a node *with its store*. A node that lost its store has another store id and is another voter. */
 export interface Voter {
@@ -53,9 +53,36 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The record of an entry at `index`. */
 export function entryRecord(index: number, entry: Entry): LogRecord {
-  const { seq, epoch, id, ts, message } = entry;
-  const bytes = encoder.encode(JSON.stringify({ seq, epoch, id, ts, message }));
-  return { index, epoch, seq, id, control: null, bytes };
+  const { seq, epoch, id } = entry;
+  return { index, epoch, seq, id, control: null, bytes: encoder.encode(JSON.stringify(inOrder(entry))) };
+}
+
+/** Between two entries of an array in JSON; a quote inside of a string is escaped, so it is nowhere else. */
+const BETWEEN = '},{"seq":';
+
+/**
+ * The records of entries that follow one another, the first at `index`, each as `entryRecord` makes it. They are written and encoded as one
+ * array and then cut, at half the cost: serializer and encoder are entered once, and one piece of memory holds all lines.
+ */
+export function entryRecords(index: number, entries: readonly Entry[]): LogRecord[] {
+  const text = JSON.stringify(entries.map(inOrder));
+  const bytes = new Uint8Array(text.length);
+  // Beyond ASCII, places in the text are none in the bytes.
+  if (encoder.encodeInto(text, bytes).read !== text.length || entries.length < 2) {
+    return entries.map((entry, at) => entryRecord(index + at, entry));
+  }
+  let start = 1;
+  return entries.map(({ epoch, seq, id }, at) => {
+    const between = text.indexOf(BETWEEN, start);
+    const end = between < 0 ? bytes.length - 1 : between + 1;
+    const line = bytes.subarray(start, end);
+    start = end + 1;
+    return { index: index + at, epoch, seq, id, control: null, bytes: line };
+  });
+}
+
+function inOrder({ seq, epoch, id, ts, message }: Entry): Entry {
+  return { seq, epoch, id, ts, message };
 }
 
 /** The record of a control at `index`; `seq` is that of the last entry before it. */
@@ -84,6 +111,111 @@ export function decodeRecord(index: number, bytes: Uint8Array): LogRecord {
 /** The entry in a record's line; the line must come from a record that decoded. */
 export function entryOf(bytes: Uint8Array): Entry {
   return JSON.parse(decoder.decode(bytes)) as Entry;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Beyond it numbers are no longer told apart; the parser refuses them. */
+const SEQ_MAX = Number.MAX_SAFE_INTEGER - 1;
+
+/**
+ * Decodes the records of one stretch of a log, in order. A line that goes on as the one before promised (the next seq, of the same epoch
+ * and reign, with the id that is made from them) and whose message needs no escapes is told by comparing bytes; every other one is
+ * parsed. Both say the same of the same line: what is compared is the only form in which `entryRecord` writes such an entry.
+ */
+export class RecordDecoder {
+  /** Of the line that would follow, up to its `ts`: `{"seq":8,"epoch":3,"id":"<reign>-8","ts":"`. Empty: there is nothing to go by. */
+  private head = NOTHING;
+  /** Where the two seqs in `head` end. */
+  private seqEnds: readonly [number, number] = [0, 0];
+  private prefix = '';
+  private epoch = 0;
+  private seq = 0;
+
+  /** As `decodeRecord`. */
+  decode(index: number, bytes: Uint8Array): LogRecord {
+    if (this.head.length === 0 || !goesOnWith(this.head, bytes)) {
+      const record = decodeRecord(index, bytes);
+      this.learn(record);
+      return record;
+    }
+    const { epoch, seq, prefix } = this;
+    this.countOn();
+    return { index, epoch, seq, id: prefix + seq, control: null, bytes };
+  }
+
+  private learn({ id, seq, epoch }: LogRecord): void {
+    const parsed = id === null ? null : parseGeneratedId(id);
+    if (parsed === null || parsed.seq !== seq) return;
+    this.epoch = epoch;
+    this.prefix = generatedId(parsed.reign, seq).slice(0, -String(seq).length);
+    this.expect(seq + 1);
+  }
+
+  private expect(seq: number): void {
+    this.head = NOTHING;
+    if (seq > SEQ_MAX) return;
+    const first = `{"seq":${seq}`;
+    const both = `${first},"epoch":${this.epoch},"id":"${this.prefix}${seq}`;
+    this.seq = seq;
+    this.seqEnds = [first.length, both.length];
+    this.head = encoder.encode(`${both}","ts":"`);
+  }
+
+  /** Adds one to both seqs in place; with a digit more the head is written anew. */
+  private countOn(): void {
+    const [first, second] = this.seqEnds;
+    const fits = this.seq < SEQ_MAX && addOne(this.head, first) && addOne(this.head, second);
+    if (fits) this.seq += 1;
+    else this.expect(this.seq + 1);
+  }
+}
+
+const ZERO = 0x30;
+const NINE = 0x39;
+
+/** False: it was all nines. */
+function addOne(digits: Uint8Array, end: number): boolean {
+  let at = end - 1;
+  for (; digits[at] === NINE; at -= 1) digits[at] = ZERO;
+  const digit = digits[at] ?? 0;
+  if (digit < ZERO || digit > NINE) return false;
+  digits[at] = digit + 1;
+  return true;
+}
+
+const TS_LENGTH = 24;
+const MESSAGE_KEY = encoder.encode('","message":"');
+const CLOSE = encoder.encode('"}');
+
+/** 1 for each byte that stands for itself in a JSON string: ASCII without control characters, quote and backslash. */
+const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c ? 1 : 0,
+);
+
+/** Does the line begin with `head`, go on with a time and a message of plain characters, and end there? */
+function goesOnWith(head: Uint8Array, bytes: Uint8Array): boolean {
+  const tsEnd = head.length + TS_LENGTH;
+  const messageAt = tsEnd + MESSAGE_KEY.length;
+  const end = bytes.length - CLOSE.length;
+  return (
+    end >= messageAt &&
+    holdsAt(bytes, 0, head) &&
+    holdsAt(bytes, tsEnd, MESSAGE_KEY) &&
+    holdsAt(bytes, end, CLOSE) &&
+    isPlain(bytes, head.length, tsEnd) &&
+    isPlain(bytes, messageAt, end)
+  );
+}
+
+function holdsAt(bytes: Uint8Array, start: number, part: Uint8Array): boolean {
+  for (let at = 0; at < part.length; at += 1) if (bytes[start + at] !== part[at]) return false;
+  return true;
+}
+
+function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) if (PLAIN[bytes[at] as number] === 0) return false;
+  return true;
 }
 
 /** A line that is not a record. */

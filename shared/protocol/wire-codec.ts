@@ -12,7 +12,7 @@
  * Whatever does not parse, or contradicts itself, is a `WireError`: the receiver counts it and drops it.
  */
 import { z } from 'zod';
-import { decodeRecord, type LogRecord, RecordError } from './record';
+import { type LogRecord, RecordDecoder, RecordError } from './record';
 import { type EntriesMessage, type WireMessage, wireSchemas } from './wire';
 
 /** A wire message that this version cannot take. */
@@ -87,6 +87,7 @@ function decodeEntries(body: Uint8Array): EntriesMessage {
 
 function decodeLines(body: Uint8Array, start: number, prevIndex: number): LogRecord[] {
   const records: LogRecord[] = [];
+  const decoder = new RecordDecoder();
   const lastEnd = body.lastIndexOf(LINE_FEED);
   let from = start;
   for (let end = body.indexOf(LINE_FEED, from); end >= 0; end = body.indexOf(LINE_FEED, from)) {
@@ -94,7 +95,8 @@ function decodeLines(body: Uint8Array, start: number, prevIndex: number): LogRec
     const hasComma = body[end - 1] === COMMA;
     if (hasComma === (end === lastEnd))
       throw new WireError(`record ${prevIndex + records.length + 1} ends its line wrongly`);
-    records.push(decodeLine(prevIndex + records.length + 1, body.subarray(from, hasComma ? end - 1 : end)));
+    const line = body.subarray(from, hasComma ? end - 1 : end);
+    records.push(decodeLine(decoder, prevIndex + records.length + 1, line));
     from = end + 1;
   }
   const rest = body.subarray(from);
@@ -103,9 +105,9 @@ function decodeLines(body: Uint8Array, start: number, prevIndex: number): LogRec
   return records;
 }
 
-function decodeLine(index: number, bytes: Uint8Array): LogRecord {
+function decodeLine(decoder: RecordDecoder, index: number, bytes: Uint8Array): LogRecord {
   try {
-    return decodeRecord(index, bytes);
+    return decoder.decode(index, bytes);
   } catch (cause) {
     if (cause instanceof RecordError) throw new WireError(cause.message, { cause });
     throw cause;

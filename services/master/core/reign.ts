@@ -14,7 +14,7 @@ import type { LogOutline } from '../../../shared/protocol/log-outline';
 import {
   type Control,
   controlRecord,
-  entryRecord,
+  entryRecords,
   type LogRecord,
   type MembersControl,
   type Voter,
@@ -91,7 +91,7 @@ export class Reign {
 
   /** Gives the entries their seqs. The caller has checked that it may. Their client waits for the last one. */
   append({ request, entries, ts, writeConcern }: Append, out: MasterEffect[]): void {
-    const records = entries.map((entry) => this.record(entry, ts));
+    const records = this.records(entries, ts);
     this.parts.groups.addUnit(records);
     const last = records.at(-1);
     if (last === undefined) throw new Error(`request ${request} appends nothing`);
@@ -253,14 +253,21 @@ export class Reign {
     }
   }
 
-  private record({ message, id }: NewEntry, ts: string): LogRecord {
+  private records(entries: readonly NewEntry[], ts: string): LogRecord[] {
     const { outline } = this.parts;
-    const seq = outline.lastSeq + 1;
-    const entry = { seq, epoch: this.id.epoch, id: id ?? generatedId(this.id.reign, seq), ts, message };
-    const record = entryRecord(outline.lastIndex + 1, entry);
-    outline.append(record);
-    if (id !== null) this.pending.set(id, record);
-    return record;
+    const { epoch, reign } = this.id;
+    const first = outline.lastSeq + 1;
+    const numbered = entries.map(({ message, id }, at) => {
+      const seq = first + at;
+      return { seq, epoch, id: id ?? generatedId(reign, seq), ts, message };
+    });
+    const records = entryRecords(outline.lastIndex + 1, numbered);
+    for (const [at, record] of records.entries()) {
+      outline.append(record);
+      const id = entries[at]?.id ?? null;
+      if (id !== null) this.pending.set(id, record);
+    }
+    return records;
   }
 
   private write(control: Control): number {

@@ -10,7 +10,7 @@
  * each removal synced before the next; the remaining one is cut and synced.
  */
 import { join } from 'node:path';
-import { decodeRecord, type LogRecord } from '../../protocol/record';
+import { type LogRecord, RecordDecoder } from '../../protocol/record';
 import type { FileSystem, OpenFile } from './file-system';
 import type { EncodedGroup, Frame } from './frame';
 import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
@@ -85,10 +85,11 @@ export class SegmentedLog {
     const segment = this.segmentOf(from);
     const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
     const records: LogRecord[] = [];
+    const decoder = new RecordDecoder();
     let bytes = 0;
     await this.scanSegment(segment, from, last, (frame) => {
       if (frame.index < from) return true;
-      records.push(this.decode(frame));
+      records.push(decode(decoder, frame));
       bytes += frame.length;
       return frame.index < last && bytes <= limits.maxBytes;
     });
@@ -211,16 +212,6 @@ export class SegmentedLog {
     return end;
   }
 
-  private decode({ index, epoch, seq, bytes }: Frame): LogRecord {
-    const record = decodeRecord(index, bytes);
-    if (record.epoch !== epoch || record.seq !== seq) {
-      throw damagedFault(
-        `record ${index} (seq ${seq}) of epoch ${epoch} says seq ${record.seq}, epoch ${record.epoch}`,
-      );
-    }
-    return record;
-  }
-
   private segmentOf(index: number): Segment {
     let low = 0;
     let high = this.segments.length;
@@ -251,4 +242,12 @@ export class SegmentedLog {
       throw fatalFault(what, cause);
     }
   }
+}
+
+function decode(decoder: RecordDecoder, { index, epoch, seq, bytes }: Frame): LogRecord {
+  const record = decoder.decode(index, bytes);
+  if (record.epoch !== epoch || record.seq !== seq) {
+    throw damagedFault(`record ${index} (seq ${seq}) of epoch ${epoch} says seq ${record.seq}, epoch ${record.epoch}`);
+  }
+  return record;
 }
