@@ -25,9 +25,13 @@ export async function awaitNoneLeft(run, boundMs) {
   }
 }
 
-/** In order if they obey within the bound, by force if not. */
+/**
+ * In order if they end within the bound, by force if not. Nothing is sent to a broker's supervisor and to what it has started:
+ * its owner's end makes it stop the broker, and a `docker stop` that is cut short would leave the container running.
+ */
 export async function endLeft(run, boundMs) {
-  for (const { pid } of findLeft(run)) signalProcess(pid, 'SIGTERM');
+  const ours = findLeft(run).filter(({ command }) => /^\S*node /.test(command) && !/supervise\.[jt]s /.test(command));
+  for (const { pid } of ours) signalProcess(pid, 'SIGTERM');
   for (const { pid } of await awaitNoneLeft(run, boundMs)) signalProcess(pid, 'SIGKILL');
 }
 

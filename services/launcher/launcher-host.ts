@@ -18,7 +18,9 @@ type Listener = (cause: unknown) => void;
 
 export class LauncherHost implements ProcessHost {
   private readonly interruption = new AbortController();
-  private held: Promise<unknown> = Promise.resolve();
+  /** What must not be cut and has not settled. */
+  private held = 0;
+  private exitCode: number | null = null;
   private interruptedAt: number | null = null;
 
   constructor(
@@ -33,7 +35,12 @@ export class LauncherHost implements ProcessHost {
 
   /** No exit before this has settled. */
   hold(work: Promise<unknown>): void {
-    this.held = Promise.allSettled([this.held, work]);
+    this.held += 1;
+    const release = () => {
+      this.held -= 1;
+      if (this.exitCode !== null) this.exit(this.exitCode);
+    };
+    work.then(release, release);
   }
 
   on(event: Parameters<ProcessHost['on']>[0], listener: Listener): void {
@@ -47,11 +54,13 @@ export class LauncherHost implements ProcessHost {
   }
 
   exit(code: number): void {
-    void this.held.then(() => this.host.exit(code));
+    this.exitCode = code;
+    if (this.held === 0) this.host.exit(code);
   }
 
+  /** Nothing after the exit was asked for: to write where nobody reads is an error itself, and would come back here. */
   writeError(text: string): void {
-    process.stderr.write(text);
+    if (this.exitCode === null) process.stderr.write(text);
   }
 
   private takeSignal(signal: 'SIGTERM' | 'SIGINT', listener: Listener): void {

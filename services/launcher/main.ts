@@ -7,6 +7,7 @@ import { LauncherHost } from './launcher-host';
 import { USAGE } from './usage';
 
 const host = new LauncherHost();
+stopWithoutReader();
 void runProcess(start, host);
 
 async function start(): Promise<RunningService | null> {
@@ -32,6 +33,16 @@ async function start(): Promise<RunningService | null> {
   }
   process.on('SIGUSR2', () => launcher.startStopped());
   return launcher;
+}
+
+/** Whoever read this has gone, as in `npm start | head`: that is a closed terminal, which some systems report by a signal. */
+function stopWithoutReader(): void {
+  let isGone = false;
+  const note = () => {
+    if (!isGone) process.kill(process.pid, 'SIGHUP');
+    isGone = true;
+  };
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', note);
 }
 
 function say(text: string): void {

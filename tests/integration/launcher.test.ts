@@ -152,9 +152,23 @@ it(
   'Ctrl-C while it starts leaves nothing running',
   async () => {
     const launcher = start();
-    await eventually('something is started', () => expect(launcher.output).toContain('Setting up'));
+    await launcher.says('Setting up');
     await eventually('the broker is being started', () => expect(launcher.started).not.toEqual([]));
     await expectStop(launcher);
+  },
+  STORY_MS,
+);
+
+it(
+  'stops in order when nobody reads what it says any more',
+  async () => {
+    const launcher = start();
+    await eventually('something is started', () => expect(launcher.started).not.toEqual([]));
+    await launcher.says('Setting up');
+    const { started } = launcher;
+    launcher.closeOutput();
+    expect(await launcher.ended()).toBe(0);
+    expect(await awaitGone(started, LEFTOVER_MS)).toEqual([]);
   },
   STORY_MS,
 );

@@ -100,6 +100,12 @@ export class NpmStart {
     this.child.kill(signal);
   }
 
+  /** As when the window is closed, or in `npm start | head`: what it says from now on cannot be written. */
+  closeOutput(): void {
+    this.child.stdout?.destroy();
+    this.child.stderr?.destroy();
+  }
+
   /** Resolves with the exit code, null when a signal ended it, after the last of its output. */
   async ended(): Promise<number | null> {
     await this.closed;

@@ -42,14 +42,23 @@ describe('a signal', () => {
   });
 });
 
-it('the exit waits for what must not be cut, however that ends', async () => {
-  const { fake, host } = setUp();
-  let finish: (error: Error) => void = () => undefined;
-  host.hold(new Promise((_, reject) => (finish = reject)));
-  host.exit(0);
-  await Promise.resolve();
-  expect(fake.exits).toEqual([]);
-  finish(new Error('interrupted'));
-  await new Promise(setImmediate);
-  expect(fake.exits).toEqual([0]);
+describe('the exit', () => {
+  it('is at once', () => {
+    const { fake, host } = setUp();
+    host.exit(70);
+    expect(fake.exits).toEqual([70]);
+  });
+
+  it('waits for what must not be cut, however that ends', async () => {
+    const { fake, host } = setUp();
+    const failures: ((error: Error) => void)[] = [];
+    for (let works = 0; works < 2; works += 1) host.hold(new Promise((_, reject) => failures.push(reject)));
+    host.exit(0);
+    for (const fail of failures) {
+      expect(fake.exits).toEqual([]);
+      fail(new Error('interrupted'));
+      await new Promise(setImmediate);
+    }
+    expect(fake.exits).toEqual([0]);
+  });
 });
