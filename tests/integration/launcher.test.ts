@@ -163,8 +163,8 @@ it(
   'stops in order when nobody reads what it says any more',
   async () => {
     const launcher = start();
-    await eventually('something is started', () => expect(launcher.started).not.toEqual([]));
-    await launcher.says('Setting up');
+    await launcher.says('  starting ');
+    await eventually('the broker is being started', () => expect(launcher.started).not.toEqual([]));
     const { started } = launcher;
     launcher.closeOutput();
     expect(await launcher.ended()).toBe(0);
