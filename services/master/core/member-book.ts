@@ -42,10 +42,19 @@ export class MemberBook {
   /** A start or a reconnection: its position is that of the store it comes with. */
   recordJoin(voter: Voter & { readonly lastIndex: number; readonly lastEpoch: number }, out: MasterEffect[]): void {
     const { node, store, lastIndex, lastEpoch } = voter;
-    const isNew = this.tracker.recordJoin(voter);
-    if (isNew) this.differing.delete(node);
+    const isNew = this.recordStore(voter);
     const what = isNew ? 'joins with another store' : 'joins';
     out.push({ do: 'trace', level: isNew ? 'warn' : 'info', what, facts: { peer: node, store, lastIndex, lastEpoch } });
+  }
+
+  /**
+   * A member's newest store is the one it speaks for now: its join may have been lost, and it does not join again. Its control queue is
+   * exclusive, so nothing of its former process comes behind this. Returns true when it is another store than before.
+   */
+  recordStore(voter: Voter): boolean {
+    const isNew = this.tracker.recordJoin(voter);
+    if (isNew) this.differing.delete(voter.node);
+    return isNew;
   }
 
   /** Compares what a member says it holds with `expected`, the own checksum at its index; null: not known. */
