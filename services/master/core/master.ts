@@ -450,6 +450,8 @@ export class MasterMachine {
     if (message.type === 'join') this.joined(message, out);
     const { epoch } = this;
     if (message.epoch > epoch.epoch || (message.epoch === epoch.epoch && message.reign !== epoch.reign))
+    // What was cut may have been known by its checksum.
+    this.trail.truncateAfter(this.outline.lastIndex);
       this.outbid(message.epoch, out);
     else if (message.type === 'vote') this.voted(message, replyTo, out);
     else if (message.epoch < epoch.epoch) this.tell(replyTo, out);

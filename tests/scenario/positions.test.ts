@@ -1,0 +1,52 @@
+/** What the master believes of its members' positions, and where that went wrong; found by the simulator. */
+import { SimCluster } from '../support/sim-cluster';
+
+function ready(): SimCluster {
+  const cluster = new SimCluster();
+  cluster.start('master', ...cluster.members);
+  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  acknowledge(cluster, 'kept');
+  return cluster;
+}
+
+function acknowledge(cluster: SimCluster, message: string, { to = 'master', w = 3 } = {}): void {
+  const request = cluster.append(message, w, null, to);
+  cluster.runUntil(`${message} is acknowledged`, () => cluster.answerOf(request) === 'acknowledged');
+}
+
+function reigns(cluster: SimCluster, node: string): boolean {
+  return cluster.isUp(node) && cluster.masterOf(node).refusal(cluster.now) === null;
+}
+
+test('a member with another store counts by it, even when its join was lost', () => {
+  const cluster = ready();
+  cluster.kill('secondary-1');
+  cluster.world.diskOf('secondary-1').damage();
+  cluster.cut('master');
+  cluster.run(1_000);
+  cluster.start('secondary-1');
+  cluster.run(600);
+  cluster.reconnect('master');
+  cluster.runUntil('the link stands', () => reigns(cluster, 'master'));
+  acknowledge(cluster, 'next');
+});
+
+test('the checksums of a tail that was cut are forgotten, so nobody is taken for different by them', () => {
+  const cluster = ready();
+  cluster.start('standby');
+  cluster.cut('master');
+  for (const text of ['own 1', 'own 2', 'own 3', 'own 4']) acknowledge(cluster, text, { w: 1 });
+  cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 20_000);
+  acknowledge(cluster, 'other 1', { to: 'standby' });
+  cluster.cut('secondary-2');
+  for (const text of ['other 2', 'other 3', 'other 4']) acknowledge(cluster, text, { to: 'standby', w: 2 });
+  cluster.kill('standby');
+  cluster.reconnect('master');
+  cluster.runUntil('the master has caught up', () => cluster.messages('master').includes('other 4'), 20_000);
+  cluster.slowStore('secondary-2', 2_000);
+  cluster.reconnect('secondary-2');
+  cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 20_000);
+  const request = cluster.append('last', 'all');
+  cluster.runUntil('all hold the last', () => cluster.answerOf(request) === 'acknowledged', 40_000);
+  for (const node of cluster.members) expect(cluster.masterMachine.member(cluster.now, node).differsAt).toBeNull();
+});
