@@ -333,6 +333,7 @@ export class MasterMachine {
   }
 
   private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
+    if (this.phase.name === 'claiming') this.phase = { name: 'standby' };
     this.connected = true;
     this.lockedOut = false;
     this.holder = null;
@@ -359,7 +360,10 @@ export class MasterMachine {
     out.push(trace('info', 'stands by: another process has the lock', {}));
   }
 
-  /** Promises itself an epoch above every one it knows; the claim goes out when the promise is durable. */
+  /**
+   * Promises itself an epoch above every one it knows; the claim goes out when the promise is durable. It names the end of a log that is
+   * durable: who was elected for records that a failed write takes back could lack what is committed.
+   */
   private claim(reign: string, out: MasterEffect[]): void {
     const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch) + 1;
     const claim = { epoch, reign };
@@ -370,6 +374,7 @@ export class MasterMachine {
     this.phase = { name: 'claiming', candidacy: new Candidacy(this, options) };
     out.push({ do: 'savePromise', ...claim });
     out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}` }));
+    if (!this.groups.isIdle) return;
   }
 
   private promiseSaved(promised: EpochId, out: MasterEffect[]): void {
