@@ -23,6 +23,8 @@ export interface MasterSettings extends NodeSettings {
   readonly openMembership: boolean;
   readonly defaultWriteConcern: WriteConcern;
   readonly quorumAppend: boolean;
+  /** A second master process of the log: takes a log over, begins none. */
+  readonly standby: boolean;
   readonly suspectAfterMs: number;
   readonly unhealthyAfterMs: number;
   /** Largest message of an append, in UTF-8 bytes. */
@@ -41,6 +43,7 @@ const fields = {
     return value === null ? wrong(text, 'must be a whole number of 1 or more, majority or all') : { value };
   }, 'all'),
   QUORUM_APPEND: flagField(true),
+  STANDBY: flagField(false),
   SUSPECT_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 1500 }),
   UNHEALTHY_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 3000 }),
   MAX_MESSAGE_BYTES: settingField<number | null>(readMessageBytes, null),
@@ -99,6 +102,7 @@ export function readMasterSettings(environment: Environment = process.env): Mast
     openMembership: values.OPEN_MEMBERSHIP,
     defaultWriteConcern: values.DEFAULT_W,
     quorumAppend: values.QUORUM_APPEND,
+    standby: values.STANDBY,
     suspectAfterMs: values.SUSPECT_AFTER_MS,
     unhealthyAfterMs: values.UNHEALTHY_AFTER_MS,
     messageBytesMax: values.MAX_MESSAGE_BYTES ?? Math.min(MEBIBYTE, values.MAX_BODY_BYTES),

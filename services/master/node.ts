@@ -54,7 +54,7 @@ export class MasterNode implements MasterPort {
 
   constructor(private readonly options: MasterNodeOptions) {
     const { settings, store } = options;
-    const machineSettings = { ...settings, node: settings.nodeId, store: store.storeId };
+    const machineSettings = { ...settings, node: settings.nodeId, store: store.storeId, mayBegin: !settings.standby };
     this.machine = new MasterMachine(machineSettings, {
       outline: store.opened,
       promised: store.promised,

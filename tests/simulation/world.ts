@@ -4,6 +4,7 @@
  */
 import { MasterMachine, type MasterSettings, type MasterStart } from '../../services/master/core/master';
 import { SecondaryMachine, type SecondarySettings, type SecondaryStart } from '../../services/secondary/core/secondary';
+import type { LogRecord } from '../../shared/protocol/record';
 import type { SeededRandom } from '../support/seeded-random';
 import { Timeline } from '../support/timeline';
 import { BrokenInvariant } from './broken-invariant';
@@ -203,7 +204,7 @@ export class World {
     );
     const disks = [...this.disks.values()].map(
       ({ node, store, platter, promised }) =>
-        `${node}/${store} has ${platter.at(-1)?.index ?? 0}@${platter.at(-1)?.epoch ?? 0}, promised ${promised.epoch} ${promised.reign} ${promised.votedFor ?? ''}`,
+        `${node}/${store} has ${platter.at(-1)?.index ?? 0}@${platter.at(-1)?.epoch ?? 0}, promised ${promised.epoch} ${promised.reign} ${promised.votedFor ?? ''}, lists ${listsOf(platter)}`,
     );
     return [`t=${this.now} lock ${this.broker.holder ?? 'free'}`, ...nodes, ...disks].join('\n');
   }
@@ -215,6 +216,7 @@ export class World {
       store,
       secondaries,
       openMembership,
+      mayBegin: node === this.options.masters[0],
       quorumAppend,
       heartbeatIntervalMs: 500,
       suspectAfterMs: 1_500,
@@ -222,4 +224,14 @@ export class World {
       inFlightBytesMax,
     };
   }
+}
+
+/** The newest voters lists of a log, for people. */
+function listsOf(log: readonly LogRecord[]): string {
+  const lists = log.flatMap(({ index, epoch, control }) =>
+    control?.control === 'members'
+      ? [`${index}@${epoch}: ${control.voters.map(({ node, store }) => `${node}/${store.slice(0, 4)}`).join(' ')}`]
+      : [],
+  );
+  return lists.slice(-3).join('; ');
 }

@@ -11,6 +11,7 @@ import type { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { type EpochId, isSameEpoch, type MessageOf, type WireMessage } from '../../../shared/protocol/wire';
+import { majority, nodeCount } from '../../../shared/protocol/write-concern';
 import { CatchUp } from './catch-up';
 import { Election } from './election';
 import type { MasterEffect } from './events';
@@ -22,6 +23,8 @@ export interface CandidacyOptions {
   readonly secondaries: readonly string[];
   /** The broker had nothing of this log. */
   readonly freshBroker: boolean;
+  /** May it begin a log when there is none? False for a standby, which cannot know what a master that is away has. */
+  readonly mayBegin: boolean;
   /** False: reigns without votes. */
   readonly needsVotes: boolean;
   /** An operator has said that a majority is gone for good: the best log heard will do. */
@@ -54,6 +57,10 @@ export class Candidacy {
     if (this.catchUp !== null) return 'open';
     const { needsVotes, forced } = this.options;
     return this.election.won || this.beginsAnew || !needsVotes || forced ? 'reign' : 'open';
+  }
+
+  get isCatchingUp(): boolean {
+    return this.catchUp !== null;
   }
 
   recordPromised(now: number, out: MasterEffect[]): void {
@@ -125,9 +132,15 @@ export class Candidacy {
     return `${this.election}${this.catchUp === null ? '' : ` catching up from ${this.catchUp.source.node}`}`;
   }
 
+  /**
+   * A broker that knows nothing may have lost its data, so even then as many nodes must know of no log as an append needs: a minority that
+   * lost its stores is not enough to begin a second one.
+   */
   private get beginsAnew(): boolean {
-    if (this.parts.outline.lastIndex > 0) return false;
-    return this.options.freshBroker || this.election.nobodyHasALog(this.options.secondaries);
+    const { mayBegin, freshBroker, secondaries } = this.options;
+    if (!mayBegin || this.parts.outline.lastIndex > 0) return false;
+    const needed = freshBroker ? majority(nodeCount(secondaries.length)) - 1 : secondaries.length;
+    return this.election.nobodyHasALog(secondaries, needed);
   }
 
   private look(now: number): void {

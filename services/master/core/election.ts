@@ -11,7 +11,7 @@
 import { isAtLeastAsUpToDate, type LogPosition } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { includesVoter, isMajority, sameVoter } from '../../../shared/protocol/voters';
-import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import { type EpochId, isSameEpoch, type MessageOf } from '../../../shared/protocol/wire';
 import { majority } from '../../../shared/protocol/write-concern';
 
 export interface Refuser {
@@ -39,7 +39,7 @@ export class Election {
   recordVote(vote: MessageOf<'vote'>, replyTo: string | null): void {
     const voter = { node: vote.node, store: vote.store };
     const last = { index: vote.lastIndex, epoch: vote.lastEpoch };
-    this.heard.set(vote.node, { last, voters: vote.voters });
+    if (isSameEpoch(vote, this.claim)) this.heard.set(vote.node, { last, voters: vote.voters });
     if (vote.granted) {
       if (vote.claimed === this.claim.epoch && vote.reign === this.claim.reign && !includesVoter(this.granted, voter)) {
         this.granted.push(voter);
@@ -66,15 +66,11 @@ export class Election {
     return this.highestPromise > this.claim.epoch ? this.highestPromise : 0;
   }
 
-  /** Every one of `members` has answered, and none of them, nor this node, knows of any log: there is nothing to lose. */
-  nobodyHasALog(members: readonly string[]): boolean {
-    return (
-      this.last.index === 0 &&
-      members.every((node) => {
-        const answer = this.heard.get(node);
-        return answer !== undefined && answer.last.index === 0 && answer.voters.length === 0;
-      })
-    );
+  /** At least `needed` of `members` have answered, and nobody who has, nor this node, knows of any log. */
+  nobodyHasALog(members: readonly string[], needed = members.length): boolean {
+    if (this.last.index > 0) return false;
+    for (const { last, voters } of this.heard.values()) if (last.index > 0 || voters.length > 0) return false;
+    return members.filter((node) => this.heard.has(node)).length >= needed;
   }
 
   /** Votes that are still needed, and the voters that could give them. */

@@ -30,6 +30,8 @@ export interface MasterSettings extends Voter {
   readonly secondaries: readonly string[];
   /** May a node that the settings do not name become a member by joining? */
   readonly openMembership: boolean;
+  /** May it begin a log when there is none? One master of a log may. */
+  readonly mayBegin: boolean;
   /** False: reigns without votes and takes appends without a quorum. */
   readonly quorumAppend: boolean;
   readonly heartbeatIntervalMs: number;
@@ -368,8 +370,8 @@ export class MasterMachine {
     const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch) + 1;
     const claim = { epoch, reign };
     const { self, freshBroker, forced } = this;
-    const { secondaries, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
-    const options = { claim, self, secondaries, freshBroker, needsVotes, forced, heartbeatIntervalMs };
+    const { secondaries, mayBegin, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
+    const options = { claim, self, secondaries, mayBegin, freshBroker, needsVotes, forced, heartbeatIntervalMs };
     this.promised = claim;
     this.phase = { name: 'claiming', candidacy: new Candidacy(this, options) };
     out.push({ do: 'savePromise', ...claim });

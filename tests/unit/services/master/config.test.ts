@@ -28,6 +28,7 @@ describe('the settings of a master', () => {
       openMembership: false,
       defaultWriteConcern: 'all',
       quorumAppend: true,
+      standby: false,
       suspectAfterMs: 1500,
       unhealthyAfterMs: 3000,
       messageBytesMax: MEBIBYTE,
