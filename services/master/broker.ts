@@ -15,7 +15,7 @@ import type { EntriesMessage, MessageOf, WireMessage } from '../../shared/protoc
 import { AmqpError } from '../../shared/runtime/amqp-error';
 import { AmqpLink, type LinkStatus, type Trace } from '../../shared/runtime/amqp-link';
 import { Outbox } from '../../shared/runtime/amqp-outbox';
-import type { AmqpSession } from '../../shared/runtime/amqp-session';
+import { type AmqpSession, pause } from '../../shared/runtime/amqp-session';
 import {
   bodyOf,
   type Envelope,
@@ -79,6 +79,8 @@ interface Ready {
 const LOCK_RETRY: RetryPolicy = { delayMsMin: 50, delayMsMax: 1000 };
 const MEND_RETRY: RetryPolicy = { delayMsMin: 200, delayMsMax: 5000 };
 const CONTROL_EXPIRES_MS = 3000;
+/** How long the lock stays free for others: longer than the longest wait between two tries for it. */
+const YIELD_MS = 1500;
 
 export class MasterBroker {
   private readonly link: AmqpLink<Ready>;
@@ -88,6 +90,8 @@ export class MasterBroker {
   private active: { readonly session: AmqpSession; readonly publisher: EntriesPublisher } | null = null;
   private lockedOut = false;
   private malformed = 0;
+  /** The lock is left to others until then, by the monotonic clock in milliseconds. */
+  private yieldsUntilMs = 0;
   private lastMismatch: string | null = null;
   private repairing: Promise<void> | null = null;
   /** Deliveries that came between the start of consumption and `up`: what one read of the socket brings. Null: handed on at once. */
@@ -172,6 +176,13 @@ export class MasterBroker {
     await this.topology.removeMember(this.active.session, node);
   }
 
+  /** Ends the session, and leaves the lock to others for a while. */
+  yieldLock(): void {
+    this.yieldsUntilMs = performance.now() + YIELD_MS;
+    const reason = 'the lock is left to another process for a while';
+    this.active?.session.end(new AmqpError(reason, { code: 'closed', blastRadius: 'connection' }));
+  }
+
   private async setUp(session: AmqpSession): Promise<Ready> {
     await this.takeLock(session);
     const freshBroker = await this.topology.isFresh(session);
@@ -195,6 +206,8 @@ export class MasterBroker {
   }
 
   private async takeLock(session: AmqpSession): Promise<void> {
+    const restMs = this.yieldsUntilMs - performance.now();
+    if (restMs > 0) await pause(restMs, session.signal);
     const retriable = (error: AmqpError) => error.code === 'locked';
     const onFailure = () => {
       this.becomeLockedOut();

@@ -216,6 +216,8 @@ export class MasterNode implements MasterPort {
         this.serve(effect).catch(fail);
         return undefined;
       case 'answer':
+      case 'yield':
+        return this.broker.yieldLock();
         return this.requests.answer(effect.request, effect.answer);
       case 'ensureMember':
         this.ensureMember(effect.node).catch(fail);

@@ -108,6 +108,8 @@ export type MasterEffect =
       /** Say the running checksum at `prevIndex`. */
       readonly withChecksum: boolean;
     }
+  /** Give the lock up for a while: another master may be elected where this one is not. */
+  | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
   | { readonly do: 'ensureMember'; readonly node: string }
   /** The list without it is committed: its queue can go. */

@@ -88,6 +88,9 @@ export class MasterMachine {
   private republishAt: number | null = null;
   private failedPublishes = 0;
   private readOnly: boolean | null = null;
+  /** When to give the lock up, unless elected by then; null: no claim is under way. */
+  private yieldAt: number | null = null;
+  private yields = 0;
   private now = 0;
 
   constructor(
@@ -265,7 +268,7 @@ export class MasterMachine {
       case 'wire':
         return this.receive(event.message, event.replyTo, out);
       case 'tick':
-        return this.tick(event.reign, out);
+        return this.tick(event, out);
       case 'remove':
         return this.remove(event, out);
       case 'force':
@@ -353,6 +356,7 @@ export class MasterMachine {
     this.republishAt = null;
     this.failedPublishes = 0;
     this.window.restart();
+    this.yieldAt = null;
   }
 
   private locked(out: MasterEffect[]): void {
@@ -407,6 +411,8 @@ export class MasterMachine {
     this.forced = false;
     this.freshBroker = false;
     this.wanted = union(this.members, this.settings.secondaries);
+    this.yieldAt = null;
+    this.yields = 0;
     reign.begin(this.wanted, out);
     this.book.setMembers(this.members);
     this.announce(out);
@@ -531,7 +537,7 @@ export class MasterMachine {
     out.push({ do: 'serve', to, node, header: reign.header(prevIndex), lastIndex, limit, withChecksum });
   }
 
-  private tick(reign: string, out: MasterEffect[]): void {
+  private tick({ reign, random }: Extract<MasterEvent, { type: 'tick' }>, out: MasterEffect[]): void {
     this.book.tick(this.now, out);
     if (!this.connected || this.lockedOut) return;
     if (this.phase.name === 'claiming') {
@@ -542,9 +548,24 @@ export class MasterMachine {
     else if (this.phase.name === 'reigning') this.tickReign(this.phase.reign, out);
   }
 
+    if (this.phase.name === 'claiming') this.yieldInVain(this.phase.candidacy, random, out);
   private tickReign(reign: Reign, out: MasterEffect[]): void {
     if (!reign.open) reign.begin(this.wanted, out);
     if (this.now >= this.nextAnnounceAt) this.announce(out);
+  /** A voter that waits for the lock, or who alone may begin a log, could be elected where this one cannot: nobody votes while it waits. */
+  private yieldInVain(candidacy: Candidacy, random: number, out: MasterEffect[]): void {
+    if (this.yieldAt === null || candidacy.isCatchingUp) {
+      this.yieldAt = this.now + retryDelayMs(YIELD_AFTER, this.yields + 1, random);
+      return;
+    }
+    if (this.now < this.yieldAt) return;
+    this.yields += 1;
+    this.yieldAt = null;
+    this.connected = false;
+    const facts = { epoch: this.promised.epoch, waitingFor: this.waitingFor };
+    out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
+  }
+
     if (this.republishAt !== null && this.now >= this.republishAt) {
       this.republishAt = null;
       for (const node of this.members) out.push({ do: 'ensureMember', node });

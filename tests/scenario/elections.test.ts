@@ -1,0 +1,101 @@
+/** Elections in odd circumstances, most of them found by the simulator: who may begin a log, who may claim, who lets go. */
+import { SimCluster, type SimOptions } from '../support/sim-cluster';
+
+/** All members are voters, with `kept` acknowledged by all. */
+function ready(options: SimOptions = {}): SimCluster {
+  const cluster = new SimCluster(options);
+  cluster.start('master', ...cluster.members);
+  cluster.runUntil('all are voters', () => voters(cluster, 'master').length === cluster.members.length + 1);
+  acknowledge(cluster, 'kept');
+  return cluster;
+}
+
+function voters(cluster: SimCluster, master: string): string[] {
+  const list = cluster.masterOf(master).outline.newestList().members;
+  return list?.voters.map(({ node }) => node) ?? [];
+}
+
+function acknowledge(cluster: SimCluster, message: string, to = 'master'): void {
+  const request = cluster.append(message, 'all', null, to);
+  cluster.runUntil(`${message} is acknowledged`, () => cluster.answerOf(request) === 'acknowledged');
+}
+
+/** It has the lock, and takes appends. */
+function reigns(cluster: SimCluster, node: string): boolean {
+  if (!cluster.isUp(node) || cluster.broker.holder !== node) return false;
+  return cluster.masterOf(node).link.connected && cluster.masterOf(node).refusal(cluster.now) === null;
+}
+
+test('a standby begins no log of its own beside that of a master who is away', () => {
+  const cluster = ready({ secondaries: [] });
+  cluster.cut('master');
+  cluster.start('standby');
+  cluster.run(20_000);
+  expect(reigns(cluster, 'standby')).toBe(false);
+  cluster.reconnect('master');
+  cluster.runUntil('the master reigns again', () => reigns(cluster, 'master'), 30_000);
+  expect(cluster.messages('master')).toEqual(['kept']);
+  acknowledge(cluster, 'next');
+});
+
+test('a broker that has lost its data is no reason to begin anew while others have the log', () => {
+  const cluster = ready();
+  cluster.kill('master');
+  cluster.wipe('master');
+  cluster.world.stopBroker(true);
+  cluster.run(1_000);
+  cluster.startBroker();
+  cluster.start('master');
+  cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 10_000);
+  expect(cluster.messages('master')).toEqual(['kept']);
+  acknowledge(cluster, 'next');
+});
+
+test('a log is begun by as many nodes as an append needs', () => {
+  const cluster = new SimCluster({ secondaries: ['secondary-1', 'secondary-2', 'secondary-3', 'secondary-4'] });
+  cluster.start('master', 'secondary-1');
+  cluster.run(20_000);
+  expect(cluster.log('master')).toEqual([]);
+  cluster.start('secondary-3');
+  cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 10_000);
+});
+
+test('a claimant who cannot win lets one try who can', () => {
+  const cluster = ready();
+  cluster.start('standby');
+  cluster.kill('secondary-1');
+  cluster.wipe('secondary-1');
+  cluster.cut('master');
+  cluster.runUntil('the standby has the lock', () => cluster.broker.holder === 'standby');
+  cluster.reconnect('master');
+  cluster.start('secondary-1');
+  // Of the voters only master and secondary-2 are left, and masters do not vote for each other.
+  const isNew = () => reigns(cluster, 'master') && cluster.masterMachine.epoch.epoch > 2;
+  cluster.runUntil('the voter reigns', isNew, 20_000);
+  acknowledge(cluster, 'next');
+});
+
+test('a claim names records that are durable, so a failed write cannot take from under a reign what it was elected for', () => {
+  const cluster = ready();
+  cluster.kill('master');
+  cluster.wipe('master');
+  cluster.slowStore('master', 5_000);
+  cluster.start('master');
+  const fetched = () => cluster.masterMachine.outline.lastIndex > 0;
+  cluster.runUntil('it has fetched the log, and not stored it', fetched, 10_000);
+  const fetchedAt = cluster.now;
+  cluster.cut('master');
+  cluster.slowStore('standby', 5_000);
+  cluster.start('standby');
+  cluster.runUntil('another has the lock', () => cluster.broker.holder === 'standby');
+  cluster.reconnect('master');
+  cluster.runUntil('it stands by', () => cluster.masterMachine.phaseName === 'standby');
+  cluster.kill('standby');
+  cluster.run(fetchedAt + 4_500 - cluster.now);
+  cluster.fullDisks.add('master');
+  cluster.run(2_000);
+  cluster.fullDisks.delete('master');
+  cluster.slowStore('master', 0);
+  cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 20_000);
+  expect(cluster.messages('master')).toEqual(['kept']);
+});
