@@ -9,6 +9,7 @@ import { type Entry, parseGeneratedId } from '../../shared/protocol/entry';
 import { entryOf } from '../../shared/protocol/record';
 import type { LogReader } from '../../shared/runtime/log-reader';
 import type { LogStore } from '../../shared/runtime/log-store/log-store';
+import type { WaitingClient } from '../../shared/runtime/wait-signal';
 import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
 import type { Answer, Append, Await, MasterEvent, NewEntry } from './core/events';
 import type { MasterMachine } from './core/master';
@@ -59,32 +60,32 @@ export class AppendRequests {
     return this.requests;
   }
 
-  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
+  append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome> {
     const { message, id, writeConcern } = request;
     const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
     if (unsatisfiable !== null) return Promise.resolve({ outcome: 'unsatisfiable', ...unsatisfiable });
     const known = id === null ? null : this.find(id);
-    if (known !== null) return this.repeat(request, known, signal);
-    return this.told(this.submit(this.appendOf([{ message, id }], request), request.timeoutMs, signal), false);
+    if (known !== null) return this.repeat(request, known, client);
+    return this.told(this.submit(this.appendOf([{ message, id }], request), request.timeoutMs, client), false);
   }
 
-  appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome> {
+  appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome> {
     const { entries, writeConcern, timeoutMs } = request;
     const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
     if (unsatisfiable !== null) return Promise.resolve({ outcome: 'unsatisfiable', ...unsatisfiable });
     const found = entries.map(({ id }) => (id === null ? null : this.find(id)));
-    if (found.some((known) => known !== null)) return this.repeatAll(request, found, signal);
+    if (found.some((known) => known !== null)) return this.repeatAll(request, found, client);
     const bulk = { count: entries.length, repeated: false };
-    return this.submit(this.appendOf(entries, request), timeoutMs, signal).then((answer) => bulkOf(answer, bulk));
+    return this.submit(this.appendOf(entries, request), timeoutMs, client).then((answer) => bulkOf(answer, bulk));
   }
 
-  async awaitHeld(request: HoldRequest, signal: AbortSignal): Promise<HoldOutcome | null> {
+  async awaitHeld(request: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null> {
     const { seq, writeConcern } = request;
     const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
     if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
     const [bytes] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });
     if (bytes === undefined) return null;
-    return this.submit(this.awaitOf(entryOf(bytes), request), request.timeoutMs, signal);
+    return this.submit(this.awaitOf(entryOf(bytes), request), request.timeoutMs, client);
   }
 
   /** The machine's answer to a request. */
@@ -96,20 +97,20 @@ export class AppendRequests {
     waiting.resolve(answer);
   }
 
-  private async repeat(request: AppendRequest, known: Known, signal: AbortSignal): Promise<AppendOutcome> {
+  private async repeat(request: AppendRequest, known: Known, client: WaitingClient): Promise<AppendOutcome> {
     if ('isToCome' in known) return { outcome: 'id-reserved' };
     const entry = await this.load(known);
-    if (entry === null) return this.append(request, signal);
+    if (entry === null) return this.append(request, client);
     if (entry.id !== request.id) return { outcome: 'id-reserved' };
     if (entry.message !== request.message) return { outcome: 'id-conflict', seq: entry.seq };
-    return this.told(this.submit(this.awaitOf(entry, request), request.timeoutMs, signal), true);
+    return this.told(this.submit(this.awaitOf(entry, request), request.timeoutMs, client), true);
   }
 
   /** Some ids are known: the same append again if all of them are, with the same messages. */
   private async repeatAll(
     request: BulkRequest,
     found: readonly (Known | null)[],
-    signal: AbortSignal,
+    client: WaitingClient,
   ): Promise<BulkOutcome> {
     const { entries } = request;
     const loaded = await Promise.all(found.map(async (known) => (known === null ? null : this.load(known))));
@@ -126,7 +127,7 @@ export class AppendRequests {
     const last = loaded.reduce((newest, entry) => ((entry?.seq ?? 0) > (newest?.seq ?? 0) ? entry : newest));
     if (last === null) return { outcome: 'ids-known', lines: knownLines };
     const bulk = { count: entries.length, repeated: true, first: seqs.reduce((least, seq) => Math.min(least, seq)) };
-    return this.submit(this.awaitOf(last, request), request.timeoutMs, signal).then((answer) => bulkOf(answer, bulk));
+    return this.submit(this.awaitOf(last, request), request.timeoutMs, client).then((answer) => bulkOf(answer, bulk));
   }
 
   private find(id: string): Known | null {
@@ -158,23 +159,23 @@ export class AppendRequests {
   }
 
   /** Nothing that waits keeps the event, and with it the message: a client may wait for an hour. */
-  private submit(event: Append | Await, timeoutMs: number | null, signal: AbortSignal): Promise<Answer> {
-    const answer = this.wait(event.request, timeoutMs, signal);
+  private submit(event: Append | Await, timeoutMs: number | null, client: WaitingClient): Promise<Answer> {
+    const answer = this.wait(event.request, timeoutMs, client);
     this.options.dispatch(event);
-    if (signal.aborted) this.leave(event.request);
+    if (client.hasLeft) this.leave(event.request);
     return answer;
   }
 
-  private wait(request: number, timeoutMs: number | null, signal: AbortSignal): Promise<Answer> {
+  private wait(request: number, timeoutMs: number | null, client: WaitingClient): Promise<Answer> {
     return new Promise((resolve) => {
       const gone = () => this.leave(request);
       const giveUp = () => this.options.dispatch({ type: 'giveUp', request, why: 'timeout' });
       const isBounded = timeoutMs !== null && timeoutMs <= TIMER_MS_MAX;
       const timer = isBounded ? setTimeout(giveUp, timeoutMs) : undefined;
-      signal.addEventListener('abort', gone, { once: true });
+      client.onLeave(gone);
       const release = () => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', gone);
+        client.onLeave(null);
       };
       this.waiting.set(request, { resolve, release });
     });

@@ -11,7 +11,7 @@ import type { WriteConcern } from '../../shared/protocol/write-concern';
 import { requestIdOf } from '../../shared/runtime/http-app';
 import { createJsonBodyReader, type JsonBodyReader } from '../../shared/runtime/json-body';
 import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '../../shared/runtime/problem';
-import { waitSignal } from '../../shared/runtime/wait-signal';
+import { HttpClient } from '../../shared/runtime/wait-signal';
 import type { AppendOutcome } from './core/append';
 import { notStored, sendOutcome } from './http-append-answer';
 import { parseAppendRequest, readIdHeader } from './http-append-request';
@@ -52,7 +52,7 @@ async function beginAppend(ctx: Context, options: AppendOptions, readBody: JsonB
   if ('faults' in parsed) return { problem: invalidRequest(parsed.faults) };
   const messageBytes = Buffer.byteLength(parsed.request.message);
   if (messageBytes > messageBytesMax) return { problem: messageTooLarge(messageBytes, messageBytesMax) };
-  return { outcome: master.append(parsed.request, waitSignal(ctx.res)) };
+  return { outcome: master.append(parsed.request, new HttpClient(ctx.res)) };
 }
 
 function messageTooLarge(bytes: number, bytesMax: number): Problem {

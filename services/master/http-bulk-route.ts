@@ -5,7 +5,7 @@
 import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem, sendProblem } from '../../shared/runtime/problem';
 import { readRawBody } from '../../shared/runtime/raw-body';
-import { waitSignal } from '../../shared/runtime/wait-signal';
+import { HttpClient } from '../../shared/runtime/wait-signal';
 import type { BulkOutcome } from './core/append';
 import { notStored } from './http-append-answer';
 import { ID_HEADER } from './http-append-request';
@@ -47,7 +47,7 @@ async function beginBulk(ctx: Context, options: AppendOptions): Promise<Begun> {
   if (!('entries' in parsed)) return { problem: problemOf(parsed, options) };
   const writeConcern = wait.writeConcern ?? options.defaultWriteConcern;
   const request = { entries: parsed.entries, writeConcern, timeoutMs: wait.timeoutMs };
-  return { outcome: options.master.appendAll(request, waitSignal(ctx.res)), lines: parsed.lines };
+  return { outcome: options.master.appendAll(request, new HttpClient(ctx.res)), lines: parsed.lines };
 }
 
 function problemOf(

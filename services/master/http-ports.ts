@@ -1,5 +1,6 @@
 /** What the HTTP edge asks of the master behind it. `node.ts` answers; the tests of the edge hand in their own. */
 import type { LogReader } from '../../shared/runtime/log-reader';
+import type { WaitingClient } from '../../shared/runtime/wait-signal';
 import type {
   AppendOutcome,
   AppendRequest,
@@ -52,12 +53,12 @@ export interface MasterHealth {
 
 export interface MasterPort {
   readonly reader: LogReader;
-  /** Never rejects for anything a client did. `signal` aborts when the client has gone: the wait ends, the entry stays; the promise then resolves with any outcome. */
-  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome>;
+  /** Never rejects for anything a client did. When the client has left the wait ends, the entry stays; the promise then resolves with any outcome. */
+  append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome>;
   /** As `append`, for several entries: all of them, or none. */
-  appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome>;
+  appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome>;
   /** As `append`, for an entry that is in the log: waits until the concern is met. Null for a seq that is not visible. */
-  awaitHeld(request: HoldRequest, signal: AbortSignal): Promise<HoldOutcome | null>;
+  awaitHeld(request: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null>;
   /** Nodes known to hold the entry, null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
   health(): MasterHealth;

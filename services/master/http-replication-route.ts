@@ -7,7 +7,7 @@ import type { Context } from 'koa';
 import type { WriteConcern } from '../../shared/protocol/write-concern';
 import { invalidRequest, sendProblem } from '../../shared/runtime/problem';
 import { noSuchEntry, seqParameter } from '../../shared/runtime/reading-routes';
-import { waitSignal } from '../../shared/runtime/wait-signal';
+import { HttpClient } from '../../shared/runtime/wait-signal';
 import { problemOfOutcome } from './http-append-answer';
 import { parseWaitQuery } from './http-bulk-request';
 import type { MasterPort } from './http-ports';
@@ -28,7 +28,7 @@ async function sendReplication(ctx: Context, { master, defaultWriteConcern }: Re
   if (query.writeConcern === null && query.timeoutMs === null) return sendState(ctx, master, seq, null);
   const { writeConcern, timeoutMs } = query;
   const request = { seq, writeConcern: writeConcern ?? defaultWriteConcern, timeoutMs };
-  const outcome = await master.awaitHeld(request, waitSignal(ctx.res));
+  const outcome = await master.awaitHeld(request, new HttpClient(ctx.res));
   if (outcome === null) throw noSuchEntry(seq, master.reader.position());
   if (outcome.outcome === 'acknowledged') return sendState(ctx, master, seq, outcome.w);
   // Nothing was to be stored, so nothing is said about it, but for an entry whose fate is open.

@@ -11,6 +11,7 @@ import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-
 import { MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
 import { PromiseKeeper } from '../../shared/runtime/promise-keeper';
 import { StoreReader } from '../../shared/runtime/store-reader';
+import type { WaitingClient } from '../../shared/runtime/wait-signal';
 import { AppendRequests } from './append-requests';
 import { MasterBroker } from './broker';
 import type { MasterSettings } from './config';
@@ -101,16 +102,16 @@ export class MasterNode implements MasterPort {
     await this.options.store.close();
   }
 
-  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
-    return this.requests.append(request, signal);
+  append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome> {
+    return this.requests.append(request, client);
   }
 
-  appendAll(request: BulkRequest, signal: AbortSignal): Promise<BulkOutcome> {
-    return this.requests.appendAll(request, signal);
+  appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome> {
+    return this.requests.appendAll(request, client);
   }
 
-  awaitHeld(request: HoldRequest, signal: AbortSignal): Promise<HoldOutcome | null> {
-    return this.requests.awaitHeld(request, signal);
+  awaitHeld(request: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null> {
+    return this.requests.awaitHeld(request, client);
   }
 
   /** Removes a member; resolves when the list without it is committed. */
@@ -215,9 +216,9 @@ export class MasterNode implements MasterPort {
       case 'serve':
         this.serve(effect).catch(fail);
         return undefined;
-      case 'answer':
       case 'yield':
         return this.broker.yieldLock();
+      case 'answer':
         return this.requests.answer(effect.request, effect.answer);
       case 'ensureMember':
         this.ensureMember(effect.node).catch(fail);

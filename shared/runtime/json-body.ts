@@ -4,12 +4,14 @@
  *
  * Only JSON in UTF-8 is taken. Bytes that are no UTF-8 are refused, since the parser would put U+FFFD in their place and a
  * message must come back as it was sent. Nothing keeps the body alive once it is read: its client may wait for an hour.
+ *
+ * koa-bodyparser was here; it costs a quarter of the rate of small appends, and hands out text in which bad bytes are already replaced.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
-import bodyParser from 'koa-bodyparser';
-import { invalidRequest, PROBLEM_KINDS, type Problem, problemOf } from './problem';
+import { invalidRequest, PROBLEM_KINDS, type Problem } from './problem';
+import { readRawBody } from './raw-body';
 
 export type JsonBody = { readonly value: unknown } | { readonly problem: Problem };
 
@@ -17,55 +19,35 @@ export type JsonBodyReader = (ctx: Context) => Promise<JsonBody>;
 
 /** Refuses bodies of more than `bytesMax` bytes, decompressed. */
 export function createJsonBodyReader({ bytesMax }: { readonly bytesMax: number }): JsonBodyReader {
-  const parse = bodyParser({
-    enableTypes: ['json'],
-    detectJSON: () => true,
-    strict: false,
-    jsonLimit: String(bytesMax),
-    onProtoPoisoning: 'ignore',
-  } as bodyParser.Options);
   return async (ctx) => {
     const unsupported = contentTypeProblem(ctx.req);
-    if (unsupported !== null) return { problem: unsupported };
-    const chunks: Buffer[] = [];
-    const keep = (chunk: Buffer) => chunks.push(chunk);
-    try {
-      ctx.req.on('data', keep);
-      await parse(ctx, nothingMore);
-      return takeBody(ctx, chunks);
-    } catch (error) {
-      return { problem: bodyProblem(error, bytesMax) };
-    } finally {
-      ctx.req.off('data', keep);
+    if (unsupported !== null) {
       // What a refused client still sends is read and dropped: a closed connection could hide the answer from it.
       ctx.req.resume();
+      return { problem: unsupported };
     }
+    const body = await readRawBody(ctx.req, bytesMax);
+    return 'problem' in body ? body : parse(body.bytes);
   };
 }
 
-async function nothingMore(): Promise<void> {
-  return undefined;
-}
-
-function takeBody(ctx: Context, chunks: readonly Buffer[]): JsonBody {
-  const { body, rawBody } = ctx.request;
-  ctx.request.body = undefined;
-  ctx.request.rawBody = undefined;
-  if (rawBody === '') return { problem: invalidRequest([{ path: '', message: 'the body is empty' }]) };
-  if (isDamaged(ctx.req, rawBody, chunks)) {
-    return { problem: invalidRequest([{ path: '', message: 'the body is not UTF-8' }]) };
+function parse(bytes: Buffer): JsonBody {
+  if (bytes.length === 0) return { problem: invalidRequest([{ path: '', message: 'the body is empty' }]) };
+  if (!isUtf8(bytes)) return { problem: invalidRequest([{ path: '', message: 'the body is not UTF-8' }]) };
+  const text = bytes.toString('utf8');
+  try {
+    return { value: JSON.parse(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text) };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { problem: invalidRequest([{ path: '', message: `the body is not JSON: ${why}` }]) };
   }
-  return { value: body };
 }
 
-/** A U+FFFD may have been sent as such; the bytes tell. A compressed body is taken as it is. */
-function isDamaged(request: IncomingMessage, text: unknown, chunks: readonly Buffer[]): boolean {
-  if (typeof text !== 'string' || !text.includes('\uFFFD')) return false;
-  return request.headers['content-encoding'] === undefined && !isUtf8(Buffer.concat(chunks));
-}
+const BYTE_ORDER_MARK = '\ufeff';
 
 function contentTypeProblem(request: IncomingMessage): Problem | null {
   const contentType = request.headers['content-type'];
+  if (contentType === 'application/json') return null;
   if (contentType === undefined && !hasBody(request)) return null;
   const [mediaType = '', ...parameters] = (contentType ?? '').toLowerCase().split(';');
   const charset = parameters
@@ -83,14 +65,4 @@ function contentTypeProblem(request: IncomingMessage): Problem | null {
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
-}
-
-function bodyProblem(error: unknown, bytesMax: number): Problem {
-  const problem = problemOf(error);
-  if (problem?.kind === PROBLEM_KINDS.tooLarge) {
-    return { ...problem, detail: `the body is larger than ${bytesMax} bytes, the most that this node takes` };
-  }
-  if (problem?.kind === PROBLEM_KINDS.unsupportedMediaType) return problem;
-  const why = error instanceof Error ? error.message : String(error);
-  return invalidRequest([{ path: '', message: `the body is not JSON: ${why}` }]);
 }

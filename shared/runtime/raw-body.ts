@@ -23,24 +23,35 @@ export async function readRawBody(request: IncomingMessage, bytesMax: number): P
   return collect(body, bytesMax, request);
 }
 
-/** Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is not read to its end. */
+/**
+ * Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is not read to its end. The listeners stay, and
+ * keep nothing alive: the request's client may wait for an hour.
+ */
 function collect(body: Readable, bytesMax: number, request: IncomingMessage): Promise<RawBody> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let size = 0;
+    // Null when it is over: a resolver holds its promise, and that the result.
+    let settle: ((result: RawBody) => void) | null = resolve;
     const end = (result: RawBody) => {
-      body.off('data', take);
+      const done = settle;
+      settle = null;
+      chunks = [];
       request.resume();
-      resolve(result);
+      done?.(result);
     };
-    const take = (chunk: Buffer) => {
+    const fail = () => end({ problem: broken() });
+    body.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > bytesMax) end({ problem: tooLarge(bytesMax) });
-      else chunks.push(chunk);
-    };
-    const [fail, whole] = [() => end({ problem: broken() }), () => end({ bytes: joined(chunks) })];
-    body.on('data', take).once('end', whole).once('error', fail).once('close', fail);
-    if (body !== request) request.once('aborted', fail).once('error', fail);
+      else if (settle !== null) chunks.push(chunk);
+    });
+    body.once('end', () => end({ bytes: joined(chunks) }));
+    body.once('error', fail).once('close', fail);
+    if (body === request) return;
+    request.once('error', fail).once('close', () => {
+      if (!request.complete) body.destroy();
+    });
   });
 }
 

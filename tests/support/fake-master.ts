@@ -9,6 +9,7 @@ import type {
 } from '../../services/master/core/append';
 import type { Removal } from '../../services/master/core/events';
 import type { MasterHealth, MasterPort, MemberHealth } from '../../services/master/http-ports';
+import type { WaitingClient } from '../../shared/runtime/wait-signal';
 import { FakeLogReader } from './fake-log-reader';
 
 export class FakeMaster implements MasterPort {
@@ -18,12 +19,12 @@ export class FakeMaster implements MasterPort {
   recovering = false;
   memberList: readonly MemberHealth[] = [];
   /** How an append ends; the default appends to the reader's log. */
-  onAppend: (request: AppendRequest, signal: AbortSignal) => Promise<AppendOutcome> = async (request) =>
+  onAppend: (request: AppendRequest, client: WaitingClient) => Promise<AppendOutcome> = async (request) =>
     this.acknowledge(request);
 
-  append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
+  append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome> {
     this.requests.push(request);
-    return this.onAppend(request, signal);
+    return this.onAppend(request, client);
   }
 
   /** The entry of a request at the next seq, held by the master alone. */

@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import pino from 'pino';
 import type { AppendOutcome, AppendRequest } from '../../../../services/master/core/append';
 import { createMasterApp } from '../../../../services/master/http-app';
+import type { WaitingClient } from '../../../../shared/runtime/wait-signal';
 import { FakeMaster } from '../../../support/fake-master';
 import { HttpService, readToEnd } from '../../../support/http-service';
 
@@ -13,12 +14,12 @@ const MEBIBYTE = 2 ** 20;
 /** A master whose appends with w=3 wait until the test releases them. */
 class WaitingMaster extends FakeMaster {
   readonly changes = new EventEmitter();
-  readonly signals: AbortSignal[] = [];
+  readonly clients: WaitingClient[] = [];
   private readonly release: ((outcome: AppendOutcome) => void)[] = [];
 
-  override append(request: AppendRequest, signal: AbortSignal): Promise<AppendOutcome> {
+  override append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome> {
     if (request.writeConcern !== 3) return Promise.resolve(this.acknowledge(request));
-    this.signals.push(signal);
+    this.clients.push(client);
     return new Promise((resolve) => {
       this.release.push(resolve);
       this.changes.emit('waiting', this.release.length);
@@ -82,12 +83,12 @@ describe('a client that waits for its write concern', () => {
   it('tells the master when it leaves', async () => {
     const socket = await postOver(await service.connect(), 'm');
     await master.whenWaiting(1);
-    const [signal] = master.signals;
-    expect(signal?.aborted).toBe(false);
-    const gone = signal === undefined ? Promise.reject(new Error('no signal')) : once(signal, 'abort');
+    const [client] = master.clients;
+    expect(client?.hasLeft).toBe(false);
+    const gone = new Promise<void>((resolve) => client?.onLeave(resolve));
     socket.destroy();
     await gone;
-    expect(signal?.aborted).toBe(true);
+    expect(client?.hasLeft).toBe(true);
   });
 
   it('is not taken for gone once it has its answer', async () => {
@@ -95,7 +96,7 @@ describe('a client that waits for its write concern', () => {
     await master.whenWaiting(1);
     master.releaseAll(held);
     expect((await answer).status).toBe(201);
-    expect(master.signals[0]?.aborted).toBe(false);
+    expect(master.clients[0]?.hasLeft).toBe(false);
   });
 
   it('keeps nobody else waiting, be there 500 of them', async () => {

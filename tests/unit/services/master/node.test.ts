@@ -27,7 +27,7 @@ jest.mock('../../../../services/master/broker', () => ({
 }));
 
 const APPEND: AppendRequest = { message: 'text', id: 'order-1', writeConcern: 1, timeoutMs: null };
-const NEVER = new AbortController().signal;
+const NEVER = { hasLeft: false, onLeave: () => undefined };
 
 let node: MasterNode;
 
