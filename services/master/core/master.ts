@@ -44,6 +44,9 @@ export interface MasterSettings extends Voter {
 /** Clients that may wait at once; each costs some hundred bytes here and a socket at the edge. */
 const WAITERS_MAX = 100_000;
 
+/** Claiming for so long in vain, it lets another master try; and for twice as long the next time. */
+const YIELD_AFTER: RetryPolicy = { delayMsMin: 5_000, delayMsMax: 20_000 };
+
 /** Before a publish that the broker did not take is tried again. */
 const REPUBLISH: RetryPolicy = { delayMsMin: 50, delayMsMax: 2_000 };
 
@@ -85,12 +88,12 @@ export class MasterMachine {
   /** Who reigns, as last heard while this one does not. */
   private holder: { readonly node: string; readonly httpUrl: string } | null = null;
   private nextAnnounceAt = 0;
-  private republishAt: number | null = null;
-  private failedPublishes = 0;
-  private readOnly: boolean | null = null;
   /** When to give the lock up, unless elected by then; null: no claim is under way. */
   private yieldAt: number | null = null;
   private yields = 0;
+  private republishAt: number | null = null;
+  private failedPublishes = 0;
+  private readOnly: boolean | null = null;
   private now = 0;
 
   constructor(
@@ -330,6 +333,7 @@ export class MasterMachine {
     this.groups.dropAfter(durableIndex);
     this.outline.truncateAfter(durableIndex);
     this.book.setMembers(this.members);
+    if (this.phase.name === 'claiming') this.phase = { name: 'standby' };
     if (this.phase.name !== 'reigning') return;
     for (const { request } of this.phase.reign.dropAfter(durableIndex)) {
       const answer = refused('storage', `The entry could not be stored: ${event.what}.`, this.situation(this.now));
@@ -338,7 +342,6 @@ export class MasterMachine {
   }
 
   private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
-    if (this.phase.name === 'claiming') this.phase = { name: 'standby' };
     this.connected = true;
     this.lockedOut = false;
     this.holder = null;
@@ -353,10 +356,10 @@ export class MasterMachine {
   private down(): void {
     this.connected = false;
     this.blocked = false;
+    this.yieldAt = null;
     this.republishAt = null;
     this.failedPublishes = 0;
     this.window.restart();
-    this.yieldAt = null;
   }
 
   private locked(out: MasterEffect[]): void {
@@ -371,6 +374,7 @@ export class MasterMachine {
    * durable: who was elected for records that a failed write takes back could lack what is committed.
    */
   private claim(reign: string, out: MasterEffect[]): void {
+    if (!this.groups.isIdle) return;
     const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch) + 1;
     const claim = { epoch, reign };
     const { self, freshBroker, forced } = this;
@@ -380,7 +384,6 @@ export class MasterMachine {
     this.phase = { name: 'claiming', candidacy: new Candidacy(this, options) };
     out.push({ do: 'savePromise', ...claim });
     out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}` }));
-    if (!this.groups.isIdle) return;
   }
 
   private promiseSaved(promised: EpochId, out: MasterEffect[]): void {
@@ -408,11 +411,11 @@ export class MasterMachine {
       { commitIndex: this.commitIndex, forced },
     );
     this.phase = { name: 'reigning', reign };
+    this.yieldAt = null;
+    this.yields = 0;
     this.forced = false;
     this.freshBroker = false;
     this.wanted = union(this.members, this.settings.secondaries);
-    this.yieldAt = null;
-    this.yields = 0;
     reign.begin(this.wanted, out);
     this.book.setMembers(this.members);
     this.announce(out);
@@ -447,6 +450,8 @@ export class MasterMachine {
   private receiveLog(message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {
     if (this.phase.name !== 'claiming') return;
     this.phase.candidacy.receive(this.now, message, this.commitIndex, out);
+    // What was cut may have been known by its checksum.
+    this.trail.truncateAfter(this.outline.lastIndex);
     this.judge(out);
   }
 
@@ -463,8 +468,6 @@ export class MasterMachine {
     if (message.type === 'join') this.joined(message, out);
     const { epoch } = this;
     if (message.epoch > epoch.epoch || (message.epoch === epoch.epoch && message.reign !== epoch.reign))
-    // What was cut may have been known by its checksum.
-    this.trail.truncateAfter(this.outline.lastIndex);
       this.outbid(message.epoch, out);
     else if (message.type === 'vote') this.voted(message, replyTo, out);
     else if (message.epoch < epoch.epoch) this.tell(replyTo, out);
@@ -545,13 +548,10 @@ export class MasterMachine {
       this.judge(out);
     }
     if (this.phase.name === 'standby') this.claim(reign, out);
+    if (this.phase.name === 'claiming') this.yieldInVain(this.phase.candidacy, random, out);
     else if (this.phase.name === 'reigning') this.tickReign(this.phase.reign, out);
   }
 
-    if (this.phase.name === 'claiming') this.yieldInVain(this.phase.candidacy, random, out);
-  private tickReign(reign: Reign, out: MasterEffect[]): void {
-    if (!reign.open) reign.begin(this.wanted, out);
-    if (this.now >= this.nextAnnounceAt) this.announce(out);
   /** A voter that waits for the lock, or who alone may begin a log, could be elected where this one cannot: nobody votes while it waits. */
   private yieldInVain(candidacy: Candidacy, random: number, out: MasterEffect[]): void {
     if (this.yieldAt === null || candidacy.isCatchingUp) {
@@ -566,6 +566,9 @@ export class MasterMachine {
     out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
   }
 
+  private tickReign(reign: Reign, out: MasterEffect[]): void {
+    if (!reign.open) reign.begin(this.wanted, out);
+    if (this.now >= this.nextAnnounceAt) this.announce(out);
     if (this.republishAt !== null && this.now >= this.republishAt) {
       this.republishAt = null;
       for (const node of this.members) out.push({ do: 'ensureMember', node });
