@@ -60,7 +60,7 @@ function placeRows({ dataDir, logsDir }: GreetingFacts): string[][] {
   ];
 }
 
-function warnings({ nodes }: GreetingFacts): string[] {
+function warnings({ nodes, hasApiToken }: GreetingFacts): string[] {
   const waiting = nodes.filter(({ readiness }) => !readiness.ready).map(({ plan }) => plan.name);
   const [master] = nodes;
   const names = nodes.map(({ plan }) => plan.name);
@@ -74,14 +74,14 @@ function warnings({ nodes }: GreetingFacts): string[] {
       : [
           `Members from an earlier start: ${absent.join(', ')}. A message that waits for all waits for them too;`,
           'start as many secondaries as then (npm start -- --secondaries N), or remove each of them:',
-          ...absent.map((id) => `  curl -X DELETE ${master?.plan.url}/members/${id}`),
+          ...absent.map((id) => `  curl${tokenOption(hasApiToken)} -X DELETE ${master?.plan.url}/members/${id}`),
           '',
         ]),
   ];
 }
 
 function hints({ nodes, hasApiToken, launcherPid }: GreetingFacts): string[] {
-  const token = hasApiToken ? ` -H "Authorization: Bearer $API_TOKEN"` : '';
+  const token = tokenOption(hasApiToken);
   const json = `${token} -H 'Content-Type: application/json'`;
   const [master] = nodes;
   const first = nodes.find(({ plan }) => plan.role === 'secondary');
@@ -99,4 +99,9 @@ function hints({ nodes, hasApiToken, launcherPid }: GreetingFacts): string[] {
     );
   }
   return [...lines, '', 'Ctrl-C stops everything.'];
+}
+
+/** For the shell to fill in: a terminal is no place for a token. */
+function tokenOption(hasApiToken: boolean): string {
+  return hasApiToken ? ' -H "Authorization: Bearer $API_TOKEN"' : '';
 }

@@ -71,11 +71,11 @@ describe('the greeting says', () => {
   });
 
   it('the token in every request that needs it', () => {
-    const withToken = renderGreeting({ ...facts, hasApiToken: true })
-      .split('\n')
-      .filter((line) => line.includes('curl'));
-    expect(withToken).toHaveLength(3);
-    for (const line of withToken) expect(line).toContain('-H "Authorization: Bearer $API_TOKEN"');
+    const health = { entries: 1, members: ['secondary-1', 'secondary-2'] };
+    const text = renderGreeting({ ...facts, nodes: [{ ...master, health }, secondary], hasApiToken: true });
+    const requests = text.split('\n').filter((line) => line.includes('curl'));
+    expect(requests).toHaveLength(4);
+    for (const line of requests) expect(line).toContain('-H "Authorization: Bearer $API_TOKEN"');
   });
 
   it('nothing of a login that it does not know, and that nothing is kept', () => {
