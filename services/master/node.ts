@@ -138,7 +138,8 @@ export class MasterNode implements MasterPort {
     const { head, commit, quorum, forcedEpoch, reigningElsewhere: holder } = machine;
     const members = this.members();
     const allHealthy = members.every((member) => member.status === 'Healthy');
-    const status = statusOf(machine.phaseName, quorum.ok, allHealthy);
+    const phase = machine.isBeginning && !quorum.ok ? 'reigning' : machine.phaseName;
+    const status = statusOf(phase, quorum.ok, allHealthy);
     return {
       node: this.options.settings.nodeId,
       role: 'master',
@@ -196,7 +197,8 @@ export class MasterNode implements MasterPort {
       case 'savePromise': {
         const { epoch, reign } = effect;
         const votedFor = `${this.options.settings.nodeId}/${store.storeId}`;
-        return this.promises.save({ epoch, reign, votedFor });
+        const promised = { epoch, reign, votedFor };
+        return this.promises.save(effect.freshBroker ? { ...promised, freshBroker: true } : promised);
       }
       case 'publish': {
         const publish = effect.publish.id;

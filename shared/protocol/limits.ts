@@ -12,5 +12,11 @@ export const UNCONFIRMED_BYTES_MAX = 16 * 1024 * 1024;
 /** Batches that the broker has not confirmed yet. */
 export const UNCONFIRMED_BATCHES_MAX = 128;
 
+/**
+ * How far above the own epoch another's is still believed. A log that has seen four billion elections is not to be expected; a stray message with an
+ * epoch near the end of all numbers would leave nothing to claim above it.
+ */
+export const EPOCH_JUMP_MAX = 2 ** 32;
+
 /** Bytes that a secondary holds out of order; what falls out is fetched again. */
 export const REORDER_BYTES_MAX = 16 * 1024 * 1024;

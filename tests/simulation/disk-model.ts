@@ -28,11 +28,14 @@ export interface DiskWatcher {
   cut(disk: DiskModel, record: LogRecord): void;
 }
 
-const NO_PROMISE: PromisedEpoch = { epoch: 0, reign: '', votedFor: null };
+/** A master also keeps that the broker had nothing of its log. */
+export type DiskPromise = PromisedEpoch & { readonly freshBroker?: true };
+
+const NO_PROMISE: DiskPromise = { epoch: 0, reign: '', votedFor: null };
 
 export class DiskModel {
   store: string;
-  promised: PromisedEpoch = NO_PROMISE;
+  promised: DiskPromise = NO_PROMISE;
   /** No write finds room. */
   full = false;
   /** What a write takes beside what the faults say, in milliseconds. */
@@ -94,7 +97,7 @@ export class DiskModel {
     this.enqueue({ after: index });
   }
 
-  savePromise(promised: PromisedEpoch, done: () => void): void {
+  savePromise(promised: DiskPromise, done: () => void): void {
     const { start } = this;
     const { timeline, random } = this.parts;
     timeline.after(1 + random.below(this.parts.faults.storeMs) + this.slowness(), () => {

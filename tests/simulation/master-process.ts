@@ -128,8 +128,9 @@ export class MasterProcess extends SimProcess {
         );
       }
       case 'savePromise': {
-        const { epoch, reign } = effect;
-        return disk.savePromise({ epoch, reign, votedFor: `${node}/${disk.store}` }, () =>
+        const { epoch, reign, freshBroker } = effect;
+        const promised = { epoch, reign, votedFor: `${node}/${disk.store}` };
+        return disk.savePromise(freshBroker ? { ...promised, freshBroker } : promised, () =>
           this.enter(() => this.dispatch({ type: 'promiseSaved', epoch, reign })),
         );
       }

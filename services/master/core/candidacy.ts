@@ -63,6 +63,12 @@ export class Candidacy {
     return this.catchUp !== null;
   }
 
+  /** The broker had nothing of this log, and nobody who was heard knows of one: it is about to begin, once enough say so. */
+  get isBeginning(): boolean {
+    const { mayBegin, freshBroker, secondaries } = this.options;
+    return mayBegin && freshBroker && this.parts.outline.lastIndex === 0 && this.election.nobodyHasALog(secondaries, 0);
+  }
+
   recordPromised(now: number, out: MasterEffect[]): void {
     this.isPromised = true;
     this.sendClaim(now, out);

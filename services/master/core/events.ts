@@ -92,8 +92,8 @@ export interface Trace {
 
 export type MasterEffect =
   | ({ readonly do: 'store' } & Group)
-  /** Make the promise durable, with a vote for itself. */
-  | ({ readonly do: 'savePromise' } & EpochId)
+  /** Make the promise durable, with a vote for itself; and with it that the broker had nothing of this log. */
+  | ({ readonly do: 'savePromise'; readonly freshBroker: boolean } & EpochId)
   | { readonly do: 'publish'; readonly publish: Publish; readonly header: Omit<MessageOf<'entries'>, 'records'> }
   | { readonly do: 'control'; readonly message: WireMessage }
   | { readonly do: 'send'; readonly to: string; readonly message: WireMessage }

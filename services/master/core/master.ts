@@ -11,6 +11,7 @@
 
 import { ChecksumTrail } from '../../../shared/protocol/checksum-trail';
 import { GroupCommit } from '../../../shared/protocol/group-commit';
+import { EPOCH_JUMP_MAX } from '../../../shared/protocol/limits';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { LogRecord, Voter } from '../../../shared/protocol/record';
 import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
@@ -22,7 +23,7 @@ import type { Append, Await, MasterEffect, MasterEvent, Remove } from './events'
 import { MemberBook, type MemberState } from './member-book';
 import { PublishWindow } from './publish-window';
 import { type Quorum, quorumOf } from './quorum-gate';
-import { noQuorum, type Refused, refused, type Situation } from './refusals';
+import { noQuorum, type Refused, refused, type Situation, withoutVoters } from './refusals';
 import { Reign } from './reign';
 
 export interface MasterSettings extends Voter {
@@ -58,7 +59,7 @@ type Phase =
 /** What was known when the process started. */
 export interface MasterStart {
   readonly outline: LogOutline;
-  readonly promised: EpochId;
+  readonly promised: EpochId & { readonly freshBroker?: true };
   /** Running checksum of the log's end. */
   readonly checksum: number;
 }
@@ -104,7 +105,8 @@ export class MasterMachine {
     this.self = { node: settings.node, store: settings.store };
     this.outline = outline;
     this.groups = new GroupCommit(outline.lastIndex);
-    this.promised = promised;
+    this.promised = { epoch: promised.epoch, reign: promised.reign };
+    this.freshBroker = promised.freshBroker === true && outline.lastIndex === 0;
     this.book = new MemberBook(settings);
     this.wanted = union(this.members, settings.secondaries);
     this.book.setMembers(this.members);
@@ -210,9 +212,11 @@ export class MasterMachine {
         situation,
       );
     if (this.phase.name !== 'reigning' || !this.phase.reign.open) {
+      if (this.isBeginning && !situation.quorum.ok) return noQuorum(situation, nodeCount(this.members.length));
       return refused('recovering', `Not ready yet: waiting for ${this.waitingFor}.`, situation);
     }
     if (!situation.quorum.ok) return noQuorum(situation, nodeCount(this.members.length));
+    if (!this.hasVoters) return withoutVoters(this.voters, situation);
     if (this.blocked) {
       return refused('overloaded', 'The broker has blocked its publishers: its memory or disk alarm is on.', situation);
     }
@@ -222,6 +226,11 @@ export class MasterMachine {
     if (this.waiting >= WAITERS_MAX)
       return refused('overloaded', `${WAITERS_MAX} requests are waiting, which is the limit.`, situation);
     return null;
+  }
+
+  /** There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing to begin it with. */
+  get isBeginning(): boolean {
+    return this.phase.name === 'claiming' && this.phase.candidacy.isBeginning;
   }
 
   /** What would end the recovery, as words after "waiting for". */
@@ -382,7 +391,7 @@ export class MasterMachine {
     const options = { claim, self, secondaries, mayBegin, freshBroker, needsVotes, forced, heartbeatIntervalMs };
     this.promised = claim;
     this.phase = { name: 'claiming', candidacy: new Candidacy(this, options) };
-    out.push({ do: 'savePromise', ...claim });
+    out.push({ do: 'savePromise', ...claim, freshBroker });
     out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}` }));
   }
 
@@ -408,7 +417,7 @@ export class MasterMachine {
       id,
       this.self,
       { outline, groups, window, tracker },
-      { commitIndex: this.commitIndex, forced },
+      { commitIndex: this.commitIndex, forced, withoutQuorum: !this.settings.quorumAppend },
     );
     this.phase = { name: 'reigning', reign };
     this.yieldAt = null;
@@ -460,6 +469,7 @@ export class MasterMachine {
     replyTo: string | null,
     out: MasterEffect[],
   ): void {
+    if (message.epoch > this.epoch.epoch + EPOCH_JUMP_MAX) return;
     if (!this.members.includes(message.node)) {
       if (message.type === 'join') this.stranger(message.node, out);
       return;
@@ -631,6 +641,17 @@ export class MasterMachine {
     const message = { type: 'announce', ...reign.id, node: self.node, ...positions, members, httpUrl } as const;
     const checksum = this.trail.at(headIndex);
     return checksum === null ? message : { ...message, checksum };
+  }
+
+  /** Nodes that have a vote, in the newest list. */
+  private get voters(): readonly string[] {
+    return this.outline.newestList().members?.voters.map(({ node }) => node) ?? [];
+  }
+
+  /** Could what is appended now be committed? While the list changes its voters need not be the members that are alive. */
+  private get hasVoters(): boolean {
+    if (this.phase.name !== 'reigning' || !this.settings.quorumAppend) return true;
+    return this.phase.reign.hasVotersAlive((node) => this.book.isAlive(node));
   }
 
   private situation(now: number): Situation {

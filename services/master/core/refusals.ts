@@ -1,4 +1,5 @@
 /** Why the master takes no append at this moment, as a client is told: the rule, who is missing and since when, what would end it. */
+import { majority } from '../../../shared/protocol/write-concern';
 import type { AppendOutcome, MissingNode, Refusal } from './append';
 import type { Quorum } from './quorum-gate';
 
@@ -23,6 +24,15 @@ export function noQuorum(situation: Situation, nodes: number): Refused {
     `Read-only: an append needs a majority, ${quorum.required} of ${nodes} nodes, and ${quorum.alive} ` +
     `${quorum.alive === 1 ? 'is' : 'are'} alive. Missing: ${missing.map(describe).join(', ')}. ` +
     'Appends are taken again as soon as enough of them are heard.';
+  return refused('no-quorum', detail, situation);
+}
+
+/** Enough nodes are alive, but what they hold could not be committed. */
+export function withoutVoters(voters: readonly string[], situation: Situation): Refused {
+  const required = majority(voters.length);
+  const detail =
+    `Read-only: to commit an entry needs ${required} of the voters (${voters.join(', ')}), and fewer are up with the store that has the vote. ` +
+    `Missing: ${situation.missing.map(describe).join(', ')}. Appends are taken again as soon as enough of them are heard.`;
   return refused('no-quorum', detail, situation);
 }
 

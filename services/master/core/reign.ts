@@ -19,7 +19,7 @@ import {
   type MembersControl,
   type Voter,
 } from '../../../shared/protocol/record';
-import { majorityIndex, sameVoter } from '../../../shared/protocol/voters';
+import { isMajority, majorityIndex, sameVoter } from '../../../shared/protocol/voters';
 import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
 import { majority, nodeCount, requiredAcks } from '../../../shared/protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
@@ -58,6 +58,8 @@ export class Reign {
       readonly commitIndex: number;
       /** An operator has given the lost majority up: a new list begins with this node alone. */
       readonly forced: boolean;
+      /** Takes appends before its first record is committed (QUORUM_APPEND=false). */
+      readonly withoutQuorum: boolean;
     },
   ) {
     this.commitIndex = start.commitIndex;
@@ -170,7 +172,8 @@ export class Reign {
       this.commitIndex = committed;
       out.push({ do: 'visible' });
     }
-    if (!this.isOpen && this.openingIndex > 0 && this.commitIndex >= this.openingIndex) {
+    const openedBy = this.start.withoutQuorum ? this.parts.groups.durableIndex : this.commitIndex;
+    if (!this.isOpen && this.openingIndex > 0 && openedBy >= this.openingIndex) {
       this.isOpen = true;
       const { epoch, reign } = this.id;
       out.push({ do: 'trace', level: 'info', what: 'reigns', facts: { epoch, reign, log: `${this.parts.outline}` } });
@@ -211,6 +214,14 @@ export class Reign {
   holdersOf(index: number): string[] {
     const own = index <= this.parts.groups.durableIndex ? [this.self.node] : [];
     return [...own, ...this.parts.tracker.holdersOf(index)];
+  }
+
+  /** Is a majority of the voters up, as far as `isAlive` knows? One whose store is not the newest of its node is not. */
+  hasVotersAlive(isAlive: (node: string) => boolean): boolean {
+    return isMajority(this.list.voters, (voter) => {
+      if (sameVoter(voter, this.self)) return true;
+      return isAlive(voter.node) && this.parts.tracker.storeOf(voter.node) === voter.store;
+    });
   }
 
   /** Answered when the list without the node is committed. */

@@ -14,7 +14,7 @@
  */
 import { ChecksumTrail } from '../../../shared/protocol/checksum-trail';
 import { GroupCommit } from '../../../shared/protocol/group-commit';
-import { BATCH_RECORDS_MAX } from '../../../shared/protocol/limits';
+import { BATCH_RECORDS_MAX, EPOCH_JUMP_MAX } from '../../../shared/protocol/limits';
 import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
@@ -254,6 +254,10 @@ export class SecondaryMachine {
   }
 
   private control(message: WireMessage, replyTo: string | null, fail: boolean, out: SecondaryEffect[]): void {
+    if (message.epoch > this.promised.epoch + EPOCH_JUMP_MAX) {
+      this.counters.misfits += 1;
+      return undefined;
+    }
     switch (message.type) {
       case 'claim':
         return this.vote(message, replyTo, out);

@@ -15,6 +15,8 @@ export interface Promised {
   readonly reign: string;
   /** `node/store` of the claimant that has this node's vote in the epoch; null: none. */
   readonly votedFor: string | null;
+  /** Of a master that has not begun its log: the broker had nothing of it when this store was first used. */
+  readonly freshBroker?: true;
 }
 
 export const NO_PROMISE: Promised = { epoch: 0, reign: '', votedFor: null };

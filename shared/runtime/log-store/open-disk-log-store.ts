@@ -128,8 +128,9 @@ async function readPromise({ fileSystem, directory }: DiskOptions): Promise<Prom
   const value = await readSmallFile(fileSystem, { directory, name: PROMISE });
   if (value === null)
     throw damagedFault(`${join(directory, PROMISE)} is missing: what this node promised is not known`);
-  const { epoch, reign, votedFor } = value as Promised;
-  return { epoch, reign, votedFor };
+  const { epoch, reign, votedFor, freshBroker } = value as Promised;
+  const promised = { epoch, reign, votedFor };
+  return freshBroker === true ? { ...promised, freshBroker } : promised;
 }
 
 /** After recovery the whole log is synced; the marker says so, also when it had been lost. */

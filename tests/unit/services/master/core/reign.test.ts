@@ -112,7 +112,7 @@ class Throne {
       { epoch, reign: REIGN },
       SELF,
       { outline, groups, window, tracker },
-      { commitIndex, forced: false },
+      { commitIndex, forced: false, withoutQuorum: false },
     );
   }
 }

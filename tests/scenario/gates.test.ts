@@ -1,0 +1,95 @@
+/** When a master takes appends, and what it says when it does not. */
+import type { WireMessage } from '../../shared/protocol/wire';
+import { SimCluster } from '../support/sim-cluster';
+
+function refusal(cluster: SimCluster): string | null {
+  return cluster.masterMachine.refusal(cluster.now)?.problem ?? null;
+}
+
+function acknowledge(cluster: SimCluster, message: string, w: number): void {
+  const request = cluster.append(message, w);
+  cluster.runUntil(`${message} is acknowledged`, () => cluster.answerOf(request) === 'acknowledged');
+}
+
+test('a first start without secondaries is read-only and names them, and begins the log with the first that comes', () => {
+  const cluster = new SimCluster();
+  cluster.start('master');
+  cluster.run(3_000);
+  expect(cluster.masterMachine.refusal(cluster.now)).toMatchObject({
+    problem: 'no-quorum',
+    quorum: { required: 2, alive: 1 },
+    missing: [{ id: 'secondary-1' }, { id: 'secondary-2' }],
+  });
+  cluster.start('secondary-1');
+  cluster.runUntil('it takes appends', () => refusal(cluster) === null, 3_000);
+  acknowledge(cluster, 'first', 2);
+});
+
+test('a master alone that was restarted before its log began still begins it with the first secondary', () => {
+  const cluster = new SimCluster();
+  cluster.start('master');
+  cluster.run(2_000);
+  cluster.kill('master');
+  cluster.start('master');
+  cluster.run(2_000);
+  expect(refusal(cluster)).toBe('no-quorum');
+  cluster.start('secondary-2');
+  cluster.runUntil('it takes appends', () => refusal(cluster) === null, 3_000);
+});
+
+test('without quorum append a master reigns alone, again after a restart', () => {
+  const cluster = new SimCluster({ quorumAppend: false });
+  cluster.start('master', 'secondary-1', 'secondary-2');
+  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  acknowledge(cluster, 'together', 3);
+  cluster.kill('secondary-1', 'secondary-2');
+  cluster.run(5_000);
+  acknowledge(cluster, 'alone', 1);
+  cluster.kill('master');
+  cluster.start('master');
+  cluster.runUntil('it takes appends', () => refusal(cluster) === null, 3_000);
+  acknowledge(cluster, 'and again', 1);
+  expect(cluster.messages('master')).toEqual(['together', 'alone', 'and again']);
+  cluster.start('secondary-1', 'secondary-2');
+  acknowledge(cluster, 'together again', 3);
+});
+
+test('while a list of two waits for one that is gone, appends are refused and say for which vote', () => {
+  const cluster = new SimCluster();
+  cluster.start('master', 'secondary-1', 'secondary-2');
+  cluster.runUntil(
+    'the list is one of two',
+    () => cluster.masterMachine.outline.newestList().members?.voters.length === 2,
+  );
+  const [, second] = cluster.masterMachine.outline.newestList().members?.voters ?? [];
+  const gone = second?.node ?? '';
+  cluster.kill(gone);
+  cluster.run(5_000);
+  const voters = cluster.masterMachine.outline.newestList().members?.voters.length;
+  if (voters === 2) {
+    expect(refusal(cluster)).toBe('no-quorum');
+    expect(cluster.masterMachine.refusal(cluster.now)?.detail).toContain(gone);
+  }
+  cluster.start(gone);
+  cluster.runUntil('it takes appends', () => refusal(cluster) === null, 5_000);
+  acknowledge(cluster, 'all', 3);
+  expect(voters).toBe(2);
+});
+
+test('an epoch near the end of all numbers is not believed', () => {
+  const cluster = new SimCluster();
+  cluster.start('master', 'secondary-1', 'secondary-2');
+  cluster.runUntil('it takes appends', () => refusal(cluster) === null);
+  const forged = { epoch: Number.MAX_SAFE_INTEGER, reign: 'f'.repeat(16) };
+  const positions = { headIndex: 9, head: 9, commit: 9, members: [], httpUrl: '' };
+  const message: WireMessage = { type: 'announce', ...forged, node: 'master', ...positions };
+  const effects = cluster
+    .secondary('secondary-1')
+    .step(cluster.now, { type: 'control', message, replyTo: null, fail: false });
+  expect(effects.filter((effect) => effect.do === 'savePromise')).toEqual([]);
+  const beat = { type: 'leave', ...forged, node: 'secondary-2' } as const;
+  cluster.tellMaster('master', { type: 'wire', message: beat, replyTo: null });
+  cluster.run(2_000);
+  expect(cluster.masterMachine.epoch.epoch).toBeLessThan(10);
+  acknowledge(cluster, 'goes on', 3);
+});
