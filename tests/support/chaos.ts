@@ -36,6 +36,8 @@ interface Client {
 }
 
 const CONCERNS: readonly WriteConcern[] = [1, 1, 2, 3, 'majority', 'all'];
+/** Simulated: masters that keep each other from a reign give way for up to a minute, several times. */
+const HEAL_MS_MAX = 300_000;
 /** Answers after which a client asks again. */
 const UNSETTLED = ['deposed', 'shutting-down', 'storage', 'recovering', 'standby', 'no-quorum', 'overloaded'];
 
@@ -96,10 +98,14 @@ export class Chaos {
       for (const node of times.keys()) times.set(node, 0);
     if (this.brokerBackAt !== null) this.brokerBackAt = 0;
     this.recover();
-    cluster.runUntil('every client is answered', () => {
-      this.askAgain();
-      return this.clients.every(({ answer }) => answer !== null);
-    });
+    cluster.runUntil(
+      'every client is answered',
+      () => {
+        this.askAgain();
+        return this.clients.every(({ answer }) => answer !== null);
+      },
+      HEAL_MS_MAX,
+    );
     cluster.runUntil('all logs are equal', () => this.logsAreEqual());
   }
 
