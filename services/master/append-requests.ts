@@ -51,6 +51,7 @@ export interface AppendRequestsOptions {
 export class AppendRequests {
   private readonly waiting = new Map<number, Waiting>();
   private requests = 0;
+  private isFlushDue = false;
 
   constructor(private readonly options: AppendRequestsOptions) {}
 
@@ -151,7 +152,7 @@ export class AppendRequests {
   }
 
   private appendOf(entries: readonly NewEntry[], { writeConcern }: Pick<AppendRequest, 'writeConcern'>): Append {
-    return { type: 'append', request: this.next(), entries, ts: new Date().toISOString(), writeConcern };
+    return { type: 'append', request: this.next(), entries, ts: new Date().toISOString(), writeConcern, holds: true };
   }
 
   private awaitOf({ seq, id }: Entry, { writeConcern }: Pick<AppendRequest, 'writeConcern'>): Await {
@@ -162,6 +163,7 @@ export class AppendRequests {
   private submit(event: Append | Await, timeoutMs: number | null, client: WaitingClient): Promise<Answer> {
     const answer = this.wait(event.request, timeoutMs, client);
     this.options.dispatch(event);
+    if (event.type === 'append') this.flushSoon();
     if (client.hasLeft) this.leave(event.request);
     return answer;
   }
@@ -178,6 +180,16 @@ export class AppendRequests {
         client.onLeave(null);
       };
       this.waiting.set(request, { resolve, release });
+    });
+  }
+
+  /** When the event loop has handed over everything that had arrived: appends that came together make one group. */
+  private flushSoon(): void {
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    setImmediate(() => {
+      this.isFlushDue = false;
+      this.options.dispatch({ type: 'flush' });
     });
   }
 

@@ -52,13 +52,18 @@ export function notStored(problem: Problem): Problem {
   return { ...problem, members: { ...problem.members, stored: false } };
 }
 
+/** It is in this node's log, and a new reign may keep it or cut it. */
+function maybeStored(problem: Problem): Problem {
+  return { ...problem, members: { ...problem.members, stored: 'unknown' } };
+}
+
 /** The entry's bytes with `w` and `acks` put before the closing brace: nobody parses or writes the message again. */
 function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: OutcomeOf<'acknowledged'>): void {
-  const rest = Buffer.from(`,"w":${w},"acks":${JSON.stringify(acks)}}`);
   ctx.status = repeated ? 200 : 201;
   ctx.set('Location', `/messages/${seq}`);
   ctx.set('Content-Type', 'application/json');
-  ctx.body = Buffer.concat([entry.subarray(0, -1), rest]);
+  const text = Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength - 1).toString('utf8');
+  ctx.body = `${text},"w":${w},"acks":${JSON.stringify(acks)}}`;
 }
 
 export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
@@ -70,7 +75,7 @@ export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outc
     case 'id-reserved':
       return notStored(invalidRequest([{ path: 'id', message: ID_RESERVED }]));
     case 'refused':
-      return notStored(refusedProblem(outcome));
+      return outcome.stored === undefined ? notStored(refusedProblem(outcome)) : maybeStored(refusedProblem(outcome));
     case 'unresolved':
       return unresolved(outcome);
   }

@@ -52,10 +52,16 @@ export class LogOutline {
     return { index: this.lastIndex, epoch: this.lastEpoch };
   }
 
-  /** Takes the next record. Throws when it does not follow the last one. */
-  append({ index, epoch, seq, control }: Pick<LogRecord, 'index' | 'epoch' | 'seq' | 'control'>): void {
+  /** Would this record be the next one? */
+  isFollowedBy({ index, epoch, seq, control }: Pick<LogRecord, 'index' | 'epoch' | 'seq' | 'control'>): boolean {
     const expectedSeq = control === null ? this.lastSeq + 1 : this.lastSeq;
-    if (index !== this.lastIndex + 1 || epoch < this.lastEpoch || seq !== expectedSeq) {
+    return index === this.lastIndex + 1 && epoch >= this.lastEpoch && seq === expectedSeq;
+  }
+
+  /** Takes the next record. Throws when it does not follow the last one. */
+  append(record: Pick<LogRecord, 'index' | 'epoch' | 'seq' | 'control'>): void {
+    const { index, epoch, seq, control } = record;
+    if (!this.isFollowedBy(record)) {
       throw new Error(
         `record (index ${index}, epoch ${epoch}, seq ${seq}) does not follow (index ${this.lastIndex}, epoch ${this.lastEpoch}, seq ${this.lastSeq})`,
       );

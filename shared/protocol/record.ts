@@ -65,10 +65,12 @@ const BETWEEN = '},{"seq":';
  * array and then cut, at half the cost: serializer and encoder are entered once, and one piece of memory holds all lines.
  */
 export function entryRecords(index: number, entries: readonly Entry[]): LogRecord[] {
+  const [only] = entries;
+  if (entries.length === 1 && only !== undefined) return [entryRecord(index, only)];
   const text = JSON.stringify(entries.map(inOrder));
   const bytes = new Uint8Array(text.length);
   // Beyond ASCII, places in the text are none in the bytes.
-  if (encoder.encodeInto(text, bytes).read !== text.length || entries.length < 2) {
+  if (encoder.encodeInto(text, bytes).read !== text.length) {
     return entries.map((entry, at) => entryRecord(index + at, entry));
   }
   let start = 1;

@@ -38,7 +38,7 @@ export type AppendOutcome =
   /** An id of the generated form that this log has never given. */
   | { readonly outcome: 'id-reserved' }
   | {
-      /** In no log, now or later. */
+      /** Nothing was appended. */
       readonly outcome: 'refused';
       readonly problem: Refusal;
       /** A sentence: why, and what would end it. */
@@ -46,6 +46,8 @@ export type AppendOutcome =
       readonly retryAfterS: number;
       readonly quorum: { readonly required: number; readonly alive: number };
       readonly missing: readonly MissingNode[];
+      /** An append of the same id is in this node's log, and may be kept or cut by the next reign. Left out: it is in no log. */
+      readonly stored?: 'unknown';
     }
   | {
       /** It has a seq, but the client gets no answer to its concern. */

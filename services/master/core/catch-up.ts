@@ -53,6 +53,8 @@ export class CatchUp {
     const { outline, groups } = this.parts;
     this.heardAt = now;
     if (prevIndex !== outline.lastIndex || prevEpoch !== outline.lastEpoch || !groups.isIdle) return;
+    const [first] = records;
+    if (first === undefined || !outline.isFollowedBy(first)) return;
     for (const record of records) {
       outline.append(record);
       groups.add(record);

@@ -21,6 +21,8 @@ export interface Append {
   /** The master's time, ISO 8601 in UTC. */
   readonly ts: string;
   readonly writeConcern: WriteConcern;
+  /** Its group stays open until a `flush`, which the driver promises for the end of its turn. Left out: no. */
+  readonly holds?: boolean;
 }
 
 /** An operator removes a member. */
@@ -40,6 +42,8 @@ export interface Await {
 
 export type MasterEvent =
   | Append
+  /** The end of a turn in which appends came: the group that they made may go to the store. */
+  | { readonly type: 'flush' }
   /** A client waits for an entry that is in the log already: its id is known, or it asks for a stronger concern. */
   | Await
   /** The client's timeout passed, or the client is gone. */

@@ -305,10 +305,10 @@ export class MasterMachine {
   private await(event: Await, out: MasterEffect[]): void {
     const found = this.phase.name === 'reigning' && !this.stopping && this.phase.reign.await(event, out);
     if (found) return;
-    const answer =
+    const refusal =
       this.refusal(this.now) ??
       refused('recovering', 'The entry is not in the log any more.', this.situation(this.now));
-    out.push({ do: 'answer', request: event.request, answer });
+    out.push({ do: 'answer', request: event.request, answer: { ...refusal, stored: 'unknown' } });
   }
 
   private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, out: MasterEffect[]): void {
@@ -344,6 +344,7 @@ export class MasterMachine {
     this.book.setMembers(this.members);
     if (this.phase.name === 'claiming') this.phase = { name: 'standby' };
     if (this.phase.name !== 'reigning') return;
+    this.phase.reign.recount();
     for (const { request } of this.phase.reign.dropAfter(durableIndex)) {
       const answer = refused('storage', `The entry could not be stored: ${event.what}.`, this.situation(this.now));
       out.push({ do: 'answer', request, answer });

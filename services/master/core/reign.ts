@@ -197,7 +197,7 @@ export class Reign {
     if (list === null) return false;
     this.write(list);
     this.parts.tracker.setMembers(list.members);
-    this.waiters.recount((writeConcern) => Math.min(requiredAcks(writeConcern, this.nodes), this.nodes));
+    this.recount();
     const { members, voters } = list;
     out.push({
       do: 'trace',
@@ -208,6 +208,11 @@ export class Reign {
     this.flush(out);
     this.release(out);
     return true;
+  }
+
+  /** The number of nodes may have changed: whoever waits is counted again, with at most all of them. */
+  recount(): void {
+    this.waiters.recount((writeConcern) => Math.min(requiredAcks(writeConcern, this.nodes), this.nodes));
   }
 
   /** Nodes known to hold the record at `index`. */

@@ -453,7 +453,7 @@ export class SecondaryMachine {
     const agrees =
       this.outline.epochAt(batch.prevIndex) === batch.prevEpoch &&
       batch.records.slice(0, known).every(({ index, epoch }) => this.outline.epochAt(index) === epoch);
-    const follows = first === undefined || this.follows(first);
+    const follows = first === undefined || this.outline.isFollowedBy(first);
     if (!agrees || !follows) {
       this.counters.misfits += 1;
       out.push(trace('warn', 'a batch contradicts the log', { prevIndex: batch.prevIndex, log: `${this.outline}` }));
@@ -465,11 +465,6 @@ export class SecondaryMachine {
     }
     this.commitIndex = Math.max(this.commitIndex, Math.min(batch.commit, this.outline.lastIndex));
     return fresh.length > 0;
-  }
-
-  private follows({ epoch, seq, control }: MessageOf<'entries'>['records'][number]): boolean {
-    const { lastSeq, lastEpoch } = this.outline;
-    return epoch >= lastEpoch && seq === (control === null ? lastSeq + 1 : lastSeq);
   }
 
   private becomeSynced(out: SecondaryEffect[]): void {
