@@ -127,6 +127,11 @@ export class RealCluster {
     this.secondaryIds = settings.secondaries ?? ['secondary-1', 'secondary-2'];
   }
 
+  /** Where a node's disk is, unless its start says otherwise. */
+  dataDirOf(id: string): string {
+    return join(RUN_DIR, this.log, id);
+  }
+
   /** The master that was started last. */
   get master(): RealNode {
     return this.node('master');
@@ -189,6 +194,14 @@ export class RealCluster {
     await eventually(`${id} is ${status}`, () => this.expectStatus(id, status, this.master));
   }
 
+  /** Until every member is a voter: only then is the log safe from the loss of a minority, and every later fault one of a whole cluster. */
+  async untilAllVote(): Promise<void> {
+    await eventually('all members are voters', async () => {
+      const members = JSON.parse((await this.master.get('/members')).text) as { id: string; voter: boolean }[];
+      expect(members.filter(({ voter }) => !voter)).toEqual([]);
+    });
+  }
+
   /** Until all these nodes show the same entries, `count` of them where it is given; resolves with them. */
   async agreed(count?: number, nodes: readonly RealNode[] = this.nodes): Promise<Entry[]> {
     return eventually(`${nodes.map(({ id }) => id).join(', ')} show the same log`, async () => {
@@ -207,6 +220,24 @@ export class RealCluster {
     } finally {
       await connection.close();
     }
+  }
+
+  /** Is there such a queue, whoever has it? */
+  hasQueue(queue: string): Promise<boolean> {
+    return this.onBroker(async (channel) => {
+      let refusal = 0;
+      channel.on('error', ({ code }: { code?: number }) => {
+        refusal = code ?? 0;
+      });
+      try {
+        await channel.checkQueue(queue);
+        return true;
+      } catch (error) {
+        // An exclusive one is refused (405), one that is not there is not found (404).
+        if (refusal !== 404 && refusal !== 405) throw error;
+        return refusal === 405;
+      }
+    });
   }
 
   /** Kills every process and deletes what the log has at the broker. */
@@ -242,7 +273,7 @@ export class RealCluster {
       LOG_NAME: this.log,
       LOG_LEVEL: 'debug',
       AMQP_URL: this.brokerUrl,
-      DATA_DIR: join(RUN_DIR, this.log, id),
+      DATA_DIR: this.dataDirOf(id),
     };
     mkdirSync(RUN_DIR, { recursive: true });
     const process = RealProcess.start({ name: id, script: `services/${role}/main.js`, env: { ...own, ...env } });
@@ -302,7 +333,8 @@ function describeLine({ time, msg, node: _node, role: _role, level, ...facts }: 
   return `${String(time)} ${level} ${msg} ${JSON.stringify(facts)}`;
 }
 
-function brokerUrl(): string {
+/** The broker of the test run. */
+export function brokerUrl(): string {
   const url = process.env.RLOG_TEST_AMQP_URL;
   if (url === undefined) throw new Error('RLOG_TEST_AMQP_URL is not set: the jest project "integration" sets it');
   return url;
