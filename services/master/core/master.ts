@@ -203,28 +203,36 @@ export class MasterMachine {
 
   /** Why no append is taken now; null: it would be. */
   refusal(now: number): Refused | null {
-    const situation = this.situation(now);
-    if (this.stopping) return refused('shutting-down', 'This master is stopping.', situation);
+    const { quorum } = this;
+    if (this.stopping) return refused('shutting-down', 'This master is stopping.', this.situation(now));
     if (this.lockedOut)
       return refused(
         'standby',
         `${this.holder?.node ?? 'Another process'} reigns: it has the lock of this log.`,
-        situation,
+        this.situation(now),
       );
     if (this.phase.name !== 'reigning' || !this.phase.reign.open) {
-      if (this.isBeginning && !situation.quorum.ok) return noQuorum(situation, nodeCount(this.members.length));
-      return refused('recovering', `Not ready yet: waiting for ${this.waitingFor}.`, situation);
+      if (this.isBeginning && !quorum.ok) return noQuorum(this.situation(now), nodeCount(this.members.length));
+      return refused('recovering', `Not ready yet: waiting for ${this.waitingFor}.`, this.situation(now));
     }
-    if (!situation.quorum.ok) return noQuorum(situation, nodeCount(this.members.length));
-    if (!this.hasVoters) return withoutVoters(this.voters, situation);
+    if (!quorum.ok) return noQuorum(this.situation(now), nodeCount(this.members.length));
+    if (!this.hasVoters) return withoutVoters(this.voters, this.situation(now));
     if (this.blocked) {
-      return refused('overloaded', 'The broker has blocked its publishers: its memory or disk alarm is on.', situation);
+      return refused(
+        'overloaded',
+        'The broker has blocked its publishers: its memory or disk alarm is on.',
+        this.situation(now),
+      );
     }
     if (this.inFlightBytes >= this.settings.inFlightBytesMax) {
-      return refused('overloaded', `${this.inFlightBytes} bytes are in flight, which is the limit.`, situation);
+      return refused(
+        'overloaded',
+        `${this.inFlightBytes} bytes are in flight, which is the limit.`,
+        this.situation(now),
+      );
     }
     if (this.waiting >= WAITERS_MAX)
-      return refused('overloaded', `${WAITERS_MAX} requests are waiting, which is the limit.`, situation);
+      return refused('overloaded', `${WAITERS_MAX} requests are waiting, which is the limit.`, this.situation(now));
     return null;
   }
 
@@ -251,6 +259,9 @@ export class MasterMachine {
     switch (event.type) {
       case 'append':
         return this.append(event, out);
+      case 'flush':
+        if (this.phase.name === 'reigning') this.phase.reign.flush(out);
+        return undefined;
       case 'await':
         return this.await(event, out);
       case 'giveUp':

@@ -92,7 +92,7 @@ export class Reign {
   }
 
   /** Gives the entries their seqs. The caller has checked that it may. Their client waits for the last one. */
-  append({ request, entries, ts, writeConcern }: Append, out: MasterEffect[]): void {
+  append({ request, entries, ts, writeConcern, holds = false }: Append, out: MasterEffect[]): void {
     const records = this.records(entries, ts);
     this.parts.groups.addUnit(records);
     const last = records.at(-1);
@@ -100,7 +100,7 @@ export class Reign {
     const { index, seq } = last;
     const needed = requiredAcks(writeConcern, this.nodes);
     this.waiters.add({ request, index, seq, id: last.id ?? '', writeConcern, needed });
-    this.flush(out);
+    if (!holds) this.flush(out);
   }
 
   pendingRecord(id: string): LogRecord | null {

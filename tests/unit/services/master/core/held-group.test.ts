@@ -1,0 +1,48 @@
+import { AckTracker } from '../../../../../services/master/core/ack-tracker';
+import type { MasterEffect } from '../../../../../services/master/core/events';
+import { PublishWindow } from '../../../../../services/master/core/publish-window';
+import { Reign } from '../../../../../services/master/core/reign';
+import { GroupCommit } from '../../../../../shared/protocol/group-commit';
+import { LogOutline } from '../../../../../shared/protocol/log-outline';
+
+const TS = '2026-01-01T00:00:00.000Z';
+
+/** Sizes of the groups that went to the store. */
+function groupsOf(effects: readonly MasterEffect[]): number[] {
+  return effects.flatMap((effect) => (effect.do === 'store' ? [effect.records.length] : []));
+}
+
+describe('appends of one turn', () => {
+  const groups = new GroupCommit(0);
+  const outline = new LogOutline();
+  const parts = { outline, groups, window: new PublishWindow(), tracker: new AckTracker() };
+  const id = { epoch: 1, reign: '0123456789abcdef' };
+  const reign = new Reign(id, { node: 'master', store: 'm' }, parts, { commitIndex: 0, forced: false });
+  let requests = 0;
+
+  const append = (holds: boolean, out: MasterEffect[]) => {
+    requests += 1;
+    const entries = [{ message: 'm', id: null }];
+    reign.append({ type: 'append', request: requests, entries, ts: TS, writeConcern: 1, holds }, out);
+  };
+
+  it('make one group, which goes to the store at the turn’s end', () => {
+    const out: MasterEffect[] = [];
+    reign.begin([], []);
+    groups.stored(0);
+    append(true, out);
+    append(true, out);
+    expect(groupsOf(out)).toEqual([]);
+    reign.flush(out);
+    expect(groupsOf(out)).toEqual([2]);
+  });
+
+  it('wait for nobody who does not hold them', () => {
+    const out: MasterEffect[] = [];
+    groups.stored(0);
+    append(false, out);
+    expect(groupsOf(out)).toEqual([1]);
+    reign.flush(out);
+    expect(groupsOf(out)).toEqual([1]);
+  });
+});
