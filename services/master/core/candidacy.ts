@@ -139,12 +139,12 @@ export class Candidacy {
   }
 
   /**
-   * A broker that knows nothing may have lost its data, so even then as many nodes must know of no log as an append needs: a minority that
+   * There is no log as long as there is no list: the first write may have been torn behind its first record. A broker that knows nothing may have lost its data, so even then as many nodes must know of no log as an append needs: a minority that
    * lost its stores is not enough to begin a second one.
    */
   private get beginsAnew(): boolean {
     const { mayBegin, freshBroker, secondaries } = this.options;
-    if (!mayBegin || this.parts.outline.lastIndex > 0) return false;
+    if (!mayBegin) return false;
     const needed = freshBroker ? majority(nodeCount(secondaries.length)) - 1 : secondaries.length;
     return this.election.nobodyHasALog(secondaries, needed);
   }

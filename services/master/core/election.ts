@@ -22,7 +22,8 @@ export interface Refuser {
 
 export class Election {
   private readonly granted: Voter[] = [];
-  private readonly heard = new Map<string, { readonly last: LogPosition; readonly voters: readonly Voter[] }>();
+  /** The voters that each node has named which has promised this claim. */
+  private readonly heard = new Map<string, readonly Voter[]>();
   private ahead: Refuser | null = null;
   private highestPromise = 0;
 
@@ -39,7 +40,7 @@ export class Election {
   recordVote(vote: MessageOf<'vote'>, replyTo: string | null): void {
     const voter = { node: vote.node, store: vote.store };
     const last = { index: vote.lastIndex, epoch: vote.lastEpoch };
-    if (isSameEpoch(vote, this.claim)) this.heard.set(vote.node, { last, voters: vote.voters });
+    if (isSameEpoch(vote, this.claim)) this.heard.set(vote.node, vote.voters);
     if (vote.granted) {
       if (vote.claimed === this.claim.epoch && vote.reign === this.claim.reign && !includesVoter(this.granted, voter)) {
         this.granted.push(voter);
@@ -66,10 +67,10 @@ export class Election {
     return this.highestPromise > this.claim.epoch ? this.highestPromise : 0;
   }
 
-  /** At least `needed` of `members` have answered, and nobody who has, nor this node, knows of any log. */
+  /** At least `needed` of `members` have answered, and nobody who has, nor this node, knows of any list: without one nothing was ever taken. */
   nobodyHasALog(members: readonly string[], needed = members.length): boolean {
-    if (this.last.index > 0) return false;
-    for (const { last, voters } of this.heard.values()) if (last.index > 0 || voters.length > 0) return false;
+    if (this.voters.length > 0) return false;
+    for (const voters of this.heard.values()) if (voters.length > 0) return false;
     return members.filter((node) => this.heard.has(node)).length >= needed;
   }
 
