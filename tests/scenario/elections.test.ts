@@ -99,3 +99,58 @@ test('a claim names records that are durable, so a failed write cannot take from
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 20_000);
   expect(cluster.messages('master')).toEqual(['kept']);
 });
+
+test('a first write that was torn behind its first record is no log yet', () => {
+  const cluster = new SimCluster({ tornWrites: true });
+  // Nobody else must have it, and the broker knows the log by then.
+  cluster.start('master', ...cluster.members);
+  cluster.slowStore('master', 500);
+  cluster.runUntil('the first records are being written', () => cluster.masterMachine.outline.lastIndex === 2);
+  for (let tries = 0; cluster.log('master').length !== 1; tries += 1) {
+    if (tries === 20) throw new Error('the write is never torn in the middle');
+    cluster.kill('master');
+    if (cluster.log('master').length !== 1) cluster.wipe('master');
+    cluster.start('master');
+    if (cluster.log('master').length === 0)
+      cluster.runUntil('it writes again', () => cluster.masterMachine.outline.lastIndex === 2);
+  }
+  cluster.slowStore('master', 0);
+  cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 10_000);
+  acknowledge(cluster, 'first');
+});
+
+test('a reign that cannot commit lets one try who can', () => {
+  const cluster = ready({ secondaries: ['secondary-1', 'secondary-2', 'secondary-3'] });
+  cluster.start('standby');
+  cluster.cut('master');
+  cluster.slowStore('standby', 1_000);
+  const elected = () => cluster.masterOf('standby').waitingFor.startsWith('a majority to hold');
+  cluster.runUntil('the standby is elected by the three secondaries', elected, 20_000);
+  // Of four voters one is lost and one, the master, stands by: the two that are left are no majority.
+  cluster.kill('secondary-1');
+  cluster.wipe('secondary-1');
+  cluster.start('secondary-1');
+  cluster.reconnect('master');
+  cluster.runUntil('the voter reigns', () => reigns(cluster, 'master') && cluster.masterMachine.epoch.epoch > 2, 40_000);
+  acknowledge(cluster, 'next');
+});
+
+test('a member is ready when it has reached the head of the epoch it follows, not that of one that is over', () => {
+  const cluster = ready();
+  cluster.start('standby');
+  cluster.kill('secondary-1');
+  cluster.cut('secondary-2');
+  for (const text of ['own 1', 'own 2', 'own 3']) {
+    const request = cluster.append(text, 1);
+    cluster.runUntil(`${text} is taken`, () => cluster.answerOf(request) === 'acknowledged');
+  }
+  cluster.broker.purge('secondary-1');
+  cluster.start('secondary-1');
+  cluster.delay('secondary-1', 60_000);
+  cluster.runUntil('it has heard of the head', () => cluster.secondary('secondary-1').head === 4, 5_000);
+  cluster.kill('master');
+  cluster.delay('secondary-1', 0);
+  cluster.reconnect('secondary-2');
+  cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 20_000);
+  cluster.runUntil('all are ready', () => cluster.members.every((node) => cluster.secondary(node).ready), 10_000);
+});

@@ -89,8 +89,9 @@ export class MasterMachine {
   /** Who reigns, as last heard while this one does not. */
   private holder: { readonly node: string; readonly httpUrl: string } | null = null;
   private nextAnnounceAt = 0;
-  /** When to give the lock up, unless elected by then; null: no claim is under way. */
+  /** When to give the lock up, unless it gets on by then; null: nothing is waited for. */
   private yieldAt: number | null = null;
+  private progress: number | null = null;
   private yields = 0;
   private republishAt: number | null = null;
   private failedPublishes = 0;
@@ -432,8 +433,6 @@ export class MasterMachine {
       { commitIndex: this.commitIndex, forced, withoutQuorum: !this.settings.quorumAppend },
     );
     this.phase = { name: 'reigning', reign };
-    this.yieldAt = null;
-    this.yields = 0;
     this.forced = false;
     this.freshBroker = false;
     this.wanted = union(this.members, this.settings.secondaries);
@@ -570,21 +569,34 @@ export class MasterMachine {
       this.judge(out);
     }
     if (this.phase.name === 'standby') this.claim(reign, out);
-    if (this.phase.name === 'claiming') this.yieldInVain(this.phase.candidacy, random, out);
-    else if (this.phase.name === 'reigning') this.tickReign(this.phase.reign, out);
+    if (this.phase.name === 'claiming') {
+      // A catch-up gets on, or ends the claim by itself.
+      this.yieldInVain(this.phase.candidacy.isCatchingUp ? this.now : 0, random, out);
+    } else if (this.phase.name === 'reigning') {
+      this.tickReign(this.phase.reign, out);
+      const { open, commitIndex } = this.phase.reign;
+      this.yieldInVain(open && commitIndex >= this.groups.durableIndex ? null : commitIndex, random, out);
+    }
   }
 
-  /** A voter that waits for the lock, or who alone may begin a log, could be elected where this one cannot: nobody votes while it waits. */
-  private yieldInVain(candidacy: Candidacy, random: number, out: MasterEffect[]): void {
-    if (this.yieldAt === null || candidacy.isCatchingUp) {
-      this.yieldAt = this.now + retryDelayMs(YIELD_AFTER, this.yields + 1, random);
-      return;
-    }
+  /**
+   * A voter that waits for the lock, or who alone may begin a log, could be elected or could commit where this one cannot: while it waits it
+   * neither votes nor acks. As long as too few nodes are alive, it could not either.
+   *
+   * @param progress changes with whatever shows that this master gets on; null: nothing is waited for
+   */
+  private yieldInVain(progress: number | null, random: number, out: MasterEffect[]): void {
+    if (progress === null) this.yields = 0;
+    const isAlone = !quorumOf(this.members.length, this.book.aliveCount, true).ok;
+    if (progress === null || progress !== this.progress || isAlone) this.yieldAt = null;
+    this.progress = progress;
+    if (progress === null || isAlone) return;
+    this.yieldAt ??= this.now + retryDelayMs(YIELD_AFTER, this.yields + 1, random);
     if (this.now < this.yieldAt) return;
     this.yields += 1;
     this.yieldAt = null;
     this.connected = false;
-    const facts = { epoch: this.promised.epoch, waitingFor: this.waitingFor };
+    const facts = { epoch: this.epoch.epoch, waitingFor: this.waitingFor };
     out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
   }
 
