@@ -316,6 +316,8 @@ export class SecondaryMachine {
     this.voteFor = null;
     this.synced = false;
     this.master = null;
+    // The head announced before may have been cut with its epoch.
+    this.readyAt = null;
     this.buffer.clear();
     out.push({ do: 'savePromise', ...promised });
   }
