@@ -144,7 +144,7 @@ test('a member is ready when it has reached the head of the epoch it follows, no
     const request = cluster.append(text, 1);
     cluster.runUntil(`${text} is taken`, () => cluster.answerOf(request) === 'acknowledged');
   }
-  cluster.broker.purge('secondary-1');
+  for (const node of cluster.members) cluster.broker.purge(node);
   cluster.start('secondary-1');
   cluster.delay('secondary-1', 60_000);
   cluster.runUntil('it has heard of the head', () => cluster.secondary('secondary-1').head === 4, 5_000);

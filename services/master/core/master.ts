@@ -45,7 +45,7 @@ export interface MasterSettings extends Voter {
 /** Clients that may wait at once; each costs some hundred bytes here and a socket at the edge. */
 const WAITERS_MAX = 100_000;
 
-/** Claiming for so long in vain, it lets another master try; and for twice as long the next time. */
+/** Waiting for so long for votes or acks in vain, it lets another master try; and for twice as long the next time. */
 const YIELD_AFTER: RetryPolicy = { delayMsMin: 5_000, delayMsMax: 20_000 };
 
 /** Before a publish that the broker did not take is tried again. */
