@@ -216,8 +216,7 @@ export class MasterMachine {
       if (this.isBeginning && !quorum.ok) return noQuorum(this.situation(now), nodeCount(this.members.length));
       return refused('recovering', `Not ready yet: waiting for ${this.waitingFor}.`, this.situation(now));
     }
-    if (!quorum.ok) return noQuorum(this.situation(now), nodeCount(this.members.length));
-    if (!this.hasVoters) return withoutVoters(this.voters, this.situation(now));
+    // Blocked, the secondaries fall silent too: then the broker is what an operator has to look after.
     if (this.blocked) {
       return refused(
         'overloaded',
@@ -225,6 +224,8 @@ export class MasterMachine {
         this.situation(now),
       );
     }
+    if (!quorum.ok) return noQuorum(this.situation(now), nodeCount(this.members.length));
+    if (!this.hasVoters) return withoutVoters(this.voters, this.situation(now));
     if (this.inFlightBytes >= this.settings.inFlightBytesMax) {
       return refused(
         'overloaded',
