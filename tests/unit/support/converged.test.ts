@@ -6,9 +6,10 @@ function entry(seq: number, id: string, message = `text of ${id}`): Entry {
   return { seq, epoch: 1, id, ts: '2020-01-01T00:00:00.000Z', message };
 }
 
+const ACKNOWLEDGED = [{ id: 'b', message: 'text of b', seq: 2, w: 2, elapsedMs: 1 }];
 const BOOK: Book = {
   sent: new Map(['a', 'b', 'c'].map((id) => [id, `text of ${id}`])),
-  acknowledged: [{ id: 'b', message: 'text of b', seq: 2, w: 2, elapsedMs: 1 }],
+  acknowledged: ACKNOWLEDGED,
 };
 
 test.each([

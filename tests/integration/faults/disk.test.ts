@@ -1,0 +1,149 @@
+/**
+ * What a disk may do to a node: be full, and turn a bit. Each test ends with all logs equal, nothing missing, nothing twice, and
+ * everything acknowledged where it was said to be. Full disks are tmpfs mounts; where they are not to be had the tests are skipped, and say why.
+ */
+import { flipBit } from '../../support/bit-flip';
+import { Clients } from '../../support/clients';
+import { expectConverged } from '../../support/converged';
+import { eventually } from '../../support/eventually';
+import { FaultWatch } from '../../support/fault-watch';
+import { onCluster, type RealCluster, type RealNode } from '../../support/real-cluster';
+import type { LogLine } from '../../support/real-process';
+import { SmallDisk, whyNoSmallDisk } from '../../support/small-disk';
+
+const TEST_MS = 60_000;
+const SECONDARY = 'secondary-1';
+const DISK_BYTES = 4 * 1024 * 1024;
+/** More than is left in the last page of a file on a full disk. */
+const PADDING = 8 * 1024;
+
+const missing = whyNoSmallDisk();
+if (missing !== null) process.stderr.write(`tests of full disks are skipped: ${missing}\n`);
+const onSmallDisk = missing === null ? it : it.skip;
+
+afterEach(() => SmallDisk.unmountAll());
+
+async function startOn(cluster: RealCluster, id: string, disk: SmallDisk): Promise<void> {
+  const env = (each: string) => (each === id ? { DATA_DIR: disk.dataDir } : {});
+  const secondaries = cluster.secondaryIds.map((each) => cluster.startSecondary(each, env(each)));
+  await Promise.all([cluster.startMaster(env('master')), ...secondaries]);
+  await cluster.ready(cluster.master);
+  await cluster.untilAllVote();
+}
+
+onSmallDisk(
+  'a master whose disk is full refuses, has nothing half-written, and takes appends again when there is room',
+  onCluster({}, async (cluster) => {
+    const disk = SmallDisk.mount(`${cluster.dataDirOf('master')}-small`, DISK_BYTES);
+    await startOn(cluster, 'master', disk);
+    const clients = new Clients(() => cluster.master);
+    await clients.burst(20, 'all');
+    const watch = FaultWatch.begin("disk: the master's is full");
+    disk.fill();
+    const before = await cluster.master.entries();
+    const refused = await cluster.master.post({ message: 'x'.repeat(PADDING), id: 'refused', w: 1 });
+    expect(refused.status).toBe(503);
+    expect(refused.json()).toMatchObject({ type: '/problems/storage', stored: false });
+    expect(refused.headers['retry-after']).toBeDefined();
+    expect(await cluster.agreed()).toEqual(before);
+
+    const waiting = [clients.append(1, PADDING), clients.append(2, PADDING), clients.append('all', PADDING)];
+    await eventually('clients are refused and try again', () => expect(clients.setbacks.length).toBeGreaterThan(10));
+    expect(clients.setbacks.filter(({ why, stored }) => why !== 'storage' || stored !== false)).toEqual([]);
+    expect(await cluster.master.entries()).toEqual(before);
+
+    watch.liftedBeforeWritable();
+    disk.makeRoom();
+    await Promise.all(waiting);
+    watch.writable();
+    await expectConverged(cluster, clients);
+    watch.converged({ clientSees: '503 storage, stored: false; reads go on', broughtBackBy: 'room on the disk' });
+
+    await cluster.master.kill();
+    const again = await cluster.startMaster({ DATA_DIR: disk.dataDir });
+    expect(again.process.linesOf('log opened')).toMatchObject([{ tornBytes: 0 }]);
+    await cluster.ready(again);
+    await clients.append('all');
+    await expectConverged(cluster, clients);
+  }),
+  TEST_MS,
+);
+
+onSmallDisk(
+  'a secondary whose disk is full tries again with growing pauses and catches up when there is room',
+  onCluster({}, async (cluster) => {
+    const disk = SmallDisk.mount(`${cluster.dataDirOf(SECONDARY)}-small`, DISK_BYTES);
+    await startOn(cluster, SECONDARY, disk);
+    const clients = new Clients(() => cluster.master);
+    await clients.burst(20, 'all');
+    const { process } = cluster.node(SECONDARY);
+    const failures = () => process.linesOf('the store failed').length;
+    const watch = FaultWatch.begin("disk: a secondary's is full");
+    disk.fill();
+    clients.keepAppending();
+    await clients.append('majority', PADDING);
+    watch.writable();
+    const startedAt = performance.now();
+    await eventually('it has tried a few times', () => expect(failures()).toBeGreaterThanOrEqual(4));
+    await clients.burst(20, 1);
+    await cluster.untilStatus(SECONDARY, 'Healthy');
+    await eventually('time enough to spin', () => expect(performance.now() - startedAt).toBeGreaterThan(3_000));
+    // Ten tries a second would be no backoff.
+    expect(failures()).toBeLessThan((performance.now() - startedAt) / 100);
+    expect(process.isRunning).toBe(true);
+    watch.lifted();
+    disk.makeRoom();
+    await clients.stop();
+    await expectConverged(cluster, clients);
+    expect(clients.setbacks).toEqual([]);
+    watch.converged({
+      clientSees: 'nothing: w=1 and majority go on, w=all waits',
+      broughtBackBy: 'its queue, redelivered with backoff; fetches',
+    });
+  }),
+  TEST_MS,
+);
+
+describe.each(['last', 'middle'] as const)('a bit that flips in the %s record of a stopped', (which) => {
+  it.each([SECONDARY, 'master'])(
+    '%s is found at the start, named, and repaired from the others',
+    (id) => onCluster({}, (cluster) => flipAndRepair(cluster, id, which))(),
+    TEST_MS,
+  );
+});
+
+async function flipAndRepair(cluster: RealCluster, id: string, which: 'last' | 'middle'): Promise<void> {
+  const isMaster = id === 'master';
+  await cluster.start();
+  await cluster.untilAllVote();
+  const clients = new Clients(() => cluster.master);
+  await clients.burst(60, 'all');
+  const { store } = await openedBy(cluster.node(id));
+  const watch = FaultWatch.begin(`disk: a bit flips in the ${which} record of a ${isMaster ? 'master' : 'secondary'}`);
+  await cluster.node(id).kill();
+  const seq = flipBit(cluster.dataDirOf(id), which);
+  if (isMaster) watch.liftedBeforeWritable();
+  else await clients.append('majority').then(() => watch.writable());
+  watch.lifted();
+  const again = isMaster ? await cluster.startMaster() : await cluster.startSecondary(id);
+  await expectNamed(again, seq);
+  expect((await openedBy(again)).store).not.toBe(store);
+  await clients.append('majority');
+  watch.writable();
+  await clients.append('all');
+  await expectConverged(cluster, clients);
+  watch.converged({
+    clientSees: isMaster ? 'no answer, then 503 recovering' : 'nothing: w=1 and majority go on, w=all waits',
+    broughtBackBy: 'a new store with the good part of the old one; fetches',
+  });
+}
+
+function openedBy(node: RealNode): Promise<LogLine> {
+  return node.process.line('its store', ({ msg }) => msg === 'log opened');
+}
+
+/** A warning or an error says which seq is damaged. */
+async function expectNamed(node: RealNode, seq: number): Promise<void> {
+  const named = new RegExp(`seq ${seq}\\b`);
+  await node.process.line(`that seq ${seq} is damaged`, (line) => line.level >= 40 && named.test(JSON.stringify(line)));
+}
