@@ -3,11 +3,12 @@
  * single-server changes (thesis §4.1): two lists that differ by one voter share a voter in any two majorities, so each step is safe
  * once the former is committed.
  *
- * A lost store is replaced in two steps, out and in, and only after the new one has caught up. A list does not rest at an even
+ * A lost store is replaced in two steps, out and in, and only after the new one has caught up. Lost stores leave before a master that only stands
+ * by, and nobody leaves a list that those who are left could not commit: the former one may still be held by who has gone. A list does not rest at an even
  * number of voters while more members are to come: two of two is no safer than one, and stops when either stops.
  */
 import type { MembersControl, Voter } from '../../../shared/protocol/record';
-import { sameVoter } from '../../../shared/protocol/voters';
+import { includesVoter, isMajority, sameVoter } from '../../../shared/protocol/voters';
 import { nodeCount } from '../../../shared/protocol/write-concern';
 
 export interface ListWish {
@@ -25,9 +26,12 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
   if (wish.members.some((node) => !list.members.includes(node))) return { ...list, members: [...wish.members] };
   const candidates = candidatesOf(wish);
   const missing = candidates.filter((each) => !list.voters.some((voter) => sameVoter(voter, each)));
-  const obsolete = list.voters.find((voter) => isObsolete(voter, wish, candidates));
-  if (obsolete !== undefined && list.voters.length > 1)
-    return { ...list, voters: list.voters.filter((voter) => voter !== obsolete) };
+  const obsolete =
+    list.voters.find((voter) => isReplaced(voter, candidates)) ?? list.voters.find((voter) => isOutside(voter, wish));
+  if (obsolete !== undefined && list.voters.length > 1) {
+    const voters = list.voters.filter((voter) => voter !== obsolete);
+    if (isMajority(voters, (voter) => includesVoter(candidates, voter))) return { ...list, voters };
+  }
   const [first] = missing;
   if (first === undefined || restsAtEven(list, missing.length)) return null;
   return { ...list, voters: [...list.voters, first] };
@@ -40,10 +44,14 @@ function withoutMember(list: MembersControl, node: string, self: Voter): Members
   return { ...list, members: list.members.filter((each) => each !== node), voters };
 }
 
-/** Its store is lost, as the node has caught up with another one; or its node is no part of this log any more. */
-function isObsolete(voter: Voter, { self, members }: ListWish, candidates: readonly Voter[]): boolean {
-  if (voter.node !== self.node && !members.includes(voter.node)) return true;
+/** Its store is lost: the node has caught up with another one. */
+function isReplaced(voter: Voter, candidates: readonly Voter[]): boolean {
   return candidates.some((each) => each.node === voter.node && !sameVoter(each, voter));
+}
+
+/** Its node is no part of this log any more: a master that has gone, or stands by. */
+function isOutside({ node }: Voter, { self, members }: ListWish): boolean {
+  return node !== self.node && !members.includes(node);
 }
 
 function candidatesOf({ self, members, caughtUp }: ListWish): Voter[] {

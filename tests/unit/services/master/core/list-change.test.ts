@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { nextList } from '../../../../../services/master/core/list-change';
 import type { MembersControl, Voter } from '../../../../../shared/protocol/record';
-import { includesVoter } from '../../../../../shared/protocol/voters';
+import { includesVoter, isMajority } from '../../../../../shared/protocol/voters';
 
 const SELF: Voter = { node: 'master', store: 'M' };
 
@@ -81,6 +81,17 @@ test('a master with a new store replaces itself, too', () => {
   ]);
 });
 
+test('a lost store leaves before a master that stands by, who can still take over', () => {
+  const now = list(['other/O', 's1/A', 's2/B', 's3/C'], ['s1', 's2', 's3']);
+  const step = next(now, { up: ['s1/A', 's2/new', 's3/C'] });
+  expect(step).toEqual(list(['other/O', 's1/A', 's3/C'], ['s1', 's2', 's3']));
+});
+
+test('nobody leaves a list that those who are left could not commit', () => {
+  const now = list(['other/O', 's1/A', 's2/lost', 's3/C', 's4/lost'], ['s1', 's2', 's3', 's4']);
+  expect(next(now, { up: ['s1/A', 's3/C'] })?.voters.map(({ node }) => node)).not.toEqual(['s1', 's2', 's3', 's4']);
+});
+
 test('a member that is removed leaves with its vote', () => {
   const now = list(['master/M', 's1/A', 's2/B'], ['s1', 's2']);
   expect(next(now, { members: ['s2'], up: ['s1/A', 's2/B'] })).toEqual(list(['master/M', 's2/B'], ['s2']));
@@ -144,14 +155,13 @@ test('no step changes more than one voter, none empties the list, and the way co
   );
 });
 
-test('with every member up the way ends at all of them and their present stores', () => {
+test('with every member up, and a list that they can commit, the way ends at all of them and their present stores', () => {
   fc.assert(
     fc.property(place, ({ members, voters, wished }) => {
-      const start = list(
-        voters.map((each) => each.join('/')),
-        members,
-      );
       const up = wished.map((node) => `${node}/now`);
+      const present = voters.map(([node, store]) => `${node}/${store === 'M' && wished.includes(node) ? 'now' : store}`);
+      const start = list(present, members);
+      fc.pre(isMajority(start.voters, ({ node, store }) => ['master/M', ...up].includes(`${node}/${store}`)));
       const end = stepsFrom(start, { members: wished, up }).at(-1) ?? start;
       expect(votersOf(end).sort()).toEqual(['master/M', ...up].sort());
     }),
