@@ -22,6 +22,8 @@ export interface ClusterSettings {
   readonly secondaries?: readonly string[];
   /** Of every process, below what its start says. */
   readonly env?: Environment;
+  /** A broker of the test's own, which may be down at the end: what the log has there is left to it. Default: the test run's. */
+  readonly brokerUrl?: string;
 }
 
 export interface MemberHealth {
@@ -30,6 +32,7 @@ export interface MemberHealth {
   readonly acked: number;
   readonly lag: number;
   readonly lastSeenMs: number | null;
+  readonly queue?: { readonly messages: number; readonly bytes: number; readonly overflowed: boolean };
 }
 
 export interface MasterHealth {
@@ -39,6 +42,10 @@ export interface MasterHealth {
   readonly commit: number;
   readonly readOnly: boolean;
   readonly quorum: { readonly required: number; readonly alive: number; readonly ok: boolean };
+  readonly broker: { readonly connected: boolean; readonly blocked: boolean };
+  readonly waitingFor?: string;
+  readonly holder?: string | null;
+  readonly forcedEpoch?: number;
   readonly secondaries: readonly MemberHealth[];
 }
 
@@ -121,9 +128,10 @@ export class RealCluster {
   /** In the order of their starts, the ended ones too. */
   readonly processes: RealProcess[] = [];
   private readonly running = new Map<string, RealNode>();
-  private readonly brokerUrl = brokerUrl();
+  private readonly brokerUrl: string;
 
   constructor(private readonly settings: ClusterSettings = {}) {
+    this.brokerUrl = settings.brokerUrl ?? brokerUrl();
     this.secondaryIds = settings.secondaries ?? ['secondary-1', 'secondary-2'];
   }
 
@@ -195,9 +203,9 @@ export class RealCluster {
   }
 
   /** Until every member is a voter: only then is the log safe from the loss of a minority, and every later fault one of a whole cluster. */
-  async untilAllVote(): Promise<void> {
+  async untilAllVote(master = this.master): Promise<void> {
     await eventually('all members are voters', async () => {
-      const members = JSON.parse((await this.master.get('/members')).text) as { id: string; voter: boolean }[];
+      const members = JSON.parse((await master.get('/members')).text) as { id: string; voter: boolean }[];
       expect(members.filter(({ voter }) => !voter)).toEqual([]);
     });
   }
@@ -243,9 +251,11 @@ export class RealCluster {
   /** Kills every process and deletes what the log has at the broker. */
   async end(): Promise<void> {
     await Promise.all(this.processes.map((process) => process.end('SIGKILL')));
+    if (this.settings.brokerUrl !== undefined) return;
     const { entriesExchange, controlExchange, entriesQueue } = this.topology;
     await this.onBroker(async (channel) => {
-      for (const id of this.secondaryIds) await channel.deleteQueue(entriesQueue(id));
+      for (const id of new Set([...this.secondaryIds, ...this.running.keys()]))
+        await channel.deleteQueue(entriesQueue(id));
       await channel.deleteExchange(entriesExchange);
       await channel.deleteExchange(controlExchange);
     });
@@ -258,12 +268,6 @@ export class RealCluster {
       return [`--- ${process.name}`, ...lines.map(describeLine), process.said.stdout, process.said.stderr].join('\n');
     });
     return `the processes of ${this.log}:\n${parts.join('\n')}\n`;
-  }
-
-  private async untilAllVote(master: RealNode): Promise<void> {
-    const votes = ({ msg, voters }: LogLine) =>
-      msg === 'list changes' && Array.isArray(voters) && voters.length === 1 + this.secondaryIds.length;
-    await master.process.line('a list with all as voters', votes);
   }
 
   private spawn(role: 'master' | 'secondary', env: Environment): RealProcess {
