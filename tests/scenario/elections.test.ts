@@ -154,3 +154,24 @@ test('a member is ready when it has reached the head of the epoch it follows, no
   cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 20_000);
   cluster.runUntil('all are ready', () => cluster.members.every((node) => cluster.secondary(node).ready), 10_000);
 });
+
+test('a source that loses what it had named is given up, and the next one is asked', () => {
+  const cluster = ready();
+  cluster.start('standby');
+  cluster.cut('secondary-2');
+  const request = cluster.append('held by one', 2);
+  cluster.runUntil('it is acknowledged', () => cluster.answerOf(request) === 'acknowledged');
+  cluster.slowStore('secondary-1', 4_000);
+  cluster.append('being stored by one', 1);
+  cluster.runUntil('it is', () => cluster.secondary('secondary-1').outline.lastSeq === 3);
+  cluster.kill('master');
+  const isAsked = () => cluster.masterOf('standby').waitingFor.startsWith('the log of secondary-1');
+  cluster.runUntil('it is asked for its log', isAsked, 3_000);
+  cluster.fullDisks.add('secondary-1');
+  cluster.runUntil('it is lost', () => cluster.secondary('secondary-1').outline.lastSeq === 2, 6_000);
+  cluster.fullDisks.delete('secondary-1');
+  cluster.slowStore('secondary-1', 0);
+  cluster.reconnect('secondary-2');
+  cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 20_000);
+  expect(cluster.messages('standby')).toEqual(['kept', 'held by one']);
+});

@@ -1,6 +1,7 @@
 /**
  * A claimant's way to the log of the one that is ahead of it: fetch by fetch from the most up-to-date refuser, cutting its own tail where the
- * two part, until it has everything the other had. The source has promised the claimed epoch, so its log stands still meanwhile.
+ * two part, until it has everything the other had. The source has promised the claimed epoch, so its log does not grow meanwhile; but it may lose
+ * what it had not stored when it voted, and then has less than was hoped for: an answer without records is none.
  *
  *     fetching ──records──▶ storing ──durable──▶ fetching … ──its last record is here──▶ done
  *        └──no answer for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
@@ -51,10 +52,11 @@ export class CatchUp {
   /** Takes an answer; one that does not follow the end of the log is late, and ignored. */
   receive(now: number, { prevIndex, prevEpoch, records }: MessageOf<'entries'>, out: MasterEffect[]): void {
     const { outline, groups } = this.parts;
+    const [first] = records;
+    if (first === undefined) return;
     this.heardAt = now;
     if (prevIndex !== outline.lastIndex || prevEpoch !== outline.lastEpoch || !groups.isIdle) return;
-    const [first] = records;
-    if (first === undefined || !outline.isFollowedBy(first)) return;
+    if (!outline.isFollowedBy(first)) return;
     for (const record of records) {
       outline.append(record);
       groups.add(record);
