@@ -3,13 +3,11 @@
  * said to be. What is wrong comes as sentences, a few of each kind, for a log may have thousands of entries.
  */
 import type { Entry } from '../../shared/protocol/entry';
-import type { Acknowledged, Clients } from './clients';
+import type { Clients } from './clients';
 import type { RealCluster } from './real-cluster';
 
 /** What clients sent, by id, and what they were told. */
-export interface Book extends Pick<Clients, 'sent'> {
-  readonly acknowledged: readonly Pick<Acknowledged, 'id' | 'message' | 'seq' | 'w'>[];
-}
+export type Book = Pick<Clients, 'sent' | 'acknowledged'>;
 
 const SAID_MAX = 5;
 
