@@ -171,6 +171,7 @@ test('a source that loses what it had named is given up, and the next one is ask
   cluster.runUntil('it is lost', () => cluster.secondary('secondary-1').outline.lastSeq === 2, 6_000);
   cluster.fullDisks.delete('secondary-1');
   cluster.slowStore('secondary-1', 0);
+  cluster.broker.purge('secondary-2');
   cluster.reconnect('secondary-2');
   cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 20_000);
   expect(cluster.messages('standby')).toEqual(['kept', 'held by one']);
