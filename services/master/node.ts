@@ -124,7 +124,7 @@ export class MasterNode implements MasterPort {
   }
 
   force(): boolean {
-    const isWaiting = this.machine.phaseName === 'recovering';
+    const isWaiting = this.machine.canForce;
     if (isWaiting) this.dispatch({ type: 'force' });
     return isWaiting;
   }

@@ -1,7 +1,7 @@
 /**
  * The next list on the way to one that names all members, with the store that each of them has now as a voter. Raft's
  * single-server changes (thesis §4.1): two lists that differ by one voter share a voter in any two majorities, so each step is safe
- * once the former is committed.
+ * once the former is committed. The first step away from a single voter may be a larger one (`isAlone`).
  *
  * A lost store is replaced in two steps, out and in, and only after the new one has caught up. Lost stores leave before a master that only stands
  * by, and nobody leaves a list that those who are left could not commit: the former one may still be held by who has gone. A list does not rest at an even
@@ -32,9 +32,25 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
     const voters = list.voters.filter((voter) => voter !== obsolete);
     if (isMajority(voters, (voter) => includesVoter(candidates, voter))) return { ...list, voters };
   }
-  const [first] = missing;
-  if (first === undefined || restsAtEven(list, missing.length)) return null;
-  return { ...list, voters: [...list.voters, first] };
+  const added = isAlone(list, wish.self) ? withoutEvenRest(list, missing) : nextVoter(list, missing);
+  return added.length === 0 ? null : { ...list, voters: [...list.voters, ...added] };
+}
+
+/**
+ * While this node is the only voter it may take in several at once: a majority of the former list is this node itself, which has the new list, so no
+ * two majorities can decide without knowing of each other. One at a time would pass through two of two, which stops for good if the second one
+ * loses its store right then.
+ */
+function isAlone({ voters }: MembersControl, self: Voter): boolean {
+  return voters.length === 1 && voters.some((voter) => sameVoter(voter, self));
+}
+
+function withoutEvenRest(list: MembersControl, missing: readonly Voter[]): readonly Voter[] {
+  return restsAtEven(list, missing.length) ? missing.slice(0, -1) : missing;
+}
+
+function nextVoter(list: MembersControl, missing: readonly Voter[]): readonly Voter[] {
+  return missing.length === 1 && restsAtEven(list, 1) ? [] : missing.slice(0, 1);
 }
 
 /** A member leaves with its vote: still one voter's difference. The last voter waits until this node is one: an empty list has no majority. */
@@ -63,8 +79,8 @@ function candidatesOf({ self, members, caughtUp }: ListWish): Voter[] {
   return candidates;
 }
 
-/** Would adding the one voter at hand leave an even list, with members still to come? */
-function restsAtEven({ voters, members }: MembersControl, missing: number): boolean {
-  const size = voters.length + 1;
-  return size % 2 === 0 && missing < 2 && size < nodeCount(members.length);
+/** Would so many more voters make an even list, with members still to come? */
+function restsAtEven({ voters, members }: MembersControl, more: number): boolean {
+  const size = voters.length + more;
+  return size % 2 === 0 && size < nodeCount(members.length);
 }

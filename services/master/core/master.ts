@@ -640,9 +640,16 @@ export class MasterMachine {
     this.phase.reign.advance(out);
   }
 
-  /** An operator says that a majority of the voters is gone for good. Without a recovery under way there is nothing to force. */
+  /** Is a majority of the voters missing, so that an operator may give it up? */
+  get canForce(): boolean {
+    return this.phase.name === 'claiming' || !this.hasVoters;
+  }
+
+  /** An operator says that a majority of the voters is gone for good. */
   private force(out: MasterEffect[]): void {
-    if (this.phase.name !== 'claiming') return;
+    if (!this.canForce) return;
+    if (this.phase.name === 'reigning') this.phase.reign.end('deposed', out);
+    this.window.clear();
     this.forced = true;
     this.phase = { name: 'standby' };
     out.push(

@@ -17,7 +17,11 @@ describe('appends of one turn', () => {
   const outline = new LogOutline();
   const parts = { outline, groups, window: new PublishWindow(), tracker: new AckTracker() };
   const id = { epoch: 1, reign: '0123456789abcdef' };
-  const reign = new Reign(id, { node: 'master', store: 'm' }, parts, { commitIndex: 0, forced: false });
+  const reign = new Reign(id, { node: 'master', store: 'm' }, parts, {
+    commitIndex: 0,
+    forced: false,
+    withoutQuorum: false,
+  });
   let requests = 0;
 
   const append = (holds: boolean, out: MasterEffect[]) => {
