@@ -1,0 +1,142 @@
+/**
+ * Two masters of one log, on real processes: one reigns, the other stands by and takes over when the holder dies or freezes; what was
+ * fenced comes back as a standby. Each test ends with all logs equal, nothing missing, nothing twice, and everything acknowledged
+ * where it was said to be. A standby follows no log, so it is compared once it reigns.
+ */
+import { Clients } from '../../support/clients';
+import { expectConverged } from '../../support/converged';
+import { eventually } from '../../support/eventually';
+import { FaultWatch } from '../../support/fault-watch';
+import { onCluster, type RealCluster, type RealNode } from '../../support/real-cluster';
+import { booksOf, Witnesses } from '../../support/witnesses';
+
+const TEST_MS = 90_000;
+const MASTERS = ['master', 'master-2'] as const;
+
+/** Ten seconds are promised for a takeover; the tests' machine may be busy with something else. */
+const TAKEOVER_MS_MAX = 20_000;
+
+/** Starts both masters at once, and the secondaries; resolves with the one that reigns, and the other. One of them may begin the log. */
+async function startBoth(cluster: RealCluster): Promise<{ holder: RealNode; standby: RealNode }> {
+  const secondaries = cluster.secondaryIds.map((id) => cluster.startSecondary(id));
+  const [first, second] = MASTERS;
+  const starts = [cluster.startMaster({ NODE_ID: first }), cluster.startMaster({ NODE_ID: second, STANDBY: 'true' })];
+  const [masters] = await Promise.all([Promise.all(starts), ...secondaries]);
+  return eventually('one reigns, the other stands by', async () => {
+    const found = await Promise.all(masters.map(async (node) => ({ node, health: await node.health() })));
+    const holder = found.find(({ health }) => health.status === 'ok')?.node;
+    const standby = found.find(({ health }) => health.status === 'standby' && health.holder === holder?.id)?.node;
+    if (holder === undefined || standby === undefined)
+      throw new Error(JSON.stringify(found.map(({ health }) => health)));
+    await cluster.ready(holder);
+    return { holder, standby };
+  });
+}
+
+/** A client that knows both addresses tries them in turn. */
+function inTurn(cluster: RealCluster): () => RealNode {
+  let turn = 0;
+  return () => {
+    turn += 1;
+    return cluster.node(MASTERS[turn % 2] ?? 'master');
+  };
+}
+
+async function expectStandby(node: RealNode, holder: RealNode): Promise<void> {
+  await eventually(`${node.id} stands by`, async () =>
+    expect(await node.health()).toMatchObject({ status: 'standby', holder: holder.id, holderUrl: holder.url }),
+  );
+  const refused = await node.post({ message: 'refused', id: `refused-by-${node.id}`, w: 1 });
+  expect(refused.status).toBe(503);
+  expect(refused.json()).toMatchObject({ type: '/problems/standby', stored: false });
+  expect(refused.headers['retry-after']).toBeDefined();
+  expect([200, 503]).toContain((await node.get('/messages')).status);
+  expect((await node.get('/readyz')).status).toBe(503);
+}
+
+/** The logs of whoever reigns and of the secondaries. */
+function reignOf(cluster: RealCluster, master: RealNode) {
+  return { agreed: () => cluster.agreed(undefined, [master, ...cluster.secondaryIds.map((id) => cluster.node(id))]) };
+}
+
+it(
+  'of two masters one reigns; when it is killed the other takes over, and retries with an id make one entry',
+  onCluster({}, async (cluster) => {
+    const { holder, standby } = await startBoth(cluster);
+    await expectStandby(standby, holder);
+    const clients = new Clients(inTurn(cluster));
+    clients.keepAppending([1, 2, 2, 'all', 'all']);
+    await clients.burst(50, 'all');
+    const watch = FaultWatch.begin('master: kill -9 with a standby');
+    const killedAt = performance.now();
+    watch.lifted();
+    await holder.kill();
+    await eventually('the standby reigns', async () => expect((await standby.get('/readyz')).status).toBe(200));
+    expect(performance.now() - killedAt).toBeLessThan(TAKEOVER_MS_MAX);
+    await clients.append('majority');
+    watch.writable();
+    await clients.append('all');
+    await clients.stop();
+    await expectConverged(reignOf(cluster, standby), clients);
+    watch.converged({
+      clientSees: 'no answer, 503 standby, 503 recovering; retries with the id make one entry',
+      broughtBackBy: 'the standby: it gets the lock, the log and the votes of both secondaries',
+    });
+
+    await expectStandby(await cluster.startMaster({ NODE_ID: holder.id }), standby);
+    await clients.append('all');
+    await expectConverged(reignOf(cluster, standby), clients);
+  }),
+  TEST_MS,
+);
+
+it(
+  'a master that is frozen is succeeded, and when it is thawed it is fenced: who waited there is told, and it stands by',
+  onCluster({ env: { AMQP_HEARTBEAT_S: '1' } }, async (cluster) => {
+    const { holder, standby } = await startBoth(cluster);
+    const witnesses = new Witnesses();
+    await witnesses.askMany(holder, 20, ['all']);
+    await setPaused(cluster, true);
+    const waiting = Promise.all([witnesses.ask(holder, 2), witnesses.ask(holder, 'all')]);
+    await eventually('it has what they sent', async () => expect(await holder.entries()).toHaveLength(22));
+
+    const watch = FaultWatch.begin("master: SIGSTOP with a standby, for longer than the broker's heartbeat; SIGCONT");
+    holder.process.signal('SIGSTOP');
+    for (const id of cluster.secondaryIds) {
+      await cluster.node(id).process.line('its vote', ({ msg, peer }) => msg === 'votes' && peer === standby.id);
+    }
+    await setPaused(cluster, false);
+    const clients = new Clients(() => standby);
+    await clients.append('majority');
+    watch.writable();
+    clients.keepAppending();
+    expect(witnesses.unknown).toEqual([]);
+
+    watch.lifted();
+    holder.process.signal('SIGCONT');
+    await waiting;
+    expect(witnesses.unknown.map(({ why }) => why)).toEqual(['deposed', 'deposed']);
+    await expectStandby(holder, standby);
+    await witnesses.retryUnknown(standby, 'all');
+    await clients.append('all');
+    await clients.stop();
+    const books = booksOf(clients, witnesses);
+    witnesses.expectTrue(await expectConverged(reignOf(cluster, standby), books));
+    watch.converged({
+      clientSees: 'no answer; those that waited there: 503 deposed, stored: unknown',
+      broughtBackBy: "the broker's heartbeat, which frees the lock; the epoch, which fences the old master",
+    });
+
+    await standby.kill();
+    await eventually('the old one reigns', async () => expect((await holder.get('/readyz')).status).toBe(200));
+    const cut = holder.process.linesOf('cuts entries that were never committed');
+    expect(cut).toMatchObject([{ afterSeq: 20, lastSeq: 22 }]);
+    await expectConverged(reignOf(cluster, holder), books);
+  }),
+  TEST_MS,
+);
+
+/** A secondary that is paused votes and beats, and takes no entries. */
+async function setPaused(cluster: RealCluster, paused: boolean): Promise<void> {
+  await Promise.all(cluster.secondaryIds.map((id) => cluster.node(id).setFaults({ paused })));
+}
