@@ -8,6 +8,7 @@ import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { Topology } from '../../shared/protocol/topology';
 import type { AmqpChannel } from '../../shared/runtime/amqp-channel';
 import { AmqpError } from '../../shared/runtime/amqp-error';
+import { takeExclusive } from '../../shared/runtime/amqp-exclusive';
 import type { AmqpSession } from '../../shared/runtime/amqp-session';
 
 const BYTES_MAX = 1024 * 1024;
@@ -15,6 +16,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
 
 export class StandbyEar {
   private channel: AmqpChannel | null = null;
+  private queue = '';
   private isOpening = false;
 
   constructor(
@@ -36,7 +38,7 @@ export class StandbyEar {
         if (this.channel === channel) this.channel = null;
       });
       this.channel = channel;
-      await this.consume(channel);
+      await this.consume(session, channel);
     } catch (error) {
       if (!(error instanceof AmqpError)) throw error;
       await this.close();
@@ -49,19 +51,19 @@ export class StandbyEar {
     const { channel } = this;
     this.channel = null;
     if (channel === null) return;
-    const queue = this.topology.controlQueue(this.node);
-    if (channel.isOpen) await channel.deleteQueue(queue).catch(ignoreBroker);
+    if (channel.isOpen && this.queue !== '') await channel.deleteQueue(this.queue).catch(ignoreBroker);
+    this.queue = '';
     await channel.close(CLOSE_TIMEOUT_MS);
   }
 
-  private async consume(channel: AmqpChannel): Promise<void> {
-    const queue = this.topology.controlQueue(this.node);
-    await channel.declareQueue(queue, {
+  private async consume(session: AmqpSession, channel: AmqpChannel): Promise<void> {
+    const queue = await takeExclusive(session, this.topology.controlQueue(this.node), {
       durable: false,
       exclusive: true,
       autoDelete: true,
       arguments: { 'x-max-length-bytes': BYTES_MAX },
     });
+    this.queue = queue;
     await channel.bindQueue(queue, this.topology.controlExchange);
     await channel.consume(queue, {
       noAck: true,

@@ -13,6 +13,7 @@ import type { RetryPolicy } from '../../shared/protocol/retry-policy';
 import type { Topology } from '../../shared/protocol/topology';
 import type { EntriesMessage, MessageOf, WireMessage } from '../../shared/protocol/wire';
 import { AmqpError } from '../../shared/runtime/amqp-error';
+import { PROBE_TYPE, takeExclusive } from '../../shared/runtime/amqp-exclusive';
 import { AmqpLink, type LinkStatus, type Trace } from '../../shared/runtime/amqp-link';
 import { Outbox } from '../../shared/runtime/amqp-outbox';
 import { type AmqpSession, pause } from '../../shared/runtime/amqp-session';
@@ -89,6 +90,8 @@ export class MasterBroker {
   private readonly ear: StandbyEar;
   private active: { readonly session: AmqpSession; readonly publisher: EntriesPublisher } | null = null;
   private lockedOut = false;
+  /** The replies queue of this session, or of the last one: the lock. */
+  private replies: string;
   private malformed = 0;
   /** The lock is left to others until then, by the monotonic clock in milliseconds. */
   private yieldsUntilMs = 0;
@@ -103,6 +106,7 @@ export class MasterBroker {
   ) {
     const { urls, heartbeatS, node, topology, queueMaxBytes } = options;
     this.topology = new MasterTopology(topology, queueMaxBytes);
+    this.replies = topology.repliesQueue;
     this.ear = new StandbyEar(topology, node, {
       heard: (delivery) => this.take(topology.controlQueue(node), delivery),
       threw: (error) => events.callbackThrew(error),
@@ -213,8 +217,8 @@ export class MasterBroker {
       this.becomeLockedOut();
       this.ear.listen(session).catch((error: unknown) => this.events.callbackThrew(error));
     };
-    await session.persist('lock', { policy: LOCK_RETRY, retriable, onFailure }, (channel) =>
-      channel.declareQueue(this.options.topology.repliesQueue, REPLIES_QUEUE),
+    this.replies = await session.persist('lock', { policy: LOCK_RETRY, retriable, onFailure }, () =>
+      takeExclusive(session, this.options.topology.repliesQueue, REPLIES_QUEUE),
     );
     await this.ear.close();
   }
@@ -245,7 +249,7 @@ export class MasterBroker {
   }
 
   private async consumeReplies(session: AmqpSession): Promise<void> {
-    const queue = this.options.topology.repliesQueue;
+    const queue = this.replies;
     const channel = await session.openEssential('consume', 'replies');
     this.held = [];
     await channel.consume(queue, {
@@ -257,6 +261,7 @@ export class MasterBroker {
   }
 
   private take(queue: string, delivery: ConsumeMessage): void {
+    if (delivery.properties.type === PROBE_TYPE) return;
     const read = readWire(queue, delivery);
     if ('message' in read) {
       this.events.message(read.message, replyToOf(delivery));
@@ -280,7 +285,7 @@ export class MasterBroker {
     this.call(() => this.events.up({ freshBroker }));
     const held = this.held ?? [];
     this.held = null;
-    for (const delivery of held) this.call(() => this.take(this.options.topology.repliesQueue, delivery));
+    for (const delivery of held) this.call(() => this.take(this.replies, delivery));
   }
 
   private becomeDown(error: AmqpError): void {
@@ -301,7 +306,7 @@ export class MasterBroker {
   }
 
   private envelope(kind: Pick<Envelope, 'persistent' | 'expiresMs'>): Envelope {
-    return { node: this.options.node, replyTo: this.options.topology.repliesQueue, ...kind };
+    return { node: this.options.node, replyTo: this.replies, ...kind };
   }
 
   private call(callback: () => void): void {

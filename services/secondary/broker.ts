@@ -15,6 +15,7 @@ import type { Topology } from '../../shared/protocol/topology';
 import type { WireMessage } from '../../shared/protocol/wire';
 import type { QueueOptions } from '../../shared/runtime/amqp-channel';
 import { AmqpError } from '../../shared/runtime/amqp-error';
+import { isPlaceOf, PROBE_TYPE, takeExclusive } from '../../shared/runtime/amqp-exclusive';
 import { AmqpLink, type LinkStatus, type Trace } from '../../shared/runtime/amqp-link';
 import { Outbox } from '../../shared/runtime/amqp-outbox';
 import { type AmqpSession, pause } from '../../shared/runtime/amqp-session';
@@ -85,6 +86,10 @@ export class SecondaryBroker {
   private readonly entries: EntriesConsumer;
   private readonly outbox = new Outbox();
   private lockedOut = false;
+  /** The control queue of this session, or of the last one. */
+  private control: string;
+  /** The master's, as its last announcement named it. */
+  private replies: string;
   private waitsForExchange = false;
   private malformed = 0;
   /** By the monotonic clock, in milliseconds. */
@@ -97,6 +102,8 @@ export class SecondaryBroker {
     private readonly events: SecondaryBrokerEvents,
   ) {
     const { urls, heartbeatS, node, topology, prefetch = PREFETCH } = options;
+    this.control = topology.controlQueue(node);
+    this.replies = topology.repliesQueue;
     const callbackThrew = (error: unknown) => events.callbackThrew(error);
     this.entries = new EntriesConsumer(topology.entriesQueue(node), prefetch, {
       delivery: (delivery, handle) => this.takeEntries(delivery, handle),
@@ -135,14 +142,14 @@ export class SecondaryBroker {
 
   /** To the master; answers come to the control queue. False: dropped, and repeated by the protocol. */
   send(message: WireMessage): boolean {
-    return this.sendTo(this.options.topology.repliesQueue, message);
+    return this.sendTo(this.replies, message);
   }
 
   /** To the queue that a claim named. False: dropped, and repeated by the protocol. */
   sendTo(queue: string, message: WireMessage): boolean {
-    const { node, topology, heartbeatExpiresMs = EXPIRES_MS } = this.options;
+    const { node, heartbeatExpiresMs = EXPIRES_MS } = this.options;
     const expiresMs = message.type === 'heartbeat' ? heartbeatExpiresMs : null;
-    const envelope = { node, replyTo: topology.controlQueue(node), persistent: false, expiresMs };
+    const envelope = { node, replyTo: this.control, persistent: false, expiresMs };
     const properties = propertiesOf(message, envelope);
     return this.outbox.send({ exchange: '', routingKey: queue, body: bodyOf(message), properties });
   }
@@ -175,10 +182,12 @@ export class SecondaryBroker {
 
   private async setUp(session: AmqpSession): Promise<void> {
     const { topology, node } = this.options;
-    const queue = topology.controlQueue(node);
     const retriable = ({ code }: AmqpError) => code === 'locked' || code === 'missing';
     const options = { policy: LOCK_RETRY, retriable, onFailure: (error: AmqpError) => this.becomeWaiting(error) };
-    await session.persist('control queue', options, (channel) => channel.declareQueue(queue, CONTROL_QUEUE));
+    const queue = await session.persist('control queue', options, () =>
+      takeExclusive(session, topology.controlQueue(node), CONTROL_QUEUE),
+    );
+    this.control = queue;
     await session.persist('control binding', options, (channel) => channel.bindQueue(queue, topology.controlExchange));
     await this.outbox.attach(session, 'replies');
     await this.consumeControl(session, queue);
@@ -196,10 +205,14 @@ export class SecondaryBroker {
   }
 
   private takeControl(delivery: ConsumeMessage): void {
+    if (delivery.properties.type === PROBE_TYPE) return;
     this.lastControlMs = performance.now();
-    const { topology, node } = this.options;
-    const message = this.read(topology.controlQueue(node), delivery);
-    if (message !== null) this.events.control(message, replyToOf(delivery));
+    const message = this.read(this.control, delivery);
+    if (message === null) return;
+    const replyTo = replyToOf(delivery);
+    if (message.type === 'announce' && replyTo !== null && isPlaceOf(this.options.topology.repliesQueue, replyTo))
+      this.replies = replyTo;
+    this.events.control(message, replyTo);
   }
 
   private takeEntries(delivery: ConsumeMessage, handle: DeliveryHandle): void {
@@ -250,14 +263,13 @@ export class SecondaryBroker {
 
   /** Runs as long as the session. */
   private async keepBound(session: AmqpSession): Promise<void> {
-    const { topology, node, controlSilenceMs = SILENCE_MS } = this.options;
+    const { topology, controlSilenceMs = SILENCE_MS } = this.options;
     while (session.isOpen) {
       await pause(controlSilenceMs, session.signal);
       if (!session.isOpen || performance.now() - this.lastControlMs < controlSilenceMs) continue;
       try {
-        const queue = topology.controlQueue(node);
         await session.onThrowAwayChannel('control binding', (channel) =>
-          channel.bindQueue(queue, topology.controlExchange),
+          channel.bindQueue(this.control, topology.controlExchange),
         );
       } catch (error) {
         // No exchange now, or the session ended; both are tried again or over.
