@@ -113,6 +113,7 @@ export function encodeGroup(appends: readonly KindedRecords[], runningBefore: nu
   const firstIndex = appends.find(({ records }) => records.length > 0)?.records[0]?.index;
   if (firstIndex === undefined) return null;
   const bytes = Buffer.allocUnsafe(groupBytes(appends));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const points: FramePoint[] = [];
   let at = 0;
   let nextPoint = 0;
@@ -126,7 +127,11 @@ export function encodeGroup(appends: readonly KindedRecords[], runningBefore: nu
         nextPoint = at + POINT_SPACING_BYTES;
       }
       running = crcOf(record.bytes, 0, record.bytes.length, running);
-      writeFrame(bytes, at, record, { kind: kinds[each] ?? 0, groupPlace: record.index - firstIndex, running });
+      writeFrame({ bytes, view }, at, record, {
+        kind: kinds[each] ?? 0,
+        groupPlace: record.index - firstIndex,
+        running,
+      });
       at += FRAME_HEADER_BYTES + record.bytes.length;
       lastIndex = record.index;
     }
@@ -142,22 +147,28 @@ function groupBytes(appends: readonly KindedRecords[]): number {
   return sum;
 }
 
+/** Through a view: it writes a number in one instruction, where `Buffer`'s methods write byte by byte. */
 function writeFrame(
-  into: Buffer,
+  { bytes, view }: { readonly bytes: Buffer; readonly view: DataView },
   at: number,
   record: LogRecord,
   { kind, groupPlace, running }: { kind: number; groupPlace: number; running: number },
 ): void {
-  into.writeUInt32LE(MAGIC, at);
-  into.writeUInt32LE(record.bytes.length, at + 4);
-  writeUInt48(into, at + 8, record.index);
-  writeUInt48(into, at + 14, record.epoch);
-  writeUInt48(into, at + 20, record.seq);
-  into.writeUInt16LE(kind, at + 26);
-  into.writeUInt32LE(groupPlace, at + 28);
-  into.writeUInt32LE(running, at + 32);
-  into.writeUInt32LE(crcOf(into, at, at + CHECKED_BYTES), at + CHECKED_BYTES);
-  into.set(record.bytes, at + FRAME_HEADER_BYTES);
+  view.setUint32(at, MAGIC, true);
+  view.setUint32(at + 4, record.bytes.length, true);
+  setUint48(view, at + 8, record.index);
+  setUint48(view, at + 14, record.epoch);
+  setUint48(view, at + 20, record.seq);
+  view.setUint16(at + 26, kind, true);
+  view.setUint32(at + 28, groupPlace, true);
+  view.setUint32(at + 32, running, true);
+  view.setUint32(at + CHECKED_BYTES, crcOf(bytes, at, at + CHECKED_BYTES), true);
+  bytes.set(record.bytes, at + FRAME_HEADER_BYTES);
+}
+
+function setUint48(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % HIGH, true);
+  view.setUint16(at + 4, Math.floor(value / HIGH), true);
 }
 
 export function readUInt48(buffer: Buffer, at: number): number {

@@ -8,7 +8,7 @@ import {
 } from '../../../../../shared/protocol/limits';
 import type { LogRecord } from '../../../../../shared/protocol/record';
 
-const sharedBytes = new Uint8Array(2 * BATCH_BYTES_MAX);
+const sharedBytes = new Uint8Array(Math.max(2 * BATCH_BYTES_MAX, UNCONFIRMED_BYTES_MAX));
 
 function record(index: number, size = 10): LogRecord {
   return { index, epoch: 1, seq: index, id: null, control: null, bytes: sharedBytes.subarray(0, size) };
@@ -91,8 +91,8 @@ test('past the bound of unconfirmed batches publishing waits for a confirm', () 
 
 test('past the bound of unconfirmed bytes publishing waits, and nothing is dropped', () => {
   const window = new PublishWindow();
-  const count = (2 * UNCONFIRMED_BYTES_MAX) / BATCH_BYTES_MAX;
-  window.add(recordsFrom(1, count, BATCH_BYTES_MAX));
+  const [count, bytes] = [4, UNCONFIRMED_BYTES_MAX / 2];
+  window.add(recordsFrom(1, count, bytes));
   const first = takeAll(window);
   expect(first).toHaveLength(count / 2);
   expect(window.retainedBytes).toBe(2 * UNCONFIRMED_BYTES_MAX);
