@@ -1,11 +1,13 @@
 /**
  * `npm test`: everything that can be tested on this machine, and what was skipped and why.
  *
- *   node scripts/test.mjs [unit | integration] [jest's arguments: patterns of paths, -t NAME …]
+ *   node scripts/test.mjs [unit | integration | compose] [jest's arguments: patterns of paths, -t NAME …]
  *
- * Without a name: build, typecheck, lint, the pure tests, the integration tests; a failed one does not keep the others from
- * running, except that integration tests need the build. The last line is "N passed, N failed", of jest's tests, where a
- * failed build, typecheck or lint, or a process left running, counts as one failure. Exit code 0 for no failure.
+ * Without a name: build, typecheck, lint, the pure tests, the integration tests, some of them once more on the other RabbitMQ
+ * version, and the acceptance tests on containers; a failed one does not keep the others from running, except that integration
+ * tests need the build. Without a Docker engine the last two are skipped; with REQUIRE_DOCKER=1 that is a failure. The last line
+ * is "N passed, N failed", of jest's tests, where a failed build, typecheck or lint, or a process or container left running,
+ * counts as one failure. Exit code 0 for no failure.
  *
  * Ctrl-C, SIGTERM and SIGHUP end all that runs, and then us.
  */
@@ -14,6 +16,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './build.mjs';
+import { endLeftProjects, whyNoDocker } from './docker-tests.mjs';
+import { endWithNpm } from './end-with-npm.mjs';
 import { readCounts } from './jest-counts.mjs';
 import { awaitNoneLeft, endLeft, RUN_VARIABLE } from './leftovers.mjs';
 import { runStep } from './step.mjs';
@@ -23,6 +27,10 @@ const MINUTE_MS = 60_000;
 const CHECK_MS_MAX = 5 * MINUTE_MS;
 const PURE_MS_MAX = 8 * MINUTE_MS;
 const INTEGRATION_MS_MAX = 15 * MINUTE_MS;
+const COMPOSE_MS_MAX = 20 * MINUTE_MS;
+
+/** What depends on the broker's version: all that speaks to it directly, and what a user sees of it. */
+const VERSION_TESTS = ['tests/integration/amqp', 'tests/integration/walkthroughs'];
 
 /** The supervisor of a broker needs a second or two after its owner is gone, and is bounded by ten. */
 const LEFT_MS_MAX = 12_000;
@@ -56,9 +64,34 @@ class TestRun {
       await this.check('lint');
     }
     if (wants('unit')) await this.jest('pure', PURE_MS_MAX, ['--maxWorkers=100%', ...jestArgs]);
-    if (!wants('integration')) return;
-    if (isBuilt) await this.jest('integration', INTEGRATION_MS_MAX, ['--runInBand', ...jestArgs]);
-    else this.skips.push('the integration tests: they run what the build makes, and it failed');
+    if (wants('integration')) {
+      if (isBuilt) await this.jest('integration', INTEGRATION_MS_MAX, ['--runInBand', ...jestArgs]);
+      else this.skips.push('the integration tests: they run what the build makes, and it failed');
+    }
+    if (selection !== undefined && selection !== 'compose') return;
+    const noDocker = await whyNoDocker();
+    if (noDocker !== null) this.refuse('the acceptance tests on containers', noDocker);
+    else await this.compose(jestArgs);
+    if (selection === undefined && isBuilt && noDocker === null) await this.otherVersion();
+  }
+
+  /** Where Docker must be, as in CI, its absence is a failure. */
+  refuse(what, why) {
+    if (this.env.REQUIRE_DOCKER === '1') this.failures.push(`${what}: REQUIRE_DOCKER=1, but ${why}`);
+    else this.skips.push(`${what}: ${why}`);
+  }
+
+  async compose(jestArgs) {
+    await this.jest('compose', COMPOSE_MS_MAX, ['--runInBand', ...jestArgs]);
+    for (const project of await endLeftProjects(this.id))
+      this.failures.push(`left running: compose project ${project}`);
+  }
+
+  /** The integration tests have run on a container's RabbitMQ 4; the installed package may be another version. */
+  async otherVersion() {
+    this.env.RLOG_TEST_BROKER = 'private';
+    const title = 'integration tests on the installed RabbitMQ';
+    await this.jest('integration', INTEGRATION_MS_MAX, ['--runInBand', ...VERSION_TESTS], title);
   }
 
   async check(name) {
@@ -73,23 +106,24 @@ class TestRun {
     return true;
   }
 
-  async jest(project, boundMs, args) {
-    say(`\n=== ${project} tests`);
+  async jest(project, boundMs, args, title = `${project} tests`) {
+    say(`\n=== ${title}`);
+    rmSync(this.env.RLOG_TEST_NO_BROKER, { force: true });
     const results = join(this.scratch, `${project}.json`);
     const jest = [bin('jest/bin/jest.js'), '--selectProjects', project, '--json', '--outputFile', results];
     const ending = await this.step([...jest, ...args], boundMs);
-    if (this.skipsForWantOfBroker(project)) return;
+    if (this.skipsForWantOfBroker(title)) return;
     const { passed, failures, skips } = readCounts(results, ending);
     this.passed += passed;
-    this.failures.push(...failures.map((failure) => `${project} tests: ${failure}`));
+    this.failures.push(...failures.map((failure) => `${title}: ${failure}`));
     this.skips.push(...skips);
   }
 
   /** Where everything should be testable, as in CI, it is a failure. */
-  skipsForWantOfBroker(project) {
+  skipsForWantOfBroker(title) {
     const { RLOG_TEST_NO_BROKER: note, CI } = this.env;
     if (!existsSync(note) || (CI && CI !== 'false')) return false;
-    this.skips.push(`the ${project} tests: ${readFileSync(note, 'utf8')}`);
+    this.skips.push(`${title}: ${readFileSync(note, 'utf8')}`);
     return true;
   }
 
@@ -120,12 +154,15 @@ function say(text) {
 
 async function main() {
   const [first, ...others] = process.argv.slice(2);
-  const isNamed = first === 'unit' || first === 'integration';
-  const jestArgs = isNamed || first === undefined ? others : [first, ...others];
+  const isNamed = ['unit', 'integration', 'compose'].includes(first);
+  const given = isNamed || first === undefined ? others : [first, ...others];
+  // A pattern is of one project, as a rule.
+  const jestArgs = given.length === 0 ? [] : [...given, '--passWithNoTests'];
   if (!existsSync(tsc)) {
     say('The packages are not installed yet: npm ci\n\n0 passed, 1 failed');
     return 1;
   }
+  endWithNpm();
   const run = new TestRun();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => run.interruption.abort());
   try {

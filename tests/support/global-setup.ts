@@ -7,7 +7,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BrokerError } from '../../rabbitmq/errors';
-import { type ProvidedBroker, provideBroker } from '../../rabbitmq/provide';
+import { startTestBroker, type TestBroker } from './test-broker';
 
 const ROOT = resolve(__dirname, '../..');
 
@@ -39,14 +39,10 @@ function build(): Promise<void> {
 }
 
 /** `npm test` names a file for the reason why there is no broker: then it skips what needs one instead of failing. */
-async function provide(): Promise<ProvidedBroker> {
+async function provide(): Promise<TestBroker> {
   const { RLOG_TEST_NO_BROKER: note } = process.env;
   try {
-    return await provideBroker({
-      name: 'rlog-test',
-      env: process.env,
-      log: (line) => process.stderr.write(`${line}\n`),
-    });
+    return await startTestBroker((line) => process.stderr.write(`${line}\n`));
   } catch (error) {
     if (note !== undefined && error instanceof BrokerError && error.code === 'no-way')
       writeFileSync(note, error.message);

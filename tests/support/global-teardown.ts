@@ -1,7 +1,7 @@
 /** Leaves nothing behind: processes that a crashed test file could not end, the run's data, the broker. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProvidedBroker } from '../../rabbitmq/provide';
+import type { TestBroker } from './test-broker';
 
 export default async function globalTeardown(): Promise<void> {
   const runDir = process.env.RLOG_TEST_DIR;
@@ -9,7 +9,7 @@ export default async function globalTeardown(): Promise<void> {
     killLeftOver(join(runDir, 'pids'));
     rmSync(runDir, { recursive: true, force: true, maxRetries: 5 });
   }
-  await (globalThis as { rlogTestBroker?: ProvidedBroker }).rlogTestBroker?.stop();
+  await (globalThis as { rlogTestBroker?: TestBroker }).rlogTestBroker?.stop();
 }
 
 /** A file per process that was started and whose end nobody has seen; see real-process.ts. */

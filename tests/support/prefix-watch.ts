@@ -3,7 +3,10 @@
  * or a duplicate, never fewer than before, and at each seq the same entry as any look at any node before.
  */
 import type { Entry } from '../../shared/protocol/entry';
-import type { RealNode } from './real-cluster';
+import type { HttpNode } from './http-node';
+
+/** Whatever shows a log. */
+type Watched = Pick<HttpNode, 'id' | 'entries'>;
 
 export class PrefixWatch {
   looks = 0;
@@ -12,7 +15,7 @@ export class PrefixWatch {
   private readonly order: string[] = [];
   private readonly watching: Promise<unknown>;
 
-  constructor(nodes: readonly RealNode[]) {
+  constructor(nodes: readonly Watched[]) {
     this.watching = Promise.all(nodes.map((node) => this.watch(node)));
     // Whoever stops the watch is told; until then nobody waits for it.
     this.watching.catch(() => undefined);
@@ -24,7 +27,7 @@ export class PrefixWatch {
     await this.watching;
   }
 
-  private async watch(node: RealNode): Promise<void> {
+  private async watch(node: Watched): Promise<void> {
     let seen = 0;
     for (let isLast = false; !isLast; ) {
       isLast = this.isOver;
@@ -36,7 +39,7 @@ export class PrefixWatch {
     }
   }
 
-  private check(node: RealNode, entry: Entry, at: number): void {
+  private check(node: Watched, entry: Entry, at: number): void {
     if (entry.seq !== at + 1) throw new Error(`${node.id} shows seq ${entry.seq} in place ${at + 1}`);
     const text = JSON.stringify(entry);
     const first = this.order[at];

@@ -1,0 +1,77 @@
+/**
+ * The broker of the integration tests: RabbitMQ 4 from testcontainers where a Docker engine is there and has or can pull the image,
+ * else whatever the product itself would find. RLOG_TEST_BROKER chooses:
+ *
+ *   unset       AMQP_URL if set, a container, or a private node of the installed package
+ *   container   a container, or no tests
+ *   private     a private node, or no tests: Debian's package is RabbitMQ 3.10, which the same tests must pass
+ */
+import { RabbitMQContainer } from '@testcontainers/rabbitmq';
+import { findDocker, IMAGE, pullImage } from '../../rabbitmq/docker';
+import { BrokerError } from '../../rabbitmq/errors';
+import { freePorts } from '../../rabbitmq/ports';
+import { provideBroker } from '../../rabbitmq/provide';
+
+export interface TestBroker {
+  readonly amqpUrl: string;
+  readonly management: { readonly url: string; readonly user: string; readonly password: string } | undefined;
+  describe(): string;
+  stop(): Promise<void>;
+}
+
+const LOGIN = { user: 'test', password: 'test' };
+const READY_MS = 120_000;
+const AMQP = 5672;
+const MANAGEMENT = 15672;
+
+/** @throws BrokerError `no-way` when this machine has no such broker */
+export async function startTestBroker(log: (line: string) => void): Promise<TestBroker> {
+  const wanted = process.env.RLOG_TEST_BROKER ?? '';
+  if (!['', 'container', 'private'].includes(wanted)) throw new Error(`RLOG_TEST_BROKER=${wanted} is not known`);
+  if (wanted !== 'private' && (wanted === 'container' || !process.env.AMQP_URL)) {
+    const reason = await whyNoContainer(log);
+    if (reason === null) return startContainer(log);
+    if (wanted === 'container') throw new BrokerError('no-way', `no container: ${reason}`);
+    log(`no container for the integration tests: ${reason}`);
+  }
+  return startFound(log, wanted === 'private');
+}
+
+async function whyNoContainer(log: (line: string) => void): Promise<string | null> {
+  const fact = await findDocker({ env: process.env });
+  if (fact.state === 'unusable') return fact.why;
+  if (fact.state === 'ready') return null;
+  return (await pullImage({ env: process.env }, log)) ?? null;
+}
+
+/**
+ * On ports that we draw: those that Docker would draw are of the range from which the system serves outgoing connections
+ * (rabbitmq/ports.ts). The user is one of its own, since RabbitMQ lets guest in from loopback only.
+ */
+async function startContainer(log: (line: string) => void): Promise<TestBroker> {
+  log(`starting ${IMAGE} by testcontainers`);
+  const [amqp = 0, management = 0] = await freePorts([undefined, undefined]);
+  const container = await new RabbitMQContainer(IMAGE)
+    .withEnvironment({ RABBITMQ_DEFAULT_USER: LOGIN.user, RABBITMQ_DEFAULT_PASS: LOGIN.password })
+    .withExposedPorts({ container: AMQP, host: amqp }, { container: MANAGEMENT, host: management })
+    .withStartupTimeout(READY_MS)
+    .start();
+  const host = container.getHost();
+  const version = await container.exec(['rabbitmqctl', '--quiet', 'version']);
+  return {
+    amqpUrl: `amqp://${LOGIN.user}:${LOGIN.password}@${host}:${amqp}`,
+    management: { url: `http://${host}:${management}`, ...LOGIN },
+    describe: () => `RabbitMQ ${version.output.trim()} in a container of ${IMAGE}, by testcontainers`,
+    async stop() {
+      await container.stop({ remove: true, removeVolumes: true });
+    },
+  };
+}
+
+function startFound(log: (line: string) => void, isPrivate: boolean): Promise<TestBroker> {
+  if (!isPrivate) return provideBroker({ name: 'rlog-test', env: process.env, log });
+  const { AMQP_URL: _given, ...env } = process.env;
+  // Installing a package is for CI to decide, or for whoever has no other broker; not for a second run of the same tests.
+  const isCi = Boolean(env.CI) && env.CI !== 'false';
+  return provideBroker({ name: 'rlog-test', env, log, ways: isCi ? ['private-node', 'install'] : ['private-node'] });
+}
