@@ -139,7 +139,8 @@ export class MasterNode implements MasterPort {
     const members = this.members();
     const allHealthy = members.every((member) => member.status === 'Healthy');
     const phase = machine.isBeginning && !quorum.ok ? 'reigning' : machine.phaseName;
-    const status = statusOf(phase, quorum.ok, allHealthy);
+    const readOnly = machine.refusal(performance.now()) !== null;
+    const status = statusOf(phase, readOnly, allHealthy);
     return {
       node: this.options.settings.nodeId,
       role: 'master',
@@ -148,7 +149,7 @@ export class MasterNode implements MasterPort {
       head,
       commit,
       quorum,
-      readOnly: machine.refusal(performance.now()) !== null,
+      readOnly,
       broker: machine.link,
       secondaries: members.map(({ voter: _, ...secondary }) => secondary),
       ...(status === 'recovering' ? { waitingFor: machine.waitingFor } : {}),
@@ -331,9 +332,9 @@ export class MasterNode implements MasterPort {
   }
 }
 
-function statusOf(phase: MasterMachine['phaseName'], hasQuorum: boolean, allHealthy: boolean): MasterHealth['status'] {
+function statusOf(phase: MasterMachine['phaseName'], readOnly: boolean, allHealthy: boolean): MasterHealth['status'] {
   if (phase !== 'reigning') return phase;
-  if (!hasQuorum) return 'read-only';
+  if (readOnly) return 'read-only';
   return allHealthy ? 'ok' : 'degraded';
 }
 

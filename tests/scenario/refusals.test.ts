@@ -17,3 +17,24 @@ test('under an alarm of the broker clients are told of the alarm, also when it h
   cluster.runUntil('it is acknowledged', () => cluster.answerOf(taken) === 'acknowledged');
   for (const node of cluster.members) expect(cluster.messages(node)).toEqual(['taken']);
 });
+
+test('when no node is missing but their stores are, the refusal names the voters and the way out, and the log warns', () => {
+  const cluster = new SimCluster({ secondaries: ['secondary-1', 'secondary-2', 'secondary-3', 'secondary-4'] });
+  cluster.start('master', ...cluster.members);
+  const voters = () => cluster.masterMachine.outline.newestList().members?.voters.length;
+  cluster.runUntil('all are voters', () => voters() === 5);
+  cluster.kill(...cluster.members);
+  for (const node of cluster.members) cluster.wipe(node);
+  cluster.start(...cluster.members);
+  cluster.runUntil('all are heard', () => cluster.masterMachine.quorum.alive === 5);
+  cluster.run(3_000);
+  const { problem, detail, missing } = cluster.masterMachine.refusal(cluster.now) ?? {};
+  expect({ problem, missing }).toEqual({ problem: 'no-quorum', missing: [] });
+  expect(detail).toMatch(/of the voters \(master, .*POST \/members\/force/);
+  expect(cluster.masterMachine.waitingFor).toMatch(/majority of the voters \(master, /);
+  expect(cluster.world.trace.lines().join('\n')).toMatch(/read-only: no quorum/);
+
+  cluster.tellMaster('master', { type: 'force' });
+  const taken = () => cluster.masterMachine.refusal(cluster.now) === null;
+  cluster.runUntil('it takes appends', taken, 30_000);
+});

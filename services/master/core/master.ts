@@ -246,8 +246,11 @@ export class MasterMachine {
   /** What would end the recovery, as words after "waiting for". */
   get waitingFor(): string {
     if (this.phase.name === 'claiming') return this.phase.candidacy.waitingFor;
-    if (this.phase.name === 'reigning')
-      return `a majority to hold the first record of epoch ${this.phase.reign.id.epoch}`;
+    if (this.phase.name === 'reigning') {
+      const { open, id } = this.phase.reign;
+      if (!open) return `a majority to hold the first record of epoch ${id.epoch}`;
+      return `a majority of the voters (${this.voters.join(', ')}) to hold the newest record`;
+    }
     return this.connected ? 'the lock of this log' : 'the broker';
   }
 
@@ -692,10 +695,12 @@ export class MasterMachine {
 
   private traceReadOnly(out: MasterEffect[]): void {
     if (this.phaseName !== 'reigning') return;
-    const { ok, required, alive } = this.quorum;
+    const { required, alive, ...quorum } = this.quorum;
+    const ok = quorum.ok && this.hasVoters;
     if (this.readOnly === !ok) return;
     this.readOnly = !ok;
-    out.push(trace(ok ? 'info' : 'warn', ok ? 'takes appends' : 'read-only: no quorum', { required, alive }));
+    const facts = { required, alive, voters: this.voters };
+    out.push(trace(ok ? 'info' : 'warn', ok ? 'takes appends' : 'read-only: no quorum', facts));
   }
 }
 

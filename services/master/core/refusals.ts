@@ -30,9 +30,12 @@ export function noQuorum(situation: Situation, nodes: number): Refused {
 /** Enough nodes are alive, but what they hold could not be committed. */
 export function withoutVoters(voters: readonly string[], situation: Situation): Refused {
   const required = majority(voters.length);
-  const detail =
-    `Read-only: to commit an entry needs ${required} of the voters (${voters.join(', ')}), and fewer are up with the store that has the vote. ` +
-    `Missing: ${situation.missing.map(describe).join(', ')}. Appends are taken again as soon as enough of them are heard.`;
+  const { missing } = situation;
+  const end =
+    missing.length === 0
+      ? 'No node is missing, so stores are: if those that had the vote are lost for good, an operator has to force a new list (POST /members/force).'
+      : `Missing: ${missing.map(describe).join(', ')}. Appends are taken again as soon as enough of them are heard.`;
+  const detail = `Read-only: to commit an entry needs ${required} of the voters (${voters.join(', ')}), and fewer are up with the store that has the vote. ${end}`;
   return refused('no-quorum', detail, situation);
 }
 
