@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { WriteConcern } from '../../shared/protocol/write-concern';
 import { createHttpApp } from '../../shared/runtime/http-app';
 import { addProbeRoutes } from '../../shared/runtime/probe-routes';
+import { BodyBudget } from '../../shared/runtime/raw-body';
 import { addReadingRoutes } from '../../shared/runtime/reading-routes';
 import { addAppendRoute } from './http-append-route';
 import { addMemberRoutes } from './http-member-routes';
@@ -19,6 +20,8 @@ export interface MasterAppOptions {
   readonly settings: {
     readonly defaultWriteConcern: WriteConcern;
     readonly messageBytesMax: number;
+    /** Left out: four of the largest bodies. */
+    readonly inFlightBytesMax?: number;
     readonly logName: string;
     readonly http: { readonly bodyBytesMax: number; readonly apiToken: string | null };
   };
@@ -27,7 +30,9 @@ export interface MasterAppOptions {
 export function createMasterApp({ master, logger, stopping, settings }: MasterAppOptions): Koa {
   const { http, defaultWriteConcern, messageBytesMax, logName } = settings;
   const router = new Router();
-  addAppendRoute(router, { master, defaultWriteConcern, messageBytesMax, bodyBytesMax: http.bodyBytesMax });
+  const { bodyBytesMax } = http;
+  const budget = new BodyBudget(Math.max(bodyBytesMax, settings.inFlightBytesMax ?? 4 * bodyBytesMax));
+  addAppendRoute(router, { master, defaultWriteConcern, messageBytesMax, bodyBytesMax, budget });
   addReadingRoutes(router, { reader: master.reader, stopping });
   addReplicationRoute(router, { master, defaultWriteConcern });
   addMemberRoutes(router, { master, logName, bodyBytesMax: http.bodyBytesMax });

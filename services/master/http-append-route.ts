@@ -11,6 +11,7 @@ import type { WriteConcern } from '../../shared/protocol/write-concern';
 import { requestIdOf } from '../../shared/runtime/http-app';
 import { createJsonBodyReader, type JsonBodyReader } from '../../shared/runtime/json-body';
 import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '../../shared/runtime/problem';
+import type { BodyBudget } from '../../shared/runtime/raw-body';
 import { HttpClient } from '../../shared/runtime/wait-signal';
 import type { AppendOutcome } from './core/append';
 import { notStored, sendOutcome } from './http-append-answer';
@@ -24,12 +25,14 @@ export interface AppendOptions {
   /** Largest message, in UTF-8 bytes. */
   readonly messageBytesMax: number;
   readonly bodyBytesMax: number;
+  /** Of the bodies that arrive at once. */
+  readonly budget: BodyBudget;
 }
 
 type Begun = { readonly outcome: Promise<AppendOutcome> } | { readonly problem: Problem };
 
 export function addAppendRoute(router: Router, options: AppendOptions): void {
-  const readBody = createJsonBodyReader({ bytesMax: options.bodyBytesMax });
+  const readBody = createJsonBodyReader({ bytesMax: options.bodyBytesMax, budget: options.budget });
   router.post('/messages', (ctx) => answerAppend(ctx, options, readBody));
 }
 

@@ -36,7 +36,7 @@ export async function answerBulk(ctx: Context, options: AppendOptions): Promise<
 
 /** Returns before the wait begins, so that nothing that waits keeps the messages alive. */
 async function beginBulk(ctx: Context, options: AppendOptions): Promise<Begun> {
-  const body = await readRawBody(ctx.req, options.bodyBytesMax);
+  const body = await readRawBody(ctx.req, { bytesMax: options.bodyBytesMax, budget: options.budget });
   if ('problem' in body) return body;
   if (ctx.headers['idempotency-key'] !== undefined) {
     return { problem: invalidRequest([{ path: ID_HEADER, message: 'is for one entry: give each line its own id' }]) };

@@ -11,14 +11,14 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem } from './problem';
-import { readRawBody } from './raw-body';
+import { type BodyBounds, readRawBody } from './raw-body';
 
 export type JsonBody = { readonly value: unknown } | { readonly problem: Problem };
 
 export type JsonBodyReader = (ctx: Context) => Promise<JsonBody>;
 
 /** Refuses bodies of more than `bytesMax` bytes, decompressed. */
-export function createJsonBodyReader({ bytesMax }: { readonly bytesMax: number }): JsonBodyReader {
+export function createJsonBodyReader(bounds: BodyBounds): JsonBodyReader {
   return async (ctx) => {
     const unsupported = contentTypeProblem(ctx.req);
     if (unsupported !== null) {
@@ -26,7 +26,7 @@ export function createJsonBodyReader({ bytesMax }: { readonly bytesMax: number }
       ctx.req.resume();
       return { problem: unsupported };
     }
-    const body = await readRawBody(ctx.req, bytesMax);
+    const body = await readRawBody(ctx.req, bounds);
     return 'problem' in body ? body : parse(body.bytes);
   };
 }

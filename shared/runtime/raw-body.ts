@@ -11,8 +11,32 @@ import { invalidRequest, PROBLEM_KINDS, type Problem } from './problem';
 
 export type RawBody = { readonly bytes: Buffer } | { readonly problem: Problem };
 
+/** Bytes of bodies that are arriving, of all requests together: slow clients with large bodies are bounded by it before anything is parsed. */
+export class BodyBudget {
+  private used = 0;
+
+  constructor(private readonly bytesMax: number) {}
+
+  /** False: there is no room, and nothing is taken. */
+  take(bytes: number): boolean {
+    if (this.used + bytes > this.bytesMax) return false;
+    this.used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.used -= bytes;
+  }
+}
+
+/** Of one body, and of all that arrive at once. */
+export interface BodyBounds {
+  readonly bytesMax: number;
+  readonly budget?: BodyBudget | undefined;
+}
+
 /** Refuses a body of more than `bytesMax` bytes, decompressed. */
-export async function readRawBody(request: IncomingMessage, bytesMax: number): Promise<RawBody> {
+export async function readRawBody(request: IncomingMessage, { bytesMax, budget }: BodyBounds): Promise<RawBody> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
   const body = decompressed(request, encoding);
   if (body === null) return { problem: unknownEncoding(encoding) };
@@ -20,31 +44,36 @@ export async function readRawBody(request: IncomingMessage, bytesMax: number): P
     request.resume();
     return { problem: tooLarge(bytesMax) };
   }
-  return collect(body, bytesMax, request);
+  return collect(body, { bytesMax, budget }, request);
 }
 
 /**
  * Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is not read to its end. The listeners stay, and
  * keep nothing alive: the request's client may wait for an hour.
  */
-function collect(body: Readable, bytesMax: number, request: IncomingMessage): Promise<RawBody> {
+function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: IncomingMessage): Promise<RawBody> {
   return new Promise((resolve) => {
     let chunks: Buffer[] = [];
     let size = 0;
+    let taken = 0;
     // Null when it is over: a resolver holds its promise, and that the result.
     let settle: ((result: RawBody) => void) | null = resolve;
     const end = (result: RawBody) => {
       const done = settle;
       settle = null;
       chunks = [];
+      if (done !== null) budget?.give(taken);
       request.resume();
       done?.(result);
     };
     const fail = () => end({ problem: broken() });
     body.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > bytesMax) end({ problem: tooLarge(bytesMax) });
-      else if (settle !== null) chunks.push(chunk);
+      if (settle === null) return;
+      if (size > bytesMax) return end({ problem: tooLarge(bytesMax) });
+      if (budget?.take(chunk.length) === false) return end({ problem: NO_ROOM });
+      taken = size;
+      chunks.push(chunk);
     });
     body.once('end', () => end({ bytes: joined(chunks) }));
     body.once('error', fail).once('close', fail);
@@ -77,6 +106,12 @@ function decompressed(request: IncomingMessage, encoding: string): Readable | nu
       return null;
   }
 }
+
+const NO_ROOM: Problem = {
+  kind: PROBLEM_KINDS.overloaded,
+  detail: 'too many bytes of requests are arriving at once, which has a limit',
+  headers: { 'Retry-After': '1' },
+};
 
 function tooLarge(bytesMax: number): Problem {
   const detail = `the body is larger than ${bytesMax} bytes, the most that this node takes`;
