@@ -35,6 +35,8 @@ const NO_PROMISE: DiskPromise = { epoch: 0, reign: '', votedFor: null };
 
 export class DiskModel {
   store: string;
+  /** What it was called before each loss. */
+  readonly lostStores = new Set<string>();
   promised: DiskPromise = NO_PROMISE;
   /** No write finds room. */
   full = false;
@@ -154,6 +156,7 @@ export class DiskModel {
     this.crash();
     this.platter = this.platter.slice(0, keep);
     this.running.length = keep;
+    this.lostStores.add(this.store);
     this.store = this.parts.random.hex(8);
     this.crash();
   }

@@ -20,6 +20,9 @@ export interface Ask {
   readonly writeConcern: WriteConcern;
 }
 
+/** How long the lock stays free for others. */
+const YIELD_MS = 1_500;
+
 export class MasterProcess extends SimProcess {
   private readonly told = new Map<number, (answer: ClientAnswer, request: number) => void>();
   /** Their clients have gone; an answer may still be on its way. */
@@ -142,6 +145,8 @@ export class MasterProcess extends SimProcess {
         return this.send(effect.to, effect.message, REPLIES);
       case 'serve':
         return this.serve(effect, REPLIES, effect.withChecksum);
+      case 'yield':
+        return this.yieldLock();
       case 'answer':
         return this.answer(effect.request, effect.answer);
       case 'ensureMember':
@@ -158,6 +163,10 @@ export class MasterProcess extends SimProcess {
       case 'visible':
         return undefined;
     }
+  }
+
+  private yieldLock(): void {
+    this.disconnect(YIELD_MS);
   }
 
   private publish({ publish, header }: Extract<MasterEffect, { do: 'publish' }>): void {
@@ -222,7 +231,12 @@ export class MasterProcess extends SimProcess {
 
   private compare(request: number, ask: Ask, seqs: readonly (number | null)[]): void {
     if (!this.told.has(request)) return;
-    const entries = seqs.map((seq) => (seq === null ? null : this.entryAt(seq)));
+    const entries = seqs.map((seq, at) => {
+      const id = ask.entries[at]?.id ?? null;
+      const pending = id === null ? null : this.machine.pendingRecord(id);
+      if (pending !== null) return entryOf(pending.bytes);
+      return seq === null ? null : this.entryAt(seq);
+    });
     const [first] = ask.entries;
     if (ask.entries.length === 1 && entries[0] === null && first !== undefined) {
       // Cut meanwhile: as if it had just come.

@@ -139,6 +139,18 @@ export abstract class SimProcess {
     this.connection?.down(() => this.enter(() => this.setBlocked(blocked)));
   }
 
+  /** Ends the session, and begins another after a while. */
+  protected disconnect(pauseMs: number): void {
+    const { connection } = this;
+    if (connection === null) return;
+    this.world.broker.abandon(connection);
+    this.connection = null;
+    if (this.isBlocked) this.setBlocked(false);
+    this.isUp = false;
+    this.becomeDown();
+    this.later(pauseMs, () => this.connect());
+  }
+
   private post(connection: Connection, to: string, parcel: Parcel): void {
     connection.up(() => {
       if (to === 'control exchange') this.world.broker.sendControl(parcel);
@@ -149,7 +161,7 @@ export abstract class SimProcess {
   private closed(connection: Connection | null): void {
     if (connection === null || this.connection !== connection) return;
     this.connection = null;
-    this.isBlocked = false;
+    if (this.isBlocked) this.setBlocked(false);
     if (this.isUp) {
       this.isUp = false;
       this.becomeDown();

@@ -16,8 +16,10 @@ import { SecondaryProcess } from './secondary-process';
 import type { Machine, SimProcess } from './sim-process';
 import { RunTrace } from './trace';
 
-/** Makes the machines; a planted bug is another factory. */
+/** Makes the machines, and may change what is around them; a planted bug is another factory. */
 export interface Cores {
+  /** A disk was put in. */
+  disk?(disk: DiskModel): void;
   master(settings: MasterSettings, start: MasterStart): MasterMachine;
   secondary(settings: SecondarySettings, start: SecondaryStart): SecondaryMachine;
 }
@@ -145,6 +147,7 @@ export class World {
     const { timeline, diskRandom: random, faults } = this;
     const disk = new DiskModel(node, { timeline, random, faults, watcher });
     this.disks.set(node, disk);
+    this.options.cores.disk?.(disk);
     return disk;
   }
 

@@ -1,0 +1,55 @@
+/**
+ * `npm run sim -- --seed N --runs K --minutes M [--workers W] [--trace] [--schedule S]`: runs seeds N, N+1 … until K are done or M minutes have
+ * passed. Every failure is printed with its profile, its last steps, and the line that replays it. Exit code 1 when there was one.
+ */
+import { describeProfile, SCHEDULES, type Schedule } from './profile';
+import { simulate } from './simulation';
+import { Tally } from './tally';
+
+function main(): void {
+  const { seed, runs, minutes, schedule, isTraced, twice } = readArguments(process.argv.slice(2));
+  const deadline = performance.now() + minutes * 60_000;
+  const tally = new Tally();
+  for (let at = 0; at < runs && performance.now() < deadline; at += 1) {
+    const options = { seed: seed + at, isTraced, ...(schedule === null ? {} : { schedule }) };
+    const result = simulate(options);
+    tally.add(result);
+    if (runs === 1) say(`seed ${result.seed}: ${describeProfile(result.profile)}`);
+    if (result.failure !== null)
+      say(
+        `\n${result.failure.trace}\n${result.failure.what}\nreplay: npm run sim -- --seed ${result.seed} --runs 1 --trace`,
+      );
+    else if (twice && simulate(options).hash !== result.hash) say(`seed ${result.seed} has two traces`);
+    if (runs === 1) say(`hash ${result.hash}, ${JSON.stringify(result.acts)}`);
+  }
+  say(tally.toString());
+  process.exitCode = tally.failures.length === 0 ? 0 : 1;
+}
+
+function readArguments(args: readonly string[]) {
+  const textOf = (name: string): string | null => {
+    const at = args.indexOf(`--${name}`);
+    return at < 0 ? null : (args[at + 1] ?? null);
+  };
+  const numberOf = (name: string, otherwise: number): number => {
+    const value = Number(textOf(name) ?? otherwise);
+    if (Number.isNaN(value) || value < 0) throw new Error(`--${name} is not a number of 0 or more`);
+    return value;
+  };
+  const minutes = numberOf('minutes', Number.POSITIVE_INFINITY);
+  const schedule = SCHEDULES.find((each) => each === textOf('schedule')) ?? null;
+  return {
+    seed: numberOf('seed', Date.now() % 1_000_000_000),
+    runs: numberOf('runs', minutes === Number.POSITIVE_INFINITY ? 100 : Number.POSITIVE_INFINITY),
+    minutes,
+    schedule: schedule satisfies Schedule | null,
+    isTraced: args.includes('--trace'),
+    twice: args.includes('--twice'),
+  };
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+main();

@@ -1,0 +1,199 @@
+/**
+ * Who makes trouble: single acts at random, or a schedule that is known to break protocols which random acts leave whole. Whatever it
+ * does is undone by `heal`. It never takes more than a minority of voters' stores (ledger.ts).
+ */
+import type { SeededRandom } from '../support/seeded-random';
+import { CALM } from './faults';
+import { mayLose } from './ledger';
+import type { Action, Profile } from './profile';
+import type { World } from './world';
+
+export interface NemesisEvents {
+  /** The process is about to end. */
+  killing(node: string): void;
+  /** The store of a stopped node was lost. */
+  lost(node: string): void;
+}
+
+export class Nemesis {
+  readonly counts: Record<string, number> = {};
+  private isOver = false;
+
+  constructor(
+    readonly world: World,
+    readonly profile: Profile,
+    readonly random: SeededRandom,
+    private readonly events: NemesisEvents,
+  ) {}
+
+  get nodes(): readonly string[] {
+    return [...this.profile.masters, ...this.profile.secondaries];
+  }
+
+  /** One act after another, at random times. */
+  startRandom(calmMs = this.profile.calmMs): void {
+    const { actions } = this.profile;
+    if (actions.length === 0) return;
+    this.plan(1 + this.random.below(2 * calmMs), () => {
+      this.act(this.random.pick(actions), this.random.pick(this.nodes));
+      this.startRandom(calmMs);
+    });
+  }
+
+  /** Runs unless it is over by then. */
+  plan(ms: number, run: () => void): void {
+    this.world.timeline.after(ms, () => {
+      if (!this.isOver) run();
+    });
+  }
+
+  act(action: Action, node: string): void {
+    const { world, random } = this;
+    const ms = this.some();
+    switch (action) {
+      case 'kill':
+        this.kill(node);
+        return this.plan(ms, () => this.start(node));
+      case 'freeze':
+        this.note('freeze', node);
+        world.processes.get(node)?.freeze();
+        if (random.chance(0.5)) this.plan(random.below(ms), () => world.broker.severNode(node));
+        return this.plan(ms, () => world.processes.get(node)?.thaw());
+      case 'cut':
+        this.cut(node);
+        return this.plan(ms, () => world.allow(node));
+      case 'blink':
+        this.note('blink', node);
+        return world.broker.severNode(node);
+      case 'restart broker':
+        return this.restartBroker(false, ms);
+      case 'lose broker data':
+        return this.restartBroker(true, ms);
+      case 'purge':
+        this.note('purge', node);
+        return world.broker.purge(node);
+      case 'delete queue':
+        this.note('delete queue', node);
+        return world.deleteQueue(node);
+      case 'block':
+        this.note('block', '');
+        world.setBlocked(true);
+        return this.plan(ms, () => world.setBlocked(false));
+      case 'fill disk':
+        this.note('fill disk', node);
+        world.diskOf(node).full = true;
+        return this.plan(ms, () => this.emptyDisk(node));
+      case 'slow disk':
+        this.slowDisk(node, random.below(600));
+        return this.plan(ms, () => this.slowDisk(node, 0));
+      case 'delay':
+        this.note('delay', node);
+        return this.delay(node, ms);
+      case 'wipe':
+      case 'damage':
+        this.lose(node, action);
+        return this.plan(ms, () => this.start(node));
+    }
+  }
+
+  kill(node: string): void {
+    if (!this.world.processes.has(node)) return;
+    if (this.profile.inMemory && !mayLose(this.world, node)) return this.world.broker.severNode(node);
+    this.note('kill', node);
+    this.end(node);
+  }
+
+  start(node: string): void {
+    if (!this.isOver) this.world.start(node);
+  }
+
+  cut(node: string): void {
+    this.note('cut', node);
+    this.world.bar(node);
+  }
+
+  /** Kills the node and takes its store, if that may be. */
+  lose(node: string, how: 'wipe' | 'damage'): boolean {
+    if (!mayLose(this.world, node)) return false;
+    this.note(how, node);
+    this.end(node);
+    if (!this.profile.inMemory) this.takeStore(node, how);
+    return true;
+  }
+
+  slowDisk(node: string, ms: number): void {
+    if (ms > 0) this.note('slow disk', node);
+    this.world.diskOf(node).extraMs = ms;
+  }
+
+  /** Everything in memory, at once. */
+  forgetAll(): void {
+    this.note('amnesia', '');
+    for (const node of this.nodes) this.end(node);
+  }
+
+  /** Nothing goes wrong from now on, and everything is up. */
+  heal(): void {
+    const { world } = this;
+    this.isOver = true;
+    world.trace.note(world.now, 'heal');
+    Object.assign(world.faults, CALM);
+    world.setBlocked(false);
+    world.startBroker();
+    for (const node of this.nodes) {
+      const disk = world.diskOf(node);
+      disk.full = false;
+      disk.extraMs = 0;
+      world.allow(node);
+      world.processes.get(node)?.thaw();
+      const secondary = world.secondaryOf(node);
+      if (secondary !== null) secondary.delayMs = 0;
+      world.start(node);
+    }
+  }
+
+  /** How long a trouble lasts, in milliseconds. */
+  some(): number {
+    return this.random.chance(0.2) ? this.random.between(2_000, 6_000) : this.random.between(5, 1_500);
+  }
+
+  private end(node: string): void {
+    if (this.world.processes.has(node)) {
+      this.events.killing(node);
+      this.world.kill(node);
+    }
+    if (this.profile.inMemory) this.takeStore(node, 'wipe');
+  }
+
+  private takeStore(node: string, how: 'wipe' | 'damage'): void {
+    const disk = this.world.diskOf(node);
+    if (how === 'wipe') disk.wipe();
+    else disk.damage();
+    this.events.lost(node);
+  }
+
+  private restartBroker(withoutData: boolean, ms: number): void {
+    if (!this.world.broker.isUp) return;
+    this.note(withoutData ? 'lose broker data' : 'restart broker', '');
+    this.world.stopBroker(withoutData);
+    this.plan(ms, () => this.world.startBroker());
+  }
+
+  private emptyDisk(node: string): void {
+    this.world.diskOf(node).full = false;
+  }
+
+  private delay(node: string, ms: number): void {
+    const process = this.world.secondaryOf(node);
+    if (process === null) return;
+    process.delayMs = this.random.below(300);
+    this.plan(ms, () => {
+      process.delayMs = 0;
+    });
+  }
+
+  private note(what: string, node: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+    this.world.trace.note(this.world.now, `${what} ${node}`);
+  }
+}

@@ -1,0 +1,143 @@
+/** What a run is like: how many nodes, how much goes wrong, which schedule the nemesis follows. All of it is drawn from the seed. */
+import type { SeededRandom } from '../support/seeded-random';
+import { CALM, type Faults } from './faults';
+
+export const SCHEDULES = ['random', 'swizzle', 'short reigns', 'chosen order', 'wipe after ack', 'figure 8'] as const;
+export type Schedule = (typeof SCHEDULES)[number];
+
+export const ACTIONS = [
+  'kill',
+  'freeze',
+  'cut',
+  'blink',
+  'restart broker',
+  'lose broker data',
+  'purge',
+  'delete queue',
+  'block',
+  'fill disk',
+  'slow disk',
+  'delay',
+  'wipe',
+  'damage',
+] as const;
+export type Action = (typeof ACTIONS)[number];
+
+export interface Profile {
+  readonly name: 'calm' | 'breezy' | 'stormy' | 'hellish' | 'amnesia';
+  readonly masters: readonly string[];
+  readonly secondaries: readonly string[];
+  readonly schedule: Schedule;
+  /** Milliseconds in which things go wrong. */
+  readonly troubleMs: number;
+  /** Mean time between two acts of the nemesis, in milliseconds. */
+  readonly calmMs: number;
+  readonly actions: readonly Action[];
+  readonly faults: Faults;
+  readonly tickMs: number;
+  readonly asBytes: boolean;
+  readonly inFlightBytesMax: number;
+  readonly bufferBytesMax: number;
+  readonly clients: number;
+  /** Mean time between two operations of a client, in milliseconds. */
+  readonly thinkMs: number;
+  /** Stores are in memory: a kill loses them. */
+  readonly inMemory: boolean;
+}
+
+export interface ProfileWish {
+  readonly schedule?: Schedule;
+}
+
+export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profile {
+  const roll = random.next();
+  const severity = roll < 0.1 ? 0 : roll < 0.4 ? 1 : roll < 0.8 ? 2 : 3;
+  const isAmnesia = wish.schedule === undefined && random.chance(0.03);
+  const schedule = wish.schedule ?? (severity === 0 ? 'random' : drawSchedule(random));
+  const needsTwo = schedule === 'short reigns' || schedule === 'figure 8' || schedule === 'wipe after ack';
+  const hasTwo = !isAmnesia && (random.chance(0.6) || needsTwo);
+  const members = needsTwo ? random.between(2, 4) : drawMembers(random);
+  const inMemory = isAmnesia || random.chance(0.1);
+  return {
+    name: isAmnesia ? 'amnesia' : (['calm', 'breezy', 'stormy', 'hellish'] as const)[severity as 0 | 1 | 2 | 3],
+    masters: hasTwo ? ['m1', 'm2'] : ['m1'],
+    secondaries: Array.from({ length: members }, (_, at) => `s${at + 1}`),
+    schedule,
+    troubleMs: schedule === 'random' ? random.between(4_000, 14_000) : random.between(8_000, 20_000),
+    calmMs: [100_000, 1_500, 600, 250][severity] ?? 600,
+    actions: ACTIONS.filter(() => random.chance(0.5)),
+    faults: withHoles(drawFaults(random, severity, inMemory), schedule, random),
+    tickMs: random.pick([50, 100, 100, 150]),
+    asBytes: random.chance(0.05),
+    inFlightBytesMax: random.chance(0.2) ? random.between(2_000, 10_000) : 1 << 26,
+    bufferBytesMax: random.chance(0.3) ? random.between(300, 3_000) : 1 << 24,
+    clients: random.between(1, 4),
+    thinkMs: random.pick([30, 100, 300]),
+    inMemory,
+  };
+}
+
+/** Where reigns follow each other quickly, more is on its way, or missing, when one ends. */
+function withHoles(faults: Faults, schedule: Schedule, random: SeededRandom): Faults {
+  if (schedule !== 'figure 8' || random.chance(0.4)) return faults;
+  return { ...faults, dropRate: random.next() * 0.5, skewMs: random.below(800), storeMs: random.between(1, 60) };
+}
+
+function drawSchedule(random: SeededRandom): Schedule {
+  return random.chance(0.4) ? 'random' : random.pick(SCHEDULES);
+}
+
+/** 1 to 7 nodes, three to five of them most of the time. */
+function drawMembers(random: SeededRandom): number {
+  return random.chance(0.7) ? random.between(2, 4) : random.between(0, 6);
+}
+
+function drawFaults(random: SeededRandom, severity: number, inMemory: boolean): Faults {
+  if (severity === 0) return { ...CALM };
+  const some = (rate: number): number => (random.chance(0.4) ? random.next() * rate * severity : 0);
+  const often = (ms: number): number => (random.chance(0.5) ? random.between(1, ms * severity) : 0);
+  return {
+    hopMs: random.between(1, 10),
+    slowHopRate: some(0.03),
+    slowHopMs: often(300),
+    skewMs: often(100),
+    duplicateRate: some(0.05),
+    lostConfirmRate: some(0.05),
+    nackRate: some(0.05),
+    confirmMs: often(50),
+    confirmGroupMs: random.chance(0.3) ? random.between(5, 100) : 0,
+    requeueToBackRate: some(0.3),
+    controlLossRate: some(0.05),
+    brokerNoticesMs: often(700),
+    nodeNoticesMs: often(700),
+    reconnectMs: random.between(50, 800),
+    queueBytesMax: random.chance(0.2) ? random.between(500, 5_000) : 0,
+    prefetch: random.pick([1, 4, 64, 64]),
+    dropRate: some(0.06),
+    repeatRate: some(0.06),
+    failRate: some(0.04),
+    storeMs: random.between(1, 8),
+    slowStoreRate: some(0.05),
+    slowStoreMs: often(500),
+    fullRate: some(0.01),
+    brokenRate: inMemory ? 0 : some(0.002),
+    tornRate: random.chance(0.7) ? random.next() : 0,
+  };
+}
+
+export function describeProfile(profile: Profile): string {
+  const { name, masters, secondaries, schedule, troubleMs, calmMs, actions, inMemory, faults, clients } = profile;
+  const rates = Object.entries(faults)
+    .filter(([key, value]) => value !== CALM[key as keyof Faults])
+    .map(
+      ([key, value]) =>
+        `${key}=${Number(value)
+          .toPrecision(3)
+          .replace(/\.?0+$/, '')}`,
+    );
+  return [
+    `${name}, ${schedule}: ${masters.length} masters, ${secondaries.length} secondaries${inMemory ? ' in memory' : ''}, ${clients} clients`,
+    `trouble for ${troubleMs} ms, every ${calmMs} ms one of: ${actions.join(', ')}`,
+    rates.join(' '),
+  ].join('\n  ');
+}

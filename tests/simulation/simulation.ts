@@ -1,0 +1,259 @@
+/**
+ * One simulated run: a seed draws the profile, the cluster starts, clients and nemesis do their work, everything is healed, and then the
+ * cluster has to converge. The result says what was wrong, if anything; the same seed gives the same trace.
+ */
+
+import { ReorderBuffer } from '../../services/secondary/core/reorder-buffer';
+import type { Entry } from '../../shared/protocol/entry';
+import { entryOf, type LogRecord } from '../../shared/protocol/record';
+import { SeededRandom } from '../support/seeded-random';
+import { BrokenInvariant } from './broken-invariant';
+import { Clients } from './clients';
+import { History } from './history';
+import { LogChecker } from './log-checker';
+import type { MasterProcess } from './master-process';
+import { Nemesis } from './nemesis';
+import { describeProfile, drawProfile, type Profile, type ProfileWish } from './profile';
+import { follow } from './schedules';
+import { Violation } from './violation';
+import { type Cores, REAL_CORES, World } from './world';
+
+export interface SimulationOptions extends ProfileWish {
+  readonly seed: number;
+  readonly cores?: Cores;
+  readonly isTraced?: boolean;
+}
+
+export interface Failure {
+  /** The rule that was broken, `invariant` for a machine that threw. */
+  readonly rule: string;
+  readonly what: string;
+  /** The last steps and every node's state. */
+  readonly trace: string;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly hash: string;
+  /** Steps of machines. */
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly acknowledged: number;
+  readonly refused: number;
+  readonly unknown: number;
+  readonly cuts: number;
+  readonly reigns: number;
+  readonly acts: Readonly<Record<string, number>>;
+  readonly failure: Failure | null;
+}
+
+/** In which a healed cluster has to converge: some elections, backoffs and changes of the list. */
+const CONVERGENCE_MS = 60_000;
+const SUPERVISOR_MS = 1_000;
+/** Beside the bound itself: what one request may add, and control records. */
+const IN_FLIGHT_SLACK = 20_000;
+
+export function simulate(options: SimulationOptions): RunResult {
+  return new Simulation(options).run();
+}
+
+class Simulation {
+  private readonly profile: Profile;
+  private readonly world: World;
+  private readonly history = new History();
+  private readonly checker: LogChecker;
+  private readonly clients: Clients;
+  private readonly nemesis: Nemesis;
+
+  constructor(private readonly options: SimulationOptions) {
+    const random = new SeededRandom(options.seed).split('run');
+    this.profile = drawProfile(random.split('profile'), options);
+    const { masters, secondaries, inFlightBytesMax, bufferBytesMax, tickMs, asBytes, clients, thinkMs } = this.profile;
+    const worldOptions = {
+      masters,
+      secondaries,
+      openMembership: false,
+      quorumAppend: true,
+      inFlightBytesMax,
+      tickMs,
+      asBytes,
+    };
+    const cores = withBuffers(options.cores ?? REAL_CORES, bufferBytesMax);
+    this.world = new World({ ...worldOptions, cores }, { ...this.profile.faults }, random);
+    this.world.trace.isFull = options.isTraced ?? false;
+    this.checker = new LogChecker(
+      { inFlightBytes: inFlightBytesMax + IN_FLIGHT_SLACK, bufferedRecords: bufferBytesMax / 60 },
+      { appeared: (record) => this.appeared(record), halted: (node) => this.halted(node) },
+    );
+    this.world.watcher = this.checker;
+    this.nemesis = new Nemesis(this.world, this.profile, random.split('nemesis'), {
+      killing: (node) => this.killing(node),
+      lost: (node) => this.checker.lost(this.world.diskOf(node)),
+    });
+    this.clients = new Clients(this.world, this.history, random.split('clients'), {
+      count: clients,
+      thinkMs,
+    });
+  }
+
+  run(): RunResult {
+    const failure = this.attempt();
+    const { world, history, checker, profile } = this;
+    const { acknowledged, refused, unknown } = history;
+    return {
+      seed: this.options.seed,
+      profile,
+      hash: world.trace.hash.toString(16).padStart(8, '0'),
+      steps: world.trace.steps,
+      simulatedMs: world.now,
+      acknowledged,
+      refused,
+      unknown,
+      cuts: checker.cuts,
+      reigns: checker.reigns,
+      acts: this.nemesis.counts,
+      failure,
+    };
+  }
+
+  private attempt(): Failure | null {
+    try {
+      this.live();
+      return null;
+    } catch (error) {
+      const rule = error instanceof Violation ? error.rule : error instanceof BrokenInvariant ? 'invariant' : null;
+      if (rule === null) throw error;
+      return { rule, what: (error as Error).message, trace: this.describe() };
+    }
+  }
+
+  private live(): void {
+    const { world, profile, nemesis, clients } = this;
+    for (const node of nemesis.nodes) nemesis.plan(nemesis.random.below(800), () => nemesis.start(node));
+    clients.start();
+    follow(profile.schedule, nemesis);
+    if (profile.name === 'amnesia') nemesis.plan(profile.troubleMs - 1_000, () => this.forgetAll());
+    world.timeline.runUntil(profile.troubleMs);
+    nemesis.heal();
+    clients.stop();
+    this.converge();
+    this.judge();
+  }
+
+  private forgetAll(): void {
+    this.nemesis.forgetAll();
+    this.checker.reset();
+    this.history.forget();
+    for (const node of this.nemesis.nodes) this.nemesis.plan(100, () => this.nemesis.start(node));
+  }
+
+  /** Waits until every log is equal to the master's and nobody waits; then one more append, to see that it is alive. */
+  private converge(): void {
+    this.until('L1: the logs become equal', () => this.isConverged());
+    this.until('L2: every client is answered', () => this.clients.open.size === 0);
+    const { acknowledged } = this.history;
+    this.until('L2: a last append is acknowledged by all', () => this.appendsAfter(acknowledged));
+    this.until('L1: the logs are equal', () => this.isConverged());
+  }
+
+  /** One that has just lost the lock may still refuse it, or be deposed over it; then the next one has it. */
+  private appendsAfter(acknowledged: number): boolean {
+    const holder = this.holder();
+    if (this.history.acknowledged > acknowledged) return true;
+    if (holder !== null && this.clients.open.size === 0) this.clients.appendOnce(holder, 'all');
+    return false;
+  }
+
+  private until(what: string, condition: () => boolean): void {
+    const { timeline } = this.world;
+    const deadline = timeline.now + CONVERGENCE_MS;
+    while (!condition()) {
+      if (timeline.now >= deadline)
+        throw new Violation(what.slice(0, 2), `not within ${CONVERGENCE_MS} ms: ${what.slice(4)}`);
+      timeline.runUntil(timeline.now + 100);
+    }
+  }
+
+  private isConverged(): boolean {
+    const holder = this.holder();
+    if (holder === null) return false;
+    const { machine, disk } = holder;
+    if (
+      machine.refusal(this.world.now) !== null ||
+      machine.commit !== machine.head ||
+      machine.members.length !== this.profile.secondaries.length
+    )
+      return false;
+    return this.profile.secondaries.every((node) => {
+      const process = this.world.secondaryOf(node);
+      if (process === null || process.machine.status !== 'ok') return false;
+      return process.disk.platter.length === disk.platter.length && process.machine.commit === machine.commit;
+    });
+  }
+
+  private holder(): MasterProcess | null {
+    for (const node of this.profile.masters) {
+      const process = this.world.masterOf(node);
+      if (process?.isUp === true && process.machine.phaseName === 'reigning' && this.world.broker.holder === node)
+        return process;
+    }
+    return null;
+  }
+
+  private judge(): void {
+    const log = this.holder()?.disk.platter ?? [];
+    this.checker.checkComplete('the master', log);
+    for (const node of this.profile.secondaries) this.checkEqual(node, log);
+    const entries: Entry[] = [];
+    for (const { control, bytes } of log) if (control === null) entries.push(entryOf(bytes));
+    this.history.judge(entries);
+  }
+
+  private checkEqual(node: string, log: readonly LogRecord[]): void {
+    const { platter } = this.world.diskOf(node);
+    const at = log.findIndex((record, index) => {
+      const own = platter[index];
+      return own?.epoch !== record.epoch || Buffer.compare(own.bytes, record.bytes) !== 0;
+    });
+    if (at >= 0 || platter.length !== log.length) throw new Violation('L1', `${node} differs at index ${at + 1}`);
+  }
+
+  private appeared(record: LogRecord): void {
+    if (record.control === null) this.history.recordEntry(entryOf(record.bytes));
+  }
+
+  private killing(node: string): void {
+    const process = this.world.masterOf(node);
+    if (process === null) return;
+    this.world.timeline.after(0, () => this.clients.lost(process));
+  }
+
+  /** A broken store ends its process; a supervisor starts it again. */
+  private halted(node: string): void {
+    const former = this.clients.open;
+    for (const { process } of former) if (process.node === node && !process.isAlive) this.clients.lost(process);
+    this.world.timeline.after(SUPERVISOR_MS, () => this.world.start(node));
+  }
+
+  private describe(): string {
+    const { seed } = this.options;
+    return [
+      `seed ${seed}: ${describeProfile(this.profile)}`,
+      ...this.world.trace.lines().slice(this.options.isTraced === true ? 0 : -80),
+      `${this.world}`,
+    ].join('\n');
+  }
+}
+
+/** Small reorder buffers, so that their bound is met. */
+function withBuffers(cores: Cores, bytesMax: number): Cores {
+  return {
+    ...cores,
+    secondary: (settings, start) => {
+      const machine = cores.secondary(settings, start);
+      Reflect.set(machine, 'buffer', new ReorderBuffer(bytesMax));
+      return machine;
+    },
+  };
+}
