@@ -13,6 +13,7 @@ import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } 
 import type { Row, RowResult, Series } from './row';
 import { blockedClients, bulkAppends, curves, moreSecondaries, oneClient, singleAppends } from './rows/appends';
 import { longLog, start } from './rows/length';
+import { overload } from './rows/overload';
 import { catchUp, events, wholeLog } from './rows/reading';
 import { BenchSession } from './session';
 
@@ -22,6 +23,7 @@ const ROWS: readonly Row[] = [
   oneClient,
   curves,
   blockedClients,
+  overload,
   events,
   wholeLog,
   catchUp,

@@ -49,7 +49,7 @@ export interface BenchContext {
   /** The cluster that rows share: two secondaries. */
   cluster(): Promise<BenchCluster>;
   /** One of the row's own, to be stopped by it. */
-  newCluster(secondaries: number): Promise<BenchCluster>;
+  newCluster(secondaries: number, env?: Readonly<Record<string, string>>): Promise<BenchCluster>;
   /** A folder that is deleted after the run. */
   directory(name: string): string;
   say(text: string): void;

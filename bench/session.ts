@@ -2,14 +2,29 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BenchCluster } from './cluster';
+import { BenchCluster, type ClusterOptions } from './cluster';
+import { type HttpConnection, requestOf, targetOf } from './http-connection';
 import { rawPipeline } from './limits/raw-pipeline';
 import { bareKoa, rawStream } from './limits/raw-server';
 import { rawStore } from './limits/raw-store';
+import { ONE_APPEND, openAll } from './load';
 import type { Options } from './options';
 import type { BenchContext, LimitMeasured, LimitName } from './row';
 
 const CLIENTS = 64;
+
+/** A number of appends and not of seconds: what is compiled late on a busy machine would be measured as slow. */
+async function warmUp(cluster: BenchCluster, appends: number): Promise<void> {
+  const request = requestOf('POST', '/messages', ONE_APPEND);
+  const connections = await openAll(targetOf(cluster.master.url), CLIENTS);
+  let left = appends;
+  const appendOn = async (connection: HttpConnection) => {
+    for (; left > 0; left -= 1) await connection.ask(request);
+    connection.close();
+  };
+  await Promise.all(connections.map(appendOn));
+}
+
 const ENTRIES_A_BATCH = 100;
 
 export class BenchSession implements BenchContext {
@@ -30,12 +45,12 @@ export class BenchSession implements BenchContext {
   }
 
   cluster(): Promise<BenchCluster> {
-    this.shared ??= this.createCluster(2, this.options.profile ?? undefined);
+    this.shared ??= this.createCluster(2, { profileDir: this.options.profile ?? undefined });
     return this.shared;
   }
 
-  newCluster(secondaries: number): Promise<BenchCluster> {
-    return this.createCluster(secondaries);
+  newCluster(secondaries: number, env: Readonly<Record<string, string>> = {}): Promise<BenchCluster> {
+    return this.createCluster(secondaries, { env });
   }
 
   directory(name: string): string {
@@ -59,14 +74,19 @@ export class BenchSession implements BenchContext {
     rmSync(this.scratch, { recursive: true, force: true });
   }
 
-  private async createCluster(secondaries: number, profileDir?: string): Promise<BenchCluster> {
+  private async createCluster(
+    secondaries: number,
+    more: Pick<ClusterOptions, 'env' | 'profileDir'>,
+  ): Promise<BenchCluster> {
     const number = this.clusters.length + 1;
     const { dist } = this.options;
     const logName = `bench-${process.pid}-${number}`;
     const directory = this.directory(`cluster-${number}`);
-    const cluster = new BenchCluster({ amqpUrl: this.amqpUrl, dist, directory, logName, secondaries, profileDir });
+    const cluster = new BenchCluster({ amqpUrl: this.amqpUrl, dist, directory, logName, secondaries, ...more });
     this.clusters.push(cluster);
-    return cluster.start();
+    await cluster.start();
+    await warmUp(cluster, this.isQuick ? 3_000 : 20_000);
+    return cluster;
   }
 
   private measureLimit(name: LimitName): Promise<LimitMeasured> {
