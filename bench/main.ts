@@ -4,7 +4,7 @@
  * Absolute numbers are the machine's and of whoever else uses it; the ratios are the product's. So a limit is measured in the same
  * run, and where a row compares two states, they are measured in interleaved pairs, of which the median counts.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { provideBroker } from '../rabbitmq/provide';
 import { type Options, readOptions, USAGE } from './options';
@@ -43,7 +43,6 @@ async function main(): Promise<number> {
   }
   const saved = options.compare === null ? null : (JSON.parse(readFileSync(options.compare, 'utf8')) as Run);
   const run = await measure(options);
-  write(run, options);
   process.stdout.write(
     `\n${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end\n\n`,
   );
@@ -66,6 +65,15 @@ async function measure(options: Options): Promise<Run> {
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void stop().then(() => process.exit(1)));
+  const soFar = (): Run => ({
+    at: new Date().toISOString(),
+    isQuick: options.isQuick,
+    machine: describeMachine(),
+    broker: broker.describe(),
+    load: [load, systemLoad()],
+    rows,
+    series,
+  });
   try {
     for (const row of ROWS.filter(({ id }) => options.rows.length === 0 || options.rows.includes(id))) {
       say(`${row.title} …`);
@@ -73,24 +81,16 @@ async function measure(options: Options): Promise<Run> {
       rows.push(...measured.rows);
       series.push(...(measured.series ?? []));
       if (measured.rows.length > 0) say(tableOf(measured.rows).split('\n').slice(2).join('\n'));
+      write(soFar(), options);
     }
   } finally {
     await stop();
   }
-  const loads = [load, systemLoad()] as const;
-  const at = new Date().toISOString();
-  return {
-    at,
-    isQuick: options.isQuick,
-    machine: describeMachine(),
-    broker: broker.describe(),
-    load: loads,
-    rows,
-    series,
-  };
+  say(`written to ${options.out}`);
+  return soFar();
 }
 
-/** run.json, an SVG a plot, and a page with all of them. */
+/** run.json, an SVG a plot, and a page with all of them; after each row, so that a run which is stopped has said something. */
 function write(run: Run, { out }: Options): void {
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'run.json'), `${JSON.stringify(run, null, 1)}\n`);
@@ -98,7 +98,6 @@ function write(run: Run, { out }: Options): void {
   for (const [name, svg] of plots) writeFileSync(join(out, `${name}.svg`), svg);
   const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, svg]) => svg).join('')}`;
   writeFileSync(join(out, 'index.html'), page);
-  process.stderr.write(`written to ${existsSync(out) ? out : '?'}\n`);
 }
 
 /** Series whose titles agree up to a colon share a plot. */
