@@ -151,7 +151,7 @@ function figure8(nemesis: Nemesis): void {
     const first = reigningMaster(nemesis) ?? random.pick(profile.masters);
     const second = profile.masters.find((node) => node !== first) ?? first;
     if (random.chance(0.5)) for (const node of profile.secondaries) if (random.chance(0.4)) nemesis.cut(node);
-    nemesis.plan(random.below(60), () => {
+    nemesis.plan(random.chance(0.5) ? random.below(60) : random.below(400), () => {
       nemesis.cut(first);
       for (const node of profile.secondaries) nemesis.plan(random.below(400), () => world.allow(node));
       nemesis.plan(random.below(600), () => takeOver(first, second));

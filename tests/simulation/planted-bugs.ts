@@ -1,0 +1,243 @@
+/**
+ * Bugs that are planted to see that the simulator finds them: a machine that is wrapped, or a leaf of it that is replaced. They live here
+ * alone; no branch of the product knows them. `found` says within how many seeds each has to be found.
+ */
+import { AckTracker } from '../../services/master/core/ack-tracker';
+import { Election } from '../../services/master/core/election';
+import type { MasterEffect, MasterEvent } from '../../services/master/core/events';
+import { MasterMachine } from '../../services/master/core/master';
+import { Reign } from '../../services/master/core/reign';
+import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
+import { GapRepair } from '../../services/secondary/core/gap-repair';
+import { ReorderBuffer } from '../../services/secondary/core/reorder-buffer';
+import { type PromisedEpoch, SecondaryMachine } from '../../services/secondary/core/secondary';
+import { LogOutline } from '../../shared/protocol/log-outline';
+import type { LogRecord, Voter } from '../../shared/protocol/record';
+import type { EntriesMessage } from '../../shared/protocol/wire';
+import { majority } from '../../shared/protocol/write-concern';
+import type { DiskModel } from './disk-model';
+import type { Schedule } from './profile';
+import { type Cores, REAL_CORES } from './world';
+
+export interface PlantedBug {
+  readonly name: string;
+  /** Within how many seeds it has to be found. */
+  readonly seeds: number;
+  /** A schedule that is known to bring it out; left out: any. */
+  readonly schedule?: Schedule;
+  readonly cores?: Cores;
+  /** Puts the bug into a leaf of all machines; returns what takes it out again. */
+  readonly plant?: () => () => void;
+}
+
+/** A part of a machine that is nobody's business but its own. */
+function inner<Part>(owner: object, part: string): Part {
+  return Reflect.get(owner, part) as Part;
+}
+
+function replace(prototype: object, name: string, descriptor: PropertyDescriptor): () => void {
+  const former = Object.getOwnPropertyDescriptor(prototype, name);
+  if (former === undefined) throw new Error(`there is no ${name} to replace`);
+  Object.defineProperty(prototype, name, { ...descriptor, configurable: true });
+  return () => void Object.defineProperty(prototype, name, former);
+}
+
+class AcksBeforeStore extends SecondaryMachine {
+  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
+    Reflect.defineProperty(this, 'heldIndex', { get: () => this.outline.lastIndex, configurable: true });
+    const out = super.step(now, event);
+    if (out.some((effect) => effect.do === 'store'))
+      inner<(out: SecondaryEffect[]) => void>(this, 'ack').call(this, out);
+    return out;
+  }
+}
+
+class PublishesBeforeStore extends MasterMachine {
+  private published = 0;
+
+  override step(now: number, event: MasterEvent): MasterEffect[] {
+    const out = super.step(now, event);
+    const phase = inner<{ name: string; reign: Reign }>(this, 'phase');
+    if (phase.name !== 'reigning') return out;
+    return out.flatMap((effect): MasterEffect[] => {
+      const [first] = effect.do === 'store' ? effect.records : [];
+      if (effect.do !== 'store' || first === undefined) return [effect];
+      this.published -= 1;
+      const publish = { id: this.published, records: effect.records };
+      return [effect, { do: 'publish', publish, header: phase.reign.header(first.index - 1) }];
+    });
+  }
+}
+
+/** Changes the batches that reach a secondary. */
+abstract class OtherBatches extends SecondaryMachine {
+  protected abstract changed(batch: EntriesMessage): EntriesMessage;
+
+  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
+    if ((event.type !== 'delivery' && event.type !== 'control') || event.message.type !== 'entries')
+      return super.step(now, event);
+    return super.step(now, { ...event, message: this.changed(event.message) });
+  }
+}
+
+class TakesAnyEpoch extends OtherBatches {
+  protected changed(batch: EntriesMessage): EntriesMessage {
+    const { epoch, reign } = inner<PromisedEpoch>(this, 'promised');
+    return { ...batch, epoch, reign };
+  }
+}
+
+class BeginsAnywhere extends OtherBatches {
+  protected changed(batch: EntriesMessage): EntriesMessage {
+    const [first] = batch.records;
+    if (this.outline.lastIndex > 0 || first === undefined) return batch;
+    const before = first.control === null ? first.seq - 1 : first.seq;
+    const records = batch.records.map((record): LogRecord => {
+      return { ...record, index: record.index - batch.prevIndex, seq: record.seq - before };
+    });
+    return { ...batch, prevIndex: 0, prevEpoch: 0, records };
+  }
+}
+
+class OneFetch extends GapRepair {
+  override recordFetch(now: number, random: number): void {
+    super.recordFetch(now, random);
+    Reflect.set(this, 'dueAt', Number.POSITIVE_INFINITY);
+  }
+}
+
+function secondariesWith(change: (machine: SecondaryMachine) => void): Cores {
+  return {
+    ...REAL_CORES,
+    secondary: (settings, start) => {
+      const machine = new SecondaryMachine(settings, start);
+      change(machine);
+      return machine;
+    },
+  };
+}
+
+/** A disk goes on under the name that it had first, whatever it loses. */
+function keepsItsName(disk: DiskModel): void {
+  const { store } = disk;
+  Reflect.defineProperty(disk, 'store', { get: () => store, set: () => undefined });
+}
+
+function votesOf(election: Election): { voters: readonly Voter[]; granted: readonly Voter[]; self: Voter } {
+  const [voters, granted] = [inner<Voter[]>(election, 'voters'), inner<Voter[]>(election, 'granted')];
+  const self = inner<Voter>(election, 'self');
+  const isOne = (voter: Voter) => voters.some(({ node, store }) => node === voter.node && store === voter.store);
+  return { voters, granted: granted.filter(isOne), self };
+}
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'ack before store',
+    seeds: 20,
+    cores: { ...REAL_CORES, secondary: (settings, start) => new AcksBeforeStore(settings, start) },
+  },
+  {
+    name: 'publish before store',
+    seeds: 60,
+    cores: { ...REAL_CORES, master: (settings, start) => new PublishesBeforeStore(settings, start) },
+  },
+  {
+    name: 'no dedupe',
+    seeds: 20,
+    cores: {
+      ...REAL_CORES,
+      disk: (disk) => void Reflect.defineProperty(disk, 'seqOfId', { value: () => null }),
+    },
+  },
+  {
+    name: 'no epoch fence',
+    seeds: 300,
+    schedule: 'figure 8',
+    cores: { ...REAL_CORES, secondary: (settings, start) => new TakesAnyEpoch(settings, start) },
+  },
+  {
+    name: 'one vote too few',
+    seeds: 60,
+    plant: () =>
+      replace(Election.prototype, 'won', {
+        get(this: Election) {
+          const { voters, granted } = votesOf(this);
+          return voters.length > 0 && granted.length >= Math.max(1, majority(voters.length) - 1);
+        },
+      }),
+  },
+  {
+    name: 'a wiped store that still votes',
+    seeds: 150,
+    schedule: 'wipe after ack',
+    cores: { ...REAL_CORES, disk: keepsItsName },
+  },
+  {
+    name: 'a standby that counts itself',
+    seeds: 60,
+    plant: () =>
+      replace(Election.prototype, 'won', {
+        get(this: Election) {
+          const { voters, granted, self } = votesOf(this);
+          const own = granted.includes(self) ? 0 : 1;
+          return voters.length > 0 && granted.length + own >= majority(voters.length);
+        },
+      }),
+  },
+  {
+    name: 'old entries committed by counting (figure 8)',
+    seeds: 60,
+    schedule: 'figure 8',
+    plant: () => {
+      const advance = Reign.prototype.advance;
+      return replace(Reign.prototype, 'advance', {
+        value(this: Reign, out: MasterEffect[]) {
+          const committable = inner<() => number>(this, 'committable').call(this);
+          if (committable > this.commitIndex) this.commitIndex = committable;
+          advance.call(this, out);
+        },
+      });
+    },
+  },
+  {
+    name: 'truncation that looks only at the last epoch',
+    seeds: 100,
+    schedule: 'figure 8',
+    plant: () =>
+      replace(LogOutline.prototype, 'cutFor', {
+        value(this: LogOutline, { endIndex }: { endIndex: number }) {
+          return Math.min(this.lastIndex, endIndex);
+        },
+      }),
+  },
+  {
+    name: 'a reorder buffer that survives a new epoch',
+    seeds: 500,
+    schedule: 'figure 8',
+    plant: () => replace(ReorderBuffer.prototype, 'clear', { value: () => undefined }),
+  },
+  {
+    name: 'prefix from the lowest seq',
+    seeds: 150,
+    cores: { ...REAL_CORES, secondary: (settings, start) => new BeginsAnywhere(settings, start) },
+  },
+  {
+    name: 'a position that outlives its store',
+    seeds: 60,
+    schedule: 'wipe after ack',
+    plant: () =>
+      replace(AckTracker.prototype, 'recordJoin', {
+        value(this: AckTracker, { node, store }: Voter) {
+          const positions = inner<Map<string, object>>(this, 'positions');
+          const known = positions.get(node);
+          if (known !== undefined) positions.set(node, { ...known, store });
+          return false;
+        },
+      }),
+  },
+  {
+    name: 'a fetch that is not repeated',
+    seeds: 80,
+    cores: secondariesWith((machine) => void Reflect.set(machine, 'gap', new OneFetch(200))),
+  },
+];
