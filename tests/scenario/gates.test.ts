@@ -102,3 +102,17 @@ test('an epoch near the end of all numbers is not believed', () => {
   expect(cluster.masterMachine.epoch.epoch).toBeLessThan(10);
   acknowledge(cluster, 'goes on', 3);
 });
+
+test('secondaries that are slow for long make no master let go of the lock', () => {
+  const cluster = new SimCluster();
+  cluster.start('master', 'secondary-1', 'secondary-2');
+  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  for (const node of cluster.members) cluster.delay(node, 20_000);
+  const request = cluster.append('slow', 'all');
+  for (let half = 0; half < 30; half += 1) {
+    cluster.run(500);
+    expect(cluster.masterMachine.link.connected).toBe(true);
+  }
+  expect(cluster.answerOf(request)).toBeNull();
+  cluster.runUntil('it is acknowledged', () => cluster.answerOf(request) === 'acknowledged', 30_000);
+});

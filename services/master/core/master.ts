@@ -579,7 +579,9 @@ export class MasterMachine {
     } else if (this.phase.name === 'reigning') {
       this.tickReign(this.phase.reign, out);
       const { open, commitIndex } = this.phase.reign;
-      this.yieldInVain(open && commitIndex >= this.groups.durableIndex ? null : commitIndex, random, out);
+      const isCommitted = open && commitIndex >= this.groups.durableIndex;
+      // Voters that are there and slow will ack in the end.
+      this.yieldInVain(isCommitted || this.hasVoters ? null : commitIndex, random, out);
     }
   }
 
