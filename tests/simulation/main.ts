@@ -1,17 +1,19 @@
 /**
- * `npm run sim -- --seed N --runs K --minutes M [--workers W] [--trace] [--schedule S]`: runs seeds N, N+1 … until K are done or M minutes have
- * passed. Every failure is printed with its profile, its last steps, and the line that replays it. Exit code 1 when there was one.
+ * `npm run sim -- --seed N --runs K --minutes M [--seeds N,N,…] [--twice] [--trace] [--schedule S]`: runs seeds N, N+1 … until K are done or M
+ * minutes have passed, or the seeds that are named. Every failure is printed with its profile, its last steps, and the line that replays
+ * it. `--twice` runs each seed again and compares the traces. Exit code 1 when anything failed.
  */
 import { describeProfile, SCHEDULES, type Schedule } from './profile';
 import { simulate } from './simulation';
 import { Tally } from './tally';
 
 function main(): void {
-  const { seed, runs, minutes, schedule, isTraced, twice } = readArguments(process.argv.slice(2));
+  const { seed, seeds, runs, minutes, schedule, isTraced, twice } = readArguments(process.argv.slice(2));
   const deadline = performance.now() + minutes * 60_000;
   const tally = new Tally();
-  for (let at = 0; at < runs && performance.now() < deadline; at += 1) {
-    const options = { seed: seed + at, isTraced, ...(schedule === null ? {} : { schedule }) };
+  if (seeds === null) say(`first seed ${seed}`);
+  for (let at = 0; at < (seeds?.length ?? runs) && performance.now() < deadline; at += 1) {
+    const options = { seed: seeds?.[at] ?? seed + at, isTraced, ...(schedule === null ? {} : { schedule }) };
     const result = simulate(options);
     tally.add(result);
     if (runs === 1) say(`seed ${result.seed}: ${describeProfile(result.profile)}`);
@@ -19,7 +21,7 @@ function main(): void {
       say(
         `\n${result.failure.trace}\n${result.failure.what}\nreplay: npm run sim -- --seed ${result.seed} --runs 1 --trace`,
       );
-    else if (twice && simulate(options).hash !== result.hash) say(`seed ${result.seed} has two traces`);
+    else if (twice) tally.compare(result, simulate({ ...options, isTraced: false }));
     if (runs === 1) say(`hash ${result.hash}, ${JSON.stringify(result.acts)}`);
   }
   say(tally.toString());
@@ -40,6 +42,7 @@ function readArguments(args: readonly string[]) {
   const schedule = SCHEDULES.find((each) => each === textOf('schedule')) ?? null;
   return {
     seed: numberOf('seed', Date.now() % 1_000_000_000),
+    seeds: textOf('seeds')?.split(',').map(Number) ?? null,
     runs: numberOf('runs', minutes === Number.POSITIVE_INFINITY ? 100 : Number.POSITIVE_INFINITY),
     minutes,
     schedule: schedule satisfies Schedule | null,

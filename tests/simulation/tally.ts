@@ -25,6 +25,12 @@ export class Tally {
     if (result.failure !== null) this.failures.push({ seed: result.seed, ...result.failure });
   }
 
+  /** The same seed again has to come to the same. */
+  compare({ seed, hash }: RunResult, again: RunResult): void {
+    if (again.hash !== hash)
+      this.failures.push({ seed, rule: 'determinism', what: `two traces, ${hash} and ${again.hash}` });
+  }
+
   toString(): string {
     const seconds = (performance.now() - this.startedAt) / 1000;
     const per = (count: number): string => (count / Math.max(1, this.runs)).toFixed(1);

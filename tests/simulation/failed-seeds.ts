@@ -1,0 +1,24 @@
+/**
+ * Seeds that have failed once, with what was wrong then. A seed means another run when the generators draw otherwise, so each bug has a
+ * scenario test of its own as well; these are run again because they cost nothing.
+ */
+export const FAILED_SEEDS: readonly number[] = [
+  // Two logs: a standby, or an empty master at an empty broker, began one beside the one there was.
+  4, 8, 16, 18, 28, 29, 41, 42, 50, 61, 63, 69, 72, 74, 86, 93, 111, 117, 133, 140, 145, 150, 153, 167, 198,
+  // A member with a new store whose join was lost counted no more.
+  5, 15, 48,
+  // Voters that could be elected waited behind a claimant that could not; a reign that could not commit held the lock.
+  17, 21, 22, 43, 10798,
+  // The broker's alarm outlived its connection (in the simulator).
+  108, 217, 324, 333, 846, 1390,
+  // The first write was torn behind its first record.
+  50056, 90196,
+  // Not ready for the head of an epoch that was over.
+  10537, 11758,
+  // A list that was stuck: lost stores stayed, a standby left.
+  40, 100996,
+  // A source of the log that had lost what it had named.
+  102738,
+  // A stale reign was taken for the present one, a kept prefix for a lost one (in the checkers).
+  15154, 210186, 300129,
+];
