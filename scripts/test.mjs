@@ -82,7 +82,7 @@ class TestRun {
   }
 
   async compose(jestArgs) {
-    await this.jest('compose', COMPOSE_MS_MAX, ['--runInBand', ...jestArgs]);
+    await this.jest('compose', COMPOSE_MS_MAX, ['--runInBand', '--verbose', ...jestArgs]);
     for (const project of await endLeftProjects(this.id))
       this.failures.push(`left running: compose project ${project}`);
   }
