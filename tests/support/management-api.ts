@@ -30,15 +30,17 @@ export class ManagementApi {
     await this.ask('DELETE', `policies/${VHOST}/${name}`);
   }
 
-  /** Closes every connection that it lists; at least `count`, for it learns of a new one some seconds late. Resolves with how many. */
-  async closeConnections(count: number): Promise<number> {
-    const names = await eventually(`the management api lists ${count} connections`, async () => {
+  /** The names of all connections, once it lists at least `count`: it learns of a new one some seconds late. */
+  connections(count: number): Promise<string[]> {
+    return eventually(`the management api lists ${count} connections`, async () => {
       const found = (await (await this.ask('GET', 'connections')).json()) as { name: string }[];
       expect(found.length).toBeGreaterThanOrEqual(count);
       return found.map(({ name }) => name);
     });
+  }
+
+  async closeConnections(names: readonly string[]): Promise<void> {
     await Promise.all(names.map((name) => this.ask('DELETE', `connections/${encodeURIComponent(name)}`)));
-    return names.length;
   }
 
   private async ask(method: string, path: string, body?: unknown): Promise<Response> {

@@ -34,6 +34,8 @@ beforeAll(async () => {
   const env = { MANAGEMENT_URL: broker.management, QUEUE_MAX_BYTES: String(QUEUE_BYTES_MAX) };
   cluster = new RealCluster({ brokerUrl: broker.url, env });
   clients = new Clients(() => cluster.master);
+  // How often a queue reports its depth, in milliseconds; every five seconds unless told otherwise.
+  await broker.ctl('eval', 'application:set_env(rabbit, quorum_tick_interval, 500).');
   await cluster.start();
 }, TEST_MS);
 
@@ -89,9 +91,10 @@ it(
   withCluster(async () => {
     await atWork();
     const { epoch } = await cluster.master.health();
-    const watch = FaultWatch.begin('broker: every connection closed through the management API');
     // Two of each node: one publishes, one consumes.
-    expect(await management.closeConnections(6)).toBeGreaterThanOrEqual(6);
+    const connections = await management.connections(6);
+    const watch = FaultWatch.begin('broker: every connection closed through the management API');
+    await management.closeConnections(connections);
     watch.lifted();
     await clients.append('majority');
     watch.writable();
@@ -141,6 +144,8 @@ it(
     const watch = FaultWatch.begin('broker: a policy limits length and deliveries of the queues');
     const definition = { 'max-length': 5, 'delivery-limit': 2 };
     await underPolicy('harmful', { pattern: `^${cluster.log}\\.entries\\.`, definition }, async () => {
+      await clients.append('majority');
+      watch.writable();
       const warning = await cluster.master.process.line(
         'the policy',
         ({ msg, policy }) => policy === 'harmful' && msg.startsWith('a policy limits the queue of a member'),
@@ -149,7 +154,6 @@ it(
       for (let crash = 1; crash <= 4; crash += 1) {
         await cluster.node(VICTIM).kill();
         await clients.burst(30, 2);
-        watch.writable();
         await cluster.startSecondary(VICTIM, crash < 4 ? { DELAY_MS: '600000' } : {});
         await eventually('its backlog is delivered', async () => expect(await consumersOf(VICTIM)).toBe(1));
       }

@@ -143,3 +143,34 @@ it(
   }),
   TEST_MS,
 );
+
+it(
+  'a master that lives on while its secondaries lose their stores says that only an operator can help, and goes on by that',
+  onCluster({}, async (cluster) => {
+    const clients = await atWork(cluster);
+    await clients.stop();
+    const { master } = cluster;
+    const watch = FaultWatch.begin('members: both secondaries lose their stores under a living master; force');
+    const secondaries = cluster.secondaryIds.map((id) => cluster.node(id));
+    await Promise.all(secondaries.map((node) => node.kill()));
+    for (const id of cluster.secondaryIds) rmSync(cluster.dataDirOf(id), { recursive: true });
+    await Promise.all(cluster.secondaryIds.map((id) => cluster.startSecondary(id)));
+    await eventually('it hears both, and is read-only all the same', async () =>
+      expect(await master.health()).toMatchObject({ status: 'read-only', readOnly: true, quorum: { alive: 3 } }),
+    );
+    const refused = await master.post({ message: 'refused', id: 'refused', w: 1 });
+    expect(refused.status).toBe(503);
+    expect(refused.json()).toMatchObject({ type: '/problems/no-quorum', stored: false });
+    expect(refused.json().detail).toMatch(/POST \/members\/force/);
+
+    watch.liftedBeforeWritable();
+    expect((await force(master, cluster.log)).status).toBe(202);
+    await clients.append('majority');
+    watch.writable();
+    await clients.append('all');
+    await expectConverged(cluster, clients);
+    watch.converged({ clientSees: '503 no-quorum, naming the way out', broughtBackBy: "the operator's force" });
+    await cluster.untilAllVote();
+  }),
+  TEST_MS,
+);
