@@ -7,8 +7,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { provideBroker } from '../rabbitmq/provide';
+import { writeDocs } from './docs';
 import { type Options, readOptions, USAGE } from './options';
-import { plotOf } from './plot';
+import { plotsOf } from './plot';
 import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } from './report';
 import type { Row, RowResult, Series } from './row';
 import { blockedClients, bulkAppends, curves, moreSecondaries, oneClient, singleAppends } from './rows/appends';
@@ -42,7 +43,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const saved = options.compare === null ? null : (JSON.parse(readFileSync(options.compare, 'utf8')) as Run);
-  const run = await measure(options);
+  const run = options.from === null ? await measure(options) : (JSON.parse(readFileSync(options.from, 'utf8')) as Run);
+  if (options.docs) writeDocs(run, ROOT);
   process.stdout.write(
     `\n${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end\n\n`,
   );
@@ -95,22 +97,9 @@ function write(run: Run, { out }: Options): void {
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, 'run.json'), `${JSON.stringify(run, null, 1)}\n`);
   const plots = [...plotsOf(run.series)];
-  for (const [name, svg] of plots) writeFileSync(join(out, `${name}.svg`), svg);
-  const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, svg]) => svg).join('')}`;
+  for (const [name, { svg }] of plots) writeFileSync(join(out, `${name}.svg`), svg);
+  const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, { svg }]) => svg).join('')}`;
   writeFileSync(join(out, 'index.html'), page);
-}
-
-/** Series whose titles agree up to a colon share a plot. */
-function plotsOf(series: readonly Series[]): Map<string, string> {
-  const plots = new Map<string, Series[]>();
-  for (const each of series) {
-    const title = each.title.split(':')[0] ?? each.title;
-    plots.set(title, [...(plots.get(title) ?? []), each]);
-  }
-  const named = [...plots].map(
-    ([title, those]) => [title.toLowerCase().replaceAll(' ', '-'), plotOf(title, those)] as const,
-  );
-  return new Map(named);
 }
 
 main().then(

@@ -15,6 +15,10 @@ export interface Options {
   readonly compare: string | null;
   /** Fail when a ratio has moved by more than half. */
   readonly check: boolean;
+  /** A saved run to show instead of measuring; null: measure. */
+  readonly from: string | null;
+  /** Write the run into docs/performance.md. */
+  readonly docs: boolean;
   /** How the broker is to be had; null: as `npm start` has it. */
   readonly way: Way | null;
   /** Folder for a CPU profile of each node; null: none. */
@@ -27,6 +31,8 @@ export const USAGE = `npm run bench -- [options]
   --out DIR          where run.json and the plots go (default .cache/bench)
   --compare FILE     compare with a saved run.json
   --check            exit 1 when a ratio has moved by more than half against --compare
+  --docs             write the run into docs/performance.md and docs/images
+  --from FILE        show a saved run.json, measure nothing
   --broker WAY       container or private-node (default: as npm start)
   --dist DIR         the compiled product to measure (default dist)
   --profile DIR      write a CPU profile of each node of the shared cluster
@@ -45,6 +51,8 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
       dist: { type: 'string', default: join(root, 'dist') },
       broker: { type: 'string' },
       profile: { type: 'string' },
+      from: { type: 'string' },
+      docs: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -56,6 +64,8 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
     out: values.out,
     compare: values.compare ?? null,
     check: values.check,
+    from: values.from ?? null,
+    docs: values.docs,
     way: WAYS.find((way) => way === values.broker) ?? null,
     profile: values.profile ?? null,
   };

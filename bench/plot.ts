@@ -10,8 +10,26 @@ interface Scale {
   readonly ticks: readonly number[];
 }
 
+export interface Plot {
+  readonly title: string;
+  readonly svg: string;
+}
+
+/** Plots by name; series whose titles agree up to a colon share one. */
+export function plotsOf(series: readonly Series[]): Map<string, Plot> {
+  const together = new Map<string, Series[]>();
+  for (const each of series) {
+    const title = each.title.split(':')[0] ?? each.title;
+    together.set(title, [...(together.get(title) ?? []), each]);
+  }
+  const named = [...together].map(([title, those]) => {
+    return [title.toLowerCase().replaceAll(' ', '-'), { title, svg: plotOf(title, those) }] as const;
+  });
+  return new Map(named);
+}
+
 /** One plot of series that share their axes. */
-export function plotOf(title: string, series: readonly Series[]): string {
+function plotOf(title: string, series: readonly Series[]): string {
   const points = series.flatMap((each) => each.points);
   const x = scaleOf(
     points.map((point) => point.x),

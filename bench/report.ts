@@ -57,11 +57,14 @@ export function notesOf(rows: readonly RowResult[]): string {
   return rows.flatMap(({ title, notes = [] }) => notes.map((note) => `  ${title}: ${note}`)).join('\n');
 }
 
-/** Rows whose ratio to their limit has moved by more than `share` of what it was, either way. */
+/**
+ * Rows whose ratio to their limit has moved by more than `share` of what it was, either way. Latencies are left out: of a machine that others
+ * use they say more than of the product.
+ */
 export function movedRatios(rows: readonly RowResult[], saved: readonly RowResult[], share: number): string[] {
-  return rows.flatMap(({ id, title, ratio }) => {
+  return rows.flatMap(({ id, title, ratio, lessIsBetter }) => {
     const before = saved.find((row) => row.id === id)?.ratio;
-    if (ratio === undefined || before === undefined || before === 0) return [];
+    if (lessIsBetter === true || ratio === undefined || before === undefined || before === 0) return [];
     const factor = ratio / before;
     return factor > 1 + share || factor < 1 - share ? [`${title}: ${before} → ${ratio}`] : [];
   });
