@@ -38,3 +38,12 @@ test('when no node is missing but their stores are, the refusal names the voters
   const taken = () => cluster.masterMachine.refusal(cluster.now) === null;
   cluster.runUntil('it takes appends', taken, 30_000);
 });
+
+test('a standby that has heard everybody and may not begin the log says that it waits for the one who may', () => {
+  const cluster = new SimCluster();
+  cluster.start('standby', ...cluster.members);
+  cluster.run(3_000);
+  expect(cluster.masterOf('standby').waitingFor).toBe('the master that may begin the log: this one only stands by');
+  cluster.start('master');
+  cluster.runUntil('the other begins it', () => cluster.masterMachine.refusal(cluster.now) === null, 30_000);
+});

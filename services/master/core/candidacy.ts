@@ -131,6 +131,7 @@ export class Candidacy {
     const { votes, from } = this.election.missing;
     if (from.length > 0) return `${votes} more ${votes === 1 ? 'vote' : 'votes'} from ${from.join(', ')}`;
     const silent = this.options.secondaries.filter((node) => !this.election.hasHeard(node));
+    if (silent.length === 0) return 'the master that may begin the log: this one only stands by';
     return `word from ${silent.join(', ')}, who may have the log that this node lacks`;
   }
 
