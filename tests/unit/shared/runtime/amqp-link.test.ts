@@ -99,7 +99,10 @@ describe.each(Object.entries(manners))('a server that %s', (_, manner) => {
       );
       link.start();
     });
-    expect(lines.map(({ level }) => level)).toEqual(['warn', 'debug', 'debug', 'debug']);
+    const troubles = lines.map(({ fields }) => fields.code);
+    // On a busy machine the bound of the connection can pass first: another trouble, so another warning.
+    const expected = troubles.map((code, at) => (code === troubles[at - 1] ? 'debug' : 'warn'));
+    expect(lines.map(({ level }) => level)).toEqual(expected);
     expect(lines[0]?.sentence).toBe('the broker cannot be reached');
     expect(['unreachable', 'timeout']).toContain(lines[0]?.fields.code);
   });
