@@ -48,6 +48,8 @@ export const wireSchemas = {
     from: position.min(1),
     lastEpoch: position,
     limit: position.min(1),
+    /** Only a log that ends there or farther, in this very store, is asked: what another one lacks says nothing. */
+    expects: z.object({ store, lastIndex: position, lastEpoch: position }).optional(),
     /** The answer shall say `prevChecksum`. */
     withChecksum: z.literal(true).optional(),
   }),

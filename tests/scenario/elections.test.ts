@@ -131,7 +131,11 @@ test('a reign that cannot commit lets one try who can', () => {
   cluster.wipe('secondary-1');
   cluster.start('secondary-1');
   cluster.reconnect('master');
-  cluster.runUntil('the voter reigns', () => reigns(cluster, 'master') && cluster.masterMachine.epoch.epoch > 2, 40_000);
+  cluster.runUntil(
+    'the voter reigns',
+    () => reigns(cluster, 'master') && cluster.masterMachine.epoch.epoch > 2,
+    40_000,
+  );
   acknowledge(cluster, 'next');
 });
 
@@ -175,4 +179,32 @@ test('a source that loses what it had named is given up, and the next one is ask
   cluster.reconnect('secondary-2');
   cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 20_000);
   expect(cluster.messages('standby')).toEqual(['kept', 'held by one']);
+});
+
+test('a source that lost its store is not believed: what it lacks may be committed', () => {
+  const cluster = ready();
+  cluster.cut('secondary-1');
+  const request = cluster.append('held by two', 2);
+  cluster.runUntil('it is acknowledged', () => cluster.answerOf(request) === 'acknowledged');
+  cluster.start('standby');
+  cluster.kill('master');
+  cluster.broker.purge('secondary-1');
+  cluster.reconnect('secondary-1');
+  const elected = () => cluster.masterOf('standby').waitingFor.startsWith('a majority to hold');
+  cluster.runUntil('the standby is elected', elected, 20_000);
+  cluster.cut('secondary-1');
+  cluster.runUntil('secondary-2 has its first record', () => cluster.recordsOf('secondary-2').at(-1)?.epoch !== 1);
+  cluster.kill('standby');
+  cluster.delay('secondary-2', 1_000);
+  cluster.start('master');
+  const asks = () => cluster.masterMachine.waitingFor.startsWith('the log of secondary-2');
+  cluster.runUntil('the master asks it for the log', asks, 10_000);
+  cluster.kill('secondary-2');
+  cluster.wipe('secondary-2');
+  cluster.start('secondary-2');
+  cluster.run(2_500);
+  expect(cluster.messages('master')).toEqual(['kept', 'held by two']);
+  cluster.reconnect('secondary-1');
+  cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 20_000);
+  expect(cluster.messages('master')).toEqual(['kept', 'held by two']);
 });

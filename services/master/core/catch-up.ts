@@ -1,7 +1,8 @@
 /**
  * A claimant's way to the log of the one that is ahead of it: fetch by fetch from the most up-to-date refuser, cutting its own tail where the
  * two part, until it has everything the other had. The source has promised the claimed epoch, so its log does not grow meanwhile; but it may lose
- * what it had not stored when it voted, and then has less than was hoped for: an answer without records is none.
+ * what it had not stored when it voted, or its whole store, and then to agree with it could cut what is committed. So each fetch names the end of
+ * the log that is asked, and who does not have it (any more) does not answer; an answer without records is none.
  *
  *     fetching ──records──▶ storing ──durable──▶ fetching … ──its last record is here──▶ done
  *        └──no answer for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
@@ -45,7 +46,10 @@ export class CatchUp {
     if (now < this.askAt || this.isDone || !this.parts.groups.isIdle) return;
     this.askAt = now + RETRY_MS;
     const { index, epoch: lastEpoch } = this.parts.outline.last;
-    const message = { type: 'fetch', ...this.asker, from: index + 1, lastEpoch, limit: BATCH_RECORDS_MAX } as const;
+    const { store, last } = this.source;
+    const expects = { store, lastIndex: last.index, lastEpoch: last.epoch };
+    const range = { from: index + 1, lastEpoch, limit: BATCH_RECORDS_MAX };
+    const message = { type: 'fetch', ...this.asker, ...range, expects } as const;
     out.push({ do: 'send', to: this.source.replyTo, message });
   }
 

@@ -16,6 +16,7 @@ import { majority } from '../../../shared/protocol/write-concern';
 
 export interface Refuser {
   readonly node: string;
+  readonly store: string;
   readonly last: LogPosition;
   readonly replyTo: string | null;
 }
@@ -49,7 +50,7 @@ export class Election {
     }
     this.highestPromise = Math.max(this.highestPromise, vote.epoch);
     if (!isAtLeastAsUpToDate(this.last, last) && (this.ahead === null || !isAtLeastAsUpToDate(this.ahead.last, last))) {
-      this.ahead = { node: vote.node, last, replyTo };
+      this.ahead = { ...voter, last, replyTo };
     }
   }
 

@@ -562,6 +562,7 @@ export class SecondaryMachine {
 
   private serve(fetch: MessageOf<'fetch'>, to: string | null, out: SecondaryEffect[]): void {
     if (to === null || !isSameEpoch(fetch, this.promised) || !this.promiseIsDurable) return;
+    if (fetch.expects !== undefined && !this.meets(fetch.expects)) return;
     const prevIndex = fetch.from - 1;
     const parting = this.outline.partingPoint({ index: prevIndex, epoch: fetch.lastEpoch });
     if (parting !== null) {
@@ -578,6 +579,13 @@ export class SecondaryMachine {
     } as const;
     const { node, limit } = fetch;
     out.push({ do: 'serve', to, node, header, lastIndex: this.groups.durableIndex, limit });
+  }
+
+  /** Is this the log that a claimant means, as far as it was named, and durable? */
+  private meets({ store, lastIndex, lastEpoch }: NonNullable<MessageOf<'fetch'>['expects']>): boolean {
+    const { durableIndex: index } = this.groups;
+    const epoch = this.outline.epochAt(index) ?? 0;
+    return store === this.self.store && isAtLeastAsUpToDate({ index, epoch }, { index: lastIndex, epoch: lastEpoch });
   }
 
   private lookForHoles(random: number | null, out: SecondaryEffect[]): void {
