@@ -75,7 +75,7 @@ test('of those who refuse because their log is ahead the farthest is remembered,
   election.recordVote(vote(S1, { granted: false, lastIndex: 12 }), 'q1');
   election.recordVote(vote(S2, { granted: false, lastIndex: 3, lastEpoch: 5 }), 'q2');
   election.recordVote(vote(voter('s3'), { granted: false, lastIndex: 900 }), 'q3');
-  expect(election.mostUpToDate).toEqual({ node: 's2', last: { index: 3, epoch: 5 }, replyTo: 'q2' });
+  expect(election.mostUpToDate).toEqual({ node: 's2', store: 's2-disk', last: { index: 3, epoch: 5 }, replyTo: 'q2' });
 });
 
 test('one that refuses with a log no farther than the own one is not worth a fetch', () => {
