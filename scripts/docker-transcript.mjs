@@ -135,6 +135,7 @@ async function iteration3() {
   terminal.leave(post('{"message": "Msg3", "w": 3}'));
   await until('Msg3 waits', async () => (await run(texts(8000))).includes('Msg3'));
   await terminal.type(post('{"message": "Msg4", "w": 1}'));
+  await until('secondary-1 has Msg4', async () => (await run(texts(8001))).includes('Msg4'));
   await terminal.type(`for port in 8000 8001; do ${texts('$port')}; done`);
   terminal.say('what the management UI shows as the depth of its queue');
   await until('the backlog is seen', async () => Number((await run(depth)).split(':')[1]) >= 4);
@@ -164,7 +165,7 @@ async function pictures() {
 async function size() {
   const terminal = new Terminal();
   await terminal.type(
-    `docker history --format '{{.Size}}\\t{{.CreatedBy}}' replicated-log:local | grep -E '[1-9][0-9.]*[kM]B.*(COPY|RUN)' | head -n 6`,
+    `docker history --format '{{.Size}}\\t{{.CreatedBy}}' replicated-log:local | grep -E '[1-9][0-9.]*[kM]B.*(COPY|RUN)' | head -n 5`,
   );
   return terminal;
 }
