@@ -57,6 +57,26 @@ export async function endLeftProjects(run) {
   return left;
 }
 
+/**
+ * Ends brokers that testcontainers has left: where its reaper image cannot be had, nobody else does.
+ *
+ * @param {string} run the run's id, which tests/support/test-broker.ts gives as a label
+ * @returns {Promise<string[]>} the containers that were left
+ */
+export async function endLeftBrokers(run) {
+  try {
+    const label = `label=replicated-log.test-run=${run}`;
+    const { stdout } = await docker(['ps', '--all', '--quiet', '--filter', label], ANSWER_MS_MAX);
+    const left = stdout.split('\n').filter((id) => id !== '');
+    if (left.length > 0) await docker(['rm', '--force', '--volumes', ...left], DOWN_MS_MAX);
+    return left;
+  } catch (error) {
+    // Without an engine there are no containers.
+    process.stderr.write(`no containers are looked for: ${firstLine(error)}\n`);
+    return [];
+  }
+}
+
 function docker(args, timeout) {
   return command('docker', args, { cwd: root, timeout });
 }

@@ -16,7 +16,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './build.mjs';
-import { endLeftProjects, whyNoDocker } from './docker-tests.mjs';
+import { endLeftBrokers, endLeftProjects, whyNoDocker } from './docker-tests.mjs';
 import { endWithNpm } from './end-with-npm.mjs';
 import { readCounts } from './jest-counts.mjs';
 import { awaitNoneLeft, endLeft, RUN_VARIABLE } from './leftovers.mjs';
@@ -112,6 +112,8 @@ class TestRun {
     const results = join(this.scratch, `${project}.json`);
     const jest = [bin('jest/bin/jest.js'), '--selectProjects', project, '--json', '--outputFile', results];
     const ending = await this.step([...jest, ...args], boundMs);
+    if (project === 'integration')
+      for (const broker of await endLeftBrokers(this.id)) this.failures.push(`left running: container ${broker}`);
     if (this.skipsForWantOfBroker(title)) return;
     const { passed, failures, skips } = readCounts(results, ending);
     this.passed += passed;

@@ -53,6 +53,8 @@ async function startContainer(log: (line: string) => void): Promise<TestBroker> 
   const [amqp = 0, management = 0] = await freePorts([undefined, undefined]);
   const container = await new RabbitMQContainer(IMAGE)
     .withEnvironment({ RABBITMQ_DEFAULT_USER: LOGIN.user, RABBITMQ_DEFAULT_PASS: LOGIN.password })
+    // By it `npm test` finds what a killed run has left.
+    .withLabels({ 'replicated-log.test-run': process.env.REPLICATED_LOG_TEST_RUN ?? 'by-hand' })
     .withExposedPorts({ container: AMQP, host: amqp }, { container: MANAGEMENT, host: management })
     .withStartupTimeout(READY_MS)
     .start();
