@@ -1,0 +1,169 @@
+/**
+ * What a chaos run hurts: a master, a standby, secondaries and a broker of its own, each node behind a network of its own (tcp-proxy.ts). All
+ * of it is started by this run, and ended by it, by process id.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { OwnBroker } from '../../rabbitmq/own-broker';
+import { topologyOf } from '../../shared/protocol/topology';
+import { type Answer, type Asked, ask } from '../support/ask';
+import { RealProcess } from '../support/real-process';
+import { TcpProxy } from '../support/tcp-proxy';
+
+export const MASTERS = ['master', 'standby'] as const;
+export const SECONDARIES = ['secondary-1', 'secondary-2', 'secondary-3', 'secondary-4'] as const;
+export const NODES: readonly string[] = [...MASTERS, ...SECONDARIES];
+
+const LISTENS_MS = 60_000;
+/** A supervisor's pause before it starts again what has ended by itself. */
+const RESTART_MS = 500;
+
+interface Slot {
+  readonly proxy: TcpProxy;
+  process: RealProcess | null;
+  url: string | null;
+  /** Nobody starts it but the one who stopped it. */
+  isHeldDown: boolean;
+}
+
+export class ChaosCluster {
+  readonly log: string;
+  /** Ends that nobody has asked for, with what was said last. */
+  readonly deaths: { readonly node: string; readonly at: number; readonly how: string; readonly said: string }[] = [];
+  private readonly slots = new Map<string, Slot>();
+  private isOver = false;
+
+  private constructor(
+    readonly broker: OwnBroker,
+    private readonly dir: string,
+    seed: number,
+  ) {
+    this.log = `chaos-${seed}`;
+  }
+
+  static async open(
+    broker: OwnBroker,
+    options: { readonly dir: string; readonly seed: number },
+  ): Promise<ChaosCluster> {
+    const cluster = new ChaosCluster(broker, options.dir, options.seed);
+    for (const node of NODES) {
+      const proxy = await TcpProxy.open(broker.amqpUrl);
+      cluster.slots.set(node, { proxy, process: null, url: null, isHeldDown: true });
+    }
+    await Promise.all(NODES.map((node) => cluster.start(node)));
+    return cluster;
+  }
+
+  get topology(): ReturnType<typeof topologyOf> {
+    return topologyOf(this.log);
+  }
+
+  proxyOf(node: string): TcpProxy {
+    return this.slot(node).proxy;
+  }
+
+  /** The running process; null while there is none. */
+  processOf(node: string): RealProcess | null {
+    const { process } = this.slot(node);
+    return process?.isRunning === true ? process : null;
+  }
+
+  /** Address of the node's HTTP edge; null until it was up once. */
+  urlOf(node: string): string | null {
+    return this.slot(node).url;
+  }
+
+  async ask(node: string, asked: Asked): Promise<Answer> {
+    const url = this.urlOf(node);
+    if (url === null || this.processOf(node) === null) throw new NotRunning(node);
+    return ask(url, asked);
+  }
+
+  /** Starts it, if it does not run; resolves when it listens. */
+  async start(node: string): Promise<void> {
+    const slot = this.slot(node);
+    slot.isHeldDown = false;
+    if (this.isOver || slot.process?.isRunning === true) return;
+    const script = MASTERS.some((each) => each === node) ? 'services/master/main.js' : 'services/secondary/main.js';
+    const process = RealProcess.start({ name: node, script, env: this.environmentOf(node) });
+    slot.process = process;
+    void process.exited.then(({ code, signal }) => this.noticeEnd(node, process, `${code ?? signal}`));
+    const { url } = await process.line('that it listens', ({ msg }) => msg === 'listening', LISTENS_MS);
+    slot.url = String(url);
+  }
+
+  /** SIGKILL; it stays down until `start`. */
+  async kill(node: string): Promise<void> {
+    const slot = this.slot(node);
+    slot.isHeldDown = true;
+    await slot.process?.end('SIGKILL');
+  }
+
+  /** The node's folder is gone; it must be down. */
+  wipe(node: string): void {
+    rmSync(this.dataDirOf(node), { recursive: true, force: true });
+  }
+
+  signal(node: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.processOf(node)?.signal(signal);
+  }
+
+  /** Lines that any process of the node has logged since then, by the monotonic clock of this process. */
+  lineCount(node: string, sentence: string): number {
+    return this.slot(node).process?.linesOf(sentence).length ?? 0;
+  }
+
+  async close(): Promise<void> {
+    this.isOver = true;
+    await Promise.all([...this.slots.values()].map(async ({ process }) => process?.end('SIGKILL')));
+    await Promise.all([...this.slots.values()].map(({ proxy }) => proxy.close()));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  private noticeEnd(node: string, process: RealProcess, how: string): void {
+    const slot = this.slot(node);
+    if (slot.isHeldDown || this.isOver) return;
+    const said = [process.said.stderr, ...process.lines.slice(-5).map((line) => JSON.stringify(line))].join('\n');
+    this.deaths.push({ node, at: performance.now(), how, said });
+    setTimeout(() => {
+      if (!slot.isHeldDown) this.start(node).catch((error: unknown) => this.cannotStart(node, error));
+    }, RESTART_MS);
+  }
+
+  private cannotStart(node: string, error: unknown): void {
+    this.deaths.push({ node, at: performance.now(), how: 'did not start', said: String(error) });
+  }
+
+  private environmentOf(node: string): Readonly<Record<string, string>> {
+    const role = node === 'standby' ? { STANDBY: 'true' } : {};
+    return {
+      NODE_ID: node,
+      HTTP_PORT: '0',
+      LOG_NAME: this.log,
+      LOG_LEVEL: 'info',
+      AMQP_URL: this.proxyOf(node).url,
+      DATA_DIR: this.dataDirOf(node),
+      SECONDARIES: SECONDARIES.join(','),
+      ...role,
+    };
+  }
+
+  private dataDirOf(node: string): string {
+    mkdirSync(this.dir, { recursive: true });
+    return join(this.dir, node);
+  }
+
+  private slot(node: string): Slot {
+    const slot = this.slots.get(node);
+    if (slot === undefined) throw new Error(`there is no ${node}`);
+    return slot;
+  }
+}
+
+/** Nobody was asked: nothing can have come of it. */
+export class NotRunning extends Error {
+  constructor(node: string) {
+    super(`${node} does not run`);
+    this.name = 'NotRunning';
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * `npm run chaos -- --minutes M --seed N [--out FOLDER] [--no-build]`: a master, a standby, four secondaries and a RabbitMQ of their own on this
+ * machine, hurt for M minutes while clients append; then healed, and judged by the same checkers as the simulation. Writes
+ * chaos-N.json and chaos-N.html. Exit code 1 when something was broken.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { OwnBroker } from '../../rabbitmq/own-broker';
+import { provideBroker } from '../../rabbitmq/provide';
+import type { Entry } from '../../shared/protocol/entry';
+import { History } from '../simulation/history';
+import { Violation } from '../simulation/violation';
+import { SeededRandom } from '../support/seeded-random';
+import { ChaosClients } from './chaos-clients';
+import { ChaosCluster, MASTERS, SECONDARIES } from './chaos-cluster';
+import { ChaosNemesis } from './chaos-nemesis';
+import { Observer } from './observer';
+import { pageOf } from './page';
+import { type ChaosRun, describe, summarize } from './report';
+
+const ROOT = resolve(__dirname, '../..');
+const CONVERGENCE_MS = 120_000;
+const READ_MS = 30_000;
+
+async function main(): Promise<void> {
+  const { minutes, seed, out, isBuilt } = readArguments(process.argv.slice(2));
+  if (!isBuilt)
+    execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: ROOT });
+  say(`chaos for ${minutes} minutes, seed ${seed}`);
+  const broker = await provideBroker({ name: 'rlog-chaos', env: { ...process.env, AMQP_URL: undefined }, log: say });
+  if (!(broker instanceof OwnBroker)) throw new Error('chaos needs a broker of its own');
+  try {
+    const dir = mkdtempSync(join(tmpdir(), 'rlog-chaos-'));
+    const cluster = await ChaosCluster.open(broker, { dir, seed });
+    try {
+      const run = await new Chaos(cluster, seed).run(minutes * 60_000);
+      write(run, out);
+      process.exitCode = run.violation === null ? 0 : 1;
+    } finally {
+      await cluster.close();
+    }
+  } finally {
+    await broker.stop();
+  }
+}
+
+class Chaos {
+  private readonly startedAt = performance.now();
+  private readonly history = new History();
+  private readonly observer: Observer;
+  private readonly clients: ChaosClients;
+  private readonly nemesis: ChaosNemesis;
+  private log: readonly Entry[] = [];
+
+  constructor(
+    private readonly cluster: ChaosCluster,
+    private readonly seed: number,
+  ) {
+    const random = new SeededRandom(seed);
+    const clock = () => this.elapsedMs;
+    this.observer = new Observer(cluster, clock);
+    this.clients = new ChaosClients(cluster, this.history, random.split('clients'), clock);
+    this.nemesis = new ChaosNemesis({ cluster, observer: this.observer, random: random.split('nemesis'), clock, say });
+  }
+
+  private get elapsedMs(): number {
+    return performance.now() - this.startedAt;
+  }
+
+  async run(ms: number): Promise<ChaosRun> {
+    const violation = await this.judged(ms);
+    return {
+      seed: this.seed,
+      elapsedMs: this.elapsedMs,
+      faults: this.nemesis.faults,
+      attempts: this.clients.attempts,
+      looks: this.observer.looks,
+      entries: this.log.length,
+      deaths: this.cluster.deaths,
+      violation,
+    };
+  }
+
+  private async judged(ms: number): Promise<string | null> {
+    try {
+      this.observer.start();
+      this.clients.start();
+      await this.nemesis.untilWhole();
+      await this.nemesis.run(this.elapsedMs + ms);
+      await this.nemesis.heal();
+      await this.clients.stop();
+      await this.converge();
+      await this.observer.stop();
+      this.history.judge(this.log);
+      return null;
+    } catch (error) {
+      if (error instanceof Violation) return error.message;
+      throw error;
+    }
+  }
+
+  /** Every log equal to that of whoever reigns, which still takes an append that all nodes have to hold (L1, L2). */
+  private async converge(): Promise<void> {
+    const deadline = performance.now() + CONVERGENCE_MS;
+    for (let last = 'nothing'; ; ) {
+      const difference = await this.difference().catch((error: unknown) => String(error));
+      if (difference === null) return;
+      last = difference;
+      if (performance.now() >= deadline) throw new Violation('L1', `not within ${CONVERGENCE_MS} ms: ${last}`);
+      await pause(300);
+    }
+  }
+
+  private async difference(): Promise<string | null> {
+    const healths = await Promise.all(MASTERS.map(async (node) => ({ node, health: await this.health(node) })));
+    const holder = healths.find(({ health }) => health.status === 'ok')?.node;
+    if (holder === undefined) return `nobody reigns: ${JSON.stringify(healths)}`;
+    if (!(await this.clients.appendToAll(holder))) return 'an append for all was not acknowledged';
+    const log = await this.entriesOf(holder);
+    for (const node of SECONDARIES) {
+      const own = await this.entriesOf(node);
+      const at = log.findIndex((entry, index) => JSON.stringify(entry) !== JSON.stringify(own[index]));
+      if (at >= 0 || own.length !== log.length)
+        return `${node} differs at seq ${at + 1}, ${own.length} of ${log.length}`;
+    }
+    this.log = log;
+    return null;
+  }
+
+  private async health(node: string): Promise<Record<string, unknown>> {
+    return (await this.cluster.ask(node, { path: '/health', withinMs: READ_MS })).json();
+  }
+
+  private async entriesOf(node: string): Promise<Entry[]> {
+    const answer = await this.cluster.ask(node, { path: '/messages', withinMs: READ_MS });
+    return JSON.parse(answer.text) as Entry[];
+  }
+}
+
+function write(run: ChaosRun, out: string): void {
+  const summary = summarize(run);
+  mkdirSync(out, { recursive: true });
+  const file = join(out, `chaos-${run.seed}`);
+  writeFileSync(
+    `${file}.json`,
+    `${JSON.stringify({ summary, faults: run.faults, attempts: run.attempts }, null, 1)}\n`,
+  );
+  writeFileSync(`${file}.html`, pageOf(run));
+  say(describe(summary));
+  for (const { node, said } of run.deaths) say(`--- ${node} ended by itself:\n${said}`);
+  say(`written: ${file}.json and ${file}.html`);
+}
+
+function readArguments(args: readonly string[]) {
+  const textOf = (name: string): string | null => {
+    const at = args.indexOf(`--${name}`);
+    return at < 0 ? null : (args[at + 1] ?? null);
+  };
+  const minutes = Number(textOf('minutes') ?? 2);
+  const seed = Number(textOf('seed') ?? Date.now() % 1_000_000);
+  if (!(minutes > 0) || !Number.isSafeInteger(seed)) throw new Error('--minutes and --seed take numbers');
+  return { minutes, seed, out: resolve(textOf('out') ?? 'chaos-reports'), isBuilt: args.includes('--no-build') };
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+});
