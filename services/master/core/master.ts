@@ -504,10 +504,8 @@ export class MasterMachine {
     if (message.type === 'fetch' && replyTo !== null) this.serve(message, replyTo, reign, out);
     if (message.type === 'join') this.tell(replyTo, out);
     if (message.type !== 'ack' && message.type !== 'heartbeat') return;
-    if (message.type === 'heartbeat') {
-      this.book.recordStore(message);
-      this.book.compare(message, this.trail.at(message.index), out);
-    }
+    this.book.recordStore(message);
+    if (message.type === 'heartbeat') this.book.compare(message, this.trail.at(message.index), out);
     if (!this.book.agrees(message.node) || !this.book.tracker.recordAck(message)) return;
     reign.advance(out);
     this.changeList(reign, out);
