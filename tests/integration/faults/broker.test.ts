@@ -6,12 +6,13 @@
  * The broker is down for 20 s and late by 10 s, where an operator would say a minute: every backoff has reached its longest by then.
  */
 import { rmSync } from 'node:fs';
+import type { OwnBroker } from '../../../rabbitmq/own-broker';
 import { Clients } from '../../support/clients';
 import { expectConverged } from '../../support/converged';
 import { eventually } from '../../support/eventually';
 import { FaultWatch } from '../../support/fault-watch';
+import { launchOwnBroker } from '../../support/own-broker';
 import { onShared, RealCluster } from '../../support/real-cluster';
-import { PrivateNode } from '../amqp/private-node';
 
 const TEST_MS = 120_000;
 const LATE_MS = 10_000;
@@ -19,15 +20,13 @@ const DOWN_MS = 20_000;
 const SESSION = 'the session with the broker is set up';
 const WAITS = 'w>1 waits; 503 no-quorum once the secondaries are silent';
 
-let broker: PrivateNode;
+let broker: OwnBroker;
 let cluster: RealCluster;
 let clients: Clients;
 
 beforeAll(async () => {
-  const launched = await PrivateNode.launch();
-  if (launched === null) throw new Error('these tests need rabbitmq-server on Linux');
-  broker = launched;
-  cluster = new RealCluster({ brokerUrl: broker.url });
+  broker = await launchOwnBroker('rlog-faults');
+  cluster = new RealCluster({ brokerUrl: broker.amqpUrl });
   clients = new Clients(() => cluster.master);
 }, TEST_MS);
 
@@ -78,7 +77,7 @@ async function untilNewSessions(before: readonly number[]): Promise<void> {
 it(
   'a broker that starts later than the nodes is found by all of them',
   withCluster(async () => {
-    await broker.server.halt();
+    await broker.halt();
     const starts = cluster.secondaryIds.map((id) => cluster.startSecondary(id));
     const [master] = await Promise.all([cluster.startMaster(), ...starts]);
     const watch = FaultWatch.begin('broker: started 10 s after the nodes');
@@ -89,7 +88,7 @@ it(
     await untilPassed(LATE_MS, startedAt);
     for (const { process } of cluster.nodes) expect(process.isRunning).toBe(true);
     expect(await master.health()).toMatchObject({ status: 'recovering', waitingFor: 'the broker' });
-    await broker.server.start();
+    await broker.start();
     watch.liftedBeforeWritable();
     await clients.append('majority');
     watch.writable();
@@ -106,8 +105,8 @@ it(
     const { epoch } = await cluster.master.health();
     const before = sessions();
     const watch = FaultWatch.begin('broker: restart, idle');
-    await broker.server.halt();
-    await broker.server.start();
+    await broker.halt();
+    await broker.start();
     watch.liftedBeforeWritable();
     await clients.append('majority');
     watch.writable();
@@ -126,8 +125,8 @@ it(
     const { epoch } = await cluster.master.health();
     const watch = FaultWatch.begin('broker: kill -9 under load');
     const inFlight = clients.burst(100, 'all');
-    await broker.server.kill();
-    await broker.server.start();
+    await broker.kill();
+    await broker.start();
     watch.liftedBeforeWritable();
     await clients.append('majority');
     watch.writable();
@@ -143,7 +142,7 @@ it(
   'while the broker is down the log can be read, is read-only, and says why; who waits goes on waiting',
   withCluster(async () => {
     await atWork();
-    await broker.server.kill();
+    await broker.kill();
     const watch = FaultWatch.begin('broker: down for 20 s under load');
     const downAt = performance.now();
     await eventually('it is read-only', async () => {
@@ -161,7 +160,7 @@ it(
     for (const node of cluster.nodes) expect((await node.entries()).length).toBeGreaterThan(0);
     await untilPassed(DOWN_MS, downAt);
     for (const { process } of cluster.nodes) expect(process.isRunning).toBe(true);
-    await broker.server.start();
+    await broker.start();
     watch.liftedBeforeWritable();
     await clients.append('majority');
     watch.writable();
@@ -178,9 +177,9 @@ it(
     await cluster.node('secondary-1').kill();
     await clients.burst(50, 2);
     const watch = FaultWatch.begin('broker: all its data deleted, with a backlog of a stopped secondary in it');
-    await broker.server.kill();
-    await broker.server.wipe();
-    await broker.server.start();
+    await broker.kill();
+    await broker.wipe();
+    await broker.start();
     watch.liftedBeforeWritable();
     await clients.append('majority');
     watch.writable();
@@ -200,10 +199,10 @@ it(
     await atWork();
     const watch = FaultWatch.begin("broker: all its data and the master's deleted");
     await cluster.master.kill();
-    await broker.server.kill();
-    await broker.server.wipe();
+    await broker.kill();
+    await broker.wipe();
     rmSync(cluster.dataDirOf('master'), { recursive: true });
-    await Promise.all([broker.server.start(), cluster.startMaster()]);
+    await Promise.all([broker.start(), cluster.startMaster()]);
     watch.liftedBeforeWritable();
     await clients.append('majority');
     watch.writable();
