@@ -57,7 +57,7 @@ export class QueueWatch {
 
   start(): void {
     this.timer = setTimeout(() => {
-      this.askAll().finally(() => {
+      void this.askAll().finally(() => {
         if (this.timer !== null) this.start();
       });
     }, ASK_EVERY_MS);
