@@ -125,6 +125,12 @@ export class LogOutline {
     return { index: 0, members: null };
   }
 
+  /** Epoch of the last list that an operator began by force; null: none. */
+  get forcedEpoch(): number | null {
+    const place = this.controls.findLast(({ control }) => control.control === 'members' && control.forced === true);
+    return place === undefined ? null : this.epochAt(place.index);
+  }
+
   /**
    * Where this log and one whose last common candidate is `position` can at most agree: null when the record at
    * `position.index` is here with that epoch, so the logs are equal up to it; else the largest epoch here that is not

@@ -67,9 +67,10 @@ test('a list that lost a voter before it had it is refused by name, until an ope
   expect(cluster.masterMachine.refusal(cluster.now)?.detail).toContain('2 of the voters (master, secondary-1)');
   cluster.tellMaster('master', { type: 'force' });
   cluster.runUntil('it takes appends', () => refusal(cluster) === null, 5_000);
-  expect(cluster.masterMachine.forcedEpoch).not.toBeNull();
   acknowledge(cluster, 'next', 2);
   expect(cluster.messages('secondary-1')).toEqual(['next']);
+  cluster.runUntil('both are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 2);
+  expect(cluster.masterMachine.forcedEpoch).not.toBeNull();
 });
 
 test('a secondary of two whose disk was lost comes back by itself', () => {

@@ -159,10 +159,9 @@ export class MasterMachine {
     return this.lockedOut ? this.holder : null;
   }
 
-  /** Epoch whose list an operator has forced, while that list is the newest; null: none. */
+  /** Epoch in which an operator last forced a list; null: that never happened to this log. */
   get forcedEpoch(): number | null {
-    const { index, members } = this.outline.newestList();
-    return members?.forced === true ? this.outline.epochAt(index) : null;
+    return this.outline.forcedEpoch;
   }
 
   /** Requests that wait for their write concern. */
