@@ -4,7 +4,7 @@
  *   node scripts/test.mjs [unit | integration | compose] [jest's arguments: patterns of paths, -t NAME …]
  *
  * Without a name: build, typecheck, lint, the pure tests, the integration tests, some of them once more on the other RabbitMQ
- * version, and the acceptance tests on containers; a failed one does not keep the others from running, except that integration
+ * version, two minutes of chaos, and the acceptance tests on containers; a failed one does not keep the others from running, except that integration
  * tests need the build. Without a Docker engine the last two are skipped; with REQUIRE_DOCKER=1 that is a failure. The last line
  * is "N passed, N failed", of jest's tests, where a failed build, typecheck or lint, or a process or container left running,
  * counts as one failure. Exit code 0 for no failure.
@@ -27,6 +27,7 @@ const MINUTE_MS = 60_000;
 const CHECK_MS_MAX = 5 * MINUTE_MS;
 const PURE_MS_MAX = 8 * MINUTE_MS;
 const INTEGRATION_MS_MAX = 15 * MINUTE_MS;
+const CHAOS_MS_MAX = 8 * MINUTE_MS;
 const COMPOSE_MS_MAX = 20 * MINUTE_MS;
 
 /** What depends on the broker's version: all that speaks to it directly, and what a user sees of it. */
@@ -66,6 +67,7 @@ class TestRun {
     if (wants('unit')) await this.jest('pure', PURE_MS_MAX, ['--maxWorkers=100%', ...jestArgs]);
     if (wants('integration')) {
       if (isBuilt) await this.jest('integration', INTEGRATION_MS_MAX, ['--runInBand', ...jestArgs]);
+      if (isBuilt && jestArgs.length === 0) await this.chaos();
       else this.skips.push('the integration tests: they run what the build makes, and it failed');
     }
     if (selection !== undefined && selection !== 'compose') return;
@@ -73,6 +75,16 @@ class TestRun {
     if (noDocker !== null) this.refuse('the acceptance tests on containers', noDocker);
     else await this.compose(jestArgs);
     if (selection === undefined && isBuilt && noDocker === null) await this.otherVersion();
+  }
+
+  /** Two minutes of real processes that are hurt; where the integration tests found no broker there is none for it either. */
+  async chaos() {
+    if (existsSync(this.env.RLOG_TEST_NO_BROKER)) return;
+    say('\n=== chaos');
+    const args = ['--minutes', '2', '--no-build', '--out', join(this.scratch, 'chaos')];
+    const ending = await this.step([bin('tsx/dist/cli.mjs'), join(root, 'tests/chaos/main.ts'), ...args], CHAOS_MS_MAX);
+    if (ending === null) this.passed += 1;
+    else this.failures.push(`chaos: ${ending}`);
   }
 
   /** Where Docker must be, as in CI, its absence is a failure. */

@@ -212,14 +212,20 @@ export class ChaosNemesis {
   }
 
   private async wipe(node: string) {
-    const { cluster, random } = this.parts;
+    const { cluster, random, observer, clock } = this.parts;
     if (!(await this.seen(() => this.allVote(), READY_MS))) return { node, isSeen: false };
+    const since = clock();
+    const joins = this.newStores();
     await cluster.kill(node);
     cluster.wipe(node);
     await pause(random.below(2_000));
     await cluster.start(node);
-    // A reigning master that lost its store shows only as its successor's voters do.
-    return { node, isSeen: true };
+    // A master tells nobody that its store is another one; that it was gone is seen.
+    const isMaster = MASTERS.some((each) => each === node);
+    return {
+      node,
+      isSeen: await this.seen(() => (isMaster ? observer.sawTrouble(node, since) : this.newStores() > joins)),
+    };
   }
 
   private async allVote(): Promise<boolean> {
@@ -230,6 +236,11 @@ export class ChaosNemesis {
     if (answer === null || answer.status !== 200) return false;
     const members = JSON.parse(answer.text) as { voter: boolean }[];
     return members.length === SECONDARIES.length && members.every(({ voter }) => voter);
+  }
+
+  private newStores(): number {
+    const { cluster } = this.parts;
+    return MASTERS.reduce((sum, node) => sum + cluster.lineCount(node, 'joins with another store'), 0);
   }
 
   private sessionEnds(): number {
