@@ -75,9 +75,9 @@ class Cluster {
     return until('the table', () => this.text.includes('Ctrl-C stops everything'), START_MS_MAX);
   }
 
-  /** Pid of a node, from the table; of the launcher, from the hint below it. */
+  /** Pid of a node as last printed: in the table, or when it was started again. */
   pidOf(node) {
-    return new RegExp(`${node}.*pid (\\d+)`).exec(this.text)?.[1] ?? '';
+    return [...this.text.matchAll(new RegExp(`${node}.*pid (\\d+)`, 'g'))].at(-1)?.[1] ?? '';
   }
 
   get launcherPid() {
@@ -204,15 +204,6 @@ async function iteration3(cluster) {
   return terminal;
 }
 
-/** Pid of the process that a node's log says it has now. */
-const newestPid = async (node) =>
-  (
-    await run(
-      `pgrep -f 'services/secondary/main.js' | while read pid; do tr '\\0' '\\n' < /proc/$pid/environ | grep -qx NODE_ID=${node} && tr '\\0' '\\n' < /proc/$pid/environ | grep -q '^PWD=${clone}' && echo $pid; done | tail -1`,
-      { echo: false },
-    )
-  ).trim();
-
 async function heartbeats(cluster) {
   const terminal = new Terminal();
   await until('all are healthy', allHealthy);
@@ -234,7 +225,7 @@ async function heartbeats(cluster) {
 async function quorum(cluster) {
   const terminal = new Terminal();
   await until('all are healthy', allHealthy);
-  const pids = await Promise.all(['secondary-1', 'secondary-2'].map(newestPid));
+  const pids = ['secondary-1', 'secondary-2'].map((node) => cluster.pidOf(node));
   await terminal.type(`kill ${pids.join(' ')}    # both secondaries`);
   await until('the log is read-only', async () => (await health()).status === 'read-only');
   await terminal.type(post('{"message": "refused", "w": 1}'));
