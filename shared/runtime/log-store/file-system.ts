@@ -10,8 +10,6 @@ import { dirname, resolve } from 'node:path';
 
 export interface OpenFile {
   write(bytes: Uint8Array, position: number): Promise<void>;
-  /** As `write`, for the few bytes that cost more to hand to another thread than to write. */
-  writeSync(bytes: Uint8Array, position: number): void;
   /** Fills `into` as far as the file goes; the number of bytes read. */
   read(into: Uint8Array, position: number): Promise<number>;
   /** As `read`, for a look-up that has to answer at once. */
@@ -48,12 +46,6 @@ class NodeFile implements OpenFile {
     for (let done = 0; done < bytes.length; ) {
       const from = done;
       done += await call<number>((cb) => fs.write(this.fd, bytes, from, bytes.length - from, position + from, cb));
-    }
-  }
-
-  writeSync(bytes: Uint8Array, position: number): void {
-    for (let done = 0; done < bytes.length; ) {
-      done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
     }
   }
 

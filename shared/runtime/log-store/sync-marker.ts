@@ -2,9 +2,8 @@
  * Up to where the log is known to be synced, in a file of its own: what tells a damaged last record from a torn one
  * (tail-verdict.ts). Never above the truth, often exact, allowed to lag:
  *
- * - `advance` after each synced group overwrites one of two slots, without a sync. A killed process leaves it exact, since the kernel
- *   still has it; a power loss may bring back an older one. It is written in place: 32 bytes into the kernel's cache take 2 µs, and 30 of
- *   CPU time by way of the thread pool, which is paid for each group on each node.
+ * - `advance` after each synced group overwrites one of two slots, without a sync and without anybody waiting. A killed process
+ *   leaves it exact, since the kernel still has it; a power loss may bring back an older one.
  * - `lower`, before a truncation, is synced, both slots one after the other, so that no older and higher one can come back.
  *
  * A slot is 32 bytes at the start of a sector: u48 counter, index, segment's first index, offset there; u32 running CRC, CRC-32.
@@ -33,6 +32,8 @@ const SLOT_OFFSETS = [0, 512] as const;
 
 export class SyncMarker {
   private counter: number;
+  private next: SyncedUpTo | null = null;
+  private writing: Promise<void> | null = null;
   /** The last `advance` that failed. It costs only certainty about a torn tail, so nobody is stopped by it. */
   fault: unknown = null;
 
@@ -58,26 +59,23 @@ export class SyncMarker {
     return new SyncMarker(await fileSystem.open(path, 'write'), newest?.value ?? null, newest?.counter ?? 0);
   }
 
-  /** The log is synced up to here. */
+  /** The log is synced up to here. A newer call overtakes one that waits to be written. */
   advance(value: SyncedUpTo): void {
-    try {
-      this.counter += 1;
-      this.file.writeSync(encodeSlot(this.counter, value), this.offset);
-    } catch (error) {
-      this.fault = error;
-    }
+    this.next = value;
+    this.writing ??= this.writeAll();
   }
 
   /** The log is going to end here. Resolves when no power loss can bring a higher marker back. */
   async lower(value: SyncedUpTo): Promise<void> {
+    await this.writing;
     for (const _ of SLOT_OFFSETS) {
-      this.counter += 1;
-      await this.file.write(encodeSlot(this.counter, value), this.offset);
+      await this.writeSlot(value);
       await this.file.sync();
     }
   }
 
   async close(): Promise<void> {
+    await this.writing;
     try {
       if (this.fault === null) await this.file.sync();
     } finally {
@@ -85,9 +83,23 @@ export class SyncMarker {
     }
   }
 
-  /** The slots take turns. */
-  private get offset(): number {
-    return SLOT_OFFSETS[this.counter % 2] ?? 0;
+  private async writeAll(): Promise<void> {
+    try {
+      while (this.next !== null) {
+        const value = this.next;
+        this.next = null;
+        await this.writeSlot(value);
+      }
+    } catch (error) {
+      this.fault = error;
+    } finally {
+      this.writing = null;
+    }
+  }
+
+  private async writeSlot(value: SyncedUpTo): Promise<void> {
+    this.counter += 1;
+    await this.file.write(encodeSlot(this.counter, value), SLOT_OFFSETS[this.counter % 2] ?? 0);
   }
 }
 

@@ -187,23 +187,21 @@ export class CrashingFileSystem implements FileSystem {
       into.set(part);
       return part.length;
     };
-    const write = (bytes: Uint8Array, at: number): void => {
-      const change = { at, bytes: Buffer.from(bytes) };
-      this.step('write', () => {
-        this.torn = { inode, change };
-      });
-      const growth = Math.max(at + bytes.length - inode.content.length, 0);
-      if (growth > this.room) {
-        inode.apply({ at, bytes: change.bytes.subarray(0, bytes.length - growth + this.room) });
-        this.room = 0;
-        throw systemError('ENOSPC', 'write');
-      }
-      this.room -= growth;
-      inode.apply(change);
-    };
     return {
-      write: async (bytes, at) => write(bytes, at),
-      writeSync: write,
+      write: async (bytes, at) => {
+        const change = { at, bytes: Buffer.from(bytes) };
+        this.step('write', () => {
+          this.torn = { inode, change };
+        });
+        const growth = Math.max(at + bytes.length - inode.content.length, 0);
+        if (growth > this.room) {
+          inode.apply({ at, bytes: change.bytes.subarray(0, bytes.length - growth + this.room) });
+          this.room = 0;
+          throw systemError('ENOSPC', 'write');
+        }
+        this.room -= growth;
+        inode.apply(change);
+      },
       read: async (into, position) => read(into, position),
       readSync: read,
       sync: async () => {
