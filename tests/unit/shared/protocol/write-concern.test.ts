@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { majority, nodeCount, parseWriteConcern, requiredAcks } from '../../../../shared/protocol/write-concern';
 
 test('the master is a node, too', () => {
@@ -53,4 +54,13 @@ const NONE = [
 ];
 test.each(NONE)('%j is none', (text) => {
   expect(parseWriteConcern(text)).toBeNull();
+});
+
+test('two majorities share a node, and one node less would not do', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10_000 }), (n) => {
+      expect(2 * majority(n)).toBeGreaterThan(n);
+      expect(2 * (majority(n) - 1)).toBeLessThanOrEqual(n);
+    }),
+  );
 });

@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import { CatchUp } from '../../../../../services/master/core/catch-up';
+import type { MasterEffect } from '../../../../../services/master/core/events';
+import { GroupCommit } from '../../../../../shared/protocol/group-commit';
+import { isAtLeastAsUpToDate, LogOutline } from '../../../../../shared/protocol/log-outline';
+import { controlRecord, type LogRecord } from '../../../../../shared/protocol/record';
+import type { MessageOf } from '../../../../../shared/protocol/wire';
+
+const CLAIM = { epoch: 1_000, reign: 'claimed' };
+const LIMIT = 3;
+
+/** A log of control records alone: what matters here is which epoch is where. */
+function logOf(epochs: readonly number[]): LogRecord[] {
+  return epochs.map((epoch, at) =>
+    controlRecord({ index: at + 1, epoch, seq: 0 }, { control: 'epoch', reign: `r${epoch}`, node: 'm', store: 's' }),
+  );
+}
+
+function outlineOf(records: readonly LogRecord[]): LogOutline {
+  const outline = new LogOutline();
+  for (const record of records) outline.append(record);
+  return outline;
+}
+
+/** The source: answers a fetch as a secondary does, a few records at a time. */
+function answerOf(source: readonly LogRecord[], fetch: MessageOf<'fetch'>): MessageOf<'entries' | 'diverged'> {
+  const outline = outlineOf(source);
+  const parting = outline.partingPoint({ index: fetch.from - 1, epoch: fetch.lastEpoch });
+  if (parting !== null) return { type: 'diverged', ...CLAIM, endEpoch: parting.epoch, endIndex: parting.index };
+  const records = source.slice(fetch.from - 1, fetch.from - 1 + LIMIT);
+  return { type: 'entries', ...CLAIM, prevIndex: fetch.from - 1, prevEpoch: fetch.lastEpoch, commit: 0, records };
+}
+
+function catchUpOf(own: readonly LogRecord[], source: readonly LogRecord[]) {
+  const outline = outlineOf(own);
+  const groups = new GroupCommit(outline.lastIndex);
+  const last = outlineOf(source).last;
+  const refuser = { node: 's1', store: 'disk', last, replyTo: 's1' };
+  return { outline, groups, catchUp: new CatchUp({ outline, groups }, refuser, { ...CLAIM, node: 'm' }, 0) };
+}
+
+const epochs = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 20 }).map((all) => all.sort((a, b) => a - b));
+
+/**
+ * Two logs that may be: epochs written by one reign each, so what follows the first record of an epoch in one log is what follows it in the
+ * other (log matching); here they share a beginning and no epoch after it.
+ */
+const logs = fc
+  .record({ shared: epochs, own: epochs, source: epochs })
+  .map(({ shared, own, source }) => {
+    const base = shared.at(-1) ?? 0;
+    return {
+      own: [...shared, ...own.map((epoch) => base + 2 * epoch)],
+      source: [...shared, ...source.map((epoch) => base + 2 * epoch + 1)],
+    };
+  })
+  .filter(({ own, source }) => !isAtLeastAsUpToDate(outlineOf(logOf(own)).last, outlineOf(logOf(source)).last));
+
+test('from any log to that of the source, whatever the two have gone through', () => {
+  fc.assert(
+    fc.property(logs, (drawn) => {
+      const source = logOf(drawn.source);
+      const { outline, groups, catchUp } = catchUpOf(logOf(drawn.own), source);
+      let effects: MasterEffect[] = [];
+      catchUp.ask(0, effects);
+      for (let turns = 0; !catchUp.isDone; turns += 1) {
+        if (turns > 200) throw new Error(`no end: ${outline} after ${drawn.source.join(' ')}`);
+        const next: MasterEffect[] = [];
+        for (const effect of effects) {
+          if (effect.do === 'store') {
+            groups.stored(effect.generation);
+            catchUp.proceed(turns, next);
+          }
+          if (effect.do !== 'send' || effect.message.type !== 'fetch') continue;
+          const answer = answerOf(source, effect.message);
+          if (answer.type === 'entries') catchUp.receive(turns, answer, next);
+          else catchUp.diverged(turns, answer, 0, next);
+        }
+        effects = next;
+      }
+      expect(outline.last).toEqual(outlineOf(source).last);
+      for (let index = 1; index <= source.length; index += 1)
+        expect(outline.epochAt(index)).toBe(source[index - 1]?.epoch);
+    }),
+  );
+});
+
+test('each fetch names the store and the end that the source has told of', () => {
+  const source = logOf([1, 1, 3]);
+  const { catchUp } = catchUpOf(logOf([1]), source);
+  const out: MasterEffect[] = [];
+  catchUp.ask(0, out);
+  expect(out).toMatchObject([
+    { do: 'send', to: 's1', message: { type: 'fetch', expects: { store: 'disk', lastIndex: 3, lastEpoch: 3 } } },
+  ]);
+});
+
+test('a source that has nothing to give is given up', () => {
+  const { catchUp } = catchUpOf(logOf([1]), logOf([1, 1, 3]));
+  const empty = { type: 'entries', ...CLAIM, prevIndex: 1, prevEpoch: 1, commit: 0, records: [] } as const;
+  for (let now = 0; now < 3_000; now += 500) catchUp.receive(now, empty, []);
+  expect(catchUp.isStalled(3_000)).toBe(true);
+});
+
+test('what is committed is never cut', () => {
+  const { catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]));
+  expect(() => catchUp.diverged(0, { type: 'diverged', ...CLAIM, endEpoch: 1, endIndex: 1 }, 2, [])).toThrow(
+    'below the commit index 2',
+  );
+});
