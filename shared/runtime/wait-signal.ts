@@ -24,7 +24,7 @@ export interface WaitingClient {
   onLeave(listener: (() => void) | null): void;
 }
 
-/** As much of an AbortSignal as an append needs, at a tenth of its cost, which a busy master pays ten thousand times a second. */
+/** As much of an AbortSignal as an append needs: one listener, no event target for each request. */
 export class HttpClient implements WaitingClient {
   hasLeft: boolean;
   private listener: (() => void) | null = null;
