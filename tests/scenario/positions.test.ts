@@ -61,3 +61,16 @@ test('the first ack of another store ends what the former one had acked', () => 
   expect(cluster.masterMachine.replication(1)?.acks).toContain('secondary-1');
   expect(cluster.masterMachine.replication(2)?.acks).not.toContain('secondary-1');
 });
+
+test('a node that was removed and still beats is a member again where the membership is open, even when it has no reason to join', () => {
+  const cluster = new SimCluster({ openMembership: true });
+  cluster.start('master', ...cluster.members);
+  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  cluster.tellMaster('master', { type: 'remove', request: 1, node: 'secondary-2' });
+  cluster.runUntil('it is out', () => cluster.removals.get(1) === 'removed', 5_000);
+  cluster.run(20);
+  // A late declaration: it finds a queue, and has no reason to join.
+  cluster.broker.declare('secondary-2');
+  cluster.runUntil('it is back', () => cluster.masterMachine.members.includes('secondary-2'), 5_000);
+  acknowledge(cluster, 'next');
+});

@@ -485,7 +485,8 @@ export class MasterMachine {
   ): void {
     if (message.epoch > this.epoch.epoch + EPOCH_JUMP_MAX) return;
     if (!this.members.includes(message.node)) {
-      if (message.type === 'join') this.stranger(message.node, out);
+      // A node that follows this reign already and finds a queue has no reason to join; it only beats.
+      if (message.type === 'join' || message.type === 'heartbeat') this.stranger(message.node, out);
       return;
     }
     this.book.recordHeard(this.now, message, out);
