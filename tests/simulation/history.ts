@@ -76,6 +76,11 @@ export class History {
     this.checkOrigin(message, operation);
   }
 
+  /** Is what was acknowledged of this text still promised? */
+  isCurrent(text: string): boolean {
+    return (this.operations.get(text)?.seq ?? 0) > 0;
+  }
+
   /** Every store was lost at once: nothing is promised of what was before. */
   forget(): void {
     this.highestSafe = 0;

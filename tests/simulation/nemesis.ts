@@ -93,6 +93,8 @@ export class Nemesis {
       case 'damage':
         this.lose(node, action);
         return this.plan(ms, () => this.start(node));
+      case 'remove':
+        return this.remove(node);
     }
   }
 
@@ -170,6 +172,16 @@ export class Nemesis {
     if (how === 'wipe') disk.wipe();
     else disk.damage();
     this.events.lost(node);
+  }
+
+  private remove(node: string): void {
+    const { world, profile } = this;
+    for (const master of profile.masters) {
+      const process = world.masterOf(master);
+      if (process?.machine.phaseName !== 'reigning' || !process.machine.members.includes(node)) continue;
+      this.note('remove', node);
+      process.enter(() => process.dispatch({ type: 'remove', request: world.nextRequest(), node }));
+    }
   }
 
   private restartBroker(withoutData: boolean, ms: number): void {

@@ -20,6 +20,7 @@ export const ACTIONS = [
   'delay',
   'wipe',
   'damage',
+  'remove',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -41,6 +42,8 @@ export interface Profile {
   readonly clients: number;
   /** Mean time between two operations of a client, in milliseconds. */
   readonly thinkMs: number;
+  /** Who is removed by an operator may come back by joining. */
+  readonly openMembership: boolean;
   /** Stores are in memory: a kill loses them. */
   readonly inMemory: boolean;
 }
@@ -58,6 +61,7 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
   const hasTwo = !isAmnesia && (random.chance(0.6) || needsTwo);
   const members = needsTwo ? random.between(2, 4) : drawMembers(random);
   const inMemory = isAmnesia || random.chance(0.1);
+  const openMembership = !isAmnesia && random.chance(0.15);
   return {
     name: isAmnesia ? 'amnesia' : (['calm', 'breezy', 'stormy', 'hellish'] as const)[severity as 0 | 1 | 2 | 3],
     masters: hasTwo ? ['m1', 'm2'] : ['m1'],
@@ -65,7 +69,8 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
     schedule,
     troubleMs: schedule === 'random' ? random.between(4_000, 14_000) : random.between(8_000, 20_000),
     calmMs: [100_000, 1_500, 600, 250][severity] ?? 600,
-    actions: ACTIONS.filter(() => random.chance(0.5)),
+    actions: ACTIONS.filter((action) => random.chance(0.5) && (openMembership || action !== 'remove')),
+    openMembership,
     faults: withHoles(drawFaults(random, severity, inMemory), schedule, random),
     tickMs: random.pick([50, 100, 100, 150]),
     asBytes: random.chance(0.05),

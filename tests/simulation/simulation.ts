@@ -69,11 +69,21 @@ class Simulation {
   constructor(private readonly options: SimulationOptions) {
     const random = new SeededRandom(options.seed).split('run');
     this.profile = drawProfile(random.split('profile'), options);
-    const { masters, secondaries, inFlightBytesMax, bufferBytesMax, tickMs, asBytes, clients, thinkMs } = this.profile;
+    const {
+      masters,
+      secondaries,
+      inFlightBytesMax,
+      bufferBytesMax,
+      tickMs,
+      asBytes,
+      clients,
+      thinkMs,
+      openMembership,
+    } = this.profile;
     const worldOptions = {
       masters,
       secondaries,
-      openMembership: false,
+      openMembership,
       quorumAppend: true,
       inFlightBytesMax,
       tickMs,
