@@ -7,6 +7,9 @@ import { describeProfile, SCHEDULES, type Schedule } from './profile';
 import { simulate } from './simulation';
 import { Tally } from './tally';
 
+/** A long run says every few minutes that it is still at it. */
+const RUNS_A_WORD = 5_000;
+
 function main(): void {
   const { seed, seeds, runs, minutes, schedule, isTraced, twice } = readArguments(process.argv.slice(2));
   const deadline = performance.now() + minutes * 60_000;
@@ -16,6 +19,7 @@ function main(): void {
     const options = { seed: seeds?.[at] ?? seed + at, isTraced, ...(schedule === null ? {} : { schedule }) };
     const result = simulate(options);
     tally.add(result);
+    if (tally.runs % RUNS_A_WORD === 0) say(`${tally.runs} runs, ${tally.failures.length} failed`);
     if (runs === 1) say(`seed ${result.seed}: ${describeProfile(result.profile)}`);
     if (result.failure !== null)
       say(

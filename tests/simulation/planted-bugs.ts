@@ -168,7 +168,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a wiped store that still votes',
-    seeds: 150,
+    seeds: 500,
     schedule: 'wipe after ack',
     cores: { ...REAL_CORES, disk: keepsItsName },
   },
@@ -218,7 +218,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'prefix from the lowest seq',
-    seeds: 150,
+    seeds: 60,
+    schedule: 'figure 8',
     cores: { ...REAL_CORES, secondary: (settings, start) => new BeginsAnywhere(settings, start) },
   },
   {
