@@ -204,7 +204,7 @@ export class ChaosNemesis {
   private async delay(node: string) {
     const { cluster, random, observer, clock } = this.parts;
     const since = clock();
-    cluster.proxyOf(node).slow({ delayMs: 200 + random.below(2_000) });
+    cluster.proxyOf(node).slow({ delayMs: 800 + random.below(2_500) });
     await pause(2_000 + random.below(4_000));
     cluster.proxyOf(node).heal();
     // A late heartbeat shows as a suspected member, at the master.

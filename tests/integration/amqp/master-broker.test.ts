@@ -169,6 +169,27 @@ describe('the lock', () => {
     expect(second.broker.status()).toMatchObject({ up: true, lockedOut: false });
   });
 
+  it('a master that yields leaves the lock to one that waits, and stands by itself', async () => {
+    const first = cast.master({ node: 'm1' });
+    await first.seen.next('up');
+    const second = cast.master({ node: 'm2' });
+    await second.seen.next('locked');
+    first.broker.yieldLock();
+    await first.seen.next('down');
+    await second.seen.next('up');
+    await first.seen.next('locked');
+    expect(second.broker.status()).toMatchObject({ up: true });
+  });
+
+  it('a master that yields and finds nobody waiting has the lock again', async () => {
+    const { broker, seen } = cast.master({ node: 'm1' });
+    await seen.next('up');
+    broker.yieldLock();
+    await seen.next('down');
+    await seen.next('up');
+    expect(seen.count('locked')).toBe(0);
+  });
+
   it('a master that lost its connections may find the lock taken, and never are two up', async () => {
     const seen = new Recorder();
     const first = cast.master({ node: `${cast.log}-m1`, seen });
