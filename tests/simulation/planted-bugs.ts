@@ -168,7 +168,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a wiped store that still votes',
-    seeds: 500,
+    seeds: 100,
     schedule: 'wipe after ack',
     cores: { ...REAL_CORES, disk: keepsItsName },
   },

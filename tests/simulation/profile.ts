@@ -61,7 +61,7 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
   const hasTwo = !isAmnesia && (random.chance(0.6) || needsTwo);
   const members = needsTwo ? random.between(2, 4) : drawMembers(random);
   const inMemory = isAmnesia || random.chance(0.1);
-  const openMembership = !isAmnesia && random.chance(0.15);
+  const openMembership = !inMemory && schedule !== 'wipe after ack' && random.chance(0.15);
   return {
     name: isAmnesia ? 'amnesia' : (['calm', 'breezy', 'stormy', 'hellish'] as const)[severity as 0 | 1 | 2 | 3],
     masters: hasTwo ? ['m1', 'm2'] : ['m1'],
@@ -69,7 +69,7 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
     schedule,
     troubleMs: schedule === 'random' ? random.between(4_000, 14_000) : random.between(8_000, 20_000),
     calmMs: [100_000, 1_500, 600, 250][severity] ?? 600,
-    actions: ACTIONS.filter((action) => random.chance(0.5) && (openMembership || action !== 'remove')),
+    actions: ACTIONS.filter((action) => random.chance(0.5) && fits(action, openMembership)),
     openMembership,
     faults: withHoles(drawFaults(random, severity, inMemory), schedule, random),
     tickMs: random.pick([50, 100, 100, 150]),
@@ -86,6 +86,12 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
 function withHoles(faults: Faults, schedule: Schedule, random: SeededRandom): Faults {
   if (schedule !== 'figure 8' || random.chance(0.4)) return faults;
   return { ...faults, dropRate: random.next() * 0.5, skewMs: random.below(800), storeMs: random.between(1, 60) };
+}
+
+/** An operator who removes members while stores are lost can leave a list that is stuck for good; so it is the one or the other. */
+function fits(action: Action, openMembership: boolean): boolean {
+  if (action === 'remove') return openMembership;
+  return !openMembership || (action !== 'wipe' && action !== 'damage');
 }
 
 function drawSchedule(random: SeededRandom): Schedule {

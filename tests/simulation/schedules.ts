@@ -102,8 +102,8 @@ function when(nemesis: Nemesis, condition: () => boolean, next: () => void, ms =
 }
 
 /**
- * A bare majority holds what is acknowledged; then one of them loses its store and the master is gone, and those who never had it are
- * back, and the one that forgot. Nobody may be elected by these alone.
+ * A bare majority holds what is acknowledged; then one of them loses its store, the master is gone, and so are the others who had it; those
+ * who never had it are back, and the one that forgot. Nobody may be elected by these alone.
  */
 function wipeAfterAck(nemesis: Nemesis): void {
   const { random, world, profile } = nemesis;
@@ -115,21 +115,37 @@ function wipeAfterAck(nemesis: Nemesis): void {
   );
 
   function begin(): void {
-    const master = reigningMaster(nemesis);
     const { secondaries } = profile;
     const away = random.shuffle(secondaries).slice(0, Math.floor(secondaries.length / 2));
     const here = secondaries.filter((node) => !away.includes(node));
     for (const node of away) nemesis.cut(node);
-    nemesis.plan(random.between(50, 900), () => {
-      const victim = random.pick(random.chance(0.8) && here.length > 0 ? here : nemesis.nodes);
-      const isLost = nemesis.lose(victim, random.chance(0.7) ? 'wipe' : 'damage');
-      if (master !== null && random.chance(0.8)) nemesis.act(random.pick(['kill', 'cut']), master);
-      nemesis.plan(random.below(300), () => {
-        for (const node of away) world.allow(node);
-        if (isLost) nemesis.start(victim);
-      });
-      nemesis.plan(random.between(500, 4_000), () => wipeAfterAck(nemesis));
+    nemesis.plan(random.between(50, 900), () => lose(away, here));
+  }
+
+  function lose(away: readonly string[], here: readonly string[]): void {
+    const master = reigningMaster(nemesis);
+    const victim = random.pick(random.chance(0.8) && here.length > 0 ? here : nemesis.nodes);
+    const isLost = nemesis.lose(victim, random.chance(0.7) ? 'wipe' : 'damage');
+    const gone = here.filter((node) => node !== victim && random.chance(0.7));
+    if (master !== null && random.chance(0.8)) gone.push(master);
+    for (const node of gone) {
+      if (random.chance(0.5)) nemesis.kill(node);
+      else nemesis.cut(node);
+    }
+    nemesis.plan(random.below(300), () => {
+      for (const node of away) world.allow(node);
+      if (isLost) nemesis.start(victim);
+      const isSucceeded = (): boolean => ![null, master].includes(reigningMaster(nemesis));
+      when(nemesis, isSucceeded, () => comeBack(gone), random.between(500, 4_000));
     });
+  }
+
+  function comeBack(gone: readonly string[]): void {
+    for (const node of gone) {
+      world.allow(node);
+      nemesis.start(node);
+    }
+    nemesis.plan(random.between(100, 2_000), () => wipeAfterAck(nemesis));
   }
 }
 

@@ -21,16 +21,21 @@ export interface ListWish {
 
 /** One step, or null when there is none to take now. A forced list stays marked as such until the next one. */
 export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish): MembersControl | null {
-  const removed = list.members.find((node) => !wish.members.includes(node));
-  if (removed !== undefined) return withoutMember(list, removed, wish.self);
-  if (wish.members.some((node) => !list.members.includes(node))) return { ...list, members: [...wish.members] };
   const candidates = candidatesOf(wish);
+  const live = candidatesOf({ ...wish, members: [...list.members, ...wish.members] });
+  const canCommit = (voters: readonly Voter[]) => isMajority(voters, (voter) => includesVoter(live, voter));
+  const removed = list.members.find((node) => !wish.members.includes(node));
+  if (removed !== undefined) {
+    const rest = withoutMember(list, removed, wish.self);
+    if (canCommit(rest.voters)) return rest;
+  }
+  const named = [...list.members, ...wish.members.filter((node) => !list.members.includes(node))];
+  if (named.length > list.members.length) return { ...list, members: named };
   const missing = candidates.filter((each) => !list.voters.some((voter) => sameVoter(voter, each)));
-  const obsolete =
-    list.voters.find((voter) => isReplaced(voter, candidates)) ?? list.voters.find((voter) => isOutside(voter, wish));
-  if (obsolete !== undefined && list.voters.length > 1) {
+  const replaced = list.voters.filter((voter) => isReplaced(voter, candidates));
+  for (const obsolete of [...replaced, ...list.voters.filter((voter) => isOutside(voter, wish))]) {
     const voters = list.voters.filter((voter) => voter !== obsolete);
-    if (isMajority(voters, (voter) => includesVoter(candidates, voter))) return { ...list, voters };
+    if (canCommit(voters)) return { ...list, voters };
   }
   const added = isAlone(list, wish.self) ? withoutEvenRest(list, missing) : nextVoter(list, missing);
   return added.length === 0 ? null : { ...list, voters: [...list.voters, ...added] };
