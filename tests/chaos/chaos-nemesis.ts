@@ -68,10 +68,11 @@ export class ChaosNemesis {
   /** Until that time, by the run's clock. */
   async run(untilMs: number): Promise<void> {
     const { clock, random, say } = this.parts;
-    // Each kind once in a drawn order, so that a short run has some of all; then as the weights have it.
-    const once = random.shuffle(KINDS);
+    // Each kind once in a drawn order, so that a short run has some of all; then all of a bag before the next one, so that a long run has many.
+    let bag = random.shuffle(KINDS);
     while (clock() < untilMs) {
-      const kind = once.pop() ?? this.draw();
+      if (bag.length === 0) bag = random.shuffle(KINDS.flatMap((kind) => Array<Kind>(WEIGHTS[kind]).fill(kind)));
+      const kind = bag.pop() as Kind;
       const from = clock();
       const { node, isSeen } = await this.strike(kind);
       this.faults.push({ kind, node, from, until: clock(), isSeen });
@@ -93,12 +94,6 @@ export class ChaosNemesis {
       cluster.proxyOf(node).heal();
     }
     await Promise.all(NODES.map((node) => cluster.start(node)));
-  }
-
-  private draw(): Kind {
-    const { random } = this.parts;
-    const bag = KINDS.flatMap((kind) => Array.from({ length: WEIGHTS[kind] }, () => kind));
-    return random.pick(bag);
   }
 
   private async strike(kind: Kind): Promise<{ node: string; isSeen: boolean }> {
