@@ -161,7 +161,7 @@ class LogRecovery {
     }
   }
 
-  /** Cuts what is behind the last good frame when that is a torn write; refuses anything else. */
+  /** Cuts what is behind the last good frame when that is a torn write or unused; refuses anything else. */
   private async cutTorn(
     file: OpenFile,
     { name, size, isLast, end }: { name: string; size: number; isLast: boolean; end: ScanEnd },
@@ -169,14 +169,15 @@ class LogRecovery {
     const bytes = Buffer.alloc(size - end.offset);
     await file.read(bytes, end.offset);
     const tail = { bytes, offset: end.offset, index: end.index + 1, syncedIndex: this.synced.index };
-    if (!isLast || judgeTail(tail) === 'damaged') {
+    const verdict = isLast ? judgeTail(tail) : 'damaged';
+    if (verdict === 'damaged') {
       const seq = (this.options.outlines[0]?.lastSeq ?? 0) + 1;
       const fault = end.stop === 'short' ? 'the file ends inside it' : end.fault;
       throw damagedFault(
         `${this.pathOf(name)} at byte ${end.offset}: record ${end.index + 1} (seq ${seq}, if it is an entry): ${fault}`,
       );
     }
-    this.tornBytes += bytes.length;
+    if (verdict === 'torn') this.tornBytes += bytes.length;
     await file.truncate(end.offset);
     await file.sync();
   }

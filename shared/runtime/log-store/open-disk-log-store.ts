@@ -29,6 +29,8 @@ export interface DiskOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly segmentBytes: number;
+  /** By how much the log's file is extended ahead of small groups; 0: never. */
+  readonly aheadBytes: number;
   readonly cacheBytes: number;
   /** Ids that make a run of the id index; left out: as many as is good. */
   readonly runIds?: number;
@@ -66,7 +68,7 @@ async function recoverStore(
   options: DiskOptions,
   parts: { readonly storeId: string; readonly promised: Promised; readonly marker: SyncMarker; readonly ids: IdIndex },
 ): Promise<OpenedDiskStore> {
-  const { fileSystem, directory, cacheBytes, segmentBytes, release } = options;
+  const { fileSystem, directory, cacheBytes, segmentBytes, aheadBytes, release } = options;
   const { storeId, marker, ids } = parts;
   const [outline, opened] = [new LogOutline(), new LogOutline()];
   const { segments, tornBytes } = await recoverLog({
@@ -88,7 +90,7 @@ async function recoverStore(
     ...parts,
     outline,
     opened,
-    log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, marker }, [...segments]),
+    log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, aheadBytes, marker }, [...segments]),
     cacheBytes,
     writePromise: (value) => replaceSmallFile(fileSystem, { directory, name: PROMISE }, value),
     release,

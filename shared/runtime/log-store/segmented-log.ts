@@ -5,7 +5,10 @@
  * their own, so a rotation or a truncation never takes a file from under a read.
  *
  * A segment is made when the first group for it comes, and only after the last group of the one before was synced: so only the
- * last segment can have a torn tail. Order of a truncation, so that a crash at any moment leaves the old end, the new end or, with
+ * last segment can have a torn tail. While groups are small the last one's file is longer than its frames, by zeros: a sync that has no new size
+ * to make durable takes a fraction of the time. They are cut off before the next segment is made, at `close`, and by the next open.
+ *
+ * Order of a truncation, so that a crash at any moment leaves the old end, the new end or, with
  * whole segments gone, a prefix between: the synced marker is lowered durably; segments are removed from the last one down,
  * each removal synced before the next; the remaining one is cut and synced.
  */
@@ -22,18 +25,25 @@ import type { SyncMarker } from './sync-marker';
 /** A read takes at most this much of a file, unless one record is larger. */
 const READ_CHUNK_BYTES = 1024 * 1024;
 
+/** A group of at most this fraction of what the file is extended by is small: zeros are written twice, so they must carry several groups. */
+const SMALL_SHARE = 8;
+
 export interface SegmentedLogOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly storeId: string;
   /** A segment of this size or more takes no further group. */
   readonly segmentBytes: number;
+  /** By how much the file of the last segment is extended ahead of small groups; 0: never. */
+  readonly aheadBytes: number;
   readonly marker: SyncMarker;
 }
 
 export class SegmentedLog {
   /** Open for writing: the last segment's file; null until it is needed. */
   private active: OpenFile | null = null;
+  /** Bytes of its file, at least. */
+  private activeBytes = 0;
 
   /** @param segments as recovered, ascending; taken over */
   constructor(
@@ -54,7 +64,7 @@ export class SegmentedLog {
   async appendGroup(group: EncodedGroup): Promise<void> {
     const { segment, file } = await this.writable();
     try {
-      await file.write(group.bytes, segment.end);
+      await this.write(file, segment, group.bytes);
     } catch (cause) {
       throw await this.undoWrite(file, segment, cause);
     }
@@ -102,6 +112,7 @@ export class SegmentedLog {
   }
 
   async close(): Promise<void> {
+    await this.cutAhead();
     await this.active?.close();
     await this.options.marker.close();
   }
@@ -109,12 +120,48 @@ export class SegmentedLog {
   private async writable(): Promise<{ segment: Segment; file: OpenFile }> {
     const last = this.segments.at(-1);
     if (last === undefined || last.end >= this.options.segmentBytes) return this.addSegment();
-    this.active ??= await this.fatalIfFails('the log could not be opened for writing', () => this.open(last, 'write'));
+    if (this.active === null) {
+      this.active = await this.fatalIfFails('the log could not be opened for writing', () => this.open(last, 'write'));
+      this.activeBytes = last.end;
+    }
     return { segment: last, file: this.active };
+  }
+
+  /** A small group at the end of the file takes zeros with it, unless there is no room for them. */
+  private async write(file: OpenFile, segment: Segment, bytes: Buffer): Promise<void> {
+    const end = segment.end + bytes.length;
+    const ahead = Math.min(this.options.aheadBytes, this.options.segmentBytes - end);
+    if (end > this.activeBytes && bytes.length * SMALL_SHARE <= ahead) {
+      try {
+        const extended = Buffer.alloc(bytes.length + ahead);
+        extended.set(bytes);
+        await file.write(extended, segment.end);
+        this.activeBytes = end + ahead;
+        return;
+      } catch (cause) {
+        if (!isOutOfRoom(cause)) throw cause;
+        await file.truncate(segment.end);
+        this.activeBytes = segment.end;
+      }
+    }
+    await file.write(bytes, segment.end);
+    this.activeBytes = Math.max(this.activeBytes, end);
+  }
+
+  /** The last segment's file ends where its frames do. */
+  private async cutAhead(): Promise<void> {
+    const last = this.segments.at(-1);
+    if (this.active === null || last === undefined || this.activeBytes <= last.end) return;
+    await this.active.truncate(last.end);
+    this.activeBytes = last.end;
   }
 
   private async addSegment(): Promise<{ segment: Segment; file: OpenFile }> {
     const { fileSystem, directory, storeId } = this.options;
+    await this.fatalIfFails('a full segment could not be cut to its end', async () => {
+      await this.cutAhead();
+      await this.active?.sync();
+    });
     const segment = new Segment({ firstIndex: this.lastIndex + 1, running: this.running });
     const file = await this.createSegment(segment, encodeSegmentHeader({ storeId, ...segment }));
     await this.fatalIfFails('a new segment could not be made durable', async () => {
@@ -123,6 +170,7 @@ export class SegmentedLog {
       await this.active?.close();
     });
     this.active = file;
+    this.activeBytes = segment.end;
     this.segments.push(segment);
     return { segment, file };
   }
@@ -154,6 +202,7 @@ export class SegmentedLog {
     try {
       await file.truncate(segment.end);
       await file.sync();
+      this.activeBytes = segment.end;
     } catch (undoCause) {
       return fatalFault('a write without room could not be taken back', undoCause);
     }
@@ -183,6 +232,7 @@ export class SegmentedLog {
     this.active ??= await this.open(kept, 'write');
     await this.active.truncate(place.offset);
     await this.active.sync();
+    this.activeBytes = place.offset;
     kept.endAt(place);
   }
 

@@ -16,6 +16,8 @@ const SECONDARY = 'secondary-1';
 const DISK_BYTES = 4 * 1024 * 1024;
 /** More than is left in the last page of a file on a full disk. */
 const PADDING = 8 * 1024;
+/** More than a log's file is extended by. */
+const ROOM_BYTES = 2 * 1024 * 1024;
 
 const missing = whyNoSmallDisk();
 if (missing !== null) process.stderr.write(`tests of full disks are skipped: ${missing}\n`);
@@ -40,6 +42,7 @@ onSmallDisk(
     await clients.burst(20, 'all');
     const watch = FaultWatch.begin("disk: the master's is full");
     disk.fill();
+    await useUpRoom(cluster, clients, () => false);
     const before = await cluster.master.entries();
     const refused = await cluster.master.post({ message: 'x'.repeat(PADDING), id: 'refused', w: 1 });
     expect(refused.status).toBe(503);
@@ -80,6 +83,7 @@ onSmallDisk(
     const failures = () => process.linesOf('the store failed').length;
     const watch = FaultWatch.begin("disk: a secondary's is full");
     disk.fill();
+    await useUpRoom(cluster, clients, () => failures() > 0);
     clients.keepAppending();
     await clients.append('majority', PADDING);
     watch.writable();
@@ -103,6 +107,17 @@ onSmallDisk(
   }),
   TEST_MS,
 );
+
+/** A log's file is extended ahead of what is written; what is left of that takes some appends more. */
+async function useUpRoom(cluster: RealCluster, clients: Clients, isUsedUp: () => boolean): Promise<void> {
+  for (let at = 1; at <= ROOM_BYTES / PADDING; at += 1) {
+    const append = { id: `room-${at}`, message: 'x'.repeat(PADDING), w: 1 };
+    clients.sent.set(append.id, append.message);
+    const { status } = await cluster.master.post(append);
+    if (status !== 201 || isUsedUp()) return;
+  }
+  throw new Error(`a full disk has taken ${ROOM_BYTES} bytes`);
+}
 
 describe.each(['last', 'middle'] as const)('a bit that flips in the %s record of a stopped', (which) => {
   it.each([SECONDARY, 'master'])(

@@ -1,7 +1,7 @@
 import { NO_LIMITS, RecordSource } from '../../../../contract/log-records';
 import { plain, readAll } from '../../../../contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
-import { openOn, storeOn } from './disk-harness';
+import { DIRECTORY, openOn, storeOn } from './disk-harness';
 
 const FULL = { status: 'rejected', reason: { code: 'full', fatal: false } };
 const FAILED = { status: 'rejected', reason: { code: 'failed', fatal: true } };
@@ -33,6 +33,32 @@ describe('a disk without room', () => {
     }
     await store.close();
     expect(plain(await readAll(await storeOn(fileSystem)))).toEqual(plain(kept));
+  });
+
+  test('takes what the file was extended by before, and a group without zeros behind it', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem, { segmentBytes: 20_000, aheadBytes: 4_000 });
+    const source = new RecordSource();
+    const taken = source.entries(1);
+    await store.append(taken);
+    fileSystem.room = 700;
+    let bytes = 0;
+    for (; bytes < 20_000; bytes += 400) {
+      const records = source.entries(1, () => ({ message: 'm'.repeat(300) }));
+      const [outcome] = await Promise.allSettled([store.append(records)]);
+      if (outcome?.status === 'rejected') {
+        expect(outcome).toMatchObject(FULL);
+        break;
+      }
+      taken.push(...records);
+    }
+    expect(bytes).toBeGreaterThan(3_500);
+    expect(bytes).toBeLessThan(5_500);
+    expect(plain(await readAll(store))).toEqual(plain(taken));
+    await store.close();
+    const opened = await openOn(fileSystem);
+    expect(opened.tornBytes).toBe(0);
+    expect(plain(await readAll(opened.store))).toEqual(plain(taken));
   });
 
   test('does not stop a truncation that waits behind the refused append', async () => {
@@ -142,4 +168,39 @@ test('a torn tail is cut and reported, an acked record never', async () => {
   expect(opened.tornBytes).toBe('half of a frame'.length);
   expect(plain(await readAll(opened.store))).toEqual(plain(records));
   expect(torn.sizeOf(path)).toBe(whole?.length);
+});
+
+test('what a file was extended by is no torn tail, and is cut off', async () => {
+  const fileSystem = CrashingFileSystem.empty();
+  const sizes = { segmentBytes: 20_000, aheadBytes: 4_000 };
+  const store = await storeOn(fileSystem, sizes);
+  const source = new RecordSource();
+  const records = source.entries(3);
+  await store.append(records);
+  const path = fileSystem.paths().find((name) => name.endsWith('.log')) ?? '';
+  const killed = fileSystem.copy();
+  await store.close();
+  expect(killed.sizeOf(path)).toBe(fileSystem.sizeOf(path) + 4_000);
+  for (const isMarkerLost of [false, true]) {
+    const left = killed.copy();
+    if (isMarkerLost) await left.remove(`${DIRECTORY}/synced`);
+    const opened = await openOn(left, sizes);
+    expect(opened.tornBytes).toBe(0);
+    expect(left.sizeOf(path)).toBe(fileSystem.sizeOf(path));
+    expect(plain(await readAll(opened.store))).toEqual(plain(records));
+  }
+});
+
+test('a bit that flips in the last record before what a file was extended by is damage, also when the marker is lost', async () => {
+  const fileSystem = CrashingFileSystem.empty();
+  const store = await storeOn(fileSystem, { segmentBytes: 20_000, aheadBytes: 4_000 });
+  await store.append(new RecordSource().entries(3));
+  await fileSystem.remove(`${DIRECTORY}/synced`);
+  const path = fileSystem.paths().find((name) => name.endsWith('.log')) ?? '';
+  const end = fileSystem.sizeOf(path) - 4_000;
+  for (let byte = end - 100; byte < end; byte += 1) {
+    const flipped = fileSystem.copy();
+    flipped.flipBit(path, byte, byte % 8);
+    await expect(openOn(flipped)).rejects.toMatchObject({ code: 'damaged' });
+  }
 });

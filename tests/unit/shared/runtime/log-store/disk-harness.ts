@@ -7,6 +7,7 @@ export const DIRECTORY = '/log';
 
 export interface SmallSizes {
   readonly segmentBytes?: number;
+  readonly aheadBytes?: number;
   readonly cacheBytes?: number;
   readonly runIds?: number;
 }
@@ -16,6 +17,7 @@ export function openOn(fileSystem: CrashingFileSystem, sizes: SmallSizes = {}) {
     fileSystem,
     directory: DIRECTORY,
     segmentBytes: 1500,
+    aheadBytes: 0,
     cacheBytes: 1000,
     runIds: 4,
     onProgress: () => undefined,
