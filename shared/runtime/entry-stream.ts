@@ -9,8 +9,8 @@ import type { LogReader } from './log-reader';
 export interface EntryFormat {
   readonly mediaType: string;
   readonly open: Buffer;
-  /** Between two entries. */
-  readonly separator: Buffer;
+  /** The byte between two entries. */
+  readonly separator: number;
   /** After the last entry. */
   readonly close: Buffer;
   /** The whole answer when there is no entry. */
@@ -20,7 +20,7 @@ export interface EntryFormat {
 export const JSON_ARRAY: EntryFormat = {
   mediaType: 'application/json',
   open: Buffer.from('['),
-  separator: Buffer.from(','),
+  separator: 0x2c,
   close: Buffer.from(']'),
   empty: Buffer.from('[]'),
 };
@@ -28,7 +28,7 @@ export const JSON_ARRAY: EntryFormat = {
 export const JSON_LINES: EntryFormat = {
   mediaType: 'application/x-ndjson',
   open: Buffer.alloc(0),
-  separator: Buffer.from('\n'),
+  separator: 0x0a,
   close: Buffer.from('\n'),
   empty: Buffer.alloc(0),
 };
@@ -52,10 +52,11 @@ export async function entriesBody(
   format: EntryFormat,
 ): Promise<Buffer | Readable> {
   if (from > to) return format.empty;
-  const entries = await reader.read({ from, to, maxBytes: CHUNK_BYTES });
-  if (entries.length === 0) return format.empty;
-  const next = from + entries.length;
-  const first = framed(entries, format, { isFirst: true, isLast: next > to });
+  const { separator } = format;
+  const { bytes, count } = await reader.readJoined({ from, to, maxBytes: CHUNK_BYTES, separator });
+  if (count === 0) return format.empty;
+  const next = from + count;
+  const first = framed(bytes, format, { isFirst: true, isLast: next > to });
   if (next > to) return first;
   const chunks = chunksAfter(first, { reader, range: { from: next, to }, format });
   return Readable.from(chunks, { objectMode: false, highWaterMark: CHUNK_BYTES });
@@ -65,25 +66,23 @@ async function* chunksAfter(
   first: Buffer,
   { reader, range, format }: { readonly reader: LogReader; readonly range: SeqRange; readonly format: EntryFormat },
 ): AsyncGenerator<Buffer> {
+  const { separator } = format;
   yield first;
   let next = range.from;
   while (next <= range.to) {
-    const entries = await reader.read({ from: next, to: range.to, maxBytes: CHUNK_BYTES });
-    if (entries.length === 0) throw new Error(`entry ${next} of ${range.from}…${range.to} is not visible any more`);
-    next += entries.length;
-    yield framed(entries, format, { isFirst: false, isLast: next > range.to });
+    const { bytes, count } = await reader.readJoined({ from: next, to: range.to, maxBytes: CHUNK_BYTES, separator });
+    if (count === 0) throw new Error(`entry ${next} of ${range.from}…${range.to} is not visible any more`);
+    next += count;
+    yield framed(bytes, format, { isFirst: false, isLast: next > range.to });
   }
 }
 
 function framed(
-  entries: readonly Uint8Array[],
+  entries: Uint8Array,
   { open, separator, close }: EntryFormat,
   { isFirst, isLast }: { readonly isFirst: boolean; readonly isLast: boolean },
 ): Buffer {
-  const parts: Uint8Array[] = [];
-  for (const entry of entries) {
-    parts.push(parts.length === 0 && isFirst ? open : separator, entry);
-  }
-  if (isLast) parts.push(close);
-  return Buffer.concat(parts);
+  return Buffer.concat([isFirst ? open : Buffer.of(separator), entries, isLast ? close : NOTHING]);
 }
+
+const NOTHING = Buffer.alloc(0);

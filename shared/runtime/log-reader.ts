@@ -3,6 +3,8 @@
  * machine decides what is visible; this is only the window on it.
  */
 
+import type { EntryBytes } from './log-store/log-store';
+
 /** Positions at one moment. */
 export interface ReaderPosition {
   /** Highest seq visible on this node; 0: none. */
@@ -24,6 +26,14 @@ export interface LogReader {
     readonly to: number;
     readonly maxBytes: number;
   }): Promise<readonly Uint8Array[]>;
+
+  /** The same entries in one piece, a byte `separator` between two. */
+  readJoined(range: {
+    readonly from: number;
+    readonly to: number;
+    readonly maxBytes: number;
+    readonly separator: number;
+  }): Promise<EntryBytes>;
 
   /** Seq of the visible entry with this id, or null. */
   findId(id: string): Promise<number | null>;

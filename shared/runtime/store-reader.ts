@@ -2,12 +2,14 @@
  * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's machine says it is visible.
  */
 import type { LogOutline } from '../protocol/log-outline';
-import { entryOf, type LogRecord } from '../protocol/record';
+import { entryOf } from '../protocol/record';
 import type { LogReader, ReaderPosition } from './log-reader';
-import { type LogStore, type ReadLimits, StorageError } from './log-store/log-store';
+import { type EntryBytes, type LogStore, StorageError } from './log-store/log-store';
 
 /** Records in one read; with small entries this is reached before the bytes are. */
 const RECORDS_MAX = 16_384;
+
+const NO_ENTRIES: EntryBytes = { bytes: new Uint8Array(0), count: 0 };
 
 interface Watcher {
   readonly seq: number;
@@ -41,16 +43,40 @@ export class StoreReader implements LogReader {
     readonly to: number;
     readonly maxBytes: number;
   }): Promise<readonly Uint8Array[]> {
-    const first = this.outline.indexOf(from);
-    const last = this.outline.indexOf(Math.min(to, this.look().head));
-    if (first === null || last === null || last < first) return [];
-    const records = await this.readRecords(first, { to: last, maxBytes, maxRecords: RECORDS_MAX });
+    const range = this.visible(from, to);
+    if (range === null) return [];
+    const limits = { to: range.last, maxBytes, maxRecords: RECORDS_MAX };
+    const records = await this.noticing(this.store.read(range.first, limits));
     return records.filter(({ control }) => control === null).map(({ bytes }) => bytes);
   }
 
-  private async readRecords(first: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
+  async readJoined({
+    from,
+    to,
+    maxBytes,
+    separator,
+  }: {
+    readonly from: number;
+    readonly to: number;
+    readonly maxBytes: number;
+    readonly separator: number;
+  }): Promise<EntryBytes> {
+    const range = this.visible(from, to);
+    if (range === null) return NO_ENTRIES;
+    const limits = { to: range.last, maxBytes, maxRecords: RECORDS_MAX };
+    return this.noticing(this.store.readEntries(range.first, limits, separator));
+  }
+
+  /** Indexes of the visible entries from seq `from` to `to`; null: there is none. */
+  private visible(from: number, to: number): { readonly first: number; readonly last: number } | null {
+    const first = this.outline.indexOf(from);
+    const last = this.outline.indexOf(Math.min(to, this.look().head));
+    return first === null || last === null || last < first ? null : { first, last };
+  }
+
+  private async noticing<T>(reading: Promise<T>): Promise<T> {
     try {
-      return await this.store.read(first, limits);
+      return await reading;
     } catch (error) {
       if (error instanceof StorageError && error.code === 'damaged') this.onDamage(error);
       throw error;

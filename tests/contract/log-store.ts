@@ -123,6 +123,31 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
       expect(await indexes(11, {})).toEqual([]);
     });
 
+    test('entries come in one piece as they come one by one, without the control records between them', async () => {
+      const records: LogRecord[] = [];
+      for (let group = 0; group < 12; group += 1) {
+        const added = [source.epochRecord(), ...source.entries(group, (at) => ({ message: `${at} \u2028 "é"` }))];
+        records.push(...added);
+        await store.append(added);
+      }
+      for (let from = 1; from <= records.length; from += 1) {
+        for (const limits of [
+          NO_LIMITS,
+          { ...NO_LIMITS, maxBytes: 400 },
+          { ...NO_LIMITS, to: from + 5, maxRecords: 3 },
+        ]) {
+          const entries = (await store.read(from, limits)).filter(({ control }) => control === null);
+          const { bytes, count } = await store.readEntries(from, limits, 0x0a);
+          const lines = Buffer.from(bytes).toString();
+          expect(lines).toBe(entries.map((entry) => Buffer.from(entry.bytes).toString()).join('\n'));
+          expect(count).toBe(entries.length);
+        }
+      }
+      expect(await store.readEntries(records.length + 1, NO_LIMITS, 0x0a)).toMatchObject({ count: 0 });
+      await store.close();
+      await expect(store.readEntries(1, NO_LIMITS, 0x0a)).rejects.toMatchObject({ code: 'closed' });
+    });
+
     test('a truncation takes the records and their ids, and the log goes on from there', async () => {
       const first = source.entries(4, (at) => ({ id: `id-${at}` }));
       await store.append(first);

@@ -56,6 +56,13 @@ export class FakeLogReader implements LogReader {
     return entries;
   }
 
+  async readJoined(range: { from: number; to: number; maxBytes: number; separator: number }) {
+    const entries = await this.read(range);
+    const separator = Buffer.of(range.separator);
+    const parts = entries.flatMap((entry, at) => (at === 0 ? [entry] : [separator, entry]));
+    return { bytes: Buffer.concat(parts), count: entries.length };
+  }
+
   async findId(id: string): Promise<number | null> {
     const seq = Number(/^id-([0-9]+)$/.exec(id)?.[1] ?? 0);
     return seq >= 1 && seq <= this.head ? seq : null;

@@ -14,11 +14,11 @@ import type { LogRecord } from '../../protocol/record';
 import { FrameKind } from './frame';
 import { type GroupTarget, GroupWriter } from './group-writer';
 import type { IdIndex } from './id-index';
-import type { LogStore, Promised, ReadLimits } from './log-store';
+import type { EntryBytes, LogStore, Promised, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import type { SegmentedLog } from './segmented-log';
 import { closedFault, fatalFault, isPassing, storageFault } from './storage-fault';
-import { TailCache } from './tail-cache';
+import { joinEntries, TailCache } from './tail-cache';
 
 export interface DiskLogStoreParts {
   readonly storeId: string;
@@ -94,23 +94,18 @@ export class DiskLogStore implements LogStore {
     return this.writer.truncateAfter(index);
   }
 
-  async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
-    const first = Math.max(from, 1);
-    for (;;) {
-      if (this.closing !== null) throw closedFault();
-      if (first > Math.min(limits.to, this.outline.lastIndex)) return [];
-      if (first >= this.cache.firstIndex) return this.cache.read(first, limits);
-      const { generation } = this;
-      try {
-        const records = await this.parts.log.read(first, {
-          ...limits,
-          to: Math.min(limits.to, this.cache.firstIndex - 1),
-        });
-        if (generation === this.generation) return records;
-      } catch (error) {
-        if (generation === this.generation) throw error;
-      }
-    }
+  read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
+    return this.readFrom(from, limits, {
+      cached: (records) => records,
+      fromDisk: (first, within) => this.parts.log.read(first, within),
+    });
+  }
+
+  readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
+    return this.readFrom(from, limits, {
+      cached: (records) => joinEntries(records, separator),
+      fromDisk: (first, within) => this.parts.log.readEntries(first, within, separator),
+    });
   }
 
   async checksumAt(index: number): Promise<number> {
@@ -130,6 +125,30 @@ export class DiskLogStore implements LogStore {
   close(): Promise<void> {
     this.closing ??= this.closeAll();
     return this.closing;
+  }
+
+  /** From the cache what is in it, else from the disk; again when records were taken back meanwhile. */
+  private async readFrom<T>(
+    from: number,
+    limits: ReadLimits,
+    way: {
+      readonly cached: (records: readonly LogRecord[]) => T;
+      readonly fromDisk: (from: number, limits: ReadLimits) => Promise<T>;
+    },
+  ): Promise<T> {
+    const first = Math.max(from, 1);
+    for (;;) {
+      if (this.closing !== null) throw closedFault();
+      if (first > Math.min(limits.to, this.outline.lastIndex)) return way.cached([]);
+      if (first >= this.cache.firstIndex) return way.cached(this.cache.read(first, limits));
+      const { generation } = this;
+      try {
+        const found = await way.fromDisk(first, { ...limits, to: Math.min(limits.to, this.cache.firstIndex - 1) });
+        if (generation === this.generation) return found;
+      } catch (error) {
+        if (generation === this.generation) throw error;
+      }
+    }
   }
 
   private async save(promised: Promised): Promise<void> {

@@ -29,6 +29,14 @@ export interface ReadLimits {
   readonly maxRecords: number;
 }
 
+/** Entries as one piece. */
+export interface EntryBytes {
+  /** The JSON bytes of each, one separator between two. */
+  readonly bytes: Uint8Array;
+  /** Number of entries. */
+  readonly count: number;
+}
+
 export interface LogStore {
   /** Made when the store was created; a wiped store has another one. */
   readonly storeId: string;
@@ -63,6 +71,12 @@ export interface LogStore {
    * or `to`. Reads what is appended, durable or not. Rejects with a `StorageError` `damaged` that names the record.
    */
   read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]>;
+
+  /**
+   * The entries among the records that `read` would give, as the bytes that readers get, a byte `separator` between two: none of them becomes an
+   * object on the way. Rejects like `read`.
+   */
+  readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes>;
 
   /**
    * Seq of the entry with this id among all that was appended; null: none. Answers at once. An id of the generated form

@@ -9,10 +9,10 @@ import { LogOutline } from '../../protocol/log-outline';
 import type { LogRecord } from '../../protocol/record';
 import { crcOf } from './crc';
 import { FrameKind } from './frame';
-import { type LogStore, NO_PROMISE, type Promised, type ReadLimits } from './log-store';
+import { type EntryBytes, type LogStore, NO_PROMISE, type Promised, type ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import { closedFault } from './storage-fault';
-import { withinLimits } from './tail-cache';
+import { joinEntries, withinLimits } from './tail-cache';
 
 export class MemoryLogStore implements LogStore {
   readonly storeId = randomBytes(8).toString('hex');
@@ -62,6 +62,10 @@ export class MemoryLogStore implements LogStore {
   async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
     this.checkOpen();
     return withinLimits(this.records, Math.max(from, 1) - 1, limits);
+  }
+
+  async readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
+    return joinEntries(await this.read(from, limits), separator);
   }
 
   seqOfId(id: string): number | null {

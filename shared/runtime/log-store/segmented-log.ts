@@ -15,15 +15,17 @@
 import { join } from 'node:path';
 import { type LogRecord, RecordDecoder } from '../../protocol/record';
 import type { FileSystem, OpenFile } from './file-system';
-import type { EncodedGroup, Frame } from './frame';
+import { type EncodedGroup, FRAME_HEADER_BYTES, type Frame, FrameKind, POINT_SPACING_BYTES } from './frame';
 import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
-import type { ReadLimits } from './log-store';
+import type { EntryBytes, ReadLimits } from './log-store';
 import { encodeSegmentHeader, Segment } from './segment';
 import { damagedFault, fatalFault, fullFault, isOutOfRoom } from './storage-fault';
 import type { SyncMarker } from './sync-marker';
 
 /** A read takes at most this much of a file, unless one record is larger. */
 const READ_CHUNK_BYTES = 1024 * 1024;
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** A group of at most this fraction of what the file is extended by is small: zeros are written twice, so they must carry several groups. */
 const SMALL_SHARE = 8;
@@ -97,13 +99,36 @@ export class SegmentedLog {
     const records: LogRecord[] = [];
     const decoder = new RecordDecoder();
     let bytes = 0;
-    await this.scanSegment(segment, from, last, (frame) => {
+    await this.scanSegment(segment, { from, last, maxBytes: limits.maxBytes }, (frame) => {
       if (frame.index < from) return true;
       records.push(decode(decoder, frame));
       bytes += frame.length;
       return frame.index < last && bytes <= limits.maxBytes;
     });
     return records;
+  }
+
+  /** As `read`, but the bytes of entries alone: they are moved together in the buffer that they were read into. */
+  async readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
+    const segment = this.segmentOf(from);
+    const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
+    let joined: Buffer = NO_BYTES;
+    let [end, count, bytes] = [0, 0, 0];
+    await this.scanSegment(segment, { from, last, maxBytes: limits.maxBytes }, (frame) => {
+      if (frame.index < from) return true;
+      bytes += frame.length;
+      if (frame.kind !== FrameKind.control) {
+        joined = frame.buffer;
+        if (count > 0) joined[end++] = separator;
+        // A frame's header is longer than a separator, so this never reaches what is not read yet.
+        const start = frame.at + FRAME_HEADER_BYTES;
+        joined.copyWithin(end, start, start + frame.length);
+        end += frame.length;
+        count += 1;
+      }
+      return frame.index < last && bytes <= limits.maxBytes;
+    });
+    return { bytes: joined.subarray(0, end), count };
   }
 
   /** Running CRC of all records' bytes up to and including this one, which must be durable. */
@@ -237,16 +262,26 @@ export class SegmentedLog {
   }
 
   private async placeBehind(segment: Segment, index: number): Promise<ScanPlace> {
-    const { offset, running } = await this.scanSegment(segment, index, index, (frame) => frame.index < index);
+    const range = { from: index, last: index, maxBytes: 0 };
+    const { offset, running } = await this.scanSegment(segment, range, (frame) => frame.index < index);
     return { offset, index, running };
   }
 
-  /** Walks from a point at or before `from`; at least the frame of `from` is visited, those up to `last` if they fit. */
-  private async scanSegment(segment: Segment, from: number, last: number, visit: FrameVisitor): Promise<ScanEnd> {
+  /**
+   * Walks from a point at or before `from`; at least the frame of `from` is visited, those up to `last` if they fit. The buffer with the
+   * frames is nobody else's.
+   */
+  private async scanSegment(
+    segment: Segment,
+    { from, last, maxBytes }: { readonly from: number; readonly last: number; readonly maxBytes: number },
+    visit: FrameVisitor,
+  ): Promise<ScanEnd> {
     const place = segment.placeBefore(from);
     const wanted = segment.offsetBehind(last) - place.offset;
     const needed = segment.offsetBehind(from) - place.offset;
-    const buffer = Buffer.allocUnsafe(Math.max(needed, Math.min(wanted, READ_CHUNK_BYTES)));
+    // Short records are half headers; what comes before `from`, and goes on behind the last one, is within a point's distance each.
+    const enough = Math.min(READ_CHUNK_BYTES, 2 * (maxBytes + POINT_SPACING_BYTES));
+    const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, enough)));
     const file = await this.open(segment, 'read');
     let count: number;
     try {

@@ -4,7 +4,7 @@
  * those are bounded by what the caller lets be in flight.
  */
 import type { LogRecord } from '../../protocol/record';
-import type { ReadLimits } from './log-store';
+import type { EntryBytes, ReadLimits } from './log-store';
 
 /** What a cached record costs beside its bytes: the object, its id and its slot, roughly. */
 const RECORD_OVERHEAD_BYTES = 200;
@@ -78,6 +78,20 @@ export function withinLimits(records: readonly LogRecord[], start: number, limit
     if (bytes > limits.maxBytes || chosen.length >= limits.maxRecords) break;
   }
   return chosen;
+}
+
+/** The entries among these records, a byte `separator` between two. */
+export function joinEntries(records: readonly LogRecord[], separator: number): EntryBytes {
+  const entries = records.filter(({ control }) => control === null);
+  const size = entries.reduce((sum, { bytes }) => sum + bytes.length + 1, 0);
+  const joined = new Uint8Array(Math.max(size - 1, 0));
+  let at = 0;
+  for (const { bytes } of entries) {
+    if (at > 0) joined[at - 1] = separator;
+    joined.set(bytes, at);
+    at += bytes.length + 1;
+  }
+  return { bytes: joined, count: entries.length };
 }
 
 function costOf(record: LogRecord): number {
