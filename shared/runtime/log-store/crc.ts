@@ -1,7 +1,7 @@
 /**
  * CRC-32 (the polynomial of zlib, gzip, PNG) of a part of a buffer, going on from a CRC before. For the few bytes of a header or a
  * short record JavaScript is done before zlib's binding has even been entered, and needs no view of the part; measured: 100
- * bytes take half the time. Long parts go to zlib. Four bytes a step, four tables ("slicing-by-4", Kounavis and Berry).
+ * bytes take half the time. Long parts go to zlib. Eight bytes a step, eight tables ("slicing-by-8", Kounavis and Berry).
  */
 import { crc32 } from 'node:zlib';
 
@@ -15,18 +15,16 @@ export function crcOf(bytes: Uint8Array, start: number, end: number, before = 0)
   if (end - start >= LONG_BYTES) return crc32(bytes.subarray(start, end), before);
   let crc = ~before;
   let at = start;
-  for (; at + 4 <= end; at += 4) {
-    const word =
-      crc ^
-      (byteAt(bytes, at) |
-        (byteAt(bytes, at + 1) << 8) |
-        (byteAt(bytes, at + 2) << 16) |
-        (byteAt(bytes, at + 3) << 24));
+  for (; at + 8 <= end; at += 8) {
     crc =
-      entry(768 + (word & 0xff)) ^
-      entry(512 + ((word >>> 8) & 0xff)) ^
-      entry(256 + ((word >>> 16) & 0xff)) ^
-      entry(word >>> 24);
+      entry(1792 + ((crc ^ byteAt(bytes, at)) & 0xff)) ^
+      entry(1536 + (((crc >>> 8) ^ byteAt(bytes, at + 1)) & 0xff)) ^
+      entry(1280 + (((crc >>> 16) ^ byteAt(bytes, at + 2)) & 0xff)) ^
+      entry(1024 + ((crc >>> 24) ^ byteAt(bytes, at + 3))) ^
+      entry(768 + byteAt(bytes, at + 4)) ^
+      entry(512 + byteAt(bytes, at + 5)) ^
+      entry(256 + byteAt(bytes, at + 6)) ^
+      entry(byteAt(bytes, at + 7));
   }
   for (; at < end; at += 1) crc = entry((crc ^ byteAt(bytes, at)) & 0xff) ^ (crc >>> 8);
   return ~crc >>> 0;
@@ -41,7 +39,7 @@ function entry(at: number): number {
 }
 
 function makeTables(): Int32Array {
-  const tables = new Int32Array(4 * 256);
+  const tables = new Int32Array(8 * 256);
   for (let byte = 0; byte < 256; byte += 1) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;

@@ -37,6 +37,8 @@ export class Frame {
   groupPlace = 0;
   running = 0;
   buffer: Buffer = FRAME_MAGIC;
+  /** Of the whole buffer. */
+  view = viewOf(FRAME_MAGIC);
   /** Where it begins in `buffer`. */
   at = 0;
   /** Where it begins in the file; set by a scan, as `runningBefore`. */
@@ -65,17 +67,21 @@ const CHECKED_BYTES = 36;
 
 /** Reads the header at `at` (40 bytes must be there); false when it is not one. */
 export function readFrameHeader(buffer: Buffer, at: number, into: Frame): boolean {
-  if (buffer.readUInt32LE(at) !== MAGIC) return false;
-  if (buffer.readUInt32LE(at + CHECKED_BYTES) !== crcOf(buffer, at, at + CHECKED_BYTES)) return false;
-  into.buffer = buffer;
+  if (into.buffer !== buffer) {
+    into.buffer = buffer;
+    into.view = viewOf(buffer);
+  }
+  const { view } = into;
+  if (view.getUint32(at, true) !== MAGIC) return false;
+  if (view.getUint32(at + CHECKED_BYTES, true) !== crcOf(buffer, at, at + CHECKED_BYTES)) return false;
   into.at = at;
-  into.length = buffer.readUInt32LE(at + 4);
-  into.index = readUInt48(buffer, at + 8);
-  into.epoch = readUInt48(buffer, at + 14);
-  into.seq = readUInt48(buffer, at + 20);
-  into.kind = buffer.readUInt8(at + 26);
-  into.groupPlace = buffer.readUInt32LE(at + 28);
-  into.running = buffer.readUInt32LE(at + 32);
+  into.length = view.getUint32(at + 4, true);
+  into.index = getUint48(view, at + 8);
+  into.epoch = getUint48(view, at + 14);
+  into.seq = getUint48(view, at + 20);
+  into.kind = view.getUint8(at + 26);
+  into.groupPlace = view.getUint32(at + 28, true);
+  into.running = view.getUint32(at + 32, true);
   return true;
 }
 
@@ -113,7 +119,7 @@ export function encodeGroup(appends: readonly KindedRecords[], runningBefore: nu
   const firstIndex = appends.find(({ records }) => records.length > 0)?.records[0]?.index;
   if (firstIndex === undefined) return null;
   const bytes = Buffer.allocUnsafe(groupBytes(appends));
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const view = viewOf(bytes);
   const points: FramePoint[] = [];
   let at = 0;
   let nextPoint = 0;
@@ -147,7 +153,11 @@ function groupBytes(appends: readonly KindedRecords[]): number {
   return sum;
 }
 
-/** Through a view: it writes a number in one instruction, where `Buffer`'s methods write byte by byte. */
+/** A view reads and writes a number in one instruction, where `Buffer`'s methods go byte by byte. */
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 function writeFrame(
   { bytes, view }: { readonly bytes: Buffer; readonly view: DataView },
   at: number,
@@ -169,6 +179,10 @@ function writeFrame(
 function setUint48(view: DataView, at: number, value: number): void {
   view.setUint32(at, value % HIGH, true);
   view.setUint16(at + 4, Math.floor(value / HIGH), true);
+}
+
+function getUint48(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint16(at + 4, true) * HIGH;
 }
 
 export function readUInt48(buffer: Buffer, at: number): number {
