@@ -7,7 +7,7 @@
  *                 └──no room, or broken──▶ told so (broken: a part of it is there)        crash: the first queued may be there, or a part of it
  */
 import { crc32 } from 'node:zlib';
-import type { PromisedEpoch } from '../../services/secondary/core/secondary';
+import type { PromisedEpoch } from '../../services/secondary/core/ballot';
 import { LogOutline } from '../../shared/protocol/log-outline';
 import type { LogRecord } from '../../shared/protocol/record';
 import type { SeededRandom } from '../support/seeded-random';

@@ -7,10 +7,11 @@ import { Election } from '../../services/master/core/election';
 import type { MasterEffect, MasterEvent } from '../../services/master/core/events';
 import { MasterMachine } from '../../services/master/core/master';
 import { Reign } from '../../services/master/core/reign';
+import type { Ballot } from '../../services/secondary/core/ballot';
 import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
 import { GapRepair } from '../../services/secondary/core/gap-repair';
 import { ReorderBuffer } from '../../services/secondary/core/reorder-buffer';
-import { type PromisedEpoch, SecondaryMachine } from '../../services/secondary/core/secondary';
+import { SecondaryMachine } from '../../services/secondary/core/secondary';
 import { LogOutline } from '../../shared/protocol/log-outline';
 import type { LogRecord, Voter } from '../../shared/protocol/record';
 import type { EntriesMessage } from '../../shared/protocol/wire';
@@ -82,7 +83,7 @@ abstract class OtherBatches extends SecondaryMachine {
 
 class TakesAnyEpoch extends OtherBatches {
   protected changed(batch: EntriesMessage): EntriesMessage {
-    const { epoch, reign } = inner<PromisedEpoch>(this, 'promised');
+    const { epoch, reign } = inner<Ballot>(this, 'ballot').id;
     return { ...batch, epoch, reign };
   }
 }

@@ -3,6 +3,7 @@
  * cluster has to converge. The result says what was wrong, if anything; the same seed gives the same trace.
  */
 
+import type { OwnLog } from '../../services/secondary/core/own-log';
 import { ReorderBuffer } from '../../services/secondary/core/reorder-buffer';
 import type { Entry } from '../../shared/protocol/entry';
 import { entryOf, type LogRecord } from '../../shared/protocol/record';
@@ -262,7 +263,7 @@ function withBuffers(cores: Cores, bytesMax: number): Cores {
     ...cores,
     secondary: (settings, start) => {
       const machine = cores.secondary(settings, start);
-      Reflect.set(machine, 'buffer', new ReorderBuffer(bytesMax));
+      Reflect.set(Reflect.get(machine, 'log') as OwnLog, 'buffer', new ReorderBuffer(bytesMax));
       return machine;
     },
   };

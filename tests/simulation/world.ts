@@ -3,7 +3,8 @@
  * itself: whoever has it starts and stops nodes, and lets time pass.
  */
 import { MasterMachine, type MasterSettings, type MasterStart } from '../../services/master/core/master';
-import { SecondaryMachine, type SecondarySettings, type SecondaryStart } from '../../services/secondary/core/secondary';
+import { SecondaryMachine } from '../../services/secondary/core/secondary';
+import type { SecondarySettings, SecondaryStart } from '../../services/secondary/core/settings';
 import type { LogRecord } from '../../shared/protocol/record';
 import type { SeededRandom } from '../support/seeded-random';
 import { Timeline } from '../support/timeline';

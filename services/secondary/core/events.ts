@@ -70,3 +70,7 @@ export type SecondaryEffect =
   | { readonly do: 'visible' }
   | { readonly do: 'halt'; readonly why: string }
   | Trace;
+
+export function trace(level: Trace['level'], what: string, facts: Trace['facts']): Trace {
+  return { do: 'trace', level, what, facts };
+}

@@ -1,0 +1,70 @@
+/**
+ * What the reigning master said last, and whether this node has reached it: ready means that it has applied, since it connected, everything
+ * that the first announcement named. Behind later on, it stays ready.
+ */
+import type { MessageOf } from '../../../shared/protocol/wire';
+
+interface Heard {
+  readonly at: number;
+  readonly head: number;
+  readonly headIndex: number;
+  readonly httpUrl: string;
+}
+
+export class MasterWatch {
+  private heard: Heard | null = null;
+  /** Seq that has to be applied before this node calls itself ready; null until the first announcement after connecting. */
+  private readyAt: number | null = null;
+  private hasReached = false;
+
+  /** Has a master been heard that reigns in the epoch followed? */
+  get isHeard(): boolean {
+    return this.heard !== null;
+  }
+
+  get isReady(): boolean {
+    return this.hasReached;
+  }
+
+  /** The master's head, a seq; 0 while none is heard. */
+  get head(): number {
+    return this.heard?.head ?? 0;
+  }
+
+  get headIndex(): number {
+    return this.heard?.headIndex ?? 0;
+  }
+
+  get httpUrl(): string | null {
+    return this.heard?.httpUrl ?? null;
+  }
+
+  /** Infinite while none is heard. */
+  silentMs(now: number): number {
+    return this.heard === null ? Number.POSITIVE_INFINITY : now - this.heard.at;
+  }
+
+  record(at: number, { head, headIndex, httpUrl }: MessageOf<'announce'>): void {
+    this.heard = { at, head, headIndex, httpUrl };
+    this.readyAt ??= head;
+  }
+
+  /** True when the node becomes ready by what it has applied now. */
+  reaches(applied: number): boolean {
+    if (this.hasReached || this.readyAt === null || applied < this.readyAt) return false;
+    this.hasReached = true;
+    return true;
+  }
+
+  /** Another epoch is followed: the head that was announced may have been cut with its epoch. */
+  forget(): void {
+    this.heard = null;
+    this.readyAt = null;
+  }
+
+  /** The connection is gone. */
+  disconnect(): void {
+    this.forget();
+    this.hasReached = false;
+  }
+}

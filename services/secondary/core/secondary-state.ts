@@ -1,0 +1,114 @@
+/**
+ * What a secondary knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in secondary.ts.
+ *
+ * The parts do not know each other: the promise and the vote (ballot.ts), the log (own-log.ts), what the broker is told (deliveries.ts), what is
+ * missing (gap-repair.ts), what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts), and the
+ * connection (session.ts).
+ */
+import { GroupCommit } from '../../../shared/protocol/group-commit';
+import type { LogOutline } from '../../../shared/protocol/log-outline';
+import type { Voter } from '../../../shared/protocol/record';
+import { Ballot } from './ballot';
+import { noCounts } from './counters';
+import { Deliveries } from './deliveries';
+import { GapRepair } from './gap-repair';
+import { Integrity } from './integrity';
+import { MasterWatch } from './master-watch';
+import { OwnLog } from './own-log';
+import type { ReorderBuffer } from './reorder-buffer';
+import { Reporter } from './reporter';
+import { Session } from './session';
+import type { SecondarySettings, SecondaryStart } from './settings';
+
+export abstract class SecondaryState {
+  readonly outline: LogOutline;
+  readonly groups: GroupCommit;
+  readonly counters = noCounts();
+  /** Where this node's HTTP edge is, as the master is told; '' until it listens. */
+  httpUrl = '';
+  protected readonly self: Voter;
+  protected readonly log: OwnLog;
+  protected readonly ballot: Ballot;
+  protected readonly deliveries = new Deliveries();
+  protected readonly gap: GapRepair;
+  protected readonly master = new MasterWatch();
+  protected readonly integrity: Integrity;
+  protected readonly reporter: Reporter;
+  protected readonly session = new Session();
+  /** Has the own log been checked against the one of the epoch followed? */
+  protected synced: boolean;
+
+  constructor(
+    protected readonly settings: SecondarySettings,
+    { outline, promised, checksum }: SecondaryStart,
+  ) {
+    const { node, store, gapTimeoutMs, heartbeatIntervalMs } = settings;
+    this.self = { node, store };
+    this.outline = outline;
+    this.groups = new GroupCommit(outline.lastIndex);
+    this.log = new OwnLog({ outline, groups: this.groups, counters: this.counters }, checksum);
+    this.ballot = new Ballot(this.self, outline, promised);
+    this.gap = new GapRepair(gapTimeoutMs);
+    this.integrity = new Integrity(outline, heartbeatIntervalMs);
+    const { self, log, ballot } = this;
+    this.reporter = new Reporter({ self, outline, log, ballot }, heartbeatIntervalMs);
+    this.synced = promised.epoch > 0 && outline.lastEpoch === promised.epoch;
+  }
+
+  get buffer(): ReorderBuffer {
+    return this.log.buffer;
+  }
+
+  /** Seq of the last entry that readers see. */
+  get applied(): number {
+    return this.log.applied;
+  }
+
+  get commit(): number {
+    return this.log.commit;
+  }
+
+  get epoch(): number {
+    return this.ballot.epoch;
+  }
+
+  /** The master's head as last announced, never below what is applied here. */
+  get head(): number {
+    return Math.max(this.master.head, this.applied);
+  }
+
+  get masterUrl(): string | null {
+    return this.master.httpUrl;
+  }
+
+  get status(): 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs' {
+    if (!this.integrity.agrees) return 'differs';
+    if (this.session.lockedOut) return 'passive';
+    if (!this.session.connected) return 'disconnected';
+    if (!this.master.isHeard || !this.synced) return 'joining';
+    return this.master.isReady ? 'ok' : 'catching-up';
+  }
+
+  /** Seq of the first entry that is not the master's; 0 while it is looked for, null when the logs agree. */
+  get differsAt(): number | null {
+    return this.integrity.differsAt;
+  }
+
+  get ready(): boolean {
+    return this.master.isReady && this.isConnected && this.integrity.agrees;
+  }
+
+  get isConnected(): boolean {
+    return this.session.connected;
+  }
+
+  toString(): string {
+    const state = `${this.synced ? 'synced' : 'unchecked'}${this.session.consuming ? ' consuming' : ''}`;
+    return `${this.self.node} ${state} e${this.epoch} ${this.log} ${this.gap}`;
+  }
+
+  /** Up to where this node holds the log of the epoch it follows; 0 while that is not checked. */
+  protected get heldIndex(): number {
+    return this.synced && this.ballot.isDurable && this.integrity.agrees ? this.groups.durableIndex : 0;
+  }
+}
