@@ -55,6 +55,8 @@ export interface BenchContext {
   say(text: string): void;
   /** Measured once a run; rows that share a limit share its measurement. */
   limit(name: LimitName): Promise<LimitMeasured>;
+  /** Measures the limit now, whether it was before or not. */
+  measureLimit(name: LimitName, seconds: number): Promise<LimitMeasured>;
 }
 
 export type LimitName = 'bareKoa' | 'bareKoaOneClient' | 'rawPipeline' | 'rawStore' | 'rawStream';

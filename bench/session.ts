@@ -63,9 +63,25 @@ export class BenchSession implements BenchContext {
     const known = this.limits.get(name);
     if (known !== undefined) return known;
     this.say(`measures the limit: ${name}`);
-    const measured = this.measureLimit(name);
+    const measured = this.measureLimit(name, this.seconds);
     this.limits.set(name, measured);
     return measured;
+  }
+
+  measureLimit(name: LimitName, seconds: number): Promise<LimitMeasured> {
+    const { amqpUrl, isQuick } = this;
+    switch (name) {
+      case 'bareKoa':
+        return bareKoa({ clients: CLIENTS, seconds });
+      case 'bareKoaOneClient':
+        return bareKoa({ clients: 1, seconds });
+      case 'rawPipeline':
+        return rawPipeline(amqpUrl, { entriesABatch: ENTRIES_A_BATCH, seconds });
+      case 'rawStore':
+        return rawStore(this.directory('raw-store'), seconds);
+      case 'rawStream':
+        return rawStream(isQuick ? 300_000 : 1_000_000);
+    }
   }
 
   /** Stops whatever still runs. */
@@ -87,21 +103,5 @@ export class BenchSession implements BenchContext {
     await cluster.start();
     await warmUp(cluster, this.isQuick ? 3_000 : 20_000);
     return cluster;
-  }
-
-  private measureLimit(name: LimitName): Promise<LimitMeasured> {
-    const { seconds, amqpUrl, isQuick } = this;
-    switch (name) {
-      case 'bareKoa':
-        return bareKoa({ clients: CLIENTS, seconds });
-      case 'bareKoaOneClient':
-        return bareKoa({ clients: 1, seconds });
-      case 'rawPipeline':
-        return rawPipeline(amqpUrl, { entriesABatch: ENTRIES_A_BATCH, seconds });
-      case 'rawStore':
-        return rawStore(this.directory('raw-store'), seconds);
-      case 'rawStream':
-        return rawStream(isQuick ? 300_000 : 1_000_000);
-    }
   }
 }
