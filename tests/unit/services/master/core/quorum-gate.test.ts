@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { quorumOf } from '../../../../../services/master/core/quorum-gate';
 
 const rows: [members: number, alive: number, quorum: { required: number; alive: number; ok: boolean }][] = [
@@ -18,4 +19,17 @@ test.each(rows)('of %i secondaries %i alive', (members, alive, quorum) => {
 
 test('a gate that is not enforced is open, and still tells the numbers', () => {
   expect(quorumOf(2, 0, false)).toEqual({ required: 2, alive: 1, ok: true });
+});
+
+test('it is open exactly when more than half of the nodes are up, counted one by one', () => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { maxLength: 40 }), (secondaries) => {
+      const nodes = [true, ...secondaries];
+      const up = nodes.filter((isUp) => isUp).length;
+      const { alive, required, ok } = quorumOf(secondaries.length, up - 1, true);
+      expect(alive).toBe(up);
+      expect(ok).toBe(up > nodes.length - up);
+      expect(required > nodes.length - required && required - 1 <= nodes.length - (required - 1)).toBe(true);
+    }),
+  );
 });
