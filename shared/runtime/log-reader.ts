@@ -38,10 +38,10 @@ export interface LogReader {
   /** Seq of the visible entry with this id, or null. */
   findId(id: string): Promise<number | null>;
 
-  /** Resolves true once `seq` is visible, false after `timeoutMs` (null: no bound, the client's own patience is the bound) or when aborted. */
+  /** Resolves true once `seq` is visible, or with `committed` known to be committed; false after `timeoutMs` (null: no bound, the client's own patience is the bound) or when aborted. */
   whenVisible(
     seq: number,
-    options: { readonly timeoutMs: number | null; readonly signal: AbortSignal },
+    options: { readonly timeoutMs: number | null; readonly signal: AbortSignal; readonly committed?: boolean },
   ): Promise<boolean>;
 
   /** `moved` is called whenever head or commit may have moved, either way; it must not throw. For as long as the reader lives. */

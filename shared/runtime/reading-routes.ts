@@ -41,7 +41,7 @@ export function noSuchEntry(seq: number, { head }: ReaderPosition): ProblemError
 async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions, tails: EntryTails): Promise<void> {
   const format = formatFor(ctx);
   const query = queryOf(ctx);
-  if (query.minSeq > reader.position().head && !(await waitForSeq(ctx, query, { reader, stopping }))) return;
+  if (query.minSeq > 0 && !(await waitForSeq(ctx, query, { reader, stopping }))) return;
   const position = reader.position();
   if (format === 'events') {
     setPosition(ctx, position);
@@ -111,16 +111,23 @@ function queryOf(ctx: Context): ReadingQuery {
 }
 
 /** Waits until the query's seq is visible; false when the problem of one that stayed away has been sent. */
-async function waitForSeq(ctx: Context, { minSeq, timeoutMs }: ReadingQuery, { reader, stopping }: ReadingOptions) {
+async function waitForSeq(
+  ctx: Context,
+  { minSeq, timeoutMs, committed }: ReadingQuery,
+  { reader, stopping }: ReadingOptions,
+) {
   const signal = waitSignal(ctx.res, stopping);
   const bound = timeoutMs === null ? null : Math.min(timeoutMs, WAIT_MS_MAX);
-  if (await reader.whenVisible(minSeq, { timeoutMs: bound, signal })) return true;
-  const { head } = reader.position();
+  if (await reader.whenVisible(minSeq, { timeoutMs: bound, signal, committed })) return true;
+  const { head, commit } = reader.position();
   if (stopping.aborted) {
     const detail = `entry ${minSeq} is not visible here yet, and this node stops; ask another one`;
     sendProblem(ctx, { kind: PROBLEM_KINDS.shuttingDown, detail, members: { minSeq, head } });
   } else {
-    const detail = `entry ${minSeq} is not visible here yet: the head is ${head}`;
+    const seen = committed
+      ? `is not known to be committed here yet: the commit index is ${commit}`
+      : `is not visible here yet: the head is ${head}`;
+    const detail = `entry ${minSeq} ${seen}`;
     sendProblem(ctx, { kind: PROBLEM_KINDS.notYetVisible, detail, members: { minSeq, head } });
   }
   return false;

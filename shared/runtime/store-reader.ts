@@ -13,6 +13,7 @@ const NO_ENTRIES: EntryBytes = { bytes: new Uint8Array(0), count: 0 };
 
 interface Watcher {
   readonly seq: number;
+  readonly committed: boolean;
   readonly wake: () => void;
 }
 
@@ -92,9 +93,13 @@ export class StoreReader implements LogReader {
 
   whenVisible(
     seq: number,
-    { timeoutMs, signal }: { readonly timeoutMs: number | null; readonly signal: AbortSignal },
+    {
+      timeoutMs,
+      signal,
+      committed = false,
+    }: { readonly timeoutMs: number | null; readonly signal: AbortSignal; readonly committed?: boolean },
   ): Promise<boolean> {
-    if (this.look().head >= seq) return Promise.resolve(true);
+    if (isReached({ seq, committed }, this.look())) return Promise.resolve(true);
     if (signal.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {
       const end = (visible: boolean) => {
@@ -104,7 +109,7 @@ export class StoreReader implements LogReader {
         resolve(visible);
       };
       const abort = () => end(false);
-      const watcher = { seq, wake: () => end(true) };
+      const watcher = { seq, committed, wake: () => end(true) };
       const timer = timeoutMs === null ? undefined : setTimeout(abort, timeoutMs);
       signal.addEventListener('abort', abort, { once: true });
       this.watchers.add(watcher);
@@ -119,10 +124,14 @@ export class StoreReader implements LogReader {
   /** Head or commit may have moved: whoever waited for it goes on. */
   moved(): void {
     for (const observer of this.observers) observer();
-    const { head } = this.look();
-    if (head < this.lowestWatched) return;
-    for (const watcher of [...this.watchers]) if (watcher.seq <= head) watcher.wake();
+    const position = this.look();
+    if (position.head < this.lowestWatched) return;
+    for (const watcher of [...this.watchers]) if (isReached(watcher, position)) watcher.wake();
     this.lowestWatched = Number.POSITIVE_INFINITY;
     for (const { seq } of this.watchers) this.lowestWatched = Math.min(this.lowestWatched, seq);
   }
+}
+
+function isReached({ seq, committed }: Omit<Watcher, 'wake'>, { head, commit }: ReaderPosition): boolean {
+  return seq <= (committed ? commit : head);
 }

@@ -68,9 +68,12 @@ export class FakeLogReader implements LogReader {
     return seq >= 1 && seq <= this.head ? seq : null;
   }
 
-  async whenVisible(seq: number, { timeoutMs, signal }: { timeoutMs: number | null; signal: AbortSignal }) {
+  async whenVisible(
+    seq: number,
+    { timeoutMs, signal, committed }: { timeoutMs: number | null; signal: AbortSignal; committed?: boolean },
+  ) {
     const bound = timeoutMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    while (this.head < seq) {
+    while ((committed === true ? this.commit : this.head) < seq) {
       const ended = await once(this.changes, 'head', { signal: bound }).then(
         () => false,
         () => true,

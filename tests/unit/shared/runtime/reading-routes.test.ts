@@ -186,6 +186,16 @@ describe('reading the log', () => {
       expect(answer.json()).toMatchObject({ type: '/problems/not-yet-visible', status: 504, minSeq: 2, head: 0 });
     });
 
+    it('waits for the commit when only what is committed is asked for', async () => {
+      reader.moveHead(2, 1);
+      const answer = get('/messages?minSeq=2&committed=true&timeoutMs=60000');
+      while (reader.waiting === 0) await new Promise(setImmediate);
+      reader.moveHead(3, 2);
+      expect(seqs(await answer)).toEqual([1, 2]);
+      const late = await get('/messages?minSeq=3&committed=true&timeoutMs=1');
+      expect(late.json()).toMatchObject({ status: 504, detail: expect.stringContaining('the commit index is 2') });
+    });
+
     it('is 503 when the node stops first', async () => {
       const answer = get('/messages?minSeq=2');
       while (reader.waiting === 0) await new Promise(setImmediate);

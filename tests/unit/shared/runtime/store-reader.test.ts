@@ -11,10 +11,12 @@ async function readerOf(records: readonly LogRecord[]) {
   const store = new MemoryLogStore();
   await store.append(records);
   for (const record of records) store.opened.append(record);
-  const place = { head: records.at(-1)?.seq ?? 0 };
-  const reader = new StoreReader(store, store.opened, () => ({ head: place.head, commit: place.head, epoch: 1 }));
-  const show = (head: number): void => {
-    place.head = head;
+  const head = records.at(-1)?.seq ?? 0;
+  const place = { head, commit: head };
+  const look = () => ({ head: place.head, commit: Math.min(place.commit, place.head), epoch: 1 });
+  const reader = new StoreReader(store, store.opened, look);
+  const show = (seq: number): void => {
+    place.head = seq;
     reader.moved();
   };
   return { reader, show, place };
@@ -94,6 +96,21 @@ test('each waits for its own seq', async () => {
   show(6);
   await Promise.all(waits);
   expect(await settled()).toEqual([2, 3, 5]);
+});
+
+test('who waits for the commit is not woken by the head', async () => {
+  const { reader, show, place } = await readerOf(mixedLog());
+  place.commit = 1;
+  let isOver = false;
+  const waiting = reader.whenVisible(4, { ...FOREVER, committed: true }).then(() => {
+    isOver = true;
+  });
+  show(6);
+  await new Promise(setImmediate);
+  expect(isOver).toBe(false);
+  place.commit = 4;
+  show(6);
+  await waiting;
 });
 
 test('a wait ends at its timeout, and at the latest when the reader goes', async () => {
