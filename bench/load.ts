@@ -29,16 +29,29 @@ export interface Measured {
 const EXPECTED = [200, 201];
 
 export async function closedLoop(load: Load): Promise<Measured> {
-  const { target, request, clients, seconds, warmUpSeconds = Math.min(1, seconds / 4), expected = EXPECTED } = load;
+  const { target, request, clients, expected = EXPECTED } = load;
   const connections = await openAll(target, clients);
+  const measured = await inClosedLoop(
+    connections.map((connection) => async () => check(await connection.ask(request), expected)),
+    load,
+  );
+  for (const connection of connections) connection.close();
+  return measured;
+}
+
+/** @param asks one for each client: sends a request, returns when its answer is there and is a good one */
+export async function inClosedLoop(
+  asks: readonly (() => Promise<void>)[],
+  { seconds, warmUpSeconds = Math.min(1, seconds / 4) }: Pick<Load, 'seconds' | 'warmUpSeconds'>,
+): Promise<Measured> {
   const histogram = new Histogram();
   const from = performance.now() + warmUpSeconds * 1000;
   const until = from + seconds * 1000;
   let answers = 0;
   await Promise.all(
-    connections.map(async (connection) => {
+    asks.map(async (ask) => {
       for (let sentAt = performance.now(); sentAt < until; ) {
-        check(await connection.ask(request), expected);
+        await ask();
         answers += 1;
         const now = performance.now();
         if (sentAt >= from && now <= until) histogram.record(now - sentAt);
@@ -46,7 +59,6 @@ export async function closedLoop(load: Load): Promise<Measured> {
       }
     }),
   );
-  for (const connection of connections) connection.close();
   return { perSecond: Math.round(histogram.count / seconds), latencyMs: histogram.percentiles, answers };
 }
 
