@@ -1,11 +1,19 @@
-/** Puts a run into docs/performance.md and README.md, between their two marks, and its plots into docs/images: what is shown is what was measured. */
+/**
+ * Puts a run into docs/performance.md and README.md, between their two marks, and its plots into docs/images: what is shown is what was
+ * measured. A comparison with peers has marks of its own in docs/performance.md.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { PeersRun } from './peers/peer';
+import { peersFacts, peersNotes, peersTable } from './peers/report';
 import { plotsOf } from './plot';
 import { notesOf, type Run, tableOf } from './report';
 
-const BEGIN = '<!-- measured: written by npm run bench -- --docs -->';
-const END = '<!-- /measured -->';
+const ROWS_PLACE = ['<!-- measured: written by npm run bench -- --docs -->', '<!-- /measured -->'] as const;
+const PEERS_PLACE = ['<!-- peers: written by npm run bench -- --peers … --docs -->', '<!-- /peers -->'] as const;
+
+/** At the start there is nothing of ours that could want a core; at the end there is. */
+const IDLE_LOAD_MAX = 0.5;
 
 /** @param root of the checkout: README.md has the table and the plots, docs/performance.md the notes too */
 export function writeDocs(run: Run, root: string): void {
@@ -16,20 +24,25 @@ export function writeDocs(run: Run, root: string): void {
   const shownFrom = (folder: string) =>
     plots.map(([name, { title }]) => `![${title}](${folder}/bench-${name}.svg)`).join('\n');
   const [facts, table, notes] = [factsOf(run), tableOf(run.rows), notesAsList(run)];
-  replace(join(root, 'docs', 'performance.md'), [facts, table, notes, shownFrom('images')]);
-  replace(join(root, 'README.md'), [facts, table, shownFrom('docs/images')]);
+  replace(join(root, 'docs', 'performance.md'), ROWS_PLACE, [facts, table, notes, shownFrom('images')]);
+  replace(join(root, 'README.md'), ROWS_PLACE, [facts, table, shownFrom('docs/images')]);
 }
 
-function replace(path: string, parts: readonly string[]): void {
+/** @param root of the checkout */
+export function writePeersDocs(run: PeersRun, root: string): void {
+  replace(join(root, 'docs', 'performance.md'), PEERS_PLACE, [peersFacts(run), peersTable(run), peersNotes(run)]);
+}
+
+function replace(path: string, [begin, end]: readonly [string, string], parts: readonly string[]): void {
   const text = readFileSync(path, 'utf8');
-  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${path} has no place for what was measured: ${BEGIN} … ${END}`);
-  writeFileSync(path, `${text.slice(0, begin)}${[BEGIN, ...parts].join('\n\n')}\n\n${text.slice(end)}`);
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${path} has no place for what was measured: ${begin} … ${end}`);
+  writeFileSync(path, `${text.slice(0, from)}${[begin, ...parts].join('\n\n')}\n\n${text.slice(to)}`);
 }
 
-function factsOf(run: Run): string {
-  const load = `System load ${run.load[0]} at the start and ${run.load[1]} at the end: above the number of cores, others were using the machine.`;
-  return `${run.at.slice(0, 10)}, ${run.machine}; ${run.broker.split(',')[0]}. ${load}`;
+function factsOf({ at, machine, broker, load: [before, after] }: Run): string {
+  const load = `System load ${before} at the start and ${after} at the end${before < IDLE_LOAD_MAX ? '' : ': others were using the machine'}.`;
+  return `${at.slice(0, 10)}, ${machine}; ${broker.split(',')[0]}. ${load}`;
 }
 
 function notesAsList(run: Run): string {

@@ -5,10 +5,13 @@
  * run, and where a row compares two states, they are measured in interleaved pairs, of which the median counts.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { provideBroker } from '../rabbitmq/provide';
-import { writeDocs } from './docs';
+import { writeDocs, writePeersDocs } from './docs';
 import { type Options, readOptions, USAGE } from './options';
+import { PeerComparison } from './peers/comparison';
+import type { PeersRun } from './peers/peer';
+import { peersFacts, peersNotes, peersTable } from './peers/report';
 import { plotsOf } from './plot';
 import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } from './report';
 import type { Row, RowResult, Series } from './row';
@@ -42,6 +45,26 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
+  return options.peers.length > 0 ? comparePeers(options) : measureRows(options);
+}
+
+/** @returns the exit code: 1 when a system failed; one that is not installed is no failure */
+async function comparePeers(options: Options): Promise<number> {
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const path = join(options.out, 'peers.json');
+  const comparison = new PeerComparison(options, say);
+  endOnSignal(() => comparison.end());
+  const run =
+    options.from === null
+      ? await comparison.run((soFar) => writeJson(path, soFar))
+      : (JSON.parse(readFileSync(options.from, 'utf8')) as PeersRun);
+  if (options.docs) writePeersDocs(run, ROOT);
+  process.stdout.write(`\n${[peersFacts(run), peersTable(run), peersNotes(run)].join('\n\n')}\n`);
+  if (options.from === null) say(`written to ${path}`);
+  return comparison.hasFailed ? 1 : 0;
+}
+
+async function measureRows(options: Options): Promise<number> {
   const saved = options.compare === null ? null : (JSON.parse(readFileSync(options.compare, 'utf8')) as Run);
   const run = options.from === null ? await measure(options) : (JSON.parse(readFileSync(options.from, 'utf8')) as Run);
   if (options.docs) writeDocs(run, ROOT);
@@ -65,8 +88,7 @@ async function measure(options: Options): Promise<Run> {
     await session.end();
     await broker.stop();
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void stop().then(() => process.exit(1)));
+  endOnSignal(stop);
   const soFar = (): Run => ({
     at: new Date().toISOString(),
     isQuick: options.isQuick,
@@ -92,10 +114,25 @@ async function measure(options: Options): Promise<Run> {
   return soFar();
 }
 
+/** Stops what it started, then ends, however often it is asked to. */
+function endOnSignal(stop: () => Promise<void>): void {
+  let isStopping = false;
+  const end = () => {
+    if (isStopping) return;
+    isStopping = true;
+    void stop().finally(() => process.exit(1));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+}
+
+function writeJson(path: string, value: unknown): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(value, null, 1)}\n`);
+}
+
 /** run.json, an SVG a plot, and a page with all of them; after each row, so that a run which is stopped has said something. */
 function write(run: Run, { out }: Options): void {
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, 'run.json'), `${JSON.stringify(run, null, 1)}\n`);
+  writeJson(join(out, 'run.json'), run);
   const plots = [...plotsOf(run.series)];
   for (const [name, { svg }] of plots) writeFileSync(join(out, `${name}.svg`), svg);
   const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, { svg }]) => svg).join('')}`;

@@ -2,11 +2,14 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { WAYS, type Way } from '../rabbitmq/provide';
+import { PEER_NAMES, type PeerName } from './peers/peer';
 
 export interface Options {
   readonly isQuick: boolean;
   /** Ids of the rows wanted; empty: all. */
   readonly rows: readonly string[];
+  /** Peers to compare with instead of measuring rows; empty: none. */
+  readonly peers: readonly PeerName[];
   /** Where the compiled product is. */
   readonly dist: string;
   /** Folder for what was measured: run.json and the plots. */
@@ -28,15 +31,22 @@ export interface Options {
 export const USAGE = `npm run bench -- [options]
   --quick            about a minute, short measurements, short logs
   --rows a,b         only these rows
-  --out DIR          where run.json and the plots go (default .cache/bench)
+  --peers a,b        no rows, but our cluster beside these: ${PEER_NAMES.join(',')}
+  --out DIR          where run.json (peers.json) and the plots go (default .cache/bench)
   --compare FILE     compare with a saved run.json
   --check            exit 1 when a ratio has moved by more than half against --compare
   --docs             write the run into docs/performance.md and docs/images
-  --from FILE        show a saved run.json, measure nothing
+  --from FILE        show a saved run.json (with --peers: peers.json), measure nothing
   --broker WAY       container or private-node (default: as npm start)
   --dist DIR         the compiled product to measure (default dist)
   --profile DIR      write a CPU profile of each node of the shared cluster
 `;
+
+function peerNamed(name: string): PeerName {
+  const known = PEER_NAMES.find((peer) => peer === name);
+  if (known === undefined) throw new Error(`no peer is named "${name}"; there are ${PEER_NAMES.join(', ')}`);
+  return known;
+}
 
 /** Null: usage was asked for, or is needed. */
 export function readOptions(argv: readonly string[], root: string): Options | null {
@@ -45,6 +55,7 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
     options: {
       quick: { type: 'boolean', default: false },
       rows: { type: 'string', default: '' },
+      peers: { type: 'string', default: '' },
       out: { type: 'string', default: join(root, '.cache', 'bench') },
       compare: { type: 'string' },
       check: { type: 'boolean', default: false },
@@ -60,6 +71,10 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
   return {
     isQuick: values.quick,
     rows: values.rows.split(',').filter((row) => row !== ''),
+    peers: values.peers
+      .split(',')
+      .filter((name) => name !== '')
+      .map(peerNamed),
     dist: values.dist,
     out: values.out,
     compare: values.compare ?? null,

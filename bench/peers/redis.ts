@@ -1,0 +1,104 @@
+/** Redis: a master with two replicas; an entry is an XADD, followed by a wait for one replica. */
+import { freePorts } from '../../rabbitmq/ports';
+import { eventually } from '../cluster';
+import { MESSAGE } from '../load';
+import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
+import { PeerSocket } from './peer-socket';
+import { commandOf, type Reply, ReplyReader } from './redis-protocol';
+import { findBinary, isAtLeast, type Scene, versionIn } from './scene';
+
+/** WAITAOF is there since 7.2. */
+const WAITAOF_SINCE = [7, 2] as const;
+const WAIT_MS_MAX = '10000';
+
+const BY_VERSION = {
+  waitAof: {
+    command: commandOf('WAITAOF', '1', '1', WAIT_MS_MAX),
+    durable: 'fsync on 2 of 3',
+    said: '`WAITAOF 1 1` behind each request: synced by the master and by one replica (8.0.6 was seen to let a single client wait for the regular acknowledgement of a replica, once a second)',
+  },
+  wait: {
+    command: commandOf('WAIT', '1', WAIT_MS_MAX),
+    durable: 'fsync on 2 of 3 (promised: 1)',
+    said: '`WAIT 1` behind each request, `WAITAOF` is not there before 7.2: what is promised is that a replica has it; a trace of the system calls of 7.0.15 shows that it syncs before it acknowledges',
+  },
+};
+
+export const redis: System = {
+  title: 'Redis',
+  async start(scene): Promise<RunningSystem> {
+    const binary = findBinary('redis-server', 'redis-server');
+    const version = versionIn(await scene.run({ binary, args: ['--version'] }));
+    const way = isAtLeast(version, WAITAOF_SINCE) ? BY_VERSION.waitAof : BY_VERSION.wait;
+    const ports = await freePorts([undefined, undefined, undefined]);
+    const [master = 0] = ports;
+    for (const port of ports) scene.start({ binary, args: flagsOf(port, master, scene) });
+    await replicasFollow(master, scene);
+    return {
+      version,
+      durable: way.durable,
+      configuration: [
+        'a master and two replicas, each with `appendonly yes`, `appendfsync always`, no rewrite of the file while it is measured',
+        way.said,
+        'an entry is an `XADD` to one stream, a bulk append 100 of them in one pipeline (not atomic)',
+      ],
+      connect: async () => new RedisClient(await PeerSocket.open(master, new ReplyReader()), way.command),
+    };
+  },
+};
+
+function flagsOf(port: number, master: number, scene: Scene): string[] {
+  const flags = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir: scene.folder(`redis-${port}`),
+    appendonly: 'yes',
+    appendfsync: 'always',
+    'auto-aof-rewrite-percentage': '0',
+    save: '',
+  };
+  const following = port === master ? [] : ['--replicaof', `127.0.0.1 ${master}`];
+  return [...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]), ...following];
+}
+
+/** Returns when both replicas have the master's data and its stream of commands. */
+async function replicasFollow(master: number, scene: Scene): Promise<void> {
+  await eventually('the replicas follow', async () => {
+    scene.checkAlive();
+    const socket = await PeerSocket.open(master, new ReplyReader()).catch(() => null);
+    if (socket === null) return false;
+    const [info] = await socket.ask(commandOf('INFO', 'replication'), 1);
+    socket.close();
+    return String(info).match(/state=online/g)?.length === 2;
+  });
+}
+
+class RedisClient implements AppendClient {
+  private readonly one: Buffer;
+  private readonly bulk: Buffer;
+
+  constructor(
+    private readonly socket: PeerSocket<Reply>,
+    wait: Buffer,
+  ) {
+    const add = commandOf('XADD', 'log', '*', 'message', MESSAGE);
+    this.one = Buffer.concat([add, wait]);
+    this.bulk = Buffer.concat([...Array.from({ length: BULK }, () => add), wait]);
+  }
+
+  async append(count: number): Promise<void> {
+    const replies = await this.socket.ask(count === 1 ? this.one : this.bulk, count + 1);
+    checkWaited(replies.at(-1));
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+}
+
+/** WAIT tells how many replicas acknowledged, WAITAOF how many synced here and at replicas; fewer than asked for is no error to it. */
+function checkWaited(reply: Reply | undefined): void {
+  const counts = typeof reply === 'object' && reply !== null ? reply : [reply];
+  if (counts.some((count) => typeof count !== 'number' || count < 1))
+    throw new Error(`redis waited in vain for a replica: ${JSON.stringify(reply)}`);
+}
