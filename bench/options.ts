@@ -10,6 +10,8 @@ export interface Options {
   readonly rows: readonly string[];
   /** Peers to compare with instead of measuring rows; empty: none. */
   readonly peers: readonly PeerName[];
+  /** Of the row `soak`. */
+  readonly minutes: number;
   /** Where the compiled product is. */
   readonly dist: string;
   /** Folder for what was measured: run.json and the plots. */
@@ -31,6 +33,7 @@ export interface Options {
 export const USAGE = `npm run bench -- [options]
   --quick            about a minute, short measurements, short logs
   --rows a,b         only these rows
+  --minutes M        of the row soak, which only runs when it is named (default 60)
   --peers a,b        no rows, but our cluster beside these: ${PEER_NAMES.join(',')}
   --out DIR          where run.json (peers.json) and the plots go (default .cache/bench)
   --compare FILE     compare with a saved run.json
@@ -48,6 +51,12 @@ function peerNamed(name: string): PeerName {
   return known;
 }
 
+function minutesOf(text: string): number {
+  const minutes = Number(text);
+  if (!(minutes > 0)) throw new Error(`--minutes takes a number above 0, not "${text}"`);
+  return minutes;
+}
+
 /** Null: usage was asked for, or is needed. */
 export function readOptions(argv: readonly string[], root: string): Options | null {
   const { values } = parseArgs({
@@ -55,6 +64,7 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
     options: {
       quick: { type: 'boolean', default: false },
       rows: { type: 'string', default: '' },
+      minutes: { type: 'string', default: '60' },
       peers: { type: 'string', default: '' },
       out: { type: 'string', default: join(root, '.cache', 'bench') },
       compare: { type: 'string' },
@@ -75,6 +85,7 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
       .split(',')
       .filter((name) => name !== '')
       .map(peerNamed),
+    minutes: minutesOf(values.minutes),
     dist: values.dist,
     out: values.out,
     compare: values.compare ?? null,

@@ -57,16 +57,22 @@ export function notesOf(rows: readonly RowResult[]): string {
   return rows.flatMap(({ title, notes = [] }) => notes.map((note) => `  ${title}: ${note}`)).join('\n');
 }
 
+export interface MovedRatio {
+  /** Of the row. */
+  readonly id: string;
+  readonly what: string;
+}
+
 /**
  * Rows whose ratio to their limit has moved by more than `share` of what it was, either way. Latencies are left out: of a machine that others
  * use they say more than of the product.
  */
-export function movedRatios(rows: readonly RowResult[], saved: readonly RowResult[], share: number): string[] {
+export function movedRatios(rows: readonly RowResult[], saved: readonly RowResult[], share: number): MovedRatio[] {
   return rows.flatMap(({ id, title, ratio, lessIsBetter }) => {
     const before = saved.find((row) => row.id === id)?.ratio;
     if (lessIsBetter === true || ratio === undefined || before === undefined || before === 0) return [];
     const factor = ratio / before;
-    return factor > 1 + share || factor < 1 - share ? [`${title}: ${before} → ${ratio}`] : [];
+    return factor > 1 + share || factor < 1 - share ? [{ id, what: `${title}: ${before} → ${ratio}` }] : [];
   });
 }
 

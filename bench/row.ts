@@ -46,6 +46,8 @@ export interface BenchContext {
   readonly amqpUrl: string;
   /** Of one measurement. */
   readonly seconds: number;
+  /** Of the row that takes long. */
+  readonly soakMinutes: number;
   /** The cluster that rows share: two secondaries. */
   cluster(): Promise<BenchCluster>;
   /** One of the row's own, to be stopped by it. */

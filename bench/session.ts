@@ -30,6 +30,7 @@ const ENTRIES_A_BATCH = 100;
 export class BenchSession implements BenchContext {
   readonly isQuick: boolean;
   readonly seconds: number;
+  readonly soakMinutes: number;
   private readonly scratch = mkdtempSync(join(tmpdir(), 'rlog-bench-'));
   private readonly clusters: BenchCluster[] = [];
   private readonly limits = new Map<LimitName, Promise<LimitMeasured>>();
@@ -42,6 +43,7 @@ export class BenchSession implements BenchContext {
   ) {
     this.isQuick = options.isQuick;
     this.seconds = options.isQuick ? 3 : 10;
+    this.soakMinutes = options.minutes;
   }
 
   cluster(): Promise<BenchCluster> {

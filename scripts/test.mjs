@@ -3,11 +3,11 @@
  *
  *   node scripts/test.mjs [unit | integration | compose] [jest's arguments: patterns of paths, -t NAME …]
  *
- * Without a name: build, typecheck, lint, the pure tests, the integration tests, some of them once more on the other RabbitMQ
- * version, two minutes of chaos, and the acceptance tests on containers; a failed one does not keep the others from running, except that integration
- * tests need the build. Without a Docker engine the last two are skipped; with REQUIRE_DOCKER=1 that is a failure. The last line
- * is "N passed, N failed", of jest's tests, where a failed build, typecheck or lint, or a process or container left running,
- * counts as one failure. Exit code 0 for no failure.
+ * Without a name: build, typecheck, lint, the pure tests, the integration tests, two minutes of chaos, in CI a minute of the benchmark, the
+ * acceptance tests on containers, and some of the integration tests once more on the other RabbitMQ version; a failed one does not keep the
+ * others from running, except that integration tests, chaos and benchmark need the build. Without a Docker engine the last two are skipped;
+ * with REQUIRE_DOCKER=1 that is a failure. The last line is "N passed, N failed", of jest's tests, where chaos and the benchmark are one each,
+ * and a failed build, typecheck or lint, or a process or container left running, counts as one failure. Exit code 0 for no failure.
  *
  * Ctrl-C, SIGTERM and SIGHUP end all that runs, and then us.
  */
@@ -28,6 +28,7 @@ const CHECK_MS_MAX = 5 * MINUTE_MS;
 const PURE_MS_MAX = 8 * MINUTE_MS;
 const INTEGRATION_MS_MAX = 15 * MINUTE_MS;
 const CHAOS_MS_MAX = 8 * MINUTE_MS;
+const BENCH_MS_MAX = 6 * MINUTE_MS;
 const COMPOSE_MS_MAX = 20 * MINUTE_MS;
 
 /** What depends on the broker's version: all that speaks to it directly, and what a user sees of it. */
@@ -69,6 +70,7 @@ class TestRun {
       if (isBuilt) await this.jest('integration', INTEGRATION_MS_MAX, ['--runInBand', ...jestArgs]);
       else this.skips.push('the integration tests and chaos: they run what the build makes, and it failed');
       if (isBuilt && jestArgs.length === 0) await this.chaos();
+      if (isBuilt && jestArgs.length === 0) await this.bench();
     }
     if (selection !== undefined && selection !== 'compose') return;
     const noDocker = await whyNoDocker();
@@ -85,6 +87,20 @@ class TestRun {
     const ending = await this.step([bin('tsx/dist/cli.mjs'), join(root, 'tests/chaos/main.ts'), ...args], CHAOS_MS_MAX);
     if (ending === null) this.passed += 1;
     else this.failures.push(`chaos: ${ending}`);
+  }
+
+  /**
+   * In CI, a minute of the benchmark; its ratios are printed, and fail only when they have moved by more than half. They were saved on machines like CI's:
+   * elsewhere a disk may be so much faster or slower that the comparison says nothing.
+   */
+  async bench() {
+    if (existsSync(this.env.RLOG_TEST_NO_BROKER) || !this.isCi) return;
+    say('\n=== bench');
+    const compared = ['--compare', join(root, 'bench/baseline.json'), '--check', '--out', join(this.scratch, 'bench')];
+    const args = ['--quick', '--rows', 'single,bulk,ndjson,sse,blocked', ...compared];
+    const ending = await this.step([bin('tsx/dist/cli.mjs'), join(root, 'bench/main.ts'), ...args], BENCH_MS_MAX);
+    if (ending === null) this.passed += 1;
+    else this.failures.push(`bench: ${ending}`);
   }
 
   /** Where Docker must be, as in CI, its absence is a failure. */
@@ -104,6 +120,11 @@ class TestRun {
     this.env.RLOG_TEST_BROKER = 'private';
     const title = 'integration tests on the installed RabbitMQ';
     await this.jest('integration', INTEGRATION_MS_MAX, ['--runInBand', ...VERSION_TESTS], title);
+  }
+
+  get isCi() {
+    const { CI } = this.env;
+    return Boolean(CI) && CI !== 'false';
   }
 
   async check(name) {
@@ -135,8 +156,8 @@ class TestRun {
 
   /** Where everything should be testable, as in CI, it is a failure. */
   skipsForWantOfBroker(title) {
-    const { RLOG_TEST_NO_BROKER: note, CI } = this.env;
-    if (!existsSync(note) || (CI && CI !== 'false')) return false;
+    const { RLOG_TEST_NO_BROKER: note } = this.env;
+    if (!existsSync(note) || this.isCi) return false;
     this.skips.push(`${title}: ${readFileSync(note, 'utf8')}`);
     return true;
   }
