@@ -10,6 +10,7 @@ import { SecondaryBroker, type SecondaryBrokerEvents } from '../../../services/s
 import { entryRecord } from '../../../shared/protocol/record';
 import { type Topology, topologyOf } from '../../../shared/protocol/topology';
 import type { EntriesMessage, WireMessage } from '../../../shared/protocol/wire';
+import { eventually } from '../../support/eventually';
 
 /** For one named event on a loaded machine; a test that waits for it longer has failed. */
 const EVENT_MS = 15_000;
@@ -209,18 +210,16 @@ export class Operator {
     return this.model.close();
   }
 
-  private async listed(names: readonly string[]): Promise<string[]> {
-    const deadline = Date.now() + EVENT_MS;
-    for (;;) {
+  private listed(names: readonly string[]): Promise<string[]> {
+    const listing = async () => {
       const answer = await this.api('GET', '/api/connections');
       const all = (await answer.json()) as { name: string; client_properties?: { connection_name?: string } }[];
       const nameOf = (each: (typeof all)[number]) => each.client_properties?.connection_name ?? '';
-      if (names.every((name) => all.some((each) => nameOf(each).startsWith(name)))) {
-        return all.filter((each) => names.some((name) => nameOf(each).startsWith(name))).map(({ name }) => name);
-      }
-      if (Date.now() > deadline) throw new Error(`the broker does not list ${names.join(', ')}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+      const missing = names.filter((name) => !all.some((each) => nameOf(each).startsWith(name)));
+      if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}`);
+      return all.filter((each) => names.some((name) => nameOf(each).startsWith(name))).map(({ name }) => name);
+    };
+    return eventually('the broker lists the connections', listing, { withinMs: EVENT_MS });
   }
 
   private async api(method: string, path: string): Promise<Response> {

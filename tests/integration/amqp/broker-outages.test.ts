@@ -1,6 +1,7 @@
 /** What only a broker of one's own can be put through: not there yet, killed, out of memory, its objects removed from inside. */
 import type { WireMessage } from '../../../shared/protocol/wire';
 import { AmqpError } from '../../../shared/runtime/amqp-error';
+import { eventually } from '../../support/eventually';
 import { ackOf, batch, Cast } from './amqp-support';
 import { PrivateNode } from './private-node';
 
@@ -107,17 +108,7 @@ it('a broker that is killed right after it declared a queue: whatever it left of
   await Promise.all([master.seen.next('down'), secondary.seen.next('down')]);
   await node.server.start();
   await Promise.all([master.seen.next('up'), secondary.seen.next('up')]);
-  let refusals = 0;
-  while (
-    !(await master.broker.publishEntries(batch(1)).then(
-      () => true,
-      () => false,
-    ))
-  ) {
-    refusals += 1;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    if (refusals > 100) throw new Error('every batch is refused');
-  }
+  await eventually('a batch is taken', () => master.broker.publishEntries(batch(1)));
   secondary.broker.consumeEntries();
   await secondary.seen.next('delivery');
 });

@@ -19,6 +19,7 @@ import type { OwnBroker } from '../../../rabbitmq/own-broker';
 import { awaitGone, descendants, observe } from '../../../rabbitmq/processes';
 import { type ProvideOptions, provideBroker } from '../../../rabbitmq/provide';
 import { startPrivateNode } from '../../../rabbitmq/start-own';
+import { eventually } from '../../support/eventually';
 
 const QUEUE = 'kept';
 
@@ -148,7 +149,11 @@ story('interruption and failure', () => {
     const abort = new AbortController();
     const providing = startNode({ signal: abort.signal });
     const interrupted = expect(providing).rejects.toMatchObject({ name: 'AbortError' });
-    await until(() => startedHere().some((pid) => observe(pid)?.commandLine.includes('provide-test@localhost')));
+    await eventually('a node runs', () =>
+      expect(startedHere().map((pid) => observe(pid)?.commandLine)).toContainEqual(
+        expect.stringContaining('provide-test@localhost'),
+      ),
+    );
     const started = startedHere();
     abort.abort();
     await interrupted;
@@ -163,7 +168,7 @@ story('interruption and failure', () => {
     try {
       const [server] = runRecord(dataDir).started;
       process.kill(server?.pid ?? 0, 'SIGKILL');
-      await until(() => deaths.length > 0);
+      await eventually('its death is told', () => expect(deaths).not.toEqual([]));
       expect(deaths).toEqual(['SIGKILL']);
       await broker.start();
     } finally {
@@ -263,14 +268,3 @@ story('the process that has asked for a broker', () => {
     expect(started.filter(({ pid }) => observe(pid))).toEqual([]);
   }, 60_000);
 });
-
-/** Between two looks, where what is awaited belongs to another process and no event tells of it. */
-const LOOK_MS = 25;
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('the awaited did not come in 20 s');
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-}
