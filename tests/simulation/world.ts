@@ -2,7 +2,8 @@
  * A cluster of real cores on a simulated clock, disks and a broker; what the small scenarios and the simulator share. It does nothing by
  * itself: whoever has it starts and stops nodes, and lets time pass.
  */
-import { MasterMachine, type MasterSettings, type MasterStart } from '../../services/master/core/master';
+import { MasterMachine } from '../../services/master/core/master';
+import type { MasterSettings, MasterStart } from '../../services/master/core/settings';
 import { SecondaryMachine } from '../../services/secondary/core/secondary';
 import type { SecondarySettings, SecondaryStart } from '../../services/secondary/core/settings';
 import type { LogRecord } from '../../shared/protocol/record';

@@ -126,3 +126,7 @@ export type MasterEffect =
   /** A broken store: the process has to stop. */
   | { readonly do: 'halt'; readonly why: string }
   | Trace;
+
+export function trace(level: Trace['level'], what: string, facts: Trace['facts']): Trace {
+  return { do: 'trace', level, what, facts };
+}

@@ -1,5 +1,6 @@
 import type { Answer, MasterEffect, MasterEvent } from '../../../../../services/master/core/events';
-import { MasterMachine, type MasterSettings } from '../../../../../services/master/core/master';
+import { MasterMachine } from '../../../../../services/master/core/master';
+import type { MasterSettings } from '../../../../../services/master/core/settings';
 import { LogOutline } from '../../../../../shared/protocol/log-outline';
 import type { LogRecord } from '../../../../../shared/protocol/record';
 

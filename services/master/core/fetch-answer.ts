@@ -1,0 +1,23 @@
+/** Answers a secondary that fetches what it lacks: with records, up to what is durable here, or with where the two logs part (KIP-595). */
+import type { GroupCommit } from '../../../shared/protocol/group-commit';
+import type { LogOutline } from '../../../shared/protocol/log-outline';
+import type { MessageOf } from '../../../shared/protocol/wire';
+import type { MasterEffect } from './events';
+import type { Reign } from './reign';
+
+export function fetchAnswer(
+  fetch: MessageOf<'fetch'>,
+  to: string,
+  { outline, groups }: { readonly outline: LogOutline; readonly groups: GroupCommit },
+  reign: Reign,
+): MasterEffect {
+  const prevIndex = fetch.from - 1;
+  const parting = outline.partingPoint({ index: prevIndex, epoch: fetch.lastEpoch });
+  if (parting !== null) {
+    const message = { type: 'diverged', ...reign.id, endEpoch: parting.epoch, endIndex: parting.index } as const;
+    return { do: 'send', to, message };
+  }
+  const { node, limit, withChecksum = false } = fetch;
+  const { durableIndex: lastIndex } = groups;
+  return { do: 'serve', to, node, header: reign.header(prevIndex), lastIndex, limit, withChecksum };
+}
