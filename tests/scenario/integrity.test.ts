@@ -46,3 +46,47 @@ test('logs that agree are never called different', () => {
   cluster.run(10_000);
   for (const node of cluster.members) expect(cluster.secondary(node).differsAt).toBeNull();
 });
+
+test('a log that differs is handed to no new master: what was acknowledged stays as it was', () => {
+  for (let seed = 1; seed <= 6; seed += 1) {
+    const cluster = readyWith(20);
+    const acknowledged = cluster.messages('secondary-2');
+    cluster.kill('secondary-1');
+    cluster.tamper('secondary-1', cluster.masterMachine.outline.indexOf(7) ?? 0);
+    cluster.start('secondary-1');
+    cluster.runUntil('it has found the place', () => cluster.secondary('secondary-1').differsAt === 7, 10_000);
+    cluster.run(seed * 37);
+    cluster.kill('master');
+    cluster.wipe('master');
+    cluster.start('master');
+    cluster.runUntil('it has the log', () => cluster.messages('master').length >= 20, 30_000);
+    cluster.run(2_000);
+    // Of three voters one lost its store and one's log differs: only an operator can say that they are gone.
+    expect(cluster.masterMachine.refusal(cluster.now)).not.toBeNull();
+    expect(cluster.messages('master').slice(0, 20)).toEqual(acknowledged);
+    expect(cluster.messages('secondary-2').slice(0, 20)).toEqual(acknowledged);
+    expect(cluster.secondary('secondary-2').status).toBe('ok');
+  }
+});
+
+test('a node whose log differs is none to commit with: the gate closes when the other one is down', () => {
+  const cluster = readyWith(20);
+  cluster.kill('secondary-1');
+  cluster.tamper('secondary-1', cluster.masterMachine.outline.indexOf(7) ?? 0);
+  cluster.start('secondary-1');
+  cluster.runUntil(
+    'the master knows',
+    () => cluster.masterMachine.member(cluster.now, 'secondary-1').differsAt === 7,
+    10_000,
+  );
+  expect(cluster.masterMachine.refusal(cluster.now)).toBeNull();
+  cluster.kill('secondary-2');
+  cluster.runUntil(
+    'appends are refused',
+    () => cluster.masterMachine.refusal(cluster.now)?.problem === 'no-quorum',
+    20_000,
+  );
+  expect(cluster.masterMachine.canForce).toBe(true);
+  cluster.start('secondary-2');
+  cluster.runUntil('and taken again', () => cluster.masterMachine.refusal(cluster.now) === null, 20_000);
+});

@@ -44,7 +44,11 @@ export class MasterMachine extends MasterState {
     this.now = now;
     const out: MasterEffect[] = [];
     this.handle(event, out);
-    if (this.reigning !== null) this.commitIndex = this.reigning.commitIndex;
+    const { reigning } = this;
+    if (reigning !== null) {
+      this.commitIndex = reigning.commitIndex;
+      this.publisher.publish(reigning, out);
+    }
     this.traceReadOnly(out);
     return out;
   }
@@ -77,7 +81,7 @@ export class MasterMachine extends MasterState {
       case 'blocked':
         return this.broker.setBlocked(event.blocked);
       case 'confirmed':
-        return this.confirmed(event.publish, out);
+        return this.publisher.recordConfirm(event.publish);
       case 'unconfirmed':
         return this.publisher.recordFailure(this.now, event, out);
       case 'wire':
@@ -119,10 +123,8 @@ export class MasterMachine extends MasterState {
     const group = this.groups.take();
     if (group !== null) out.push({ do: 'store', ...group });
     out.push({ do: 'visible' });
-    const { claiming, reigning } = this;
-    claiming?.recordStored(this.now, out);
-    reigning?.recordStored(records, out);
-    if (reigning !== null) this.publisher.publish(reigning, out);
+    this.claiming?.recordStored(this.now, out);
+    this.reigning?.recordStored(records, out);
   }
 
   private storeFailed(event: Extract<MasterEvent, { type: 'storeFailed' }>, out: MasterEffect[]): void {
@@ -149,10 +151,8 @@ export class MasterMachine extends MasterState {
     this.broker.becomeUp();
     this.freshBroker ||= event.freshBroker;
     const { claiming, reigning } = this;
-    if (reigning !== null) {
-      this.followers.announce(this.now, reigning, out);
-      this.publisher.publish(reigning, out);
-    } else if (claiming !== null) claiming.sendClaim(this.now, out);
+    if (reigning !== null) this.followers.announce(this.now, reigning, out);
+    else if (claiming !== null) claiming.sendClaim(this.now, out);
     else this.claim(event.reign, out);
   }
 
@@ -197,7 +197,7 @@ export class MasterMachine extends MasterState {
     const { window } = this.publisher;
     const { tracker } = membership.book;
     tracker.reset();
-    window.clear();
+    this.publisher.clear();
     const withoutQuorum = !this.settings.quorumAppend;
     const parts = { outline, groups, window, tracker };
     const reign = new Reign(id, self, parts, { commitIndex, forced, withoutQuorum });
@@ -208,11 +208,6 @@ export class MasterMachine extends MasterState {
     reign.begin(membership.wanted, out);
     membership.followList();
     this.followers.announce(this.now, reign, out);
-  }
-
-  private confirmed(publish: number, out: MasterEffect[]): void {
-    const { reigning } = this;
-    if (this.publisher.recordConfirm(publish) && reigning !== null) this.publisher.publish(reigning, out);
   }
 
   private receive(message: WireMessage, replyTo: string | null, out: MasterEffect[]): void {
@@ -281,7 +276,7 @@ export class MasterMachine extends MasterState {
     if (this.reigning !== null) {
       out.push(trace('warn', 'deposed', { epoch: this.reigning.id.epoch, seen: epoch }));
       this.reigning.end('deposed', out);
-      this.publisher.window.clear();
+      this.publisher.clear();
     }
     this.phase = { name: 'standby' };
   }
@@ -309,10 +304,8 @@ export class MasterMachine extends MasterState {
   private tickReign(reign: Reign, out: MasterEffect[]): void {
     if (!reign.open) reign.begin(this.membership.wanted, out);
     if (this.followers.isAnnounceDue(this.now)) this.followers.announce(this.now, reign, out);
-    if (this.publisher.isRetryDue(this.now)) {
-      for (const node of this.members) out.push({ do: 'ensureMember', node });
-      this.publisher.publish(reign, out);
-    }
+    if (this.publisher.isRetryDue(this.now)) for (const node of this.members) out.push({ do: 'ensureMember', node });
+    this.publisher.tick();
     this.membership.changeList(reign, out);
   }
 
@@ -336,7 +329,7 @@ export class MasterMachine extends MasterState {
   private force(out: MasterEffect[]): void {
     if (!this.canForce) return;
     this.reigning?.end('deposed', out);
-    this.publisher.window.clear();
+    this.publisher.clear();
     this.forced = true;
     this.phase = { name: 'standby' };
     const what = 'an operator forces a new list: what only the lost voters had is given up';

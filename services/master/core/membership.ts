@@ -59,9 +59,10 @@ export class Membership {
     return { ...this.book.stateOf(now, id), voter };
   }
 
-  /** Could what is appended now be committed? While the list changes its voters need not be the members that are alive. */
+  /** Could what is appended now be committed? While the list changes its voters need not be the members that are alive; and one whose log differs acks nothing. */
   hasVoters(reign: Reign): boolean {
-    return !this.settings.quorumAppend || reign.hasVotersAlive((node) => this.book.isAlive(node));
+    const { book } = this;
+    return !this.settings.quorumAppend || reign.hasVotersAlive((node) => book.isAlive(node) && book.agrees(node));
   }
 
   /** A reign begins: it wants the members of the settings, and those that the log has already. */

@@ -150,15 +150,6 @@ export class Reign {
     }
   }
 
-  /** Publishes what the window lets through. */
-  publish(out: MasterEffect[]): void {
-    for (let publish = this.parts.window.take(); publish !== null; publish = this.parts.window.take()) {
-      const first = publish.records[0];
-      if (first === undefined) return;
-      out.push({ do: 'publish', publish, header: this.header(first.index - 1) });
-    }
-  }
-
   /** What a batch after `prevIndex` says beside its records. */
   header(prevIndex: number): Omit<MessageOf<'entries'>, 'records'> {
     const prevEpoch = this.parts.outline.epochAt(prevIndex) ?? 0;

@@ -77,9 +77,14 @@ export class Ballot {
     return waiting;
   }
 
-  /** What a claim is answered, the first time and again: granted only to who has the vote of this very epoch. */
+  /** Does the claimant have the vote of this very epoch? */
+  grants(claim: MessageOf<'claim'>): boolean {
+    return this.follows(claim) && this.promised.votedFor === voterKey(claim);
+  }
+
+  /** What a claim is answered, the first time and again. */
   sendVote(claim: MessageOf<'claim'>, to: string, out: SecondaryEffect[]): void {
-    const granted = this.follows(claim) && this.promised.votedFor === voterKey(claim);
+    const granted = this.grants(claim);
     const { index, epoch } = this.outline.last;
     const voters = this.outline.newestList().members?.voters ?? [];
     const vote = {

@@ -132,8 +132,10 @@ export class SecondaryMachine extends SecondaryState {
     } else if (this.ballot.isDurable) this.vote(asked, out);
   }
 
+  /** A node whose log is not the master's refuses nobody: a refusal would offer that log to the claimant. */
   private vote({ claim, replyTo }: Asked, out: SecondaryEffect[]): void {
-    if (replyTo !== null && this.isConnected) this.ballot.sendVote(claim, replyTo, out);
+    if (replyTo === null || !this.isConnected) return;
+    if (this.integrity.agrees || this.ballot.grants(claim)) this.ballot.sendVote(claim, replyTo, out);
   }
 
   /** A higher epoch is promised: nothing of it is done before the promise is durable, nothing of the former one any more. */
@@ -271,7 +273,7 @@ export class SecondaryMachine extends SecondaryState {
   }
 
   private fetched(fetch: MessageOf<'fetch'>, to: string | null, out: SecondaryEffect[]): void {
-    if (to === null || !this.ballot.follows(fetch) || !this.ballot.isDurable) return;
+    if (to === null || !this.ballot.follows(fetch) || !this.ballot.isDurable || !this.integrity.agrees) return;
     const { outline, groups, log, self, ballot } = this;
     const { commitIndex } = log;
     const answer = fetchAnswer(fetch, to, { outline, groups, store: self.store, commitIndex }, ballot.id);

@@ -101,9 +101,7 @@ class Throne {
   }
 
   published(): number[] {
-    return this.do((out) => this.reign.publish(out)).flatMap((effect) =>
-      effect.do === 'publish' ? effect.publish.records.map(({ index }) => index) : [],
-    );
+    return this.window.take()?.records.map(({ index }) => index) ?? [];
   }
 
   private newReign(epoch: number, commitIndex = 0): Reign {
