@@ -199,6 +199,8 @@ export class SecondaryNode implements SecondaryPort {
       case 'consume':
         return this.broker.consumeEntries();
       case 'stopConsuming':
+        // The broker takes back what was delivered, and delivers it again.
+        this.handles.clear();
         this.broker.stopEntries().catch(fail);
         return undefined;
       case 'visible':
