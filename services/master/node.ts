@@ -3,6 +3,7 @@
  * about the log; what it adds is the outside: a clock, random numbers, the store, the broker, and clients that wait.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BATCH_BYTES_MAX } from '../../shared/protocol/limits';
 import { topologyOf } from '../../shared/protocol/topology';
@@ -14,6 +15,7 @@ import { StoreReader } from '../../shared/runtime/store-reader';
 import type { WaitingClient } from '../../shared/runtime/wait-signal';
 import { AppendRequests } from './append-requests';
 import { MasterBroker } from './broker';
+import { CatchUpPace } from './catch-up-pace';
 import type { MasterSettings } from './config';
 import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
 import type { MasterEffect, MasterEvent, Removal } from './core/events';
@@ -51,6 +53,7 @@ export class MasterNode implements MasterPort {
   private readonly removals = new Map<number, (outcome: Removal) => void>();
   /** Members whose fetch is being answered: one at a time each, so that repair never crowds out appends. */
   private readonly serving = new Set<string>();
+  private readonly pace = new CatchUpPace();
   private ticker: NodeJS.Timeout | null = null;
 
   constructor(private readonly options: MasterNodeOptions) {
@@ -249,10 +252,15 @@ export class MasterNode implements MasterPort {
     if (this.serving.has(node)) return;
     this.serving.add(node);
     try {
+      const pauseMs = this.pace.pauseMs(node, performance.now(), lastIndex);
+      if (pauseMs > 0) await pause(pauseMs);
       const limits = { to: lastIndex, maxBytes: BATCH_BYTES_MAX, maxRecords: limit };
       const isBehind = lastIndex > header.prevIndex;
       const records = isBehind ? await this.options.store.read(header.prevIndex + 1, limits) : [];
       const prevChecksum = withChecksum ? await this.options.store.checksumAt(header.prevIndex) : undefined;
+      const isBehindStill = header.prevIndex + records.length < lastIndex;
+      this.pace.keep(this.machine.members);
+      this.pace.recordAnswered(node, { at: performance.now(), lastIndex, isBehind: isBehindStill });
       this.broker.sendTo(
         to,
         prevChecksum === undefined ? { ...header, records } : { ...header, records, prevChecksum },
