@@ -1,11 +1,13 @@
 /**
  * How a member that catches up leaves room for appends. Its fetches follow one another at once, and each costs this node, the broker and the member
- * what hundreds of appends cost; so while clients append, the next answer waits as long as the last one took there and back, and catching up
- * takes half of what it could. A member that only lacks a few records, or that nobody appends beside, waits for nothing.
+ * what hundreds of appends cost; so while clients append, the next answer waits twice as long as the last one took there and back, and catching up
+ * takes a third of what it could. A member that only lacks a few records, or that nobody appends beside, waits for nothing.
  */
 
 /** The longest wait: a member that is slow by itself needs no brake. */
 const PAUSE_MS_MAX = 50;
+/** Of the time that an answer takes. */
+const PAUSE_SHARE = 2;
 
 interface Answered {
   readonly at: number;
@@ -22,7 +24,7 @@ export class CatchUpPace {
   pauseMs(node: string, now: number, lastIndex: number): number {
     const last = this.answered.get(node);
     if (last === undefined || !last.isBehind || lastIndex === last.lastIndex) return 0;
-    return Math.min(now - last.at, PAUSE_MS_MAX);
+    return Math.min(PAUSE_SHARE * (now - last.at), PAUSE_MS_MAX);
   }
 
   recordAnswered(node: string, answered: Answered): void {
