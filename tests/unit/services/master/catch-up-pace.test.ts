@@ -6,9 +6,9 @@ function paceAfter(isBehind: boolean): CatchUpPace {
   return pace;
 }
 
-test('beside appends the next answer waits twice as long as the last one took, and no longer than its bound', () => {
+test('beside appends the next answer waits three times as long as the last one took, and no longer than its bound', () => {
   const pace = paceAfter(true);
-  expect(pace.pauseMs('s1', 1_012, 501)).toBe(24);
+  expect(pace.pauseMs('s1', 1_012, 501)).toBe(36);
   expect(pace.pauseMs('s1', 9_000, 501)).toBe(50);
 });
 
