@@ -72,7 +72,8 @@ async function measureRows(options: Options): Promise<number> {
   const saved = options.compare === null ? null : (JSON.parse(readFileSync(options.compare, 'utf8')) as Run);
   const first =
     options.from === null ? await measure(options) : (JSON.parse(readFileSync(options.from, 'utf8')) as Run);
-  const run = options.check ? await measuredAgain(first, saved, options) : first;
+  const own = options.check ? await measuredAgain(first, saved, options) : first;
+  const run = options.into === null ? own : withRowsOf(JSON.parse(readFileSync(options.into, 'utf8')) as Run, own);
   if (options.docs) writeDocs(run, ROOT);
   process.stdout.write(
     `\n${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end\n\n`,
@@ -89,7 +90,12 @@ async function measuredAgain(run: Run, saved: Run | null, options: Options): Pro
   const moved = movedRatios(run.rows, saved?.rows ?? [], MOVED_SHARE);
   if (moved.length === 0 || options.from !== null) return run;
   const again = await measure({ ...options, rows: moved.map(({ id }) => id) });
-  const rows = run.rows.map((row) => again.rows.find(({ id }) => id === row.id) ?? row);
+  return withRowsOf(run, again);
+}
+
+/** The run with what a later one has measured again. */
+function withRowsOf(run: Run, later: Run): Run {
+  const rows = run.rows.map((row) => later.rows.find(({ id }) => id === row.id) ?? row);
   return { ...run, rows };
 }
 

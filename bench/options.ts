@@ -22,6 +22,8 @@ export interface Options {
   readonly check: boolean;
   /** A saved run to show instead of measuring; null: measure. */
   readonly from: string | null;
+  /** A saved run whose rows are kept where this one has none; null: this run alone. */
+  readonly into: string | null;
   /** Write the run into docs/performance.md. */
   readonly docs: boolean;
   /** How the broker is to be had; null: as `npm start` has it. */
@@ -39,6 +41,7 @@ export const USAGE = `npm run bench -- [options]
   --compare FILE     compare with a saved run.json
   --check            exit 1 when a ratio has moved by more than half against --compare
   --docs             write the run into docs/performance.md and docs/images
+  --into FILE        show the rows in the place of a saved run's, with its others
   --from FILE        show a saved run.json (with --peers: peers.json), measure nothing
   --broker WAY       container or private-node (default: as npm start)
   --dist DIR         the compiled product to measure (default dist)
@@ -73,6 +76,7 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
       broker: { type: 'string' },
       profile: { type: 'string' },
       from: { type: 'string' },
+      into: { type: 'string' },
       docs: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -91,6 +95,7 @@ export function readOptions(argv: readonly string[], root: string): Options | nu
     compare: values.compare ?? null,
     check: values.check,
     from: values.from ?? null,
+    into: values.into ?? null,
     docs: values.docs,
     way: WAYS.find((way) => way === values.broker) ?? null,
     profile: values.profile ?? null,
