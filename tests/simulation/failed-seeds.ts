@@ -17,6 +17,8 @@ export const FAILED_SEEDS: readonly number[] = [
   10537, 11758,
   // A list that was stuck: lost stores stayed, a standby left.
   40, 100996,
+  // Records that waited for members who had left were followed, with a hole, by those for the next ones.
+  60002258, 60003003,
   // A source of the log that had lost what it had named.
   102738,
   // A stale reign was taken for the present one, a kept prefix for a lost one (in the checkers).

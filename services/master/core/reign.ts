@@ -140,6 +140,8 @@ export class Reign {
   /** These records are durable: they may be published, counted and read. */
   recordStored(records: readonly LogRecord[], out: MasterEffect[]): void {
     if (this.list.members.length > 0) this.parts.window.add(records);
+    // Nobody is there to take what still waits, and what comes later would follow it with a hole.
+    else this.parts.window.clear();
     if (this.pending.size > 0) for (const { id } of records) if (id !== null) this.pending.delete(id);
     this.advance(out);
     for (const request of [...this.expired]) {

@@ -453,4 +453,29 @@ describe('a change of the list', () => {
     expect(isRemoved()).toBe(true);
     expect(throne.effects).toContainEqual({ do: 'removal', request: 900, outcome: { outcome: 'removed' } });
   });
+
+  test('without members nothing is kept for them: what is published to the next one has no hole', () => {
+    const throne = new Throne(['s1']);
+    const change = (members: readonly string[]): void => {
+      throne.do((out) => throne.reign.changeList({ members, ...ALIVE }, out));
+      throne.store();
+      throne.ack('s1');
+    };
+    throne.begin();
+    throne.ack('s1');
+    change(['s1']);
+    throne.published();
+    throne.append('waits', 1);
+    throne.store();
+    change([]);
+    expect(throne.reign.list.members).toEqual([]);
+    throne.append('alone', 1);
+    throne.store();
+    expect(throne.published()).toEqual([]);
+    change(['s1']);
+    throne.append('again', 1);
+    throne.store();
+    const { lastIndex } = throne.outline;
+    expect(throne.published()).toEqual([lastIndex - 1, lastIndex]);
+  });
 });
