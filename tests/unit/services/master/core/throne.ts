@@ -1,0 +1,133 @@
+/** A reign for the tests: what a master would do around it. */
+import { AckTracker } from '../../../../../services/master/core/ack-tracker';
+import type { Answer, MasterEffect } from '../../../../../services/master/core/events';
+import { PublishWindow } from '../../../../../services/master/core/publish-window';
+import { Reign } from '../../../../../services/master/core/reign';
+import { GroupCommit } from '../../../../../shared/protocol/group-commit';
+import { LogOutline } from '../../../../../shared/protocol/log-outline';
+import type { LogRecord, Voter } from '../../../../../shared/protocol/record';
+import type { WriteConcern } from '../../../../../shared/protocol/write-concern';
+
+export const SELF: Voter = { node: 'master', store: 'M' };
+export const REIGN = 'abcdef0123456789';
+const TS = '2026-01-01T00:00:00.000Z';
+export const ALIVE = { isAlive: () => true };
+
+/** A reign with everything around it that a master would do: a store that is told when it is done, members that ack. */
+export class Throne {
+  readonly outline = new LogOutline();
+  readonly groups = new GroupCommit(0);
+  readonly window = new PublishWindow();
+  readonly tracker = new AckTracker();
+  readonly effects: MasterEffect[] = [];
+  readonly answers = new Map<number, Answer>();
+  readonly stored: LogRecord[] = [];
+  reign: Reign;
+  private requests = 0;
+
+  constructor(
+    readonly members: readonly string[],
+    epoch = 1,
+  ) {
+    this.tracker.setMembers(members);
+    this.reign = this.newReign(epoch);
+  }
+
+  /** A later reign on the same log. */
+  succeed(epoch: number): void {
+    const { commitIndex } = this.reign;
+    this.tracker.reset();
+    this.window.clear();
+    this.reign = this.newReign(epoch, commitIndex);
+  }
+
+  do(act: (out: MasterEffect[]) => void): MasterEffect[] {
+    const out: MasterEffect[] = [];
+    act(out);
+    this.effects.push(...out);
+    for (const effect of out) {
+      if (effect.do !== 'answer') continue;
+      if (this.answers.has(effect.request)) throw new Error(`request ${effect.request} was answered twice`);
+      this.answers.set(effect.request, effect.answer);
+    }
+    return out;
+  }
+
+  begin(): void {
+    this.do((out) => this.reign.begin(this.members, out));
+    this.store();
+  }
+
+  append(message: string, writeConcern: WriteConcern, id: string | null = null): number {
+    this.requests += 1;
+    const event = { type: 'append', request: this.requests, entries: [{ message, id }], ts: TS, writeConcern } as const;
+    this.do((out) => this.reign.append(event, out));
+    return this.requests;
+  }
+
+  await(seq: number, writeConcern: WriteConcern): number | null {
+    this.requests += 1;
+    const event = { type: 'await', request: this.requests, seq, id: 'x', writeConcern } as const;
+    let found = false;
+    this.do((out) => {
+      found = this.reign.await(event, out);
+    });
+    return found ? this.requests : null;
+  }
+
+  /** The store is done with all that it was given. */
+  store(): void {
+    for (let group = this.effects.findLast((effect) => effect.do === 'store'); group !== undefined; ) {
+      const records = this.groups.stored(group.generation);
+      if (records.length === 0) return;
+      this.stored.push(...records);
+      const out = this.do((effects) => {
+        const next = this.groups.take();
+        if (next !== null) effects.push({ do: 'store', ...next });
+        this.reign.recordStored(records, effects);
+      });
+      group = out.findLast((effect) => effect.do === 'store');
+    }
+  }
+
+  ack(node: string, index = this.outline.lastIndex, store = 'disk'): void {
+    this.tracker.recordAck({ node, store, index, applied: this.outline.seqAt(index) });
+    this.do((out) => this.reign.advance(out));
+  }
+
+  outcomeOf(request: number): string | null {
+    const answer = this.answers.get(request);
+    if (answer === undefined) return null;
+    return 'problem' in answer ? answer.problem : answer.outcome;
+  }
+
+  published(): number[] {
+    return this.window.take()?.records.map(({ index }) => index) ?? [];
+  }
+
+  private newReign(epoch: number, commitIndex = 0): Reign {
+    const { outline, groups, window, tracker } = this;
+    return new Reign(
+      { epoch, reign: REIGN },
+      SELF,
+      { outline, groups, window, tracker },
+      { commitIndex, forced: false, withoutQuorum: false },
+    );
+  }
+}
+
+/** Three nodes, all of them voters, everything held by all. */
+export function throneOfThree(): Throne {
+  const throne = new Throne(['s1', 's2']);
+  throne.begin();
+  throne.ack('s1');
+  throne.ack('s2');
+  while (throne.reign.list.voters.length < 3) {
+    throne.do((out) => throne.reign.changeList({ members: throne.members, ...ALIVE }, out));
+    throne.store();
+    throne.ack('s1');
+    throne.ack('s2');
+  }
+  throne.published();
+  return throne;
+}
