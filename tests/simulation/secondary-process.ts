@@ -121,7 +121,7 @@ export class SecondaryProcess extends SimProcess {
   private consume(): void {
     const { connection, world } = this;
     if (connection === null || !this.isUp || !this.isWanted || this.isConsuming) return;
-    this.channel += 1;
+    this.closeChannel();
     this.isConsuming = true;
     const { channel } = this;
     connection.up(() => {
