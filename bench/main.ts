@@ -93,10 +93,14 @@ async function measuredAgain(run: Run, saved: Run | null, options: Options): Pro
   return withRowsOf(run, again);
 }
 
-/** The run with what a later one has measured again. */
+/** The run with what a later one has measured, again or for the first time. */
 function withRowsOf(run: Run, later: Run): Run {
-  const rows = run.rows.map((row) => later.rows.find(({ id }) => id === row.id) ?? row);
-  return { ...run, rows };
+  return { ...run, rows: withThoseOf(run.rows, later.rows), series: withThoseOf(run.series, later.series) };
+}
+
+function withThoseOf<Item extends { readonly id: string }>(items: readonly Item[], later: readonly Item[]): Item[] {
+  const kept = items.map((item) => later.find(({ id }) => id === item.id) ?? item);
+  return [...kept, ...later.filter(({ id }) => !items.some((item) => item.id === id))];
 }
 
 function rowsOf({ rows }: Options): readonly Row[] {
