@@ -74,6 +74,7 @@ async function measureRows(options: Options): Promise<number> {
     options.from === null ? await measure(options) : (JSON.parse(readFileSync(options.from, 'utf8')) as Run);
   const own = options.check ? await measuredAgain(first, saved, options) : first;
   const run = options.into === null ? own : withRowsOf(JSON.parse(readFileSync(options.into, 'utf8')) as Run, own);
+  if (options.into !== null) write(run, options);
   if (options.docs) writeDocs(run, ROOT);
   process.stdout.write(
     `\n${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end\n\n`,
