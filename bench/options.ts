@@ -18,7 +18,7 @@ export interface Options {
   readonly out: string;
   /** A saved run to compare with; null: none. */
   readonly compare: string | null;
-  /** Fail when a ratio has moved by more than half. */
+  /** Fail when a ratio has fallen by more than half. */
   readonly check: boolean;
   /** A saved run to show instead of measuring; null: measure. */
   readonly from: string | null;
@@ -39,7 +39,7 @@ export const USAGE = `npm run bench -- [options]
   --peers a,b        no rows, but our cluster beside these: ${PEER_NAMES.join(',')}
   --out DIR          where run.json (peers.json) and the plots go (default .cache/bench)
   --compare FILE     compare with a saved run.json
-  --check            exit 1 when a ratio has moved by more than half against --compare
+  --check            exit 1 when a ratio has fallen by more than half against --compare
   --docs             write the run into docs/performance.md and docs/images
   --into FILE        show the rows in the place of a saved run's, with its others
   --from FILE        show a saved run.json (with --peers: peers.json), measure nothing

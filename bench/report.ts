@@ -61,10 +61,11 @@ export interface MovedRatio {
   /** Of the row. */
   readonly id: string;
   readonly what: string;
+  readonly fell: boolean;
 }
 
 /**
- * Rows whose ratio to their limit has moved by more than `share` of what it was, either way. Latencies are left out: of a machine that others
+ * Rows whose ratio to their limit has moved by more than `share` of what it was; `fell`: for the worse. Latencies are left out: of a machine that others
  * use they say more than of the product.
  */
 export function movedRatios(rows: readonly RowResult[], saved: readonly RowResult[], share: number): MovedRatio[] {
@@ -72,7 +73,9 @@ export function movedRatios(rows: readonly RowResult[], saved: readonly RowResul
     const before = saved.find((row) => row.id === id)?.ratio;
     if (lessIsBetter === true || ratio === undefined || before === undefined || before === 0) return [];
     const factor = ratio / before;
-    return factor > 1 + share || factor < 1 - share ? [{ id, what: `${title}: ${before} → ${ratio}` }] : [];
+    return factor > 1 + share || factor < 1 - share
+      ? [{ id, what: `${title}: ${before} → ${ratio}`, fell: factor < 1 }]
+      : [];
   });
 }
 

@@ -90,7 +90,7 @@ class TestRun {
   }
 
   /**
-   * In CI, a minute of the benchmark; its ratios are printed, and fail only when they have moved by more than half. They were saved on machines like CI's:
+   * In CI, a minute of the benchmark; its ratios are printed, and fail only when they have fallen by more than half. They were saved on machines like CI's:
    * elsewhere a disk may be so much faster or slower that the comparison says nothing.
    */
   async bench() {
