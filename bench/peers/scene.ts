@@ -5,10 +5,11 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chmodSync, chownSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { findExecutable } from '../../rabbitmq/facts';
 
 const STOP_MS_MAX = 10_000;
 const LINES_KEPT = 12;
@@ -123,22 +124,9 @@ async function stopChild(child: ChildProcess, signal: NodeJS.Signals): Promise<v
 
 /** @param folders looked into after those of the PATH @throws NotInstalled */
 export function findBinary(name: string, debianPackage: string, folders: readonly string[] = []): string {
-  const candidates = [...(process.env.PATH ?? '').split(':'), ...DAEMON_FOLDERS, ...folders];
-  const found = candidates
-    .filter((folder) => folder !== '')
-    .map((folder) => join(folder, name))
-    .find(isExecutable);
+  const found = findExecutable(name, process.env, [...DAEMON_FOLDERS, ...folders]);
   if (found === undefined) throw new NotInstalled(name, debianPackage);
   return found;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Who a daemon that refuses to be root can be: the first of these that exists. Undefined when we are not root anyway. */

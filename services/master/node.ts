@@ -267,6 +267,8 @@ export class MasterNode implements MasterPort {
       );
     } catch (err) {
       if (!(err instanceof StorageError)) throw err;
+      // This node stops.
+      if (err.code === 'closed') return;
       this.options.logger.error({ err, peer: node }, 'a fetch cannot be answered');
       if (err.code === 'damaged') this.options.restart(err);
     } finally {

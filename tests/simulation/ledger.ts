@@ -29,8 +29,7 @@ function concernedBy(world: World, { voters, members }: MembersControl, node: st
     const { store, lostStores } = world.diskOf(other);
     const former = [...lostStores].at(-1);
     if (other === node) all.push({ node, store });
-    else if (former !== undefined && !voters.some((voter) => voter.node === other))
-      all.push({ node: other, store: former });
+    else if (former !== undefined) all.push({ node: other, store: former });
   }
   return all;
 }
