@@ -5,6 +5,7 @@
  * Memory grows with control records only (one a reign, one a change of members), never with entries.
  * Epoch history after KIP-101; `partingPoint` is the leader's half of KIP-595's truncation.
  */
+import { branchOf, type Identity } from './identity';
 import type { Control, LogRecord, MembersControl } from './record';
 
 /** A place in a log: everything up to `index` is there, and `epoch` is that of the record at `index` (0 at 0). */
@@ -38,6 +39,8 @@ export class LogOutline {
   private readonly epochs: EpochStart[] = [];
   /** Ascending by index. */
   private readonly controls: ControlPlace[] = [];
+  /** Undefined: to be made out anew. */
+  private knownIdentity: Identity | null | undefined = null;
 
   get lastEpoch(): number {
     return this.epochs.at(-1)?.epoch ?? 0;
@@ -50,6 +53,12 @@ export class LogOutline {
 
   get last(): LogPosition {
     return { index: this.lastIndex, epoch: this.lastEpoch };
+  }
+
+  /** Which log this is, as far as its records say: the reign of its first one, and those of its forced lists. Null for a log without records. */
+  get identity(): Identity | null {
+    if (this.knownIdentity === undefined) this.knownIdentity = this.makeOutIdentity();
+    return this.knownIdentity;
   }
 
   /** Would this record be the next one? */
@@ -69,7 +78,11 @@ export class LogOutline {
     if (epoch > this.lastEpoch) {
       this.epochs.push({ epoch, index, reign: control?.control === 'epoch' ? control.reign : '' });
     }
-    if (control !== null) this.controls.push({ index, control });
+    if (control !== null) {
+      this.controls.push({ index, control });
+      this.knownIdentity = undefined;
+    }
+    if (index === 1) this.knownIdentity = undefined;
     this.lastIndex = index;
   }
 
@@ -79,6 +92,7 @@ export class LogOutline {
     while ((this.epochs.at(-1)?.index ?? 0) > index) this.epochs.pop();
     while ((this.controls.at(-1)?.index ?? 0) > index) this.controls.pop();
     this.lastIndex = index;
+    this.knownIdentity = undefined;
   }
 
   /** Epoch of the record at `index`, 0 at index 0; null beyond the end. */
@@ -127,8 +141,16 @@ export class LogOutline {
 
   /** Epoch of the last list that an operator began by force; null: none. */
   get forcedEpoch(): number | null {
-    const place = this.controls.findLast(({ control }) => control.control === 'members' && control.forced === true);
+    const place = this.forcedPlaces().at(-1);
     return place === undefined ? null : this.epochAt(place.index);
+  }
+
+  /** Every node that was ever a voter of this log. */
+  get everVoters(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const { control } of this.controls)
+      if (control.control === 'members') for (const { node } of control.voters) names.add(node);
+    return names;
   }
 
   /**
@@ -157,6 +179,16 @@ export class LogOutline {
       }
     }
     return { epoch: 0, index: 0 };
+  }
+
+  private makeOutIdentity(): Identity | null {
+    const [first] = this.epochs;
+    if (first === undefined) return null;
+    return this.forcedPlaces().reduce((identity, { index }) => branchOf(identity, this.reignAt(index)), first.reign);
+  }
+
+  private forcedPlaces(): ControlPlace[] {
+    return this.controls.filter(({ control }) => control.control === 'members' && control.forced === true);
   }
 
   toString(): string {
