@@ -1,8 +1,9 @@
 /**
  * The broker's objects that the master alone declares: the two exchanges and a queue for each member, bound before the member ever started.
  *
- * Declaring is idempotent, so the same step serves a first start, every new session and a repair. The entries exchange comes after
- * the queues: while a queue refuses to be declared, a broker that has never seen this log still looks like one.
+ * Declaring is idempotent, so the same step serves a first start, every new session and a repair. The entries exchange is the broker's memory
+ * of the log: a master without a log declares the control exchange only, by which the nodes find each other; the rest is declared by one that
+ * has begun a log or holds it. It comes after the queues: while a queue refuses to be declared, the broker still looks like one that knows of none.
  * What the log needs of a queue is set by arguments, never by a policy of ours; a policy of somebody else's that lowers a limit is
  * not looked for yet, and `declareMember` is the place for it.
  */
@@ -45,6 +46,11 @@ export class MasterTopology {
     await channel.declareFanout(this.names.controlExchange);
     await channel.declareFanout(this.names.entriesExchange);
     for (const node of members) await this.bind(channel, node);
+  }
+
+  /** What the nodes need to hear of each other, before there is a log. */
+  async declareControl(channel: AmqpChannel): Promise<void> {
+    await channel.declareFanout(this.names.controlExchange);
   }
 
   /** Declares and binds the queue of one member. */

@@ -12,7 +12,7 @@ import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { RetryPolicy } from '../../shared/protocol/retry-policy';
 import type { Topology } from '../../shared/protocol/topology';
 import type { EntriesMessage, MessageOf, WireMessage } from '../../shared/protocol/wire';
-import { AmqpError } from '../../shared/runtime/amqp-error';
+import { AmqpError, amqpErrorOf } from '../../shared/runtime/amqp-error';
 import { PROBE_TYPE, takeExclusive } from '../../shared/runtime/amqp-exclusive';
 import { AmqpLink, type LinkStatus, type Trace } from '../../shared/runtime/amqp-link';
 import { Outbox } from '../../shared/runtime/amqp-outbox';
@@ -41,6 +41,8 @@ export interface MasterBrokerOptions {
   readonly queueMaxBytes: number;
   /** Who has a queue; asked at the start of each session and when the queues are repaired. */
   readonly members: () => readonly string[];
+  /** Does this master hold a log, so that the broker may be told of it? Asked at the same times. */
+  readonly holdsLog: () => boolean;
   /** How long an announcement or a claim may wait in a queue: a few intervals, in milliseconds. Default 3000. */
   readonly controlExpiresMs?: number;
 }
@@ -146,10 +148,29 @@ export class MasterBroker {
    * channel. While the broker blocks publishers it waits with them.
    */
   publishEntries(message: EntriesMessage): Promise<void> {
-    if (this.active === null) return Promise.reject(notUp());
+    const { active, repairing } = this;
+    if (active === null) return Promise.reject(notUp());
+    if (repairing !== null) return repairing.then(() => this.publishOn(active, message));
+    return this.publishOn(active, message);
+  }
+
+  /** Tells the broker of a log that has begun; batches wait for it. A failure ends the session, and the next one declares it. */
+  declareLog(): void {
+    const { active } = this;
+    if (active === null) return;
+    this.repair(active.session).catch((error: unknown) =>
+      active.session.end(amqpErrorOf(error, { what: 'declaring', on: 'channel' })),
+    );
+  }
+
+  private publishOn(
+    { publisher, session }: NonNullable<MasterBroker['active']>,
+    message: EntriesMessage,
+  ): Promise<void> {
+    if (!session.isOpen) return Promise.reject(notUp());
     const mandatory = this.options.members().length > 0;
     const envelope = this.envelope({ persistent: true, expiresMs: null });
-    return this.active.publisher.publish({ message, body: bodyOf(message), envelope, mandatory });
+    return publisher.publish({ message, body: bodyOf(message), envelope, mandatory });
   }
 
   /** To every live secondary, as long as it is fresh. False: dropped, and repeated by the protocol. */
@@ -226,7 +247,11 @@ export class MasterBroker {
   private async declareAll(session: AmqpSession): Promise<void> {
     const retriable = (error: AmqpError) => error.code === 'mismatch';
     const options = { policy: MEND_RETRY, retriable, onFailure: (error: AmqpError) => this.reportMismatch(error) };
-    await session.persist('declare', options, (channel) => this.topology.declareAll(channel, this.options.members()));
+    await session.persist('declare', options, (channel) =>
+      this.options.holdsLog()
+        ? this.topology.declareAll(channel, this.options.members())
+        : this.topology.declareControl(channel),
+    );
     this.lastMismatch = null;
   }
 

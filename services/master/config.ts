@@ -75,6 +75,22 @@ const relations: readonly SettingRelation<typeof fields>[] = [
       of.SECONDARIES.includes(of.NODE_ID) ? `must not name the master itself, ${of.NODE_ID} (NODE_ID)` : null,
   },
   {
+    variable: 'OPEN_MEMBERSHIP',
+    needs: ['SECONDARIES', 'LOG_ID'],
+    fault: (of) =>
+      of.OPEN_MEMBERSHIP && of.SECONDARIES.length === 0 && of.LOG_ID === 'auto'
+        ? 'needs SECONDARIES or LOG_ID: with neither, a master that lost its disk could not know that there is a log already. Set LOG_ID=new for the first start, and after it the id that /health shows as log'
+        : null,
+  },
+  {
+    variable: 'LOG_ID',
+    needs: ['LOG_STORE'],
+    fault: (of) =>
+      of.LOG_STORE === 'memory' && of.LOG_ID !== 'auto'
+        ? `must be auto with LOG_STORE=memory, not ${of.LOG_ID}: a log in memory ends when all its nodes have restarted, and another one begins`
+        : null,
+  },
+  {
     variable: 'DEFAULT_W',
     needs: ['SECONDARIES', 'OPEN_MEMBERSHIP'],
     fault: (of) => {

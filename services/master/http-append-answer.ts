@@ -30,6 +30,7 @@ export const ID_CONFLICT: ProblemKind = {
 const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   'no-quorum': { name: 'no-quorum', status: 503, title: 'Read-only: too few nodes are alive' },
   recovering: { name: 'recovering', status: 503, title: 'The master is starting' },
+  'another-log': { name: 'another-log', status: 503, title: 'The members hold another log' },
   standby: { name: 'standby', status: 503, title: 'This node is not the master' },
   overloaded: PROBLEM_KINDS.overloaded,
   storage: PROBLEM_KINDS.storage,
@@ -52,9 +53,11 @@ export function notStored(problem: Problem): Problem {
   return { ...problem, members: { ...problem.members, stored: false } };
 }
 
-/** It is in this node's log, and a new reign may keep it or cut it. */
-function maybeStored(problem: Problem): Problem {
-  return { ...problem, members: { ...problem.members, stored: 'unknown' } };
+/** A refused append: in no log, unless one of the same id is in this node's log, which a new reign may keep or cut. */
+export function refusedAppend(outcome: OutcomeOf<'refused'>): Problem {
+  const problem = refusedProblem(outcome);
+  if (outcome.stored === undefined) return notStored(problem);
+  return { ...problem, members: { ...problem.members, stored: outcome.stored } };
 }
 
 /** The entry's bytes with `w` and `acks` put before the closing brace: nobody parses or writes the message again. */
@@ -75,7 +78,7 @@ export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outc
     case 'id-reserved':
       return notStored(invalidRequest([{ path: 'id', message: ID_RESERVED }]));
     case 'refused':
-      return outcome.stored === undefined ? notStored(refusedProblem(outcome)) : maybeStored(refusedProblem(outcome));
+      return refusedAppend(outcome);
     case 'unresolved':
       return unresolved(outcome);
   }

@@ -2,7 +2,7 @@
 import type { Context } from 'koa';
 import { type Problem, type ProblemKind, sendProblem } from '../../shared/runtime/problem';
 import type { BulkOutcome } from './core/append';
-import { ID_CONFLICT, notStored, refusedProblem, unresolvedProblem, unsatisfiableProblem } from './http-append-answer';
+import { ID_CONFLICT, notStored, refusedAppend, unresolvedProblem, unsatisfiableProblem } from './http-append-answer';
 
 const IDS_KNOWN: ProblemKind = { name: 'ids-known', status: 409, title: 'Some ids were appended before' };
 
@@ -29,7 +29,7 @@ function problemOfOutcome(
     case 'unsatisfiable':
       return notStored(unsatisfiableProblem(outcome));
     case 'refused':
-      return notStored(refusedProblem(outcome));
+      return refusedAppend(outcome);
     case 'ids-conflict':
       return notStored(conflict(linesOf(outcome.lines, lines)));
     case 'ids-known':

@@ -1,17 +1,33 @@
 /**
- * The members over HTTP: who they are and how they do, taking one out for good, and the last resort when a majority is lost.
+ * The members over HTTP: who they are and how they do, taking one out for good or in again, and the last resort when a majority is lost.
  *
  * To force a new list is never automatic, and needs the log's name in its body: it gives up what only the lost voters had.
  */
 import type Router from '@koa/router';
+import type { Context } from 'koa';
 import { z } from 'zod';
+import { NAME_PATTERN } from '../../shared/protocol/topology';
 import { createJsonBodyReader } from '../../shared/runtime/json-body';
 import { invalidRequest, PROBLEM_KINDS, type ProblemKind, sendProblem } from '../../shared/runtime/problem';
 import { requestFaults } from '../../shared/runtime/request-faults';
+import type { MemberChange } from './core/events';
+import type { ForcePlan, ForceRefusal } from './core/force';
 import { refusedProblem } from './http-append-answer';
 import type { MasterPort } from './http-ports';
 
-const NOT_RECOVERING: ProblemKind = { name: 'not-recovering', status: 409, title: 'There is nothing to force' };
+const OWN_NODE: ProblemKind = { name: 'own-node', status: 409, title: 'The master is no member of its own' };
+const NOT_YET: ProblemKind = { name: 'not-yet', status: 409, title: 'The force is being prepared' };
+
+const FORCE_REFUSALS: Readonly<Record<ForceRefusal, ProblemKind>> = {
+  'not-recovering': { name: 'not-recovering', status: 409, title: 'There is nothing to force' },
+  standby: { name: 'standby', status: 503, title: 'This node is not the master' },
+  'nothing-to-force': { name: 'nothing-to-force', status: 409, title: 'Nobody who was heard holds this log' },
+  ambiguous: { name: 'ambiguous', status: 409, title: 'Several logs were heard of' },
+  'log-exists': { name: 'log-exists', status: 409, title: 'There is a log already' },
+};
+
+/** Seconds after which a force that is being prepared may be ready. */
+const RETRY_AFTER_S = 1;
 
 export interface MemberRoutesOptions {
   readonly master: MasterPort;
@@ -19,35 +35,79 @@ export interface MemberRoutesOptions {
   readonly bodyBytesMax: number;
 }
 
-export function addMemberRoutes(router: Router, { master, logName, bodyBytesMax }: MemberRoutesOptions): void {
+export function addMemberRoutes(router: Router, options: MemberRoutesOptions): void {
+  const { master, bodyBytesMax } = options;
   router.get('/members', (ctx) => {
     ctx.body = master.members();
   });
   router.delete('/members/:id', async (ctx) => {
     const id = ctx.params.id ?? '';
-    const removal = await master.removeMember(id);
-    if (removal.outcome === 'removed') ctx.status = 204;
-    else if (removal.outcome === 'refused') sendProblem(ctx, refusedProblem(removal));
-    else sendProblem(ctx, { kind: PROBLEM_KINDS.notFound, detail: `${id} is no member of this log` });
+    const change = await master.removeMember(id);
+    if (change.outcome === 'done') ctx.status = 204;
+    else sendUnchanged(ctx, id, change);
   });
-  addForceRoute(router, { master, logName, bodyBytesMax });
+  const readBody = createJsonBodyReader({ bytesMax: bodyBytesMax });
+  addAdmitRoute(router, options, readBody);
+  addForceRoutes(router, options, readBody);
 }
 
-function addForceRoute(router: Router, { master, logName, bodyBytesMax }: MemberRoutesOptions): void {
-  const readBody = createJsonBodyReader({ bytesMax: bodyBytesMax });
-  const rule = `must be the name of this log, ${logName}`;
-  const schema = z.object({ log: z.literal(logName, { error: rule }) }, { error: 'must be a JSON object' });
+type BodyReader = ReturnType<typeof createJsonBodyReader>;
+
+const ADMIT = z.strictObject(
+  { id: z.string({ error: 'must be a string' }).regex(NAME_PATTERN, 'must be 1 to 64 letters, digits, "-" or "_"') },
+  { error: 'must be a JSON object with the id of a node' },
+);
+
+function addAdmitRoute(router: Router, { master }: MemberRoutesOptions, readBody: BodyReader): void {
+  router.post('/members', async (ctx) => {
+    const body = await readBody(ctx);
+    if ('problem' in body) return sendProblem(ctx, body.problem);
+    const request = ADMIT.safeParse(body.value);
+    if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error)));
+    const { id } = request.data;
+    const change = await master.admitMember(id);
+    if (change.outcome !== 'done') return sendUnchanged(ctx, id, change);
+    ctx.status = change.isNew ? 201 : 200;
+    ctx.set('Location', `/members/${id}`);
+    ctx.body = master.members().find((member) => member.id === id) ?? { id };
+    return undefined;
+  });
+}
+
+function sendUnchanged(ctx: Context, id: string, change: Exclude<MemberChange, { readonly outcome: 'done' }>): void {
+  if (change.outcome === 'refused') sendProblem(ctx, refusedProblem(change));
+  else if (change.outcome === 'unknown')
+    sendProblem(ctx, { kind: PROBLEM_KINDS.notFound, detail: `${id} is not a member of this log` });
+  else sendProblem(ctx, { kind: OWN_NODE, detail: `${id} is the master itself, and not among its members` });
+}
+
+function addForceRoutes(router: Router, { master, logName }: MemberRoutesOptions, readBody: BodyReader): void {
+  const error = `must be the name of this log, ${logName}, or "new" where there is no log`;
+  const schema = z.strictObject({ log: z.literal([logName, 'new'], { error }) }, { error: 'must be a JSON object' });
+  router.get('/members/force', (ctx) => {
+    const { [logName]: force, new: begin } = { [logName]: master.forcePlan('best'), new: master.forcePlan('new') };
+    ctx.body = { log: logName, ...force, new: begin };
+  });
   router.post('/members/force', async (ctx) => {
     const body = await readBody(ctx);
     if ('problem' in body) return sendProblem(ctx, body.problem);
     const request = schema.safeParse(body.value);
     if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error)));
-    if (master.force()) {
-      ctx.status = 202;
-      ctx.body = { forced: true, log: logName };
-      return undefined;
-    }
-    const detail = 'this master is not waiting for a majority of the voters, so none of them is to be given up';
-    return sendProblem(ctx, { kind: NOT_RECOVERING, detail });
+    sendForced(ctx, await master.force(request.data.log === logName ? 'best' : 'new'), request.data.log);
+    return undefined;
   });
+}
+
+function sendForced(ctx: Context, plan: ForcePlan, log: string): void {
+  if (plan.state === 'ready') {
+    ctx.status = 202;
+    ctx.body = { forced: true, log, from: plan.from, lastSeq: plan.lastSeq, detail: plan.detail };
+  } else if (plan.state === 'refused') {
+    sendProblem(ctx, { kind: FORCE_REFUSALS[plan.problem], detail: plan.detail });
+  } else {
+    const { state, detail, from } = plan;
+    const headers = { 'Retry-After': String(RETRY_AFTER_S) };
+    const said = `${detail} Nothing is forced yet: ask again.`;
+    sendProblem(ctx, { kind: NOT_YET, detail: said, members: { state, from }, headers });
+  }
 }

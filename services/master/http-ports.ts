@@ -10,7 +10,8 @@ import type {
   HoldRequest,
   MissingNode,
 } from './core/append';
-import type { Removal } from './core/events';
+import type { MemberChange } from './core/events';
+import type { ForcePlan } from './core/force';
 
 export interface SecondaryHealth extends MissingNode {
   /** Seq up to which it is known to hold the log. */
@@ -29,17 +30,40 @@ export interface MemberHealth extends SecondaryHealth {
   readonly voter: boolean;
 }
 
+/** Disks whose loss the log would not survive, although they are a minority of the nodes. */
+export interface Unsurvivable {
+  /** So many … */
+  readonly disks: number;
+  /** … of these nodes. */
+  readonly of: readonly string[];
+  /** A sentence: why, and what ends it. */
+  readonly detail: string;
+}
+
 export interface MasterHealth {
   readonly node: string;
   readonly role: 'master';
   readonly status: 'ok' | 'degraded' | 'read-only' | 'recovering' | 'standby';
+  /** The log's id; null: this node holds none, and has followed none. */
+  readonly log: string | null;
+  /** The whole identity of a log that an operator has forced. */
+  readonly branch?: string;
   readonly epoch: number;
   readonly head: number;
   readonly commit: number;
   readonly quorum: { readonly required: number; readonly alive: number; readonly ok: boolean };
   readonly readOnly: boolean;
   readonly broker: { readonly connected: boolean; readonly blocked: boolean };
+  /** Who has a vote, and how many of them are up with the store that has it; null: this node does not reign. */
+  readonly voters: { readonly names: readonly string[]; readonly up: number | null };
   readonly secondaries: readonly SecondaryHealth[];
+  /** Members that never followed this log, and those that only SECONDARIES or only the log names. */
+  readonly young?: readonly string[];
+  readonly unsurvivable?: Unsurvivable;
+  /** Nodes that hold another log under a name that belongs here, or any other. */
+  readonly foreign?: readonly { readonly id: string; readonly log: string | null; readonly lastSeq: number }[];
+  /** Nodes of an older release, whose messages are dropped: all nodes are upgraded together. */
+  readonly outdated?: readonly string[];
   /** While `recovering`: what would end it. */
   readonly waitingFor?: string;
   /** While `standby`: who reigns, and where; null while it was not heard. */
@@ -47,7 +71,7 @@ export interface MasterHealth {
   readonly holderUrl?: string | null;
   /** The voters list was begun by an operator's force, in this epoch; left out while it was not. */
   readonly forcedEpoch?: number;
-  /** Quorum and votes are switched off, and with them what they promise. */
+  /** A setting takes away what the log promises. */
   readonly warning?: string;
 }
 
@@ -64,9 +88,13 @@ export interface MasterPort {
   health(): MasterHealth;
   members(): readonly MemberHealth[];
   /** Resolves when the list without the member is committed. */
-  removeMember(id: string): Promise<Removal>;
-  /** Gives a lost majority up. False: this master is not waiting for one. */
-  force(): boolean;
+  removeMember(id: string): Promise<MemberChange>;
+  /** Takes a node in, also one that was removed; resolves when the list with it is committed. */
+  admitMember(id: string): Promise<MemberChange>;
+  /** What an operator's force would come to now, and what would be given up. */
+  forcePlan(begin: 'best' | 'new'): ForcePlan;
+  /** Gives a lost majority up, or begins a new log where there is none, when that is `ready`; else prepares it. */
+  force(begin: 'best' | 'new'): Promise<ForcePlan>;
   /** Would it take an append now? The sentence says why not. */
   readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string };
 }

@@ -8,8 +8,10 @@ import type { Logger } from 'pino';
 import { BATCH_BYTES_MAX } from '../../shared/protocol/limits';
 import { topologyOf } from '../../shared/protocol/topology';
 import { AmqpError } from '../../shared/runtime/amqp-error';
+import type { Malformed } from '../../shared/runtime/amqp-wire';
 import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
 import { MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
+import { namedLogId } from '../../shared/runtime/node-settings';
 import { PromiseKeeper } from '../../shared/runtime/promise-keeper';
 import { StoreReader } from '../../shared/runtime/store-reader';
 import type { WaitingClient } from '../../shared/runtime/wait-signal';
@@ -18,8 +20,11 @@ import { MasterBroker } from './broker';
 import { CatchUpPace } from './catch-up-pace';
 import type { MasterSettings } from './config';
 import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
-import type { MasterEffect, MasterEvent, Removal } from './core/events';
+import type { ChangeMember, MasterEffect, MasterEvent, MemberChange } from './core/events';
+import type { ForcePlan } from './core/force';
 import { MasterMachine } from './core/master';
+import type { MasterSettings as CoreSettings } from './core/settings';
+import { masterHealth, memberHealth } from './health';
 import type { MasterHealth, MasterPort, MemberHealth } from './http-ports';
 import { QueueWatch } from './queue-watch';
 
@@ -36,8 +41,8 @@ export interface MasterNodeOptions {
 /** How often the machine is told that time passes: well below every interval it keeps. */
 const TICK_MS = 20;
 
-const WITHOUT_QUORUM =
-  'QUORUM_APPEND=false: an acknowledged entry can be lost with a minority, and two masters can reign';
+/** Nodes of an older release that are remembered; more than a log has. */
+const OUTDATED_MAX = 64;
 
 type Serve = Extract<MasterEffect, { do: 'serve' }>;
 
@@ -50,7 +55,10 @@ export class MasterNode implements MasterPort {
   /** Null: no management API is known. */
   private readonly queues: QueueWatch | null;
   private readonly requests: AppendRequests;
-  private readonly removals = new Map<number, (outcome: Removal) => void>();
+  /** Operators who wait for a change of the members, or for what a force comes to. */
+  private readonly changes = new Map<number, (outcome: MemberChange) => void>();
+  private readonly forces = new Map<number, (plan: ForcePlan) => void>();
+  private readonly outdated = new Set<string>();
   /** Members whose fetch is being answered: one at a time each, so that repair never crowds out appends. */
   private readonly serving = new Set<string>();
   private readonly pace = new CatchUpPace();
@@ -58,8 +66,7 @@ export class MasterNode implements MasterPort {
 
   constructor(private readonly options: MasterNodeOptions) {
     const { settings, store } = options;
-    const machineSettings = { ...settings, node: settings.nodeId, store: store.storeId, mayBegin: !settings.standby };
-    this.machine = new MasterMachine(machineSettings, {
+    this.machine = new MasterMachine(machineSettings(settings, store), {
       outline: store.opened,
       promised: store.promised,
       checksum: store.checksum,
@@ -80,7 +87,7 @@ export class MasterNode implements MasterPort {
     this.queues = this.createQueueWatch();
     this.promises = new PromiseKeeper({
       ...options,
-      saved: ({ epoch, reign }) => this.dispatch({ type: 'promiseSaved', epoch, reign }),
+      saved: (promised) => this.dispatch({ type: 'promiseSaved', promised }),
     });
   }
 
@@ -118,18 +125,24 @@ export class MasterNode implements MasterPort {
   }
 
   /** Removes a member; resolves when the list without it is committed. */
-  removeMember(node: string): Promise<Removal> {
-    const request = this.requests.next();
-    return new Promise((resolve) => {
-      this.removals.set(request, resolve);
-      this.dispatch({ type: 'remove', request, node });
-    });
+  removeMember(node: string): Promise<MemberChange> {
+    return this.changeMember('remove', node);
   }
 
-  force(): boolean {
-    const isWaiting = this.machine.canForce;
-    if (isWaiting) this.dispatch({ type: 'force' });
-    return isWaiting;
+  admitMember(node: string): Promise<MemberChange> {
+    return this.changeMember('admit', node);
+  }
+
+  forcePlan(begin: 'best' | 'new'): ForcePlan {
+    return this.machine.forcePlan(performance.now(), begin);
+  }
+
+  force(begin: 'best' | 'new'): Promise<ForcePlan> {
+    const request = this.requests.next();
+    return new Promise((resolve) => {
+      this.forces.set(request, resolve);
+      this.dispatch({ type: 'force', request, begin });
+    });
   }
 
   replication(seq: number): ReturnType<MasterPort['replication']> {
@@ -137,46 +150,26 @@ export class MasterNode implements MasterPort {
   }
 
   health(): MasterHealth {
-    const { machine } = this;
-    const { head, commit, quorum, forcedEpoch, reigningElsewhere: holder } = machine;
-    const members = this.members();
-    const allHealthy = members.every((member) => member.status === 'Healthy');
-    const phase = machine.isBeginning && !quorum.ok ? 'reigning' : machine.phaseName;
-    const readOnly = machine.refusal(performance.now()) !== null;
-    const status = statusOf(phase, readOnly, allHealthy);
-    return {
-      node: this.options.settings.nodeId,
-      role: 'master',
-      status,
-      epoch: machine.epoch.epoch,
-      head,
-      commit,
-      quorum,
-      readOnly,
-      broker: machine.link,
-      secondaries: members.map(({ voter: _, ...secondary }) => secondary),
-      ...(status === 'recovering' ? { waitingFor: machine.waitingFor } : {}),
-      ...(status === 'standby' ? { holder: holder?.node ?? null, holderUrl: holder?.httpUrl ?? null } : {}),
-      ...(forcedEpoch === null ? {} : { forcedEpoch }),
-      ...(this.options.settings.quorumAppend ? {} : { warning: WITHOUT_QUORUM }),
-    };
+    const { machine, outdated } = this;
+    const { settings } = this.options;
+    return masterHealth({ machine, settings, members: this.members(), outdated: [...outdated] }, performance.now());
   }
 
   members(): readonly MemberHealth[] {
-    const { machine } = this;
-    const now = performance.now();
-    return machine.members.map((id) => {
-      const { status, acked, lastSeenMs, httpUrl, voter, differsAt } = machine.member(now, id);
-      const seen = lastSeenMs === null ? null : Math.round(lastSeenMs);
-      const member = { id, status, acked, lag: machine.head - acked, lastSeenMs: seen, httpUrl, voter };
-      const queue = this.queues?.of(id) ?? null;
-      return { ...member, ...(queue === null ? {} : { queue }), ...(differsAt === null ? {} : { differsAt }) };
-    });
+    return memberHealth(this.machine, this.queues, performance.now());
   }
 
   readiness(): ReturnType<MasterPort['readiness']> {
     const refusal = this.machine.refusal(performance.now());
     return refusal === null ? { ready: true } : { ready: false, reason: refusal.detail };
+  }
+
+  private changeMember(type: ChangeMember['type'], node: string): Promise<MemberChange> {
+    const request = this.requests.next();
+    return new Promise((resolve) => {
+      this.changes.set(request, resolve);
+      this.dispatch({ type, request, node });
+    });
   }
 
   private tick(): void {
@@ -198,12 +191,10 @@ export class MasterNode implements MasterPort {
         );
         return undefined;
       }
-      case 'savePromise': {
-        const { epoch, reign } = effect;
-        const votedFor = `${this.options.settings.nodeId}/${store.storeId}`;
-        const promised = { epoch, reign, votedFor };
-        return this.promises.save(effect.freshBroker ? { ...promised, freshBroker: true } : promised);
-      }
+      case 'savePromise':
+        return this.promises.save(effect.promised);
+      case 'declare':
+        return this.broker.declareLog();
       case 'publish': {
         const publish = effect.publish.id;
         this.broker.publishEntries({ ...effect.header, records: effect.publish.records }).then(
@@ -232,9 +223,13 @@ export class MasterNode implements MasterPort {
       case 'removeMember':
         this.removeQueue(effect.node).catch(fail);
         return undefined;
-      case 'removal':
-        this.removals.get(effect.request)?.(effect.outcome);
-        this.removals.delete(effect.request);
+      case 'memberChange':
+        this.changes.get(effect.request)?.(effect.outcome);
+        this.changes.delete(effect.request);
+        return undefined;
+      case 'force':
+        this.forces.get(effect.request)?.(effect.plan);
+        this.forces.delete(effect.request);
         return undefined;
       case 'truncate':
         store.truncateAfter(effect.index).catch(fail);
@@ -299,6 +294,16 @@ export class MasterNode implements MasterPort {
     }
   }
 
+  /** A node of an older release is shown, and what it says is dropped: it does not say which log it holds. */
+  private noteMalformed(what: Malformed): void {
+    const { outdatedNode } = what;
+    if (outdatedNode === null) this.options.logger.warn(what, 'a malformed wire message was dropped');
+    if (outdatedNode === null || this.outdated.has(outdatedNode) || this.outdated.size >= OUTDATED_MAX) return;
+    this.outdated.add(outdatedNode);
+    const facts = { peer: outdatedNode, type: what.type };
+    this.options.logger.error(facts, 'a node of an older release says no log id: upgrade it, all nodes together');
+  }
+
   private createQueueWatch(): QueueWatch | null {
     const { settings, logger } = this.options;
     const { managementUrl, urls } = settings.broker;
@@ -326,6 +331,7 @@ export class MasterNode implements MasterPort {
         node: settings.nodeId,
         queueMaxBytes: settings.queueBytesMax,
         members: () => this.machine.members,
+        holdsLog: () => this.machine.outline.newestList().members !== null,
         controlExpiresMs: 3 * settings.heartbeatIntervalMs,
       },
       {
@@ -334,7 +340,7 @@ export class MasterNode implements MasterPort {
         down: () => this.dispatch({ type: 'down' }),
         blockedChanged: (reason) => this.dispatch({ type: 'blocked', blocked: reason !== null }),
         message: (message, replyTo) => this.dispatch({ type: 'wire', message, replyTo }),
-        malformed: (what) => logger.warn(what, 'a malformed wire message was dropped'),
+        malformed: (what) => this.noteMalformed(what),
         callbackThrew: fail,
         trace: (level, what, facts) => logger[level](facts, what),
       },
@@ -342,10 +348,13 @@ export class MasterNode implements MasterPort {
   }
 }
 
-function statusOf(phase: MasterMachine['phaseName'], readOnly: boolean, allHealthy: boolean): MasterHealth['status'] {
-  if (phase !== 'reigning') return phase;
-  if (readOnly) return 'read-only';
-  return allHealthy ? 'ok' : 'degraded';
+/** What the core is told of the settings. A log id, or a standby, says that no log begins here. */
+function machineSettings(settings: MasterSettings, store: LogStore): CoreSettings {
+  const logId = namedLogId(settings);
+  const mode = settings.logId === 'new' ? 'new' : 'auto';
+  const birth = settings.standby || logId !== null ? 'never' : mode;
+  const { nodeId: node } = settings;
+  return { ...settings, node, store: store.storeId, birth, logId, inMemory: store.kind === 'memory' };
 }
 
 /** 64 random bits in hex: the name of a reign, should one begin. */

@@ -5,12 +5,13 @@
  * States of a session, and how each is left:
  *   *locked out*  another process has the control queue of this node id; tried again about every second → *unbound*
  *   *unbound*     no master has declared the control exchange yet; tried again about every second → *up*
- *   *up*          any end of a connection or of the control channel, the control queue deleted → the next session
+ *   *up*          any end of a connection or of the control channel, the control queue deleted → the next session; `withdraw` → *resting*
+ *   *resting*     the control queue is left to others for a while, longer each time, then as at the start
  * The master alone declares exchanges and members' queues; a secondary finds them or waits. A control exchange that is deleted and
  * made anew has forgotten its bindings, and nobody tells the queues, so a silent control queue is bound again every few seconds.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
-import type { RetryPolicy } from '../../shared/protocol/retry-policy';
+import { type RetryPolicy, retryDelayMs } from '../../shared/protocol/retry-policy';
 import type { Topology } from '../../shared/protocol/topology';
 import type { WireMessage } from '../../shared/protocol/wire';
 import type { QueueOptions } from '../../shared/runtime/amqp-channel';
@@ -77,6 +78,9 @@ const CONTROL_QUEUE: QueueOptions = {
   arguments: { 'x-max-length-bytes': 64 * 1024 * 1024 },
 };
 const LOCK_RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 1000 };
+/** A node whose master has another log looks again whether its own is there. */
+const WITHDRAWN: RetryPolicy = { delayMsMin: 1_000, delayMsMax: 15_000 };
+const CLOSE_TIMEOUT_MS = 1_000;
 const EXPIRES_MS = 3000;
 const SILENCE_MS = 3000;
 const PREFETCH = 64;
@@ -91,6 +95,12 @@ export class SecondaryBroker {
   /** The master's, as its last announcement named it. */
   private replies: string;
   private waitsForExchange = false;
+  /** The session; null: there is none. */
+  private session: AmqpSession | null = null;
+  /** The node id is left to others until then, by the monotonic clock in milliseconds. */
+  private restsUntilMs = 0;
+  /** Times in a row that this node withdrew. */
+  private withdrawals = 0;
   private malformed = 0;
   /** By the monotonic clock, in milliseconds. */
   private lastControlMs = 0;
@@ -180,8 +190,25 @@ export class SecondaryBroker {
     handle.requeue();
   }
 
+  /** Says what is still to be said, ends the session, and leaves the node id to others for a while. */
+  async withdraw(): Promise<void> {
+    const { session } = this;
+    if (session === null) return;
+    this.session = null;
+    this.withdrawals += 1;
+    this.restsUntilMs = performance.now() + retryDelayMs(WITHDRAWN, this.withdrawals, Math.random());
+    await session.close(CLOSE_TIMEOUT_MS);
+  }
+
+  /** The master is this node's own: the next withdrawal is a first one. */
+  returnHome(): void {
+    this.withdrawals = 0;
+  }
+
   private async setUp(session: AmqpSession): Promise<void> {
     const { topology, node } = this.options;
+    const restMs = this.restsUntilMs - performance.now();
+    if (restMs > 0) await pause(restMs, session.signal);
     const retriable = ({ code }: AmqpError) => code === 'locked' || code === 'missing';
     const options = { policy: LOCK_RETRY, retriable, onFailure: (error: AmqpError) => this.becomeWaiting(error) };
     const queue = await session.persist('control queue', options, () =>
@@ -246,6 +273,7 @@ export class SecondaryBroker {
   private becomeUp(session: AmqpSession): void {
     this.lockedOut = false;
     this.waitsForExchange = false;
+    this.session = session;
     this.lastControlMs = performance.now();
     this.call(() => this.events.up());
     const held = this.held ?? [];
@@ -256,6 +284,7 @@ export class SecondaryBroker {
   }
 
   private becomeDown(error: AmqpError): void {
+    this.session = null;
     this.outbox.detach();
     this.entries.detach();
     this.events.down(error);

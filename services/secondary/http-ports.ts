@@ -5,7 +5,11 @@ import type { FaultChange, FaultSettings } from './fault-settings';
 export interface SecondaryHealth {
   readonly node: string;
   readonly role: 'secondary';
-  readonly status: 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs';
+  readonly status: 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs' | 'foreign' | 'removed';
+  /** The log's id; null: this node holds none, and has followed none. */
+  readonly log: string | null;
+  /** While it is `foreign`: the master that it met, and the log of that one. */
+  readonly foreign?: { readonly master: string; readonly log: string | null };
   /** While it `differs`: seq of its first entry that is not the master's, 0 while that is looked for. */
   readonly differsAt?: number;
   /** The epoch that it follows; 0: none yet. */

@@ -3,11 +3,13 @@
  * nothing about the log; what it adds is the outside: a clock, random numbers, the store, the broker, and injected faults.
  */
 import type { Logger } from 'pino';
+import { logIdOf } from '../../shared/protocol/identity';
 import { BATCH_BYTES_MAX } from '../../shared/protocol/limits';
 import { topologyOf } from '../../shared/protocol/topology';
 import type { WireMessage } from '../../shared/protocol/wire';
 import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
 import { MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
+import { namedLogId } from '../../shared/runtime/node-settings';
 import { PromiseKeeper } from '../../shared/runtime/promise-keeper';
 import { StoreReader } from '../../shared/runtime/store-reader';
 import { SecondaryBroker } from './broker';
@@ -59,7 +61,9 @@ export class SecondaryNode implements SecondaryPort {
 
   constructor(private readonly options: SecondaryNodeOptions) {
     const { settings, store } = options;
-    const machineSettings = { ...settings, node: settings.nodeId, store: store.storeId };
+    const self = { node: settings.nodeId, store: store.storeId };
+    const inMemory = store.kind === 'memory';
+    const machineSettings = { ...settings, ...self, inMemory, logId: namedLogId(settings) };
     this.machine = new SecondaryMachine(machineSettings, {
       outline: store.opened,
       promised: store.promised,
@@ -79,7 +83,7 @@ export class SecondaryNode implements SecondaryPort {
     this.broker = this.createBroker();
     this.promises = new PromiseKeeper({
       ...options,
-      saved: ({ epoch, reign }) => this.dispatch({ type: 'promiseSaved', epoch, reign }),
+      saved: (promised) => this.dispatch({ type: 'promiseSaved', promised }),
     });
     if (settings.faults.paused) this.dispatch({ type: 'pause', paused: true });
   }
@@ -106,10 +110,15 @@ export class SecondaryNode implements SecondaryPort {
     const { applied, head, epoch, counters } = machine;
     const lag = head - applied;
     const { duplicates, gaps, fetches, staleEpoch } = counters;
+    const { identity, foreignMaster: met } = machine;
+    const foreign =
+      met === null ? {} : { foreign: { master: met.node, log: met.log === null ? null : logIdOf(met.log) } };
     return {
       node: this.options.settings.nodeId,
       role: 'secondary',
       status: machine.status,
+      log: identity === null ? null : logIdOf(identity),
+      ...foreign,
       epoch,
       applied,
       head,
@@ -124,7 +133,14 @@ export class SecondaryNode implements SecondaryPort {
 
   readiness(): ReturnType<SecondaryPort['readiness']> {
     if (this.machine.ready) return { ready: true };
-    return { ready: false, reason: `${this.machine.status}: the head first announced is not reached yet` };
+    return { ready: false, reason: this.whyNotReady() };
+  }
+
+  private whyNotReady(): string {
+    const { status, foreignMaster: met, identity, applied } = this.machine;
+    if (status === 'removed') return 'removed: an operator has taken this node out of the log';
+    if (met === null) return `${status}: the head first announced is not reached yet`;
+    return `foreign: this node holds the log ${identity ?? 'of another master'}, ${applied === 0 ? 'and no entry of it' : `up to ${applied}`}; ${met.node} has the log ${met.log ?? 'of nobody'}`;
   }
 
   masterUrl(): string | null {
@@ -175,10 +191,14 @@ export class SecondaryNode implements SecondaryPort {
         );
         return undefined;
       }
-      case 'savePromise': {
-        const { epoch, reign, votedFor } = effect;
-        return this.promises.save({ epoch, reign, votedFor });
-      }
+      case 'savePromise':
+        return this.promises.save(effect.promised);
+      case 'withdraw':
+        this.broker.withdraw().catch(fail);
+        return undefined;
+      case 'renewStore':
+        this.renewStore().catch(fail);
+        return undefined;
       case 'truncate':
         store.truncateAfter(effect.index).catch(fail);
         return undefined;
@@ -227,6 +247,12 @@ export class SecondaryNode implements SecondaryPort {
       this.broker.requeue(handle);
     }, afterMs);
     this.requeues.add(timer);
+  }
+
+  /** The next start makes another store of it, with all that it holds. */
+  private async renewStore(): Promise<void> {
+    await this.options.store.renew();
+    this.options.restart(new Error('the store lacks what it has acknowledged, and becomes another one'));
   }
 
   private async lookUpChecksum(index: number): Promise<void> {

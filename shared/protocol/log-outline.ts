@@ -5,13 +5,29 @@
  * Memory grows with control records only (one a reign, one a change of members), never with entries.
  * Epoch history after KIP-101; `partingPoint` is the leader's half of KIP-595's truncation.
  */
-import { branchOf, type Identity } from './identity';
+import { branchOf, extendsLog, type Identity } from './identity';
 import type { Control, LogRecord, MembersControl } from './record';
 
-/** A place in a log: everything up to `index` is there, and `epoch` is that of the record at `index` (0 at 0). */
+/**
+ * A place in a log: everything up to `index` is there, and `epoch` and `reign` are those of the record at `index` (0 and '' at 0). Logs are
+ * compared by the pair, for two histories may have given one number twice.
+ */
 export interface LogPosition {
   readonly index: number;
   readonly epoch: number;
+  readonly reign: string;
+}
+
+/** Where a whole log ends, and which log that is; null: it has no record. */
+export interface LogEnd extends LogPosition {
+  readonly log: Identity | null;
+}
+
+/** Where logs can at most agree: the last index of an epoch. */
+export interface EpochEnd {
+  readonly endEpoch: number;
+  readonly endReign: string;
+  readonly endIndex: number;
 }
 
 interface ControlPlace {
@@ -51,8 +67,12 @@ export class LogOutline {
     return this.lastIndex - this.controls.length;
   }
 
-  get last(): LogPosition {
-    return { index: this.lastIndex, epoch: this.lastEpoch };
+  get lastReign(): string {
+    return this.epochs.at(-1)?.reign ?? '';
+  }
+
+  get last(): LogEnd {
+    return { index: this.lastIndex, epoch: this.lastEpoch, reign: this.lastReign, log: this.identity };
   }
 
   /** Which log this is, as far as its records say: the reign of its first one, and those of its forced lists. Null for a log without records. */
@@ -153,20 +173,28 @@ export class LogOutline {
     return names;
   }
 
+  /** Is the record at that place here, with that very epoch? Then the logs are equal up to it. */
+  has({ index, epoch, reign }: LogPosition): boolean {
+    return this.epochAt(index) === epoch && this.reignAt(index) === reign;
+  }
+
   /**
-   * Where this log and one whose last common candidate is `position` can at most agree: null when the record at
-   * `position.index` is here with that epoch, so the logs are equal up to it; else the largest epoch here that is not
-   * above `position.epoch`, and the last index of it.
+   * Where this log and one whose last common candidate is `position` can at most agree: null when the logs are equal up to it; else the largest
+   * epoch here that is not above `position.epoch`, and not the same number of another reign, and the last index of it.
    */
-  partingPoint(position: LogPosition): LogPosition | null {
-    if (this.epochAt(position.index) === position.epoch) return null;
-    return this.endOfEpoch(position.epoch);
+  partingPoint(position: LogPosition): EpochEnd | null {
+    if (this.has(position)) return null;
+    const end = this.endOfEpoch(position.epoch);
+    const isOther = end.epoch === position.epoch && end.reign !== position.reign;
+    const { epoch, reign, index } = isOther ? this.endOfEpoch(position.epoch - 1) : end;
+    return { endEpoch: epoch, endReign: reign, endIndex: index };
   }
 
   /** Where to cut this log so that it can agree with one that answered `diverged`: the follower's half of KIP-595's truncation. */
-  cutFor({ endEpoch, endIndex }: { readonly endEpoch: number; readonly endIndex: number }): number {
+  cutFor({ endEpoch, endReign, endIndex }: EpochEnd): number {
     const own = this.endOfEpoch(endEpoch);
-    return own.epoch === endEpoch ? Math.min(own.index, endIndex) : own.index;
+    if (own.epoch !== endEpoch) return own.index;
+    return own.reign === endReign ? Math.min(own.index, endIndex) : this.endOfEpoch(endEpoch - 1).index;
   }
 
   /** The largest epoch of this log that is not above `epoch`, and its last index; {0, 0} when there is none. */
@@ -175,10 +203,11 @@ export class LogOutline {
       const start = this.epochs[at];
       if (start !== undefined && start.epoch <= epoch) {
         const next = this.epochs[at + 1];
-        return { epoch: start.epoch, index: next === undefined ? this.lastIndex : next.index - 1 };
+        const index = next === undefined ? this.lastIndex : next.index - 1;
+        return { epoch: start.epoch, reign: start.reign, index };
       }
     }
-    return { epoch: 0, index: 0 };
+    return { epoch: 0, reign: '', index: 0 };
   }
 
   private makeOutIdentity(): Identity | null {
@@ -196,9 +225,14 @@ export class LogOutline {
   }
 }
 
-/** Raft's comparison of two logs by their ends (§5.4.1): is `ours` at least as up to date as `theirs`? */
-export function isAtLeastAsUpToDate(ours: LogPosition, theirs: LogPosition): boolean {
-  return ours.epoch > theirs.epoch || (ours.epoch === theirs.epoch && ours.index >= theirs.index);
+/**
+ * Raft's comparison of two logs by their ends (§5.4.1): is `ours` at least as up to date as `theirs`? A later branch of a log is ahead of what it
+ * branched from, whatever the epochs there have come to. One number of two reigns compares with nothing, nor do two logs: neither is.
+ */
+export function isAtLeastAsUpToDate(ours: LogEnd, theirs: LogEnd): boolean {
+  if (ours.log !== theirs.log) return extendsLog(ours.log, theirs.log);
+  if (ours.epoch !== theirs.epoch) return ours.epoch > theirs.epoch;
+  return ours.reign === theirs.reign && ours.index >= theirs.index;
 }
 
 /** Position in `places` of the last one at or below `index`; −1 for none. */

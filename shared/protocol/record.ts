@@ -30,7 +30,12 @@ export interface MembersControl {
   readonly members: readonly string[];
   /** An operator began this list because a majority of the former one was lost for good. */
   readonly forced?: true;
+  /** Nodes that an operator has removed, the newest last: neither the settings nor a join brings them back. Left out: none. */
+  readonly removed?: readonly string[];
 }
+
+/** Removed nodes that a list remembers; beyond it the oldest is forgotten. */
+export const REMOVED_MAX = 1_024;
 
 export type Control = EpochControl | MembersControl;
 
@@ -252,17 +257,18 @@ function parseLine(index: number, bytes: Uint8Array): Fields {
 }
 
 function decodeControl(index: number, value: Fields): Control {
-  const { control, reign, node, store, voters, members, forced } = value as Record<string, unknown>;
+  const { control, reign, node, store, voters, members, forced, removed = [] } = value as Record<string, unknown>;
   if (control === 'epoch' && typeof reign === 'string' && typeof node === 'string' && typeof store === 'string') {
     return { control, reign, node, store };
   }
-  if (control === 'members' && isList(voters, isVoter) && isList(members, isString)) {
-    const list: MembersControl = {
+  if (control === 'members' && isList(voters, isVoter) && isList(members, isString) && isList(removed, isString)) {
+    return {
       control,
       voters: voters.map((voter) => ({ node: voter.node, store: voter.store })),
       members: [...members],
+      ...(forced === true ? { forced } : {}),
+      ...(removed.length > 0 ? { removed: [...removed] } : {}),
     };
-    return forced === true ? { ...list, forced } : list;
   }
   throw new RecordError(index, `not a control record that this version knows: ${JSON.stringify(control)}`);
 }

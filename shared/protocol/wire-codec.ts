@@ -12,14 +12,19 @@
  * Whatever does not parse, or contradicts itself, is a `WireError`: the receiver counts it and drops it.
  */
 import { z } from 'zod';
+import { IDENTITY_LENGTH_MAX } from './identity';
 import { type LogRecord, RecordDecoder, RecordError } from './record';
 import { type EntriesMessage, type WireMessage, wireSchemas } from './wire';
 
 /** A wire message that this version cannot take. */
 export class WireError extends Error {
-  constructor(what: string, options?: ErrorOptions) {
+  /** It does not say which log its sender belongs to: a node of release 0.1.0, which has to be upgraded. */
+  readonly isOutdated: boolean;
+
+  constructor(what: string, options: ErrorOptions & { readonly isOutdated?: boolean } = {}) {
     super(what, options);
     this.name = 'WireError';
+    this.isOutdated = options.isOutdated === true;
   }
 }
 
@@ -36,8 +41,10 @@ const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const entriesHeader = z.object({
   epoch: count.min(1),
   reign: z.string().max(64),
+  log: z.string().min(1).max(IDENTITY_LENGTH_MAX).nullable(),
   prevIndex: count,
   prevEpoch: count,
+  prevReign: z.string().max(64),
   commit: count,
   prevChecksum: count.optional(),
   records: z.array(z.never()),
@@ -56,9 +63,17 @@ export function decodeWire(type: unknown, body: Uint8Array): WireMessage {
   const schema =
     typeof type === 'string' && Object.hasOwn(wireSchemas, type) ? wireSchemas[type as keyof typeof wireSchemas] : null;
   if (schema === null) throw new WireError(`unknown type ${JSON.stringify(type)?.slice(0, 80)}`);
-  const parsed = schema.safeParse(parseJson(body));
-  if (!parsed.success) throw new WireError(z.prettifyError(parsed.error).replaceAll('\n', ' '));
+  const value = parseJson(body);
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw faultOf(value, parsed.error);
   return { type, ...parsed.data } as WireMessage;
+}
+
+/** Release 0.1.0 says its epoch and no log. */
+function faultOf(value: unknown, error: z.ZodError): WireError {
+  const isObject = typeof value === 'object' && value !== null;
+  const isOutdated = isObject && 'epoch' in value && !('log' in value);
+  return new WireError(z.prettifyError(error).replaceAll('\n', ' '), { isOutdated });
 }
 
 function encodeEntries({ type: _, records, ...fields }: EntriesMessage): Uint8Array {
@@ -75,8 +90,9 @@ function encodeEntries({ type: _, records, ...fields }: EntriesMessage): Uint8Ar
 function decodeEntries(body: Uint8Array): EntriesMessage {
   const headerEnd = body.indexOf(LINE_FEED);
   if (headerEnd < 0) throw new WireError('entries without a line for each record');
-  const parsed = entriesHeader.safeParse(parseJson(concatenate([body.subarray(0, headerEnd), CLOSE_EMPTY])));
-  if (!parsed.success) throw new WireError(z.prettifyError(parsed.error).replaceAll('\n', ' '));
+  const value = parseJson(concatenate([body.subarray(0, headerEnd), CLOSE_EMPTY]));
+  const parsed = entriesHeader.safeParse(value);
+  if (!parsed.success) throw faultOf(value, parsed.error);
   const { prevChecksum, ...header } = parsed.data;
   const { prevIndex, prevEpoch } = header;
   const records = decodeLines(body, headerEnd + 1, prevIndex);

@@ -5,6 +5,7 @@
  * dropped; nothing that a peer can send makes this throw.
  */
 import type { Message, Options } from 'amqplib/callback_api';
+import { NAME_PATTERN } from '../protocol/topology';
 import type { WireMessage } from '../protocol/wire';
 import { decodeWire, encodeWire, WireError } from '../protocol/wire-codec';
 
@@ -19,6 +20,8 @@ export interface Malformed {
   /** The queue that it came from. */
   readonly queue: string;
   readonly what: string;
+  /** The node that sent it, by its `app_id`, where it is of a release that knows no log ids; null otherwise. */
+  readonly outdatedNode: string | null;
 }
 
 export interface Envelope {
@@ -59,8 +62,14 @@ export function readWire(
   } catch (error) {
     const what = error instanceof WireError ? error.message : `could not be read: ${String(error)}`;
     const kind = typeof type === 'string' ? type.slice(0, 80) : null;
-    return { malformed: { type: kind, bytes: content.length, queue, what: what.slice(0, 500) } };
+    const isOutdated = error instanceof WireError && error.isOutdated;
+    const outdatedNode = isOutdated && isNodeId(properties.appId) ? properties.appId : null;
+    return { malformed: { type: kind, bytes: content.length, queue, what: what.slice(0, 500), outdatedNode } };
   }
+}
+
+function isNodeId(value: unknown): value is string {
+  return typeof value === 'string' && NAME_PATTERN.test(value);
 }
 
 /** The queue that the sender wants answers in; null when it named none. */

@@ -2,6 +2,7 @@
 import {
   brokerUrlsField,
   hostField,
+  logIdField,
   nameField,
   textField,
   webUrlField,
@@ -38,6 +39,8 @@ export interface NodeSettings {
   };
   /** Prefix of every broker object. */
   readonly logName: string;
+  /** Which log this node follows: an id, or any (`auto`, `new`: what a master does where there is none). */
+  readonly logId: string;
   readonly store: { readonly kind: 'memory' } | { readonly kind: 'disk'; readonly directory: string };
   readonly heartbeatIntervalMs: number;
   readonly gapTimeoutMs: number;
@@ -57,6 +60,7 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
     AMQP_HEARTBEAT_S: wholeNumberField({ min: 1, max: 3600, fallback: 5 }),
     MANAGEMENT_URL: webUrlField(),
     LOG_NAME: nameField('rlog'),
+    LOG_ID: logIdField(),
     LOG_STORE: wordField(['disk', 'memory'], 'disk'),
     DATA_DIR: textField(null),
     HEARTBEAT_INTERVAL_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 500 }),
@@ -81,6 +85,7 @@ export function nodeSettings(values: SettingValues<ReturnType<typeof nodeFields>
       managementUrl: values.MANAGEMENT_URL,
     }),
     logName: values.LOG_NAME,
+    logId: values.LOG_ID,
     store: Object.freeze(
       values.LOG_STORE === 'memory'
         ? { kind: 'memory' }
@@ -89,4 +94,9 @@ export function nodeSettings(values: SettingValues<ReturnType<typeof nodeFields>
     heartbeatIntervalMs: values.HEARTBEAT_INTERVAL_MS,
     gapTimeoutMs: values.GAP_TIMEOUT_MS,
   };
+}
+
+/** The id in LOG_ID; null: any log. */
+export function namedLogId({ logId }: Pick<NodeSettings, 'logId'>): string | null {
+  return logId === 'auto' || logId === 'new' ? null : logId;
 }

@@ -2,9 +2,11 @@
  * Makes a node's newest promise durable, however often the disk refuses: without it the node can neither vote nor follow, so there is
  * nothing better to do than to try again. A newer promise replaces one that is still being tried.
  */
+
 import type { Logger } from 'pino';
+import type { Promised } from '../protocol/promised';
 import { type RetryPolicy, retryDelayMs } from '../protocol/retry-policy';
-import { type LogStore, type Promised, StorageError } from './log-store/log-store';
+import { type LogStore, StorageError } from './log-store/log-store';
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5_000 };
 

@@ -3,12 +3,14 @@
  * may hold a password.
  */
 import type { z } from 'zod';
+import { REIGN_LENGTH } from '../protocol/entry';
 import { NAME_PATTERN } from '../protocol/topology';
 import { type ReadText, settingField } from './settings';
 
 type Field<Value> = z.ZodType<Value, string | undefined>;
 
 const NAME_RULE = '1 to 64 letters, digits, "-" or "_"';
+const LOG_ID_PATTERN = new RegExp(`^[0-9a-f]{${REIGN_LENGTH}}$`);
 const HOST_PATTERN = /^[A-Za-z0-9._:%-]+$/;
 
 /** A whole number from `min` to `max`, both included. */
@@ -50,6 +52,17 @@ export function nameField(fallback?: string): Field<string> {
   return settingField(
     (text) => (NAME_PATTERN.test(text) ? { value: text } : wrong(text, `must be ${NAME_RULE}`)),
     fallback,
+  );
+}
+
+/** Which log: an id as /health shows it, `auto` or `new`. */
+export function logIdField(): Field<string> {
+  return settingField<string>(
+    (text) =>
+      text === 'auto' || text === 'new' || LOG_ID_PATTERN.test(text)
+        ? { value: text }
+        : wrong(text, `must be auto, new or the id of a log, ${REIGN_LENGTH} hex digits as /health shows them`),
+    'auto',
   );
 }
 

@@ -8,8 +8,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Channel } from 'amqplib';
 import { REIGN_LENGTH } from '../../shared/protocol/entry';
+import { logIdOf } from '../../shared/protocol/identity';
 import { entryRecord } from '../../shared/protocol/record';
-import type { EpochId, WireMessage } from '../../shared/protocol/wire';
+import type { Sender, WireMessage } from '../../shared/protocol/wire';
 import { encodeWire } from '../../shared/protocol/wire-codec';
 import { eventually } from '../support/eventually';
 import { onShared, RealCluster, type RealNode, type SecondaryHealth } from '../support/real-cluster';
@@ -143,8 +144,8 @@ describe('what parses but does not belong there', () => {
     onShared(
       () => cluster,
       async () => {
-        const { epoch } = await master.health();
-        await putMessage('entries queue', { type: 'ack', epoch, reign: 'r', ...someone, index: 1, applied: 1 });
+        const sender = { ...(await currentSender()), reign: 'r' };
+        await putMessage('entries queue', { type: 'ack', ...sender, ...someone, index: 1, applied: 1 });
         await cluster
           .node('secondary-1')
           .process.line('that it dropped it', ({ msg, type }) => /does not belong/.test(msg) && type === 'ack');
@@ -158,11 +159,19 @@ describe('what parses but does not belong there', () => {
     onShared(
       () => cluster,
       async () => {
-        const id = await currentEpoch();
+        const sender = await currentSender();
         const index = 1_000_000;
-        await putMessage('replies queue', { type: 'ack', ...id, ...someone, index, applied: index });
-        await putMessage('replies queue', { type: 'join', ...id, ...someone, lastIndex: 9, lastEpoch: 1, httpUrl: '' });
-        await putMessage('replies queue', { type: 'leave', ...id, node: 'stranger' });
+        const join = {
+          type: 'join',
+          ...sender,
+          ...someone,
+          storeKind: 'disk',
+          ...endIn(sender, 9, 1),
+          httpUrl: '',
+        } as const;
+        await putMessage('replies queue', { type: 'ack', ...sender, ...someone, index, applied: index });
+        await putMessage('replies queue', join);
+        await putMessage('replies queue', { type: 'leave', ...sender, node: 'stranger' });
         await appendEverywhere('after a stranger');
         expect((await master.health()).secondaries.map(({ id: each }) => each)).toEqual(cluster.secondaryIds);
       },
@@ -178,7 +187,8 @@ describe('what parses but does not belong there', () => {
         const secondary = cluster.node('secondary-1');
         const stale = async () => (await secondary.health<SecondaryHealth>()).counters.staleEpoch;
         const before = await stale();
-        await putMessage('entries queue', forged({ epoch: 1, reign: randomReign() }, 1));
+        const sender = { ...(await currentSender()), epoch: 1, reign: randomReign() };
+        await putMessage('entries queue', forged(sender, 1));
         await eventually('it is counted', async () => expect(await stale()).toBe(before + 1));
         await appendEverywhere('after entries of an old epoch');
       },
@@ -195,10 +205,10 @@ describe('an epoch that nobody reigns in', () => {
     onShared(
       () => cluster,
       async (where: string, prevIndex: number) => {
-        const { epoch } = await master.health();
-        await putMessage('entries queue', forged(unknownAfter(epoch), prevIndex));
+        const sender = await currentSender();
+        await putMessage('entries queue', forged(unknownAfter(sender), prevIndex));
         await appendEverywhere(`after entries ${where} of an unknown epoch`);
-        expect((await master.health()).epoch).toBe(epoch);
+        expect((await master.health()).epoch).toBe(sender.epoch);
       },
     ),
   );
@@ -211,8 +221,8 @@ describe('an epoch that nobody reigns in', () => {
     'costs an election when %s in the %s tells of it, and appends go on by themselves',
     onShared(
       () => cluster,
-      async (what: string, place: Place, messageOf: (id: EpochId) => WireMessage) => {
-        const unknown = unknownAfter((await master.health()).epoch);
+      async (what: string, place: Place, messageOf: (sender: Sender) => WireMessage) => {
+        const unknown = unknownAfter(await currentSender());
         await putMessage(place, messageOf(unknown));
         await untilReignsAfter(unknown);
         await appendEverywhere(`after ${what} of an unknown epoch`);
@@ -225,7 +235,7 @@ describe('an epoch that nobody reigns in', () => {
     onShared(
       () => cluster,
       async () => {
-        const unknown = unknownAfter((await master.health()).epoch);
+        const unknown = unknownAfter(await currentSender());
         const message = announcementOf(unknown);
         const content = Buffer.from(encodeWire(message));
         await publish((channel) =>
@@ -261,8 +271,8 @@ function randomReign(): string {
   return randomBytes(REIGN_LENGTH / 2).toString('hex');
 }
 
-/** The pair that the cluster follows now, as the master announces it. */
-function currentEpoch(): Promise<EpochId> {
+/** What the master says of itself in each announcement: the epoch that the cluster follows now, and its log. */
+function currentSender(): Promise<Sender> {
   return cluster.onBroker(async (channel) => {
     const { queue } = await channel.assertQueue('', { exclusive: true });
     await channel.bindQueue(queue, cluster.topology.controlExchange, '');
@@ -270,46 +280,54 @@ function currentEpoch(): Promise<EpochId> {
       const take = channel.consume(queue, (message) => heard(String(message?.content)), { noAck: true });
       take.catch(reject);
     });
-    const { epoch, reign } = JSON.parse(body) as EpochId;
-    return { epoch, reign };
+    const { epoch, reign, log } = JSON.parse(body) as Sender;
+    return { epoch, reign, log };
   });
 }
 
 /** Makes the cluster elect its master anew, so that epoch 1 is over. */
 async function raiseEpoch(): Promise<void> {
-  const unknown = unknownAfter((await master.health()).epoch);
+  const unknown = unknownAfter(await currentSender());
   await putMessage('replies queue', heartbeatOf(unknown));
   await untilReignsAfter(unknown);
   await appendEverywhere('in a higher epoch');
 }
 
 /** Far above what the cluster can reach by itself. */
-function unknownAfter(epoch: number): EpochId {
-  return { epoch: epoch + 998, reign: randomReign() };
+function unknownAfter({ epoch, log }: Sender): Sender {
+  return { epoch: epoch + 998, reign: randomReign(), log };
 }
 
-async function untilReignsAfter({ epoch }: EpochId): Promise<void> {
+async function untilReignsAfter({ epoch }: Sender): Promise<void> {
   const look = async () => expect((await master.health()).epoch).toBeGreaterThan(epoch);
   await eventually(`the master reigns in an epoch above ${epoch}`, look);
 }
 
 /** A batch with one entry after `prevIndex`, which no master has sent. */
-function forged({ epoch, reign }: EpochId, prevIndex: number): WireMessage {
+function forged(sender: Sender, prevIndex: number): WireMessage {
+  const { epoch, log } = sender;
   const entry = { seq: 1, epoch, id: 'forged', ts: '2026-01-01T00:00:00.000Z', message: FORGED };
   const records = [entryRecord(prevIndex + 1, entry)];
-  return { type: 'entries', epoch, reign, prevIndex, prevEpoch: 1, commit: prevIndex + 1, records };
+  const prev = { prevIndex, prevEpoch: 1, prevReign: log === null ? '' : logIdOf(log) };
+  return { type: 'entries', ...sender, ...prev, commit: prevIndex + 1, records };
 }
 
-function announcementOf(id: EpochId): WireMessage {
+function announcementOf(sender: Sender): WireMessage {
   const node = 'master';
-  return { type: 'announce', ...id, node, headIndex: 7, head: 5, commit: 7, members: ['secondary-1'], httpUrl: '' };
+  return { type: 'announce', ...sender, node, headIndex: 7, head: 5, commit: 7, removed: [], httpUrl: '' };
 }
 
-function claimOf(id: EpochId): WireMessage {
-  return { type: 'claim', ...id, node: 'stranger', store: 'store', lastIndex: 1_000_000, lastEpoch: id.epoch - 1 };
+function claimOf(sender: Sender): WireMessage {
+  const end = endIn(sender, 1_000_000, sender.epoch - 1);
+  return { type: 'claim', ...sender, node: 'stranger', store: 'store', ...end };
 }
 
-function heartbeatOf(id: EpochId): WireMessage {
+/** The end of a log that nobody has: of this one's identity, in a reign that never was. */
+function endIn({ log }: Sender, lastIndex: number, lastEpoch: number) {
+  return { lastIndex, lastEpoch, lastReign: randomReign(), lastLog: log, lastSeq: lastIndex };
+}
+
+function heartbeatOf(sender: Sender): WireMessage {
   const position = { index: 1_000_000, applied: 1_000_000, buffered: 0 };
-  return { type: 'heartbeat', ...id, node: 'secondary-1', store: 'another-store', ...position, httpUrl: '' };
+  return { type: 'heartbeat', ...sender, node: 'secondary-1', store: 'another-store', ...position, httpUrl: '' };
 }

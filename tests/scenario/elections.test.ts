@@ -124,7 +124,7 @@ test('a reign that cannot commit lets one try who can', () => {
   cluster.start('standby');
   cluster.cut('master');
   cluster.slowStore('standby', 1_000);
-  const elected = () => cluster.masterOf('standby').waitingFor.startsWith('a majority to hold');
+  const elected = () => cluster.masterOf('standby').waitingFor(cluster.now).startsWith('a majority to hold');
   cluster.runUntil('the standby is elected by the three secondaries', elected, 20_000);
   // Of four voters one is lost and one, the master, stands by: the two that are left are no majority.
   cluster.kill('secondary-1');
@@ -162,6 +162,7 @@ test('a member is ready when it has reached the head of the epoch it follows, no
 test('a source that loses what it had named is given up, and the next one is asked', () => {
   const cluster = ready();
   cluster.start('standby');
+  cluster.runUntil('it has heard which log this is', () => cluster.masterOf('standby').identity !== null);
   cluster.cut('secondary-2');
   const request = cluster.append('held by one', 2);
   cluster.runUntil('it is acknowledged', () => cluster.answerOf(request) === 'acknowledged');
@@ -169,7 +170,7 @@ test('a source that loses what it had named is given up, and the next one is ask
   cluster.append('being stored by one', 1);
   cluster.runUntil('it is', () => cluster.secondary('secondary-1').outline.lastSeq === 3);
   cluster.kill('master');
-  const isAsked = () => cluster.masterOf('standby').waitingFor.startsWith('the log of secondary-1');
+  const isAsked = () => cluster.masterOf('standby').waitingFor(cluster.now).startsWith('the log of secondary-1');
   cluster.runUntil('it is asked for its log', isAsked, 3_000);
   cluster.fullDisks.add('secondary-1');
   cluster.runUntil('it is lost', () => cluster.secondary('secondary-1').outline.lastSeq === 2, 6_000);
@@ -190,14 +191,14 @@ test('a source that lost its store is not believed: what it lacks may be committ
   cluster.kill('master');
   cluster.broker.purge('secondary-1');
   cluster.reconnect('secondary-1');
-  const elected = () => cluster.masterOf('standby').waitingFor.startsWith('a majority to hold');
+  const elected = () => cluster.masterOf('standby').waitingFor(cluster.now).startsWith('a majority to hold');
   cluster.runUntil('the standby is elected', elected, 20_000);
   cluster.cut('secondary-1');
   cluster.runUntil('secondary-2 has its first record', () => cluster.recordsOf('secondary-2').at(-1)?.epoch !== 1);
   cluster.kill('standby');
   cluster.delay('secondary-2', 1_000);
   cluster.start('master');
-  const asks = () => cluster.masterMachine.waitingFor.startsWith('the log of secondary-2');
+  const asks = () => cluster.masterMachine.waitingFor(cluster.now).startsWith('the log of secondary-2');
   cluster.runUntil('the master asks it for the log', asks, 10_000);
   cluster.kill('secondary-2');
   cluster.wipe('secondary-2');

@@ -65,7 +65,7 @@ test('a list that lost a voter before it had it is refused by name, until an ope
   cluster.run(4_000);
   expect(refusal(cluster)).toBe('no-quorum');
   expect(cluster.masterMachine.refusal(cluster.now)?.detail).toContain('2 of the voters (master, secondary-1)');
-  cluster.tellMaster('master', { type: 'force' });
+  expect(cluster.force().state).toBe('ready');
   cluster.runUntil('it takes appends', () => refusal(cluster) === null, 5_000);
   acknowledge(cluster, 'next', 2);
   expect(cluster.messages('secondary-1')).toEqual(['next']);
@@ -90,8 +90,9 @@ test('an epoch near the end of all numbers is not believed', () => {
   const cluster = new SimCluster();
   cluster.start('master', 'secondary-1', 'secondary-2');
   cluster.runUntil('it takes appends', () => refusal(cluster) === null);
-  const forged = { epoch: Number.MAX_SAFE_INTEGER, reign: 'f'.repeat(16) };
-  const positions = { headIndex: 9, head: 9, commit: 9, members: [], httpUrl: '' };
+  const log = cluster.masterMachine.identity;
+  const forged = { epoch: Number.MAX_SAFE_INTEGER, reign: 'f'.repeat(16), log };
+  const positions = { headIndex: 9, head: 9, commit: 9, removed: [], httpUrl: '' };
   const message: WireMessage = { type: 'announce', ...forged, node: 'master', ...positions };
   const effects = cluster
     .secondary('secondary-1')

@@ -54,23 +54,34 @@ test('the checksums of a tail that was cut are forgotten, so nobody is taken for
 test('the first ack of another store ends what the former one had acked', () => {
   const cluster = ready();
   acknowledge(cluster, 'next');
-  const { epoch, outline } = cluster.masterMachine;
+  const { epoch, outline, identity: log } = cluster.masterMachine;
   const index = outline.indexOf(1) ?? 0;
-  const ack = { type: 'ack', ...epoch, node: 'secondary-1', store: 'another', index, applied: 1 } as const;
+  const ack = { type: 'ack', ...epoch, log, node: 'secondary-1', store: 'another', index, applied: 1 } as const;
   cluster.tellMaster('master', { type: 'wire', message: ack, replyTo: 'secondary-1' });
   expect(cluster.masterMachine.replication(1)?.acks).toContain('secondary-1');
   expect(cluster.masterMachine.replication(2)?.acks).not.toContain('secondary-1');
 });
 
-test('a node that was removed and still beats is a member again where the membership is open, even when it has no reason to join', () => {
+test('a node that was removed stays removed though it lives and membership is open, until an operator takes it in again', () => {
   const cluster = new SimCluster({ openMembership: true });
   cluster.start('master', ...cluster.members);
   cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
   cluster.tellMaster('master', { type: 'remove', request: 1, node: 'secondary-2' });
-  cluster.runUntil('it is out', () => cluster.removals.get(1) === 'removed', 5_000);
-  cluster.run(20);
-  // A late declaration: it finds a queue, and has no reason to join.
-  cluster.broker.declare('secondary-2');
-  cluster.runUntil('it is back', () => cluster.masterMachine.members.includes('secondary-2'), 5_000);
-  acknowledge(cluster, 'next');
+  cluster.runUntil('it is out', () => cluster.memberChanges.get(1) === 'done', 5_000);
+  cluster.runUntil('it is told', () => cluster.secondary('secondary-2').status === 'removed', 5_000);
+  cluster.kill('master');
+  cluster.start('master');
+  cluster.runUntil('it takes appends', () => cluster.masterMachine.refusal(cluster.now) === null, 20_000);
+  cluster.run(5_000);
+  expect(cluster.masterMachine.members).toEqual(['secondary-1']);
+  expect(cluster.secondary('secondary-2').ready).toBe(false);
+  const request = cluster.append('without it', 'all');
+  cluster.runUntil('all who are left have it', () => cluster.answerOf(request) === 'acknowledged');
+  expect(cluster.messages('secondary-2')).not.toContain('without it');
+
+  cluster.tellMaster('master', { type: 'admit', request: 2, node: 'secondary-2' });
+  cluster.runUntil('it is in', () => cluster.memberChanges.get(2) === 'done', 5_000);
+  cluster.runUntil('it is ready', () => cluster.secondary('secondary-2').ready, 10_000);
+  acknowledge(cluster, 'with it');
+  expect(cluster.messages('secondary-2')).toEqual(cluster.messages('master'));
 });

@@ -48,7 +48,7 @@ test('with its disk lost and one secondary away, the master waits and says for w
   cluster.start('master');
   cluster.run(20_000);
   expect(reigns(cluster, 'master')).toBe(false);
-  expect(cluster.masterMachine.waitingFor).toContain('secondary-2');
+  expect(cluster.masterMachine.waitingFor(cluster.now)).toContain('secondary-2');
   cluster.start('secondary-2');
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 5_000);
   expect(cluster.messages('master')).toEqual(['kept']);
@@ -95,13 +95,13 @@ test('a master that comes back to find another epoch is deposed, and its clients
 });
 
 test('everything in memory restarted begins anew, once every member of the settings was heard', () => {
-  const cluster = ready();
+  const cluster = ready({ inMemory: true });
   cluster.kill('master', 'secondary-1', 'secondary-2');
   for (const node of ['master', 'secondary-1', 'secondary-2']) cluster.wipe(node);
   cluster.start('master', 'secondary-1');
   cluster.run(20_000);
   expect(reigns(cluster, 'master')).toBe(false);
-  expect(cluster.masterMachine.waitingFor).toContain('secondary-2');
+  expect(cluster.masterMachine.waitingFor(cluster.now)).toContain('secondary-2');
   cluster.start('secondary-2');
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 5_000);
   acknowledge(cluster, 'new');
@@ -129,13 +129,13 @@ test('a removed member is gone at once: n is smaller, also for those who wait, a
   cluster.run(1_000);
   expect(cluster.answerOf(blocked)).toBeNull();
   cluster.tellMaster('master', { type: 'remove', request: 1, node: 'secondary-2' });
-  cluster.runUntil('it is removed', () => cluster.removals.get(1) === 'removed');
+  cluster.runUntil('it is removed', () => cluster.memberChanges.get(1) === 'done');
   cluster.runUntil('the waiter is answered at n', () => cluster.answerOf(blocked) === 'acknowledged');
   expect(cluster.answers.get(blocked)).toMatchObject({ w: 2, acks: ['master', 'secondary-1'] });
   expect([...cluster.broker.queues.keys()]).toEqual(['secondary-1']);
   expect(cluster.masterMachine.members).toEqual(['secondary-1']);
   cluster.tellMaster('master', { type: 'remove', request: 2, node: 'secondary-2' });
-  expect(cluster.removals.get(2)).toBe('unknown');
+  expect(cluster.memberChanges.get(2)).toBe('unknown');
 });
 
 test('an unknown node becomes a member by joining where the membership is open, and gets the whole log', () => {
@@ -165,7 +165,8 @@ test('a majority lost for good is given up by force alone, and the list says so'
   cluster.start('master', 'secondary-2');
   cluster.run(20_000);
   expect(reigns(cluster, 'master')).toBe(false);
-  cluster.tellMaster('master', { type: 'force' });
+  expect(cluster.force().state).toBe('fetching');
+  cluster.runUntil('it has fetched what is left', () => cluster.force().state === 'ready', 10_000);
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 10_000);
   expect(cluster.messages('master')).toEqual(['kept']);
   acknowledge(cluster, 'next');

@@ -31,10 +31,10 @@ test('when no node is missing but their stores are, the refusal names the voters
   const { problem, detail, missing } = cluster.masterMachine.refusal(cluster.now) ?? {};
   expect({ problem, missing }).toEqual({ problem: 'no-quorum', missing: [] });
   expect(detail).toMatch(/of the voters \(master, .*POST \/members\/force/);
-  expect(cluster.masterMachine.waitingFor).toMatch(/majority of the voters \(master, /);
+  expect(cluster.masterMachine.waitingFor(cluster.now)).toMatch(/majority of the voters \(master, /);
   expect(cluster.world.trace.lines().join('\n')).toMatch(/read-only: no quorum/);
 
-  cluster.tellMaster('master', { type: 'force' });
+  expect(cluster.force().state).toBe('ready');
   const taken = () => cluster.masterMachine.refusal(cluster.now) === null;
   cluster.runUntil('it takes appends', taken, 30_000);
 });
@@ -43,7 +43,9 @@ test('a standby that has heard everybody and may not begin the log says that it 
   const cluster = new SimCluster();
   cluster.start('standby', ...cluster.members);
   cluster.run(3_000);
-  expect(cluster.masterOf('standby').waitingFor).toBe('the master that may begin the log: this one only stands by');
+  expect(cluster.masterOf('standby').waitingFor(cluster.now)).toBe(
+    'the master that may begin the log: this one may not.',
+  );
   cluster.start('master');
   cluster.runUntil('the other begins it', () => cluster.masterMachine.refusal(cluster.now) === null, 30_000);
 });

@@ -31,8 +31,10 @@ export const REPLIES = 'replies';
 export class BrokerModel {
   isUp = true;
   isBlocked = false;
-  /** Exchanges and queues of this log are there. */
-  hasExchanges = false;
+  /** The control exchange is there: a master was here. */
+  hasControl = false;
+  /** The entries exchange is there: a log has begun. */
+  knowsLog = false;
   readonly queues = new Map<string, EntriesQueue>();
   private lock: Exclusive | null = null;
   private readonly control = new Map<string, Exclusive>();
@@ -188,7 +190,8 @@ export class BrokerModel {
     }
     if (!withoutData) return;
     this.queues.clear();
-    this.hasExchanges = false;
+    this.hasControl = false;
+    this.knowsLog = false;
   }
 
   start(): void {

@@ -7,8 +7,8 @@
  *                 └──no room, or broken──▶ told so (broken: a part of it is there)        crash: the first queued may be there, or a part of it
  */
 import { crc32 } from 'node:zlib';
-import type { PromisedEpoch } from '../../services/secondary/core/ballot';
 import { LogOutline } from '../../shared/protocol/log-outline';
+import { NO_PROMISE, type Promised } from '../../shared/protocol/promised';
 import type { LogRecord } from '../../shared/protocol/record';
 import type { SeededRandom } from '../support/seeded-random';
 import type { Timeline } from '../support/timeline';
@@ -23,21 +23,22 @@ interface Write {
 
 type Task = Write | { readonly after: number };
 
+export interface DiskSnapshot {
+  readonly store: string;
+  readonly platter: readonly LogRecord[];
+  readonly promised: Promised;
+}
+
 export interface DiskWatcher {
   stored(disk: DiskModel, record: LogRecord): void;
   cut(disk: DiskModel, record: LogRecord): void;
 }
 
-/** A master also keeps that the broker had nothing of its log. */
-export type DiskPromise = PromisedEpoch & { readonly freshBroker?: true };
-
-const NO_PROMISE: DiskPromise = { epoch: 0, reign: '', votedFor: null };
-
 export class DiskModel {
   store: string;
   /** What it was called before each loss. */
   readonly lostStores = new Set<string>();
-  promised: DiskPromise = NO_PROMISE;
+  promised: Promised = NO_PROMISE;
   /** No write finds room. */
   full = false;
   /** What a write takes beside what the faults say, in milliseconds. */
@@ -53,6 +54,9 @@ export class DiskModel {
   private readonly indexOfId = new Map<string, number>();
   private queue: Task[] = [];
   private isBusy = false;
+  /** Promises that were to be saved, and the newest that was. */
+  private promises = 0;
+  private promiseOrder = 0;
   /** A crash ends all that was under way. */
   private start = 0;
 
@@ -99,14 +103,20 @@ export class DiskModel {
     this.enqueue({ after: index });
   }
 
-  savePromise(promised: DiskPromise, done: () => void): void {
+  /** One after the other; a newer one replaces one that still waits. */
+  savePromise(promised: Promised, done: () => void): void {
     const { start } = this;
     const { timeline, random } = this.parts;
+    this.promises += 1;
+    const order = this.promises;
     timeline.after(1 + random.below(this.parts.faults.storeMs) + this.slowness(), () => {
       if (start !== this.start) return;
       if (this.full) return this.savePromise(promised, done);
       // A newer one that was quicker is not put back: one is written after the other.
-      if (promised.epoch >= this.promised.epoch) this.promised = promised;
+      if (order > this.promiseOrder) {
+        this.promiseOrder = order;
+        this.promised = promised;
+      }
       done();
     });
   }
@@ -138,6 +148,23 @@ export class DiskModel {
   /** What is found damaged at the next start: a good prefix is kept, as another store. */
   damage(): void {
     this.lose(this.parts.random.below(this.platter.length + 1));
+    this.keepPromise();
+  }
+
+  /** It becomes another store, with all that it holds: it lacks what it has acknowledged. */
+  renew(): void {
+    this.lose(this.platter.length);
+    this.keepPromise();
+  }
+
+  /** What the disk's own check at a start notices: a log that ends below what it knew to be committed was rolled back. */
+  checkAtStart(): void {
+    if (this.promised.commit > this.platter.length) this.renew();
+  }
+
+  private keepPromise(): void {
+    const { commit } = this.promised;
+    this.promised = { ...this.promised, commit: Math.min(commit, this.platter.length) };
   }
 
   /** Puts another record in the place of one, as no checksum of its own would notice. */
@@ -150,6 +177,29 @@ export class DiskModel {
       running = crc32(bytes, running);
       this.running.push(running);
     }
+  }
+
+  /** What is on it, to be put back later: a backup, or another machine's folder. The process must be down. */
+  snapshot(): DiskSnapshot {
+    const { store, platter, promised } = this;
+    return { store, platter: [...platter], promised };
+  }
+
+  /** Puts a snapshot in the place of what is there; the process must be down. */
+  restore({ store, platter, promised }: DiskSnapshot): void {
+    this.lose(0);
+    this.store = store;
+    this.promised = promised;
+    for (const record of platter) {
+      this.running.push(crc32(record.bytes, this.checksum));
+      this.platter.push(record);
+    }
+    this.crash();
+  }
+
+  /** The folder of another node, or of another log, is put here. */
+  replaceBy(other: DiskModel): void {
+    this.restore(other.snapshot());
   }
 
   private lose(keep: number): void {

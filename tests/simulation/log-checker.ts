@@ -75,6 +75,10 @@ export class LogChecker implements Watcher {
     this.events.halted(node);
   }
 
+  renewed(disk: DiskModel): void {
+    this.lost(disk);
+  }
+
   stored(disk: DiskModel, record: LogRecord): void {
     const before = disk.platter[record.index - 2];
     this.checkPlace(disk, record, before);

@@ -27,6 +27,7 @@ export class MasterProcess extends SimProcess {
   private readonly told = new Map<number, (answer: ClientAnswer, request: number) => void>();
   /** Their clients have gone; an answer may still be on its way. */
   private readonly gone = new Set<number>();
+  private isFlushDue = false;
   /** Batches that the broker has not answered. */
   private readonly pending = new Set<number>();
 
@@ -53,6 +54,15 @@ export class MasterProcess extends SimProcess {
     return request;
   }
 
+  /** As `append` with w=1, but the caller flushes. */
+  appendHeld(message: string, holds: boolean, told: (answer: ClientAnswer, request: number) => void): number {
+    const request = this.world.nextRequest();
+    this.told.set(request, told);
+    const entries = [{ message, id: null }];
+    this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern: 1, holds });
+    return request;
+  }
+
   giveUp(request: number, why: 'timeout' | 'gone'): void {
     if (why === 'gone' && this.told.delete(request)) this.gone.add(request);
     this.dispatch({ type: 'giveUp', request, why });
@@ -63,7 +73,20 @@ export class MasterProcess extends SimProcess {
     const unsatisfiable = this.machine.unsatisfiable(writeConcern);
     if (unsatisfiable !== null) this.answer(request, { outcome: 'unsatisfiable', ...unsatisfiable });
     else if (entries.some(({ id }) => id !== null && this.isKnown(id))) this.repeat(request, ask);
-    else this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern });
+    else {
+      this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern, holds: true });
+      this.flushSoon();
+    }
+  }
+
+  /** At the end of this turn of the event loop: appends that came together make one group. */
+  private flushSoon(): void {
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    this.later(0, () => {
+      this.isFlushDue = false;
+      this.dispatch({ type: 'flush' });
+    });
   }
 
   protected tick(): void {
@@ -76,13 +99,13 @@ export class MasterProcess extends SimProcess {
       const { broker } = this.world;
       if (broker.takeLock(connection, receiver)) {
         broker.unbindControl(connection);
-        const freshBroker = !broker.hasExchanges;
-        broker.hasExchanges = true;
-        for (const member of this.machine.members) broker.declare(member);
+        const freshBroker = !broker.knowsLog;
+        broker.hasControl = true;
+        if (this.machine.outline.newestList().members !== null) this.declareLog();
         connection.down(() => this.enter(() => this.becomeUp(freshBroker)));
         if (broker.isBlocked) this.tellBlocked(true);
       } else {
-        if (broker.hasExchanges) broker.bindControl(connection, receiver);
+        if (broker.hasControl) broker.bindControl(connection, receiver);
         connection.down(() => this.enter(() => this.becomeLocked(connection)));
       }
     });
@@ -131,12 +154,11 @@ export class MasterProcess extends SimProcess {
         );
       }
       case 'savePromise': {
-        const { epoch, reign, freshBroker } = effect;
-        const promised = { epoch, reign, votedFor: `${node}/${disk.store}` };
-        return disk.savePromise(freshBroker ? { ...promised, freshBroker } : promised, () =>
-          this.enter(() => this.dispatch({ type: 'promiseSaved', epoch, reign })),
-        );
+        const { promised } = effect;
+        return disk.savePromise(promised, () => this.enter(() => this.dispatch({ type: 'promiseSaved', promised })));
       }
+      case 'declare':
+        return this.connection?.up(() => this.declareLog());
       case 'publish':
         return this.publish(effect);
       case 'control':
@@ -153,8 +175,10 @@ export class MasterProcess extends SimProcess {
         return this.connection?.up(() => world.broker.declare(effect.node));
       case 'removeMember':
         return this.connection?.up(() => world.deleteQueue(effect.node));
-      case 'removal':
-        return world.removed(effect.request, effect.outcome.outcome);
+      case 'memberChange':
+        return world.memberChanged(effect.request, effect.outcome.outcome);
+      case 'force':
+        return world.forced(effect.request, effect.plan);
       case 'truncate':
         return disk.truncateAfter(effect.index);
       case 'halt':
@@ -163,6 +187,12 @@ export class MasterProcess extends SimProcess {
       case 'visible':
         return undefined;
     }
+  }
+
+  private declareLog(): void {
+    const { broker } = this.world;
+    for (const member of this.machine.members) broker.declare(member);
+    broker.knowsLog = true;
   }
 
   private yieldLock(): void {

@@ -1,12 +1,16 @@
 /** A secondary's process: what services/secondary/node.ts, its broker and its fault injector do around the machine. */
 import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
 import type { SecondaryMachine } from '../../services/secondary/core/secondary';
+import { type RetryPolicy, retryDelayMs } from '../../shared/protocol/retry-policy';
 import { REPLIES } from './broker-model';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk-model';
 import { type Parcel, unpack } from './parcel';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
+
+/** How long the node id is left to others, as services/secondary/broker.ts does it. */
+const WITHDRAWN: RetryPolicy = { delayMsMin: 1_000, delayMsMax: 15_000 };
 
 export class SecondaryProcess extends SimProcess {
   /** How long a batch is held before the machine sees it, in milliseconds. */
@@ -17,6 +21,7 @@ export class SecondaryProcess extends SimProcess {
   private channel = 0;
   private isConsuming = false;
   private inHand = 0;
+  private withdrawals = 0;
 
   constructor(
     world: World,
@@ -47,8 +52,8 @@ export class SecondaryProcess extends SimProcess {
     connection.up(() => {
       const { broker } = this.world;
       const receiver = (parcel: Parcel) => this.enter(() => this.receiveControl(parcel));
-      const isBound = broker.hasExchanges && broker.bindControl(connection, receiver);
-      const isLocked = broker.hasExchanges && !isBound;
+      const isBound = broker.hasControl && broker.bindControl(connection, receiver);
+      const isLocked = broker.hasControl && !isBound;
       if (isBound && broker.isBlocked) this.tellBlocked(true);
       connection.down(() => this.enter(() => (isBound ? this.becomeUp() : this.wait(connection, isLocked))));
     });
@@ -73,6 +78,16 @@ export class SecondaryProcess extends SimProcess {
     }
     this.retry(() => {
       if (this.connection === connection) this.settle(connection);
+    });
+  }
+
+  /** What is still to be said goes out first. */
+  private withdraw(): void {
+    const { connection } = this;
+    this.withdrawals += 1;
+    const restMs = retryDelayMs(WITHDRAWN, this.withdrawals, this.world.random.next());
+    this.soon(() => {
+      if (this.connection === connection) this.disconnect(restMs);
     });
   }
 
@@ -164,11 +179,13 @@ export class SecondaryProcess extends SimProcess {
       case 'store':
         return this.store(effect);
       case 'savePromise': {
-        const { epoch, reign, votedFor } = effect;
-        return disk.savePromise({ epoch, reign, votedFor }, () =>
-          this.enter(() => this.dispatch({ type: 'promiseSaved', epoch, reign })),
-        );
+        const { promised } = effect;
+        return disk.savePromise(promised, () => this.enter(() => this.dispatch({ type: 'promiseSaved', promised })));
       }
+      case 'withdraw':
+        return this.withdraw();
+      case 'renewStore':
+        return world.renewStore(node);
       case 'truncate':
         return disk.truncateAfter(effect.index);
       case 'settle':

@@ -80,12 +80,14 @@ class Simulation {
       clients,
       thinkMs,
       openMembership,
+      inMemory,
     } = this.profile;
     const worldOptions = {
       masters,
       secondaries,
       openMembership,
       quorumAppend: true,
+      inMemory,
       inFlightBytesMax,
       tickMs,
       asBytes,

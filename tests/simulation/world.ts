@@ -2,6 +2,7 @@
  * A cluster of real cores on a simulated clock, disks and a broker; what the small scenarios and the simulator share. It does nothing by
  * itself: whoever has it starts and stops nodes, and lets time pass.
  */
+import type { ForcePlan } from '../../services/master/core/force';
 import { MasterMachine } from '../../services/master/core/master';
 import type { MasterSettings, MasterStart } from '../../services/master/core/settings';
 import { SecondaryMachine } from '../../services/secondary/core/secondary';
@@ -37,6 +38,8 @@ export interface WorldOptions {
   readonly secondaries: readonly string[];
   readonly openMembership: boolean;
   readonly quorumAppend: boolean;
+  /** Stores end with their processes; left out: they do not. */
+  readonly inMemory?: boolean;
   readonly inFlightBytesMax: number;
   readonly tickMs: number;
   /** Every wire message goes through the codec. */
@@ -49,7 +52,12 @@ export interface Watcher extends DiskWatcher {
   stepped(process: SimProcess, event: { readonly type: string }, effects: readonly { readonly do: string }[]): void;
   started(process: SimProcess): void;
   halted(node: string, why: string): void;
+  /** The store goes on under another id. */
+  renewed(disk: DiskModel): void;
 }
+
+/** A supervisor's pause. */
+const RESTART_MS = 1_000;
 
 export class World {
   readonly timeline = new Timeline();
@@ -57,10 +65,15 @@ export class World {
   readonly trace = new RunTrace();
   readonly disks = new Map<string, DiskModel>();
   readonly processes = new Map<string, SimProcess>();
-  readonly removals = new Map<number, string>();
+  /** Outcomes of changes of the members, by request. */
+  readonly memberChanges = new Map<number, string>();
+  /** What each force came to, by request. */
+  readonly forces = new Map<number, ForcePlan>();
   /** Of the processes and clients: reigns, delays, injected faults. */
   readonly random: SeededRandom;
   watcher: Watcher | null = null;
+  /** LOG_ID of every node that is started from now on; null: auto. */
+  logId: string | null = null;
   private readonly diskRandom: SeededRandom;
   private readonly barred = new Set<string>();
   private requests = 0;
@@ -108,6 +121,7 @@ export class World {
   start(node: string): void {
     if (this.processes.has(node)) return;
     const disk = this.diskOf(node);
+    disk.checkAtStart();
     const start = { outline: disk.outline, promised: disk.promised, checksum: disk.checksum };
     const process = this.options.masters.includes(node)
       ? new MasterProcess(this, node, disk, this.options.cores.master(this.masterSettings(node, disk.store), start))
@@ -115,7 +129,7 @@ export class World {
           this,
           node,
           disk,
-          this.options.cores.secondary({ node, store: disk.store, heartbeatIntervalMs: 500, gapTimeoutMs: 200 }, start),
+          this.options.cores.secondary(this.secondarySettings(node, disk.store), start),
         );
     this.processes.set(node, process);
     this.watcher?.started(process);
@@ -195,8 +209,12 @@ export class World {
     this.watcher?.halted(node, why);
   }
 
-  removed(request: number, outcome: string): void {
-    this.removals.set(request, outcome);
+  memberChanged(request: number, outcome: string): void {
+    this.memberChanges.set(request, outcome);
+  }
+
+  forced(request: number, plan: ForcePlan): void {
+    this.forces.set(request, plan);
   }
 
   machine(node: string): Machine | null {
@@ -214,6 +232,20 @@ export class World {
     return [`t=${this.now} lock ${this.broker.holder ?? 'free'}`, ...nodes, ...disks].join('\n');
   }
 
+  /** It came back with less than it had acknowledged: its process ends, and the next start is another store. */
+  renewStore(node: string): void {
+    this.trace.note(this.now, `renew ${node}`);
+    this.kill(node);
+    this.diskOf(node).renew();
+    this.watcher?.renewed(this.diskOf(node));
+    this.timeline.after(RESTART_MS, () => this.start(node));
+  }
+
+  private secondarySettings(node: string, store: string): SecondarySettings {
+    const inMemory = this.options.inMemory ?? false;
+    return { node, store, inMemory, logId: this.logId, heartbeatIntervalMs: 500, gapTimeoutMs: 200 };
+  }
+
   private masterSettings(node: string, store: string): MasterSettings {
     const { secondaries, openMembership, quorumAppend, inFlightBytesMax } = this.options;
     return {
@@ -221,7 +253,9 @@ export class World {
       store,
       secondaries,
       openMembership,
-      mayBegin: node === this.options.masters[0],
+      birth: node === this.options.masters[0] && this.logId === null ? 'auto' : 'never',
+      logId: this.logId,
+      inMemory: this.options.inMemory ?? false,
       quorumAppend,
       heartbeatIntervalMs: 500,
       suspectAfterMs: 1_500,

@@ -196,6 +196,7 @@ export class Chaos {
     const { outline } = cluster.masterOf(reigning);
     const { index, members } = outline.newestList();
     const voters = members?.voters ?? [];
+    if (!cluster.members.every((node) => cluster.recordsOf(node).length >= index)) return false;
     if (voters.length <= cluster.members.length || outline.seqAt(index) > cluster.masterOf(reigning).commit)
       return false;
     return voters.every(({ node, store }) => cluster.world.diskOf(node).store === store);

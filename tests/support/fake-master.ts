@@ -7,16 +7,28 @@ import type {
   HoldOutcome,
   HoldRequest,
 } from '../../services/master/core/append';
-import type { Removal } from '../../services/master/core/events';
+import type { MemberChange } from '../../services/master/core/events';
+import type { ForcePlan } from '../../services/master/core/force';
 import type { MasterHealth, MasterPort, MemberHealth } from '../../services/master/http-ports';
 import type { WaitingClient } from '../../shared/runtime/wait-signal';
 import { FakeLogReader } from './fake-log-reader';
+
+const NOTHING_TO_GIVE_UP: ForcePlan = {
+  state: 'refused',
+  problem: 'not-recovering',
+  detail: 'There is nothing to give up.',
+};
 
 export class FakeMaster implements MasterPort {
   readonly reader = new FakeLogReader();
   readonly requests: AppendRequest[] = [];
   ready = true;
-  recovering = false;
+  /** Node id of the master itself, which is no member. */
+  readonly node = 'master';
+  /** What a force would come to. */
+  readonly plans: { best: ForcePlan; new: ForcePlan } = { best: NOTHING_TO_GIVE_UP, new: NOTHING_TO_GIVE_UP };
+  /** What was forced, in this order. */
+  readonly forced: ('best' | 'new')[] = [];
   memberList: readonly MemberHealth[] = [];
   /** How an append ends; the default appends to the reader's log. */
   onAppend: (request: AppendRequest, client: WaitingClient) => Promise<AppendOutcome> = async (request) =>
@@ -62,15 +74,17 @@ export class FakeMaster implements MasterPort {
   health(): MasterHealth {
     const { head, commit, epoch } = this.reader.position();
     return {
-      node: 'master',
+      node: this.node,
       role: 'master',
       status: 'ok',
+      log: 'aaaaaaaaaaaaaaaa',
       epoch,
       head,
       commit,
       quorum: { required: 1, alive: 1, ok: true },
       readOnly: false,
       broker: { connected: true, blocked: false },
+      voters: { names: [this.node], up: 1 },
       secondaries: [],
     };
   }
@@ -79,14 +93,28 @@ export class FakeMaster implements MasterPort {
     return this.memberList;
   }
 
-  async removeMember(id: string): Promise<Removal> {
+  async removeMember(id: string): Promise<MemberChange> {
+    if (id === this.node) return { outcome: 'own-node' };
     const known = this.memberList.some((member) => member.id === id);
     this.memberList = this.memberList.filter((member) => member.id !== id);
-    return known ? { outcome: 'removed' } : { outcome: 'unknown' };
+    return known ? { outcome: 'done', isNew: true } : { outcome: 'unknown' };
   }
 
-  force(): boolean {
-    return this.recovering;
+  async admitMember(id: string): Promise<MemberChange> {
+    if (id === this.node) return { outcome: 'own-node' };
+    const isNew = !this.memberList.some((member) => member.id === id);
+    const unheard = { status: 'Unhealthy', acked: 0, lag: 0, lastSeenMs: null, httpUrl: null, voter: false } as const;
+    if (isNew) this.memberList = [...this.memberList, { id, ...unheard }];
+    return { outcome: 'done', isNew };
+  }
+
+  forcePlan(begin: 'best' | 'new'): ForcePlan {
+    return this.plans[begin];
+  }
+
+  async force(begin: 'best' | 'new'): Promise<ForcePlan> {
+    this.forced.push(begin);
+    return this.plans[begin];
   }
 
   readiness() {

@@ -6,6 +6,7 @@ import { FakeLogReader } from './fake-log-reader';
 export class FakeSecondary implements SecondaryPort {
   readonly reader = new FakeLogReader();
   ready = true;
+  log: string | null = 'aaaaaaaaaaaaaaaa';
   master: string | null = null;
   settings: FaultSettings = NO_FAULTS;
 
@@ -15,6 +16,7 @@ export class FakeSecondary implements SecondaryPort {
       node: 'secondary-1',
       role: 'secondary',
       status: 'ok',
+      log: this.log,
       epoch,
       applied: head,
       head,

@@ -4,6 +4,7 @@
  * failure replays.
  */
 import type { MasterEvent } from '../../services/master/core/events';
+import type { ForcePlan } from '../../services/master/core/force';
 import type { MasterMachine } from '../../services/master/core/master';
 import type { SecondaryMachine } from '../../services/secondary/core/secondary';
 import { entryOf, type LogRecord } from '../../shared/protocol/record';
@@ -28,6 +29,8 @@ export interface SimOptions {
   readonly failRate?: number;
   /** Chance that the broker takes a batch and its confirm is lost. */
   readonly nackRate?: number;
+  /** Stores end with their processes; the test wipes them. */
+  readonly inMemory?: boolean;
   readonly inFlightBytesMax?: number;
   /** A write that a kill interrupts may be on the disk all the same, whole or as a prefix. */
   readonly tornWrites?: boolean;
@@ -72,6 +75,7 @@ export class SimCluster {
         secondaries: this.members,
         openMembership: options.openMembership ?? false,
         quorumAppend: options.quorumAppend ?? true,
+        inMemory: options.inMemory ?? false,
         inFlightBytesMax: options.inFlightBytesMax ?? 1 << 26,
         tickMs: TICK_MS,
         asBytes: true,
@@ -90,8 +94,9 @@ export class SimCluster {
     return this.world.broker;
   }
 
-  get removals(): ReadonlyMap<number, string> {
-    return this.world.removals;
+  /** Outcomes of changes of the members, by request. */
+  get memberChanges(): ReadonlyMap<number, string> {
+    return this.world.memberChanges;
   }
 
   get now(): number {
@@ -157,6 +162,16 @@ export class SimCluster {
     return this.processOf(to).append({ entries: [{ message, id }], writeConcern }, (answer, request) =>
       this.answers.set(request, answer),
     );
+  }
+
+  /** LOG_ID of every node that is started from now on; null: auto. */
+  set logId(logId: string | null) {
+    this.world.logId = logId;
+  }
+
+  /** An append whose group stays open, or not, until the master is told to flush. */
+  appendHeld(message: string, holds: boolean, to = MASTER): number {
+    return this.processOf(to).appendHeld(message, holds, (answer, request) => this.answers.set(request, answer));
   }
 
   giveUp(request: number, why: 'timeout' | 'gone', to = MASTER): void {
@@ -228,6 +243,15 @@ export class SimCluster {
 
   reconnect(node: string): void {
     this.world.allow(node);
+  }
+
+  /** An operator's force; what it comes to. */
+  force(begin: 'best' | 'new' = 'best', to = MASTER): ForcePlan {
+    const request = this.world.nextRequest();
+    this.tellMaster(to, { type: 'force', request, begin });
+    const plan = this.world.forces.get(request);
+    if (plan === undefined) throw new Error(`${to} does not say what becomes of the force`);
+    return plan;
   }
 
   tellMaster(node: string, event: MasterEvent): void {

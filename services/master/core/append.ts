@@ -19,7 +19,15 @@ export interface MissingNode {
 }
 
 /** Why nothing was appended. */
-export type Refusal = 'no-quorum' | 'recovering' | 'standby' | 'overloaded' | 'storage' | 'shutting-down' | 'deposed';
+export type Refusal =
+  | 'no-quorum'
+  | 'recovering'
+  | 'another-log'
+  | 'standby'
+  | 'overloaded'
+  | 'storage'
+  | 'shutting-down'
+  | 'deposed';
 
 export type AppendOutcome =
   | {

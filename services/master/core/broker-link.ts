@@ -6,11 +6,14 @@
  *
  * The lock says who may speak as the master, nothing more: safety comes from epochs.
  */
+import type { Identity } from '../../../shared/protocol/identity';
 
 /** Who reigns while this one does not. */
 export interface Holder {
   readonly node: string;
   readonly httpUrl: string;
+  /** The log that it reigns; null: it does not say so. */
+  readonly log: Identity | null;
 }
 
 export class BrokerLink {

@@ -2,42 +2,52 @@
  * A master's way to a reign: the claim, the votes, and what it lacks of the log.
  *
  *     promising ──the promise is durable──▶ claiming ──a majority grants──▶ `reign`
- *                                              ├──nobody has any log──▶ `reign` (a first start, or everything in memory was restarted)
+ *                                              ├──there is no log, and one may begin (birth.ts)──▶ `reign`
+ *                                              ├──an operator has forced it, and nobody is ahead──▶ `reign`
  *                                              └──refused as behind──▶ catching up ──done, or the source is silent──▶ `again`
+ *                                                                           └──the source lacks what is committed here──▶ `contradicted`
  *
  * `again` means: claim anew, one epoch higher. The claim is repeated every interval, for a secondary that was away has not heard it.
  */
 import type { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
-import { type EpochId, isSameEpoch, type MessageOf, type WireMessage } from '../../../shared/protocol/wire';
-import { majority, nodeCount } from '../../../shared/protocol/write-concern';
+import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '../../../shared/protocol/wire';
+import { type BirthFacts, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
 import { Election } from './election';
 import type { MasterEffect } from './events';
 
 export interface CandidacyOptions {
-  readonly claim: EpochId;
+  /** The claim, and the log that is claimed: null where this node knows of none. */
+  readonly claim: Sender;
   readonly self: Voter;
   /** Members named by the settings. */
   readonly secondaries: readonly string[];
-  /** The broker had nothing of this log. */
-  readonly freshBroker: boolean;
-  /** May it begin a log when there is none? False for a standby, which cannot know what a master that is away has. */
-  readonly mayBegin: boolean;
   /** False: reigns without votes. */
   readonly needsVotes: boolean;
-  /** An operator has said that a majority is gone for good: the best log heard will do. */
+  /** An operator has given a lost majority up: the best log heard will do. */
   readonly forced: boolean;
   readonly heartbeatIntervalMs: number;
 }
 
+/** What decides about a birth and may change while a claim goes on. */
+export type BirthSituation = Omit<BirthFacts, 'answered' | 'secondaries' | 'needsVotes' | 'isBlank'>;
+
+/** A forced claim is heard and answered for so many intervals before it reigns: a log that is ahead must be able to say so. */
+const FORCED_INTERVALS = 2;
+
 export class Candidacy {
   private readonly election: Election;
+  /** Where the own log ended when it was claimed. */
+  private readonly claimedIndex: number;
   private isPromised = false;
+  /** When the claim went out first. */
+  private claimedAt = Number.POSITIVE_INFINITY;
   private nextClaimAt = 0;
   private catchUp: CatchUp | null = null;
   private isOver = false;
+  private isForced: boolean;
 
   constructor(
     private readonly parts: { readonly outline: LogOutline; readonly groups: GroupCommit },
@@ -45,32 +55,64 @@ export class Candidacy {
   ) {
     const voters = parts.outline.newestList().members?.voters ?? [];
     this.election = new Election(options.claim, options.self, parts.outline.last, voters);
+    this.claimedIndex = parts.outline.lastIndex;
+    this.isForced = options.forced;
   }
 
-  get claim(): EpochId {
+  get claim(): Sender {
     return this.options.claim;
-  }
-
-  get verdict(): 'open' | 'reign' | 'again' {
-    if (!this.isPromised) return 'open';
-    if (this.isOver) return 'again';
-    if (this.catchUp !== null) return 'open';
-    const { needsVotes, forced } = this.options;
-    return this.election.won || this.beginsAnew || !needsVotes || forced ? 'reign' : 'open';
   }
 
   get isCatchingUp(): boolean {
     return this.catchUp !== null;
   }
 
-  /** The broker had nothing of this log, and nobody who was heard knows of one: it is about to begin, once enough say so. */
-  get isBeginning(): boolean {
-    const { mayBegin, freshBroker, secondaries } = this.options;
-    return mayBegin && freshBroker && this.parts.outline.lastIndex === 0 && this.election.nobodyHasALog(secondaries, 0);
+  /** Whose log is fetched; null: nobody's. */
+  get source(): string | null {
+    return this.catchUp?.source.node ?? null;
+  }
+
+  /** Changes when a catch-up gets on. */
+  get progress(): number {
+    return this.catchUp?.steps ?? 0;
+  }
+
+  /** Is the own vote enough? Then nobody else has been asked whether there is another log. */
+  get needsNobody(): boolean {
+    const { members } = this.parts.outline.newestList();
+    return members?.voters.length === 1 && !this.isForced && this.options.needsVotes;
+  }
+
+  /** An operator forces it. */
+  force(): void {
+    this.isForced = true;
+  }
+
+  verdict(now: number, birth: BirthSituation): 'open' | 'reign' | 'again' | 'contradicted' {
+    if (!this.isPromised) return 'open';
+    if (this.catchUp?.isContradicted === true) return 'contradicted';
+    if (this.isOver) return 'again';
+    const { outline, groups } = this.parts;
+    // What was granted was granted to the log as it was claimed. An answer of a catch-up may have changed it since.
+    const isUnchanged = outline.lastIndex === this.claimedIndex && groups.isIdle && this.progress === 0;
+    if (this.election.won && isUnchanged && this.isWhole) return 'reign';
+    if (this.catchUp !== null) return 'open';
+    if (mayBegin(this.birthFacts(birth))) return 'reign';
+    if (!this.isWhole) return 'open';
+    const isAnswered = now >= this.claimedAt + FORCED_INTERVALS * this.options.heartbeatIntervalMs;
+    if (this.isForced && isAnswered) return 'reign';
+    return this.options.needsVotes || this.isBlank ? 'open' : 'reign';
+  }
+
+  /** There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing to begin it with. */
+  isBeginning({ mode, freshBroker, someoneHoldsALog }: BirthSituation): boolean {
+    return this.isBlank && !someoneHoldsALog && (mode === 'new' || (mode === 'auto' && freshBroker));
   }
 
   recordPromised(now: number, out: MasterEffect[]): void {
+    if (this.isPromised) return;
     this.isPromised = true;
+    this.claimedAt = now;
     this.sendClaim(now, out);
   }
 
@@ -88,7 +130,7 @@ export class Candidacy {
   recordVote(now: number, vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
     this.election.recordVote(vote, replyTo);
     const ahead = this.election.mostUpToDate;
-    if (this.catchUp !== null || (this.verdict === 'reign' && !this.options.forced)) return;
+    if (this.catchUp !== null || this.election.won) return;
     if (ahead === null || ahead.replyTo === null || !isSameEpoch(vote, this.claim)) return;
     const asker = { ...this.claim, node: this.options.self.node };
     this.catchUp = new CatchUp(this.parts, { ...ahead, replyTo: ahead.replyTo }, asker, now);
@@ -97,7 +139,7 @@ export class Candidacy {
       do: 'trace',
       level: 'info',
       what: 'fetches the log it lacks',
-      facts: { from: node, log: `${this.parts.outline}`, ...last },
+      facts: { from: node, log: `${this.parts.outline}`, index: last.index, epoch: last.epoch },
     });
     this.catchUp.ask(now, out);
   }
@@ -123,31 +165,47 @@ export class Candidacy {
   }
 
   /** As words after "waiting for". */
-  get waitingFor(): string {
+  waitingFor(birth: BirthSituation): string {
     if (this.catchUp !== null) {
       const { node, last } = this.catchUp.source;
       return `the log of ${node}, which is ahead (index ${last.index} of epoch ${last.epoch}; here ${this.parts.outline.lastIndex})`;
     }
     const { votes, from } = this.election.missing;
     if (from.length > 0) return `${votes} more ${votes === 1 ? 'vote' : 'votes'} from ${from.join(', ')}`;
-    const silent = this.options.secondaries.filter((node) => !this.election.hasHeard(node));
-    if (silent.length === 0) return 'the master that may begin the log: this one only stands by';
-    return `word from ${silent.join(', ')}, who may have the log that this node lacks`;
+    if (!this.isBlank) return 'word from its members';
+    return this.wordOfALog(birth);
   }
 
   toString(): string {
     return `${this.election}${this.catchUp === null ? '' : ` catching up from ${this.catchUp.source.node}`}`;
   }
 
-  /**
-   * There is no log as long as there is no list: the first write may have been torn behind its first record. A broker that knows nothing may have lost its data, so even then as many nodes must know of no log as an append needs: a minority that
-   * lost its stores is not enough to begin a second one.
-   */
-  private get beginsAnew(): boolean {
-    const { mayBegin, freshBroker, secondaries } = this.options;
-    if (!mayBegin) return false;
-    const needed = freshBroker ? majority(nodeCount(secondaries.length)) - 1 : secondaries.length;
-    return this.election.nobodyHasALog(secondaries, needed);
+  /** There is no log as long as there is no list: the first write may have been torn behind its first record. */
+  private get isBlank(): boolean {
+    return this.parts.outline.newestList().members === null;
+  }
+
+  /** Do the records go as far as the log that is claimed? A later branch that is only known by name cannot be reigned. */
+  private get isWhole(): boolean {
+    return this.parts.outline.identity !== null && this.parts.outline.identity === this.claim.log;
+  }
+
+  private birthFacts(birth: BirthSituation): BirthFacts {
+    const { secondaries, needsVotes } = this.options;
+    // A node that belongs to a log which it does not hold begins none.
+    const isBlank = this.isBlank && (this.claim.log === null || this.isWhole);
+    return { ...birth, isBlank, secondaries, needsVotes, answered: this.election.answered };
+  }
+
+  private wordOfALog({ mode, freshBroker, someoneHoldsALog }: BirthSituation): string {
+    const silent = this.options.secondaries.filter((node) => !this.election.hasHeard(node));
+    const from = silent.length === 0 ? '' : ` Not heard: ${silent.join(', ')}.`;
+    if (this.claim.log !== null)
+      return `the log ${this.claim.log}, which this node belongs to and does not hold.${from}`;
+    if (someoneHoldsALog) return `a majority of the voters of the log that was heard of, which this node lacks.${from}`;
+    if (mode === 'never') return `the master that may begin the log: this one may not.${from}`;
+    if (silent.length > 0) return `word from ${silent.join(', ')}, who may have the log that this node lacks`;
+    return freshBroker ? 'word from its secondaries' : NOWHERE;
   }
 
   private look(now: number): void {
@@ -155,7 +213,10 @@ export class Candidacy {
   }
 
   private message(): WireMessage {
-    const { index, epoch } = this.parts.outline.last;
-    return { type: 'claim', ...this.claim, ...this.options.self, lastIndex: index, lastEpoch: epoch };
+    const { outline } = this.parts;
+    return { type: 'claim', ...this.claim, ...this.options.self, ...saidEnd(outline.last, outline.lastSeq) };
   }
 }
+
+const NOWHERE =
+  'an operator: the broker knows of this log, and nobody who was heard holds it. Give its disk back to a node; or, if it is lost for good, begin a new one: npm run force -- --new';

@@ -5,14 +5,15 @@
  * the log that is asked, and who does not have it (any more) does not answer; an answer without records is none.
  *
  *     fetching ──records──▶ storing ──durable──▶ fetching … ──its last record is here──▶ done
- *        └──no answer for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
+ *        │──nothing that fits for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
+ *        └──the source lacks what is committed here──▶ contradicted (nothing is cut, and nothing is claimed any more)
  */
 import type { GroupCommit } from '../../../shared/protocol/group-commit';
 import { BATCH_RECORDS_MAX } from '../../../shared/protocol/limits';
 import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
-import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import { type MessageOf, type Sender, saidEnd } from '../../../shared/protocol/wire';
 import type { Refuser } from './election';
-import type { MasterEffect } from './events';
+import { type MasterEffect, trace } from './events';
 
 /** A fetch that was lost is repeated after this long. */
 const RETRY_MS = 500;
@@ -20,13 +21,18 @@ const RETRY_MS = 500;
 const GIVE_UP_MS = 3_000;
 
 export class CatchUp {
+  /** The source lacks entries that are known to be committed here. */
+  isContradicted = false;
+  /** Rises with every piece that was appended or cut. */
+  steps = 0;
   private askAt: number;
+  /** When the last answer came that fitted. */
   private heardAt: number;
 
   constructor(
     private readonly parts: { readonly outline: LogOutline; readonly groups: GroupCommit },
     readonly source: Refuser & { readonly replyTo: string },
-    private readonly asker: EpochId & { readonly node: string },
+    private readonly asker: Sender & { readonly node: string },
     now: number,
   ) {
     this.askAt = now;
@@ -45,22 +51,23 @@ export class CatchUp {
   ask(now: number, out: MasterEffect[]): void {
     if (now < this.askAt || this.isDone || !this.parts.groups.isIdle) return;
     this.askAt = now + RETRY_MS;
-    const { index, epoch: lastEpoch } = this.parts.outline.last;
-    const { store, last } = this.source;
-    const expects = { store, lastIndex: last.index, lastEpoch: last.epoch };
-    const range = { from: index + 1, lastEpoch, limit: BATCH_RECORDS_MAX };
+    const { index, epoch: lastEpoch, reign: lastReign } = this.parts.outline.last;
+    const { store, last, lastSeq } = this.source;
+    const expects = { store, ...saidEnd(last, lastSeq) };
+    const range = { from: index + 1, lastEpoch, lastReign, limit: BATCH_RECORDS_MAX };
     const message = { type: 'fetch', ...this.asker, ...range, expects } as const;
     out.push({ do: 'send', to: this.source.replyTo, message });
   }
 
-  /** Takes an answer; one that does not follow the end of the log is late, and ignored. */
-  receive(now: number, { prevIndex, prevEpoch, records }: MessageOf<'entries'>, out: MasterEffect[]): void {
+  /** Takes an answer; one that does not follow the end of the log is late, and no sign of life: a source whose answers never fit is given up. */
+  receive(now: number, { prevIndex, prevEpoch, prevReign, records }: MessageOf<'entries'>, out: MasterEffect[]): void {
     const { outline, groups } = this.parts;
     const [first] = records;
-    if (first === undefined) return;
-    this.heardAt = now;
-    if (prevIndex !== outline.lastIndex || prevEpoch !== outline.lastEpoch || !groups.isIdle) return;
+    if (first === undefined || !groups.isIdle) return;
+    if (prevIndex !== outline.lastIndex || prevEpoch !== outline.lastEpoch || prevReign !== outline.lastReign) return;
     if (!outline.isFollowedBy(first)) return;
+    this.heardAt = now;
+    this.steps += 1;
     for (const record of records) {
       outline.append(record);
       groups.add(record);
@@ -72,14 +79,22 @@ export class CatchUp {
   /** The logs part: cuts the own tail, which a majority never had, and asks again from there. */
   diverged(now: number, ends: MessageOf<'diverged'>, commitIndex: number, out: MasterEffect[]): void {
     const { outline, groups } = this.parts;
-    this.heardAt = now;
     if (!groups.isIdle) return;
     const cut = outline.cutFor(ends);
     if (cut >= outline.lastIndex) return;
-    if (cut < commitIndex)
-      throw new Error(`${this.source.node} would have us cut at ${cut}, below the commit index ${commitIndex}`);
     const facts = { afterSeq: outline.seqAt(cut), lastSeq: outline.lastSeq, source: this.source.node };
-    out.push({ do: 'trace', level: 'warn', what: 'cuts entries that were never committed', facts });
+    if (cut < commitIndex) {
+      this.isContradicted = true;
+      const refused = { ...facts, commit: outline.seqAt(commitIndex) };
+      out.push(trace('error', 'the log that is ahead lacks entries that are committed here: nothing is cut', refused));
+      return;
+    }
+    this.steps += 1;
+    const isForced = ends.log !== outline.identity;
+    const what = isForced
+      ? 'cuts what the log lacks that an operator has forced'
+      : 'cuts entries that were never committed';
+    out.push(trace('warn', what, facts));
     outline.truncateAfter(cut);
     groups.dropAfter(cut);
     out.push({ do: 'truncate', index: cut }, { do: 'visible' });

@@ -6,52 +6,56 @@
  *     open ──somebody has promised a higher epoch──▶ outbid (claim again above it)
  *
  * The voters are those of the claimant's own newest list. It counts itself only if it is one of them with this very store: a wiped
- * master or a standby needs the others' majority.
+ * master or a standby needs the others' majority. Who is ahead is asked among nodes of the claimant's own log only.
  */
-import { isAtLeastAsUpToDate, type LogPosition } from '../../../shared/protocol/log-outline';
+import type { Identity } from '../../../shared/protocol/identity';
+import { isAtLeastAsUpToDate, type LogEnd } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { includesVoter, isMajority, sameVoter } from '../../../shared/protocol/voters';
-import { type EpochId, isSameEpoch, type MessageOf } from '../../../shared/protocol/wire';
+import { type EpochId, endOf, isSameEpoch, type MessageOf } from '../../../shared/protocol/wire';
 import { majority } from '../../../shared/protocol/write-concern';
+import type { Answer } from './birth';
 
 export interface Refuser {
   readonly node: string;
   readonly store: string;
-  readonly last: LogPosition;
+  /** Where its log ends, and the seq of its last entry. */
+  readonly last: LogEnd;
+  readonly lastSeq: number;
   readonly replyTo: string | null;
 }
 
 export class Election {
   private readonly granted: Voter[] = [];
-  /** The voters that each node has named which has promised this claim. */
-  private readonly heard = new Map<string, readonly Voter[]>();
+  /** What each node has said that has promised this claim. */
+  private readonly answers = new Map<string, Answer>();
   private ahead: Refuser | null = null;
-  private highestPromise = 0;
 
+  /** @param log the log that is claimed; null: there is none that this node knows */
   constructor(
-    readonly claim: EpochId,
+    readonly claim: EpochId & { readonly log: Identity | null },
     private readonly self: Voter,
-    private readonly last: LogPosition,
+    private readonly last: LogEnd,
     private readonly voters: readonly Voter[],
   ) {
     if (includesVoter(voters, self)) this.granted.push(self);
   }
 
-  /** Takes a vote on this claim; one on another claim teaches only what epoch its sender has promised. */
   recordVote(vote: MessageOf<'vote'>, replyTo: string | null): void {
     const voter = { node: vote.node, store: vote.store };
-    const last = { index: vote.lastIndex, epoch: vote.lastEpoch };
-    if (isSameEpoch(vote, this.claim)) this.heard.set(vote.node, vote.voters);
+    const last = endOf(vote);
+    if (isSameEpoch(vote, this.claim))
+      this.answers.set(vote.node, { holdsLog: vote.log !== null, inMemory: vote.storeKind === 'memory' });
     if (vote.granted) {
       if (vote.claimed === this.claim.epoch && vote.reign === this.claim.reign && !includesVoter(this.granted, voter)) {
         this.granted.push(voter);
       }
       return;
     }
-    this.highestPromise = Math.max(this.highestPromise, vote.epoch);
-    if (!isAtLeastAsUpToDate(this.last, last) && (this.ahead === null || !isAtLeastAsUpToDate(this.ahead.last, last))) {
-      this.ahead = { ...voter, last, replyTo };
-    }
+    if (vote.log === null || vote.log !== this.claim.log || !isAtLeastAsUpToDate(last, this.last)) return;
+    if (isAtLeastAsUpToDate(this.last, last)) return;
+    if (this.ahead === null || !isAtLeastAsUpToDate(this.ahead.last, last))
+      this.ahead = { ...voter, last, lastSeq: vote.lastSeq, replyTo };
   }
 
   get won(): boolean {
@@ -63,16 +67,9 @@ export class Election {
     return this.ahead;
   }
 
-  /** An epoch above the claimed one that a node has promised; 0: none heard. */
-  get outbidBy(): number {
-    return this.highestPromise > this.claim.epoch ? this.highestPromise : 0;
-  }
-
-  /** At least `needed` of `members` have answered, and nobody who has, nor this node, knows of any list: without one nothing was ever taken. */
-  nobodyHasALog(members: readonly string[], needed = members.length): boolean {
-    if (this.voters.length > 0) return false;
-    for (const voters of this.heard.values()) if (voters.length > 0) return false;
-    return members.filter((node) => this.heard.has(node)).length >= needed;
+  /** Who has promised this claim, and what each holds. */
+  get answered(): ReadonlyMap<string, Answer> {
+    return this.answers;
   }
 
   /** Votes that are still needed, and the voters that could give them. */
@@ -85,7 +82,7 @@ export class Election {
   }
 
   hasHeard(node: string): boolean {
-    return this.heard.has(node);
+    return this.answers.has(node);
   }
 
   toString(): string {

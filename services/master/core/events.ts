@@ -1,9 +1,11 @@
 /** What goes into the master's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
 
 import type { Group } from '../../../shared/protocol/group-commit';
-import type { EpochId, MessageOf, WireMessage } from '../../../shared/protocol/wire';
+import type { Promised } from '../../../shared/protocol/promised';
+import type { MessageOf, WireMessage } from '../../../shared/protocol/wire';
 import type { WriteConcern } from '../../../shared/protocol/write-concern';
 import type { AppendOutcome } from './append';
+import type { ForcePlan } from './force';
 import type { Publish } from './publish-window';
 
 export interface NewEntry {
@@ -25,9 +27,9 @@ export interface Append {
   readonly holds?: boolean;
 }
 
-/** An operator removes a member. */
-export interface Remove {
-  readonly type: 'remove';
+/** An operator takes a member out for good, or takes a node in: also one that was removed. */
+export interface ChangeMember {
+  readonly type: 'remove' | 'admit';
   readonly request: number;
   readonly node: string;
 }
@@ -51,7 +53,7 @@ export type MasterEvent =
   /** `checksum`: the running one of the store at the end of the group. */
   | { readonly type: 'stored'; readonly generation: number; readonly checksum: number }
   | { readonly type: 'storeFailed'; readonly generation: number; readonly fatal: boolean; readonly what: string }
-  | { readonly type: 'promiseSaved'; readonly epoch: number; readonly reign: string }
+  | { readonly type: 'promiseSaved'; readonly promised: Promised }
   /** The lock is held, the topology stands. `reign` is a fresh random id, used if a claim is made. */
   | { readonly type: 'up'; readonly freshBroker: boolean; readonly reign: string }
   | { readonly type: 'down' }
@@ -63,9 +65,9 @@ export type MasterEvent =
   | { readonly type: 'wire'; readonly message: WireMessage; readonly replyTo: string | null }
   /** Time has passed. `reign` as in `up`; `random` in [0, 1). */
   | { readonly type: 'tick'; readonly reign: string; readonly random: number }
-  | Remove
-  /** An operator gives the lost majority up. */
-  | { readonly type: 'force' }
+  | ChangeMember
+  /** An operator gives a lost majority up, or asks for a log where there is none. */
+  | { readonly type: 'force'; readonly request: number; readonly begin: 'best' | 'new' }
   | { readonly type: 'shutdown' };
 
 /** A client's answer without the entry's bytes, which the driver adds. */
@@ -79,10 +81,14 @@ export type Answer =
       readonly acks: readonly string[];
     };
 
-/** How an operator's removal of a member ends. */
-export type Removal =
-  | { readonly outcome: 'removed' }
+/** How an operator's change of the members ends. */
+export type MemberChange =
+  /** The list that says so is committed; `isNew` is false when nothing had to be changed. */
+  | { readonly outcome: 'done'; readonly isNew: boolean }
+  /** There is no such member. */
   | { readonly outcome: 'unknown' }
+  /** The master itself is no member of its own. */
+  | { readonly outcome: 'own-node' }
   | Extract<AppendOutcome, { outcome: 'refused' }>;
 
 /** What a node did or noticed, for the log, the traces of a simulation and the tests. */
@@ -96,8 +102,9 @@ export interface Trace {
 
 export type MasterEffect =
   | ({ readonly do: 'store' } & Group)
-  /** Make the promise durable, with a vote for itself; and with it that the broker had nothing of this log. */
-  | ({ readonly do: 'savePromise'; readonly freshBroker: boolean } & EpochId)
+  | { readonly do: 'savePromise'; readonly promised: Promised }
+  /** A log has begun: the broker is told of it by the entries exchange, and the members' queues. */
+  | { readonly do: 'declare' }
   | { readonly do: 'publish'; readonly publish: Publish; readonly header: Omit<MessageOf<'entries'>, 'records'> }
   | { readonly do: 'control'; readonly message: WireMessage }
   | { readonly do: 'send'; readonly to: string; readonly message: WireMessage }
@@ -118,7 +125,9 @@ export type MasterEffect =
   | { readonly do: 'ensureMember'; readonly node: string }
   /** The list without it is committed: its queue can go. */
   | { readonly do: 'removeMember'; readonly node: string }
-  | { readonly do: 'removal'; readonly request: number; readonly outcome: Removal }
+  | { readonly do: 'memberChange'; readonly request: number; readonly outcome: MemberChange }
+  /** What an operator is told of a force; `ready` means that it begins now. */
+  | { readonly do: 'force'; readonly request: number; readonly plan: ForcePlan }
   /** Forget every record after `index`. Later stores follow it; nothing waits for it. */
   | { readonly do: 'truncate'; readonly index: number }
   /** The head readers see has moved. */

@@ -12,11 +12,8 @@ export function fetchAnswer(
   reign: Reign,
 ): MasterEffect {
   const prevIndex = fetch.from - 1;
-  const parting = outline.partingPoint({ index: prevIndex, epoch: fetch.lastEpoch });
-  if (parting !== null) {
-    const message = { type: 'diverged', ...reign.id, endEpoch: parting.epoch, endIndex: parting.index } as const;
-    return { do: 'send', to, message };
-  }
+  const parting = outline.partingPoint({ index: prevIndex, epoch: fetch.lastEpoch, reign: fetch.lastReign });
+  if (parting !== null) return { do: 'send', to, message: { type: 'diverged', ...reign.sender, ...parting } };
   const { node, limit, withChecksum = false } = fetch;
   const { durableIndex: lastIndex } = groups;
   return { do: 'serve', to, node, header: reign.header(prevIndex), lastIndex, limit, withChecksum };

@@ -21,6 +21,8 @@ export interface FollowersParts {
   readonly membership: Membership;
   /** Knows where the HTTP edge is, once it listens. */
   readonly edge: { readonly httpUrl: string };
+  /** Does the other log have more of the members than this one? Then nobody is led into this one. */
+  readonly isOutnumbered: (now: number) => boolean;
 }
 
 export class Followers {
@@ -37,22 +39,28 @@ export class Followers {
 
   /** To all. */
   announce(now: number, reign: Reign, out: MasterEffect[]): void {
-    if (!this.parts.broker.hasLock) return;
+    if (!this.parts.broker.hasLock || !reign.isFounded || this.parts.isOutnumbered(now)) return;
     this.nextAnnounceAt = now + this.intervalMs;
     out.push({ do: 'control', message: this.announcement(reign) });
   }
 
   /** To one that has not heard of the reign. */
-  tell(to: string, reign: Reign, out: MasterEffect[]): void {
-    out.push({ do: 'send', to, message: this.announcement(reign) });
+  tell(now: number, to: string, reign: Reign, out: MasterEffect[]): void {
+    if (reign.isFounded && !this.parts.isOutnumbered(now))
+      out.push({ do: 'send', to, message: this.announcement(reign) });
   }
 
   /** A message of a member that follows this reign. */
-  hear(message: WireMessage, replyTo: string | null, reign: Reign, out: MasterEffect[]): void {
+  hear(
+    now: number,
+    { message, replyTo }: { readonly message: WireMessage; readonly replyTo: string | null },
+    reign: Reign,
+    out: MasterEffect[],
+  ): void {
     if (message.type === 'ack' || message.type === 'heartbeat') this.count(message, reign, out);
-    else if (replyTo === null) return;
+    else if (replyTo === null || this.parts.isOutnumbered(now)) return;
     else if (message.type === 'fetch') out.push(fetchAnswer(message, replyTo, this.parts, reign));
-    else if (message.type === 'join') this.tell(replyTo, reign, out);
+    else if (message.type === 'join') this.tell(now, replyTo, reign, out);
   }
 
   private count(report: MessageOf<'ack' | 'heartbeat'>, reign: Reign, out: MasterEffect[]): void {
@@ -69,9 +77,9 @@ export class Followers {
     const { node, outline, groups, trail, membership, edge } = this.parts;
     const { durableIndex: headIndex } = groups;
     const positions = { headIndex, head: outline.seqAt(headIndex), commit: reign.commitIndex };
-    const members = [...membership.members];
+    const removed = [...membership.removed];
     const { httpUrl } = edge;
-    const message = { type: 'announce', ...reign.id, node, ...positions, members, httpUrl } as const;
+    const message = { type: 'announce', ...reign.sender, node, ...positions, removed, httpUrl } as const;
     const checksum = trail.at(headIndex);
     return checksum === null ? message : { ...message, checksum };
   }

@@ -15,8 +15,10 @@ export interface Standing {
   readonly isStopping: boolean;
   readonly phaseName: 'standby' | 'recovering' | 'reigning';
   readonly reigningElsewhere: Holder | null;
-  readonly isBeginning: boolean;
-  readonly waitingFor: string;
+  isBeginning(now: number): boolean;
+  waitingFor(now: number): string;
+  /** Members that hold another log, when they are more than those that hold this one; null: they are not. */
+  anotherLog(now: number): string | null;
   readonly link: { readonly blocked: boolean };
   readonly members: readonly string[];
   readonly quorum: Quorum;
@@ -41,9 +43,11 @@ export function refusalOf(master: Standing, now: number): Refused | null {
     const holder = master.reigningElsewhere?.node ?? 'Another process';
     return refuse('standby', `${holder} reigns: it has the lock of this log.`);
   }
+  const anotherLog = master.anotherLog(now);
+  if (anotherLog !== null) return refuse('another-log', anotherLog);
   if (phaseName === 'recovering') {
-    if (master.isBeginning && !quorum.ok) return withoutQuorum();
-    return refuse('recovering', `Not ready yet: waiting for ${master.waitingFor}.`);
+    if (master.isBeginning(now) && !quorum.ok) return withoutQuorum();
+    return refuse('recovering', `Not ready yet: waiting for ${master.waitingFor(now)}.`);
   }
   // Blocked, the secondaries fall silent too: then the broker is what an operator has to look after.
   if (master.link.blocked)

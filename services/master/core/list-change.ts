@@ -7,7 +7,7 @@
  * by, and nobody leaves a list that those who are left could not commit: the former one may still be held by who has gone. A list does not rest at an even
  * number of voters while more members are to come: two of two is no safer than one, and stops when either stops.
  */
-import type { MembersControl, Voter } from '../../../shared/protocol/record';
+import { type MembersControl, REMOVED_MAX, type Voter } from '../../../shared/protocol/record';
 import { includesVoter, isMajority, sameVoter } from '../../../shared/protocol/voters';
 import { nodeCount } from '../../../shared/protocol/write-concern';
 
@@ -29,16 +29,16 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
     const rest = withoutMember(list, removed, wish.self);
     if (canCommit(rest.voters)) return rest;
   }
-  const named = [...list.members, ...wish.members.filter((node) => !list.members.includes(node))];
-  if (named.length > list.members.length) return { ...list, members: named };
+  const added = wish.members.filter((node) => !list.members.includes(node));
+  if (added.length > 0) return withMembers(list, added);
   const missing = candidates.filter((each) => !list.voters.some((voter) => sameVoter(voter, each)));
   const replaced = list.voters.filter((voter) => isReplaced(voter, candidates));
   for (const obsolete of [...replaced, ...list.voters.filter((voter) => isOutside(voter, wish))]) {
     const voters = list.voters.filter((voter) => voter !== obsolete);
     if (canCommit(voters)) return { ...list, voters };
   }
-  const added = isAlone(list, wish.self) ? withoutEvenRest(list, missing) : nextVoter(list, missing);
-  return added.length === 0 ? null : { ...list, voters: [...list.voters, ...added] };
+  const voters = isAlone(list, wish.self) ? withoutEvenRest(list, missing) : nextVoter(list, missing);
+  return voters.length === 0 ? null : { ...list, voters: [...list.voters, ...voters] };
 }
 
 /**
@@ -62,7 +62,15 @@ function nextVoter(list: MembersControl, missing: readonly Voter[]): readonly Vo
 function withoutMember(list: MembersControl, node: string, self: Voter): MembersControl {
   const voters = list.voters.filter((voter) => voter.node !== node);
   if (voters.length === 0) return { ...list, voters: [...list.voters, self] };
-  return { ...list, members: list.members.filter((each) => each !== node), voters };
+  const removed = [...(list.removed ?? []).filter((each) => each !== node), node].slice(-REMOVED_MAX);
+  return { ...list, members: list.members.filter((each) => each !== node), voters, removed };
+}
+
+/** Whoever comes in is removed no more. */
+function withMembers({ removed = [], ...list }: MembersControl, added: readonly string[]): MembersControl {
+  const left = removed.filter((node) => !added.includes(node));
+  const members = [...list.members, ...added];
+  return left.length > 0 ? { ...list, members, removed: left } : { ...list, members };
 }
 
 /** Its store is lost: the node has caught up with another one. */

@@ -2,18 +2,24 @@
  * What a master knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in master.ts.
  *
  * Parts that outlive a reign: the log's outline and its groups, the connection and the lock (broker-link.ts), what has to reach the broker
- * (publisher.ts), the members (membership.ts) and what is said to them (followers.ts). A claim (candidacy.ts) or a reign (reign.ts) is the phase's.
+ * (publisher.ts), the members (membership.ts) and what is said to them (followers.ts), what others hold (heard-logs.ts, foreign-nodes.ts). A claim
+ * (candidacy.ts) or a reign (reign.ts) is the phase's.
  */
 import { ChecksumTrail } from '../../../shared/protocol/checksum-trail';
 import { GroupCommit } from '../../../shared/protocol/group-commit';
+import { type Identity, logIdOf, longerOf } from '../../../shared/protocol/identity';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
+import type { Promised } from '../../../shared/protocol/promised';
 import type { LogRecord, Voter } from '../../../shared/protocol/record';
 import type { EpochId } from '../../../shared/protocol/wire';
-import { nodeCount, requiredAcks, type WriteConcern } from '../../../shared/protocol/write-concern';
+import { majority, nodeCount, requiredAcks, type WriteConcern } from '../../../shared/protocol/write-concern';
 import { BrokerLink, type Holder } from './broker-link';
-import type { Candidacy } from './candidacy';
+import type { BirthSituation, Candidacy } from './candidacy';
 import { Followers } from './followers';
+import { type ForcePlan, planForce, planNew } from './force';
+import { type ForeignNode, ForeignNodes } from './foreign-nodes';
 import { refusalOf, type Standing } from './gates';
+import { HeardLogs } from './heard-logs';
 import type { MemberState } from './member-book';
 import { Membership } from './membership';
 import { Publisher } from './publisher';
@@ -39,24 +45,41 @@ export abstract class MasterState implements Standing {
   protected readonly membership: Membership;
   protected readonly followers: Followers;
   protected phase: Phase = { name: 'standby' };
-  protected promised: EpochId;
-  protected commitIndex = 0;
+  /** What every node that was heard says of its log. */
+  protected readonly heard: HeardLogs;
+  protected readonly foreigners = new ForeignNodes();
+  protected promised: Promised;
+  protected commitIndex: number;
+  /** The intention to begin a log: the broker had nothing of it. */
+  protected freshBroker: boolean;
+  /** Since when this master can hear who holds a log; null: it cannot. */
+  protected listeningSince: number | null = null;
+  /** An operator's word that a new log may begin. */
+  protected isNewForced = false;
+  /** Until when a force that is not ready yet is prepared, as an operator asked; 0: none is. */
+  protected forcePreparedUntil = 0;
+  /** Whose log is ahead and lacks what is committed here; null: nobody's. */
+  protected contradictedBy: string | null = null;
   protected stopping = false;
 
   constructor(
     protected readonly settings: MasterSettings,
     { outline, promised, checksum }: MasterStart,
   ) {
-    const { node, store, heartbeatIntervalMs } = settings;
+    const { node, store, heartbeatIntervalMs, unhealthyAfterMs } = settings;
     this.self = { node, store };
     this.outline = outline;
     this.groups = new GroupCommit(outline.lastIndex);
     this.trail = new ChecksumTrail({ index: outline.lastIndex, checksum });
     this.membership = new Membership(settings, outline);
     const { groups, trail, broker, membership } = this;
-    const parts = { node, outline, groups, trail, broker, membership, edge: this };
+    this.heard = new HeardLogs(2 * unhealthyAfterMs);
+    const isOutnumbered = (now: number) => this.isOutnumbered(now);
+    const parts = { node, outline, groups, trail, broker, membership, edge: this, isOutnumbered };
     this.followers = new Followers(parts, heartbeatIntervalMs);
-    this.promised = { epoch: promised.epoch, reign: promised.reign };
+    this.promised = promised;
+    this.commitIndex = Math.min(promised.commit, outline.lastIndex);
+    this.freshBroker = promised.freshBroker === true && outline.newestList().members === null;
   }
 
   /** The members of the newest list, or those of the settings before there is one. */
@@ -71,6 +94,35 @@ export abstract class MasterState implements Standing {
 
   get epoch(): EpochId {
     return this.reigning?.id ?? this.promised;
+  }
+
+  /** The longest identity that this node knows its log by; null: it is blank. */
+  get identity(): Identity | null {
+    return longerOf(this.promised.identity, this.outline.identity) ?? this.settings.logId;
+  }
+
+  /** Nodes that hold another log, under whatever name. */
+  foreign(now: number): readonly ForeignNode[] {
+    return this.foreigners.all(now);
+  }
+
+  /** Members that never followed this log; with open membership and no log id in the settings nobody knows them all. */
+  get young(): readonly string[] {
+    return this.outline.newestList().members === null ? [] : this.membership.young;
+  }
+
+  /** Of the voters, those that are up with the store that has the vote; null: this node does not reign. */
+  get votersUp(): readonly string[] | null {
+    return this.reigning === null ? null : this.membership.votersUp(this.reigning);
+  }
+
+  get removed(): readonly string[] {
+    return this.membership.removed;
+  }
+
+  /** Seq below which another log differs that is ahead of this one; null: none is known. */
+  get contradiction(): string | null {
+    return this.contradictedBy;
   }
 
   /** Seq up to which readers see the log: everything durable here. */
@@ -170,14 +222,50 @@ export abstract class MasterState implements Standing {
   }
 
   /** There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing to begin it with. */
-  get isBeginning(): boolean {
-    return this.claiming?.isBeginning === true;
+  isBeginning(now: number): boolean {
+    return this.claiming?.isBeginning(this.birth(now)) === true || this.listensAlone(now);
+  }
+
+  /** What an operator's force would come to now. */
+  forcePlan(now: number, begin: 'best' | 'new'): ForcePlan {
+    const { self, heard, identity, outline } = this;
+    const all = heard.all(now);
+    const voters = outline.newestList().members?.voters ?? [];
+    const facts = {
+      self: self.node,
+      isStuck: this.canForce,
+      isLockedOut: this.broker.lockedOut,
+      isReigning: this.reigning !== null,
+      hasListened: this.hasListened(now),
+      identity,
+      own: outline.last,
+      ownSeq: outline.lastSeq,
+      hasList: outline.newestList().members !== null,
+      heard: all,
+      best: heard.best(now, identity),
+      missing: voters
+        .map(({ node }) => node)
+        .filter((node) => node !== self.node && !all.some((each) => each.node === node)),
+    };
+    return begin === 'new' ? planNew(facts) : planForce(facts);
+  }
+
+  /** Why no append may be taken although this master could reign: the members hold another log. Null: they do not. */
+  anotherLog(now: number): string | null {
+    if (!this.isOutnumbered(now)) return null;
+    const held = this.foreignMembers(now).map(
+      ({ id, log, lastSeq }) => `${id} (log ${log ?? 'unknown'}, up to ${lastSeq})`,
+    );
+    const own = this.identity === null ? 'none' : logIdOf(this.identity);
+    return `This master holds another log (${own}) than the members that were heard: ${held.join(', ')}. Nothing is appended, cut or copied until one of them is given back its own disk.`;
   }
 
   /** What would end the recovery, as words after "waiting for". */
-  get waitingFor(): string {
+  waitingFor(now: number): string {
     const { claiming, reigning } = this;
-    if (claiming !== null) return claiming.waitingFor;
+    if (this.contradictedBy !== null)
+      return `an operator: entries that are committed here are missing from the log of ${this.contradictedBy}, which is ahead`;
+    if (claiming !== null) return claiming.waitingFor(this.birth(now));
     if (reigning === null) return this.broker.connected ? 'the lock of this log' : 'the broker';
     if (!reigning.open) return `a majority to hold the first record of epoch ${reigning.id.epoch}`;
     return `a majority of the voters (${this.voters.join(', ')}) to hold the newest record`;
@@ -189,6 +277,39 @@ export abstract class MasterState implements Standing {
     const { window } = this.publisher;
     const { tracker } = this.membership.book;
     return `${self.node} ${what} e${epoch.epoch} ${outline} commit ${commitIndex} ${groups} ${window} [${tracker}]`;
+  }
+
+  /** Has every node that is up had the time to be heard? */
+  protected hasListened(now: number): boolean {
+    return this.listeningSince !== null && now - this.listeningSince >= this.settings.unhealthyAfterMs;
+  }
+
+  /** What decides about the birth of a log at this moment. */
+  protected birth(now: number): BirthSituation {
+    const { birth: mode, inMemory } = this.settings;
+    const someoneHoldsALog = this.heard.holders(now, this.identity).length > 0;
+    const { freshBroker, isNewForced: isForced } = this;
+    return { mode, inMemory, freshBroker, someoneHoldsALog, hasListened: this.hasListened(now), isForced };
+  }
+
+  /**
+   * A master whose own vote is enough could lead the members into another log than they hold. So it first hears as many of them as an append
+   * needs, or listens for as long as one that is up may stay silent.
+   */
+  protected listensAlone(now: number): boolean {
+    if (this.claiming?.needsNobody !== true || this.hasListened(now)) return false;
+    return this.membership.book.aliveCount < majority(nodeCount(this.members.length)) - 1;
+  }
+
+  private foreignMembers(now: number): readonly ForeignNode[] {
+    const names = new Set([...this.members, ...this.settings.secondaries]);
+    return this.foreigners.all(now).filter(({ id }) => names.has(id));
+  }
+
+  /** Do members hold another log, and fewer than an append needs hold this one? */
+  private isOutnumbered(now: number): boolean {
+    if (this.foreignMembers(now).length === 0) return false;
+    return this.membership.book.followers.length < majority(nodeCount(this.members.length)) - 1;
   }
 
   protected get claiming(): Candidacy | null {

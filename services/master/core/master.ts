@@ -10,10 +10,12 @@
  *
  * What it knows, and the parts that know it, are in master-state.ts.
  */
+import { extendsLog, type Identity, isForeign } from '../../../shared/protocol/identity';
 import { EPOCH_JUMP_MAX } from '../../../shared/protocol/limits';
-import { type EpochId, isSameEpoch, type MessageOf, type WireMessage } from '../../../shared/protocol/wire';
+import type { Promised } from '../../../shared/protocol/promised';
+import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '../../../shared/protocol/wire';
 import { Candidacy } from './candidacy';
-import { type Append, type Await, type MasterEffect, type MasterEvent, type Remove, trace } from './events';
+import { type Append, type Await, type ChangeMember, type MasterEffect, type MasterEvent, trace } from './events';
 import { MasterState } from './master-state';
 import { Patience } from './patience';
 import { refused } from './refusals';
@@ -21,23 +23,32 @@ import { Reign } from './reign';
 import type { MasterSettings, MasterStart } from './settings';
 
 /** What a member says, or a node that wants to be one. */
-type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged'>>;
+type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
+
+/** How long a force is prepared after an operator has asked for it: listening, and fetching the best log. */
+const FORCE_PREPARED_MS = 60_000;
+
+/** How often the commit index is saved while it moves: what is lost of it by a crash is learned again. */
+const SAVE_COMMIT_MS = 1_000;
+
+/** While another log has more of the members there is nothing to wait for: the lock goes to whoever may hold theirs. */
+const OUTNUMBERED = -1;
 
 export class MasterMachine extends MasterState {
   private readonly patience = new Patience();
   /** Highest epoch that any member has been heard to follow. */
   private highestSeen = 0;
-  /** The broker had nothing of this log. */
-  private freshBroker: boolean;
   /** An operator has given the lost majority up; the next reign begins a new list. */
   private forced = false;
   /** As last traced; null: not yet. */
   private readOnly: boolean | null = null;
+  /** A log has begun, and the broker does not know it yet. */
+  private isUndeclared = false;
+  private nextCommitSaveAt = 0;
   private now = 0;
 
   constructor(settings: MasterSettings, start: MasterStart) {
     super(settings, start);
-    this.freshBroker = start.promised.freshBroker === true && start.outline.lastIndex === 0;
   }
 
   step(now: number, event: MasterEvent): MasterEffect[] {
@@ -58,7 +69,7 @@ export class MasterMachine extends MasterState {
       case 'append':
         return this.append(event, out);
       case 'flush':
-        return this.reigning?.flush(out);
+        return this.flush(out);
       case 'await':
         return this.await(event, out);
       case 'giveUp':
@@ -69,12 +80,13 @@ export class MasterMachine extends MasterState {
       case 'storeFailed':
         return this.storeFailed(event, out);
       case 'promiseSaved':
-        return this.promiseSaved(event, out);
+        return this.promiseSaved(event.promised, out);
       case 'up':
         return this.up(event, out);
       case 'down':
         this.broker.becomeDown();
         this.publisher.becomeDown();
+        this.stopListening();
         return this.patience.restart();
       case 'locked':
         return this.locked(out);
@@ -89,11 +101,13 @@ export class MasterMachine extends MasterState {
       case 'tick':
         return this.tick(event, out);
       case 'remove':
-        return this.remove(event, out);
+      case 'admit':
+        return this.changeMember(event, out);
       case 'force':
-        return this.force(out);
+        return this.force(event, out);
       case 'shutdown':
         this.stopping = true;
+        this.saveCommit(out);
         return this.reigning?.end('shutting-down', out);
     }
   }
@@ -116,12 +130,21 @@ export class MasterMachine extends MasterState {
     out.push({ do: 'answer', request: event.request, answer: { ...refusal, stored: 'unknown' } });
   }
 
+  /** Hands what is collected to the store, whoever reigns by now: its clients wait to be told. */
+  private flush(out: MasterEffect[]): void {
+    const group = this.groups.take();
+    if (group !== null) out.push({ do: 'store', ...group });
+  }
+
   private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, out: MasterEffect[]): void {
     const records = this.groups.stored(generation);
     if (records.length === 0) return;
     this.trail.record(this.groups.durableIndex, checksum);
-    const group = this.groups.take();
-    if (group !== null) out.push({ do: 'store', ...group });
+    if (this.isUndeclared && this.reigning?.isFounded === true) {
+      this.isUndeclared = false;
+      out.push({ do: 'declare' });
+    }
+    this.flush(out);
     out.push({ do: 'visible' });
     this.claiming?.recordStored(this.now, out);
     this.reigning?.recordStored(records, out);
@@ -149,7 +172,8 @@ export class MasterMachine extends MasterState {
 
   private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
     this.broker.becomeUp();
-    this.freshBroker ||= event.freshBroker;
+    this.listeningSince = this.now;
+    if (this.outline.newestList().members === null) this.freshBroker ||= event.freshBroker;
     const { claiming, reigning } = this;
     if (reigning !== null) this.followers.announce(this.now, reigning, out);
     else if (claiming !== null) claiming.sendClaim(this.now, out);
@@ -158,6 +182,7 @@ export class MasterMachine extends MasterState {
 
   private locked(out: MasterEffect[]): void {
     this.broker.becomeLockedOut();
+    this.stopListening();
     if (this.claiming !== null) this.phase = { name: 'standby' };
     out.push(trace('info', 'stands by: another process has the lock', {}));
   }
@@ -167,19 +192,51 @@ export class MasterMachine extends MasterState {
    * durable: who was elected for records that a failed write takes back could lack what is committed.
    */
   private claim(reign: string, out: MasterEffect[]): void {
-    if (!this.groups.isIdle) return;
+    // What was held when a reign ended may still be collected.
+    if (!this.groups.isIdle) return this.flush(out);
+    if (this.contradictedBy !== null) return;
     const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch) + 1;
-    const claim = { epoch, reign };
-    const { self, freshBroker, forced } = this;
-    const { secondaries, mayBegin, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
-    const options = { claim, self, secondaries, mayBegin, freshBroker, needsVotes, forced, heartbeatIntervalMs };
-    this.promised = claim;
+    const claim: Sender = { epoch, reign, log: this.identity };
+    const { self, forced } = this;
+    const { secondaries, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
+    const options = { claim, self, secondaries, needsVotes, forced, heartbeatIntervalMs };
     this.phase = { name: 'claiming', candidacy: new Candidacy(this, options) };
-    out.push({ do: 'savePromise', ...claim, freshBroker });
-    out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}` }));
+    this.promise({ epoch, reign, identity: this.identity }, out);
+    out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}`, identity: this.identity }));
   }
 
-  private promiseSaved(promised: EpochId, out: MasterEffect[]): void {
+  /** Votes for itself in this epoch; with it goes all else that a node keeps durably beside its log. */
+  private promise(
+    { epoch, reign, identity }: Pick<Promised, 'epoch' | 'reign' | 'identity'>,
+    out: MasterEffect[],
+  ): void {
+    const votedFor = `${this.self.node}/${this.self.store}`;
+    const commit = Math.min(this.commitIndex, this.groups.durableIndex);
+    const promised: Promised = { epoch, reign, votedFor, log: identity, identity, commit };
+    const intends = this.freshBroker && this.outline.newestList().members === null;
+    this.promised = intends ? { ...promised, freshBroker: true } : promised;
+    out.push({ do: 'savePromise', promised: this.promised });
+  }
+
+  /** This node belongs to that log from now on: an elected master has it, or a majority of its voters. */
+  private learn(log: Identity, out: MasterEffect[]): void {
+    out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.identity }));
+    this.freshBroker = false;
+    this.promise({ ...this.promised, identity: log }, out);
+  }
+
+  private saveCommit(out: MasterEffect[]): void {
+    if (Math.min(this.commitIndex, this.groups.durableIndex) <= this.promised.commit) return;
+    // What is committed is durable, and with it the records that say which log this is.
+    this.promise({ ...this.promised, identity: this.identity }, out);
+  }
+
+  private stopListening(): void {
+    this.listeningSince = null;
+    this.heard.clear();
+  }
+
+  private promiseSaved(promised: Promised, out: MasterEffect[]): void {
     const { claiming } = this;
     if (claiming === null || !isSameEpoch(claiming.claim, promised)) return;
     claiming.recordPromised(this.now, out);
@@ -187,12 +244,15 @@ export class MasterMachine extends MasterState {
   }
 
   private judge(candidacy: Candidacy, out: MasterEffect[]): void {
-    const { verdict } = candidacy;
-    if (verdict === 'reign') this.becomeReigning(candidacy.claim, out);
+    const verdict = candidacy.verdict(this.now, this.birth(this.now));
+    if (verdict === 'reign' && !this.listensAlone(this.now)) this.becomeReigning(candidacy.claim, out);
     if (verdict === 'again') this.phase = { name: 'standby' };
+    if (verdict !== 'contradicted') return;
+    this.contradictedBy = candidacy.source;
+    this.phase = { name: 'standby' };
   }
 
-  private becomeReigning(id: EpochId, out: MasterEffect[]): void {
+  private becomeReigning({ epoch, reign: name }: Sender, out: MasterEffect[]): void {
     const { self, outline, groups, commitIndex, forced, membership } = this;
     const { window } = this.publisher;
     const { tracker } = membership.book;
@@ -200,27 +260,54 @@ export class MasterMachine extends MasterState {
     this.publisher.clear();
     const withoutQuorum = !this.settings.quorumAppend;
     const parts = { outline, groups, window, tracker };
+    const id = { epoch, reign: name };
     const reign = new Reign(id, self, parts, { commitIndex, forced, withoutQuorum });
+    const isBirth = outline.newestList().members === null;
     this.phase = { name: 'reigning', reign };
     this.forced = false;
-    this.freshBroker = false;
+    this.isNewForced = false;
+    this.forcePreparedUntil = 0;
     membership.wantAll();
     reign.begin(membership.wanted, out);
     membership.followList();
+    // The intention stays on the disk until the list does: a first write may be torn.
+    this.isUndeclared = isBirth;
+    if (!isBirth) this.freshBroker = false;
     this.followers.announce(this.now, reign, out);
   }
 
   private receive(message: WireMessage, replyTo: string | null, out: MasterEffect[]): void {
-    if (message.type === 'announce') this.hearHolder(message, out);
-    else if (message.type === 'entries' || message.type === 'diverged') this.receiveLog(message, out);
-    else if (message.type !== 'claim') this.receiveFrom(message, replyTo, out);
+    switch (message.type) {
+      case 'announce':
+        return this.hearHolder(message, out);
+      case 'entries':
+      case 'diverged':
+        return this.receiveLog(message, out);
+      case 'claim':
+      case 'renew':
+        return undefined;
+      case 'ack':
+      case 'fetch':
+      case 'heartbeat':
+      case 'join':
+      case 'leave':
+      case 'vote':
+        return this.receiveFrom(message, replyTo, out);
+    }
   }
 
-  /** While another reigns: who, and in which epoch. A reign of this node's that was cut off from the lock is over then. */
-  private hearHolder({ node, httpUrl, epoch }: MessageOf<'announce'>, out: MasterEffect[]): void {
+  /**
+   * While another reigns: who, in which log and epoch. A reign of this node's that was cut off from the lock is over then, unless the other one
+   * reigns another log: that deposes nobody here.
+   */
+  private hearHolder({ node, httpUrl, epoch, log }: MessageOf<'announce'>, out: MasterEffect[]): void {
     if (!this.broker.lockedOut || node === this.self.node) return;
-    this.broker.recordHolder({ node, httpUrl });
-    if (epoch > this.epoch.epoch) this.outbid(epoch, out);
+    this.broker.recordHolder({ node, httpUrl, log });
+    const { identity } = this;
+    if (log === null || isForeign(log, identity)) return;
+    const isLater = extendsLog(log, identity);
+    if (isLater ? this.reigning !== null : log === identity && epoch > this.epoch.epoch) this.outbid(epoch, out);
+    if (isLater) this.learn(log, out);
   }
 
   private receiveLog(message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {
@@ -234,7 +321,14 @@ export class MasterMachine extends MasterState {
 
   private receiveFrom(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
     if (message.epoch > this.epoch.epoch + EPOCH_JUMP_MAX) return;
-    const { reigning, epoch } = this;
+    const { reigning, epoch, identity } = this;
+    const { log } = message;
+    if (isForeign(log, identity) || (reigning !== null && extendsLog(log, identity)))
+      return this.meetForeign(message, out);
+    this.foreigners.forget(message.node);
+    this.heard.record(this.now, message);
+    this.lookForLogs(out);
+    if (this.membership.removed.includes(message.node)) return;
     if (!this.members.includes(message.node)) {
       // A node that follows this reign already and finds a queue has no reason to join; it only beats.
       const isWilling = message.type === 'join' || message.type === 'heartbeat';
@@ -243,15 +337,56 @@ export class MasterMachine extends MasterState {
     }
     this.membership.book.recordHeard(this.now, message, out);
     if (message.type === 'join') this.joined(message, out);
-    if (message.epoch > epoch.epoch || (message.epoch === epoch.epoch && message.reign !== epoch.reign))
-      this.outbid(message.epoch, out);
+    if ((message.type === 'join' || message.type === 'heartbeat') && replyTo !== null)
+      this.renew(message, replyTo, out);
+    // An epoch binds within its log: what a blank node has promised, or one of a former branch, outbids nobody who has a log.
+    const isBinding = identity === null || log === identity;
+    const isSame = isSameEpoch(message, epoch);
+    if (!isSame && isBinding && message.epoch >= epoch.epoch) this.outbid(message.epoch, out);
     else if (message.type === 'vote') this.voted(message, replyTo, out);
-    else if (message.epoch < epoch.epoch) this.tell(replyTo, out);
-    else if (reigning !== null) this.followers.hear(message, replyTo, reigning, out);
+    else if (!isSame) this.tell(replyTo, out);
+    else if (reigning !== null) this.followers.hear(this.now, { message, replyTo }, reigning, out);
+  }
+
+  /** A node with another log: it is shown, and counts for nothing. */
+  private meetForeign(message: MemberMessage, out: MasterEffect[]): void {
+    const { node, log } = message;
+    if (this.foreigners.record(this.now, message))
+      out.push(trace('error', 'a node holds another log', { peer: node, log: this.identity, theirs: log }));
+    if (this.members.includes(node)) this.membership.book.recordForeign(this.now, node, out);
+  }
+
+  /** Somebody holds a log that this master lacks. Then none begins; and once enough say so, it is this master's log, too. */
+  private lookForLogs(out: MasterEffect[]): void {
+    const { claiming, identity, now } = this;
+    if (claiming === null) return;
+    if (this.freshBroker && this.heard.holders(now, identity).length > 0) {
+      this.freshBroker = false;
+      this.promise(this.promised, out);
+    }
+    if (claiming.isCatchingUp) return;
+    const prepared = now < this.forcePreparedUntil ? (this.heard.best(now, identity)?.end.log ?? null) : null;
+    const log = this.heard.adoptable(now, identity, this.self) ?? prepared;
+    if (log === null || !extendsLog(log, identity)) return;
+    this.learn(log, out);
+    this.phase = { name: 'standby' };
+  }
+
+  /** Said again with every sign of life, until it comes with another store. */
+  private renew({ node, store }: MessageOf<'join' | 'heartbeat'>, to: string, out: MasterEffect[]): void {
+    if (this.reigning === null || !this.membership.book.mustRenew({ node, store })) return;
+    out.push({ do: 'send', to, message: { type: 'renew', ...this.reigning.sender, node, store } });
   }
 
   private joined(message: MessageOf<'join'>, out: MasterEffect[]): void {
-    this.membership.book.recordJoin(message, out);
+    const { book } = this.membership;
+    const { node, store } = message;
+    if (this.reigning !== null && book.isRolledBack(message)) {
+      book.recordRolledBack(message);
+      const facts = { peer: node, store, lastIndex: message.lastIndex };
+      out.push(trace('error', 'a store came back with less than it had acknowledged', facts));
+    }
+    book.recordJoin(message, out);
     if (this.broker.hasLock) out.push({ do: 'ensureMember', node: message.node });
   }
 
@@ -267,7 +402,7 @@ export class MasterMachine extends MasterState {
   private tell(replyTo: string | null, out: MasterEffect[]): void {
     if (replyTo === null) return;
     this.claiming?.tell(replyTo, out);
-    if (this.reigning !== null) this.followers.tell(replyTo, this.reigning, out);
+    if (this.reigning !== null) this.followers.tell(this.now, replyTo, this.reigning, out);
   }
 
   /** Somebody follows a higher epoch, or another reign of this one: whatever goes on here is over. The next tick claims above it. */
@@ -275,6 +410,7 @@ export class MasterMachine extends MasterState {
     this.highestSeen = Math.max(this.highestSeen, epoch);
     if (this.reigning !== null) {
       out.push(trace('warn', 'deposed', { epoch: this.reigning.id.epoch, seen: epoch }));
+      this.flush(out);
       this.reigning.end('deposed', out);
       this.publisher.clear();
     }
@@ -283,6 +419,10 @@ export class MasterMachine extends MasterState {
 
   private tick({ reign, random }: Extract<MasterEvent, { type: 'tick' }>, out: MasterEffect[]): void {
     this.membership.book.tick(this.now, out);
+    if (this.now >= this.nextCommitSaveAt) {
+      this.nextCommitSaveAt = this.now + SAVE_COMMIT_MS;
+      this.saveCommit(out);
+    }
     if (!this.broker.hasLock) return;
     if (this.claiming !== null) {
       this.claiming.tick(this.now, out);
@@ -290,10 +430,14 @@ export class MasterMachine extends MasterState {
     }
     if (this.phase.name === 'standby') this.claim(reign, out);
     const { claiming, reigning } = this;
-    if (claiming !== null) {
-      // A catch-up gets on, or ends the claim by itself.
-      this.yieldInVain(claiming.isCatchingUp ? this.now : 0, random, out);
-    } else if (reigning !== null) {
+    if (this.anotherLog(this.now) !== null) {
+      if (reigning !== null) this.tickReign(reigning, out);
+      this.yieldInVain(OUTNUMBERED, random, out);
+    } else if (reigning === null) {
+      // A force that is prepared keeps the lock: its operator waits for it.
+      const isPrepared = this.now < this.forcePreparedUntil;
+      this.yieldInVain(isPrepared ? null : (claiming?.progress ?? 0), random, out);
+    } else {
       this.tickReign(reigning, out);
       const isCommitted = reigning.open && reigning.commitIndex >= this.groups.durableIndex;
       // Voters that are there and slow will ack in the end.
@@ -310,30 +454,48 @@ export class MasterMachine extends MasterState {
   }
 
   private yieldInVain(progress: number | null, random: number, out: MasterEffect[]): void {
-    const { isAlone } = this.membership;
+    const isAlone = progress !== OUTNUMBERED && this.membership.isAlone;
     if (!this.patience.hasEnded(this.now, { progress, isAlone, random })) return;
     this.broker.giveUpLock();
-    const facts = { epoch: this.epoch.epoch, waitingFor: this.waitingFor };
+    const facts = { epoch: this.epoch.epoch, waitingFor: this.waitingFor(this.now) };
     out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
   }
 
-  private remove({ request, node }: Remove, out: MasterEffect[]): void {
+  private changeMember(change: ChangeMember, out: MasterEffect[]): void {
     const { reigning } = this;
     const refusal = this.phaseName === 'reigning' ? null : this.refusal(this.now);
-    if (refusal === null && reigning !== null) return this.membership.remove({ request, node }, reigning, out);
+    if (refusal === null && reigning !== null) return this.membership.change(change, reigning, out);
     const outcome = refusal ?? refused('recovering', 'Not ready yet.', this.situation(this.now));
-    out.push({ do: 'removal', request, outcome });
+    out.push({ do: 'memberChange', request: change.request, outcome });
   }
 
-  /** An operator says that a majority of the voters is gone for good. */
-  private force(out: MasterEffect[]): void {
-    if (!this.canForce) return;
-    this.reigning?.end('deposed', out);
-    this.publisher.clear();
+  /** An operator says that a majority of the voters is gone for good, or that there is no log to be waited for. */
+  private force({ request, begin }: Extract<MasterEvent, { type: 'force' }>, out: MasterEffect[]): void {
+    const plan = this.forcePlan(this.now, begin);
+    out.push({ do: 'force', request, plan });
+    if (plan.state === 'refused') return;
+    if (plan.state !== 'ready') {
+      this.forcePreparedUntil = this.now + FORCE_PREPARED_MS;
+      return this.lookForLogs(out);
+    }
+    const what =
+      begin === 'new'
+        ? 'an operator begins a new log'
+        : 'an operator forces a new list: what only the lost voters had is given up';
+    out.push(trace('error', what, { epoch: this.promised.epoch, from: plan.from, lastSeq: plan.lastSeq }));
+    if (begin === 'new') this.isNewForced = true;
+    else this.beginForced(out);
+    if (this.claiming !== null) this.judge(this.claiming, out);
+  }
+
+  private beginForced(out: MasterEffect[]): void {
     this.forced = true;
+    this.claiming?.force();
+    if (this.reigning === null) return;
+    this.flush(out);
+    this.reigning.end('deposed', out);
+    this.publisher.clear();
     this.phase = { name: 'standby' };
-    const what = 'an operator forces a new list: what only the lost voters had is given up';
-    out.push(trace('error', what, { epoch: this.promised.epoch }));
   }
 
   private traceReadOnly(out: MasterEffect[]): void {

@@ -19,6 +19,10 @@ export class MemberBook {
   private readonly detector: FailureDetector;
   private readonly httpUrls = new Map<string, string>();
   private readonly differing = new Map<string, number>();
+  /** Members that belong to this log, as their last message said; the others are blank. */
+  private readonly following = new Set<string>();
+  /** The store of each member that came back with less than it had acknowledged: it counts no more. */
+  private readonly rolledBack = new Map<string, string>();
 
   constructor(bounds: { readonly suspectAfterMs: number; readonly unhealthyAfterMs: number }) {
     this.detector = new FailureDetector(bounds);
@@ -29,6 +33,8 @@ export class MemberBook {
     this.detector.setMembers(members);
     for (const node of [...this.differing.keys()]) if (!members.includes(node)) this.differing.delete(node);
     for (const node of [...this.httpUrls.keys()]) if (!members.includes(node)) this.httpUrls.delete(node);
+    for (const node of [...this.following]) if (!members.includes(node)) this.following.delete(node);
+    for (const node of [...this.rolledBack.keys()]) if (!members.includes(node)) this.rolledBack.delete(node);
   }
 
   /** A message of a member is a sign of life, unless it says goodbye. */
@@ -37,6 +43,31 @@ export class MemberBook {
     const transition = type === 'leave' ? this.detector.recordLeft(now, node) : this.detector.recordHeard(now, node);
     if (transition !== null) out.push(traceOf(transition));
     if ('httpUrl' in message) this.httpUrls.set(node, message.httpUrl);
+    if (message.log === null) this.following.delete(node);
+    else this.following.add(node);
+  }
+
+  /** A node of this name holds another log: the member is not there. */
+  recordForeign(now: number, node: string, out: MasterEffect[]): void {
+    this.following.delete(node);
+    const transition = this.detector.recordLeft(now, node);
+    if (transition !== null) out.push(traceOf(transition));
+  }
+
+  /** Has this very store acknowledged more than it comes back with? Then it was rolled back, and has forgotten what it said. */
+  isRolledBack({ node, store, lastIndex }: Voter & { readonly lastIndex: number }): boolean {
+    return this.mustRenew({ node, store }) || this.tracker.indexOf({ node, store }) > lastIndex;
+  }
+
+  /** Is this the store that came back with less? */
+  mustRenew({ node, store }: Voter): boolean {
+    return this.rolledBack.get(node) === store;
+  }
+
+  /** Until it comes with another store it counts for nothing. */
+  recordRolledBack({ node, store }: Voter): void {
+    this.rolledBack.set(node, store);
+    this.tracker.forget(node);
   }
 
   /** A start or a reconnection: its position is that of the store it comes with. */
@@ -54,6 +85,8 @@ export class MemberBook {
   recordStore(voter: Voter): boolean {
     const isNew = this.tracker.recordJoin(voter);
     if (isNew) this.differing.delete(voter.node);
+    if (this.rolledBack.has(voter.node) && this.rolledBack.get(voter.node) !== voter.store)
+      this.rolledBack.delete(voter.node);
     return isNew;
   }
 
@@ -76,7 +109,7 @@ export class MemberBook {
 
   /** May its acks be counted? */
   agrees(node: string): boolean {
-    return !this.differing.has(node);
+    return !this.differing.has(node) && !this.rolledBack.has(node);
   }
 
   tick(now: number, out: MasterEffect[]): void {
@@ -85,6 +118,11 @@ export class MemberBook {
 
   get aliveCount(): number {
     return this.detector.aliveCount();
+  }
+
+  /** Members that are up and belong to this log. */
+  get followers(): readonly string[] {
+    return this.tracker.members.filter((node) => this.isAlive(node) && this.following.has(node));
   }
 
   isAlive(node: string): boolean {

@@ -2,12 +2,13 @@
  * Who the members are, who shall be, and whether enough of them are up.
  *
  * The members are those of the newest list in the log, or of the settings before there is one. The list follows what is wanted step by step
- * (list-change.ts): the settings' secondaries, who was a member already, who may join by itself, without whom an operator removed.
+ * (list-change.ts): SECONDARIES, the present members, and nodes that open membership or an operator admitted. Whom an operator removed the list
+ * remembers: neither SECONDARIES nor a join brings such a node back.
  */
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { includesVoter } from '../../../shared/protocol/voters';
-import { type MasterEffect, type Remove, trace } from './events';
+import { type ChangeMember, type MasterEffect, trace } from './events';
 import { MemberBook, type MemberState } from './member-book';
 import { type Quorum, quorumOf } from './quorum-gate';
 import type { Situation } from './refusals';
@@ -29,6 +30,19 @@ export class Membership {
 
   get members(): readonly string[] {
     return this.outline.newestList().members?.members ?? this.settings.secondaries;
+  }
+
+  /** Nodes that an operator has removed for good. */
+  get removed(): readonly string[] {
+    return this.outline.newestList().members?.removed ?? [];
+  }
+
+  /** Members that were never a voter of this log, and nodes that only the settings or only the list name. */
+  get young(): readonly string[] {
+    const { members, removed } = this;
+    const ever = this.outline.everVoters;
+    const named = [...new Set([...members, ...this.settings.secondaries])].filter((node) => !removed.includes(node));
+    return named.filter((node) => !ever.has(node) || !members.includes(node));
   }
 
   /** Members that there shall be. */
@@ -65,9 +79,17 @@ export class Membership {
     return !this.settings.quorumAppend || reign.hasVotersAlive((node) => book.isAlive(node) && book.agrees(node));
   }
 
+  /** Names of the voters that are up, each with the store that has the vote. */
+  votersUp(reign: Reign): readonly string[] {
+    const { book } = this;
+    return reign.votersAlive((node) => book.isAlive(node) && book.agrees(node)).map(({ node }) => node);
+  }
+
   /** A reign begins: it wants the members of the settings, and those that the log has already. */
   wantAll(): void {
-    this.names = [...new Set([...this.members, ...this.settings.secondaries])];
+    const { removed } = this;
+    const names = new Set([...this.members, ...this.settings.secondaries]);
+    this.names = [...names].filter((node) => !removed.includes(node));
   }
 
   /** The newest list may be another one. */
@@ -78,20 +100,27 @@ export class Membership {
   /** A node that is no member wants to be one. */
   admit(node: string, reign: Reign, out: MasterEffect[]): void {
     if (!this.settings.openMembership || this.names.includes(node) || node === this.settings.node) return;
+    if (this.removed.includes(node)) return;
     this.names = [...this.names, node];
     out.push(trace('info', 'a new node wants to be a member', { peer: node }));
     this.changeList(reign, out);
   }
 
-  /** An operator removes a member; answered when the list without it is committed. */
-  remove({ request, node }: Omit<Remove, 'type'>, reign: Reign, out: MasterEffect[]): void {
-    if (!this.members.includes(node)) {
-      out.push({ do: 'removal', request, outcome: { outcome: 'unknown' } });
-      return;
-    }
-    this.names = this.names.filter((each) => each !== node);
-    reign.awaitRemoval({ request, node });
-    out.push(trace('warn', 'an operator removes a member', { peer: node }));
+  /** An operator changes the members; answered when a list that says so is committed. */
+  change(change: ChangeMember, reign: Reign, out: MasterEffect[]): void {
+    const { type, request, node } = change;
+    const answer = (outcome: { outcome: 'own-node' | 'unknown' } | { outcome: 'done'; isNew: boolean }) =>
+      out.push({ do: 'memberChange', request, outcome });
+    const isMember = this.members.includes(node);
+    if (node === this.settings.node) return void answer({ outcome: 'own-node' });
+    if (type === 'remove' && !isMember) return void answer({ outcome: 'unknown' });
+    if (type === 'admit' && isMember && this.names.includes(node))
+      return void answer({ outcome: 'done', isNew: false });
+    const others = this.names.filter((each) => each !== node);
+    this.names = type === 'admit' ? [...others, node] : others;
+    reign.awaitChange(change);
+    const what = type === 'admit' ? 'an operator takes a node in' : 'an operator removes a member';
+    out.push(trace('warn', what, { peer: node }));
     this.changeList(reign, out);
     reign.advance(out);
   }

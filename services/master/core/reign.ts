@@ -19,11 +19,11 @@ import {
   type MembersControl,
   type Voter,
 } from '../../../shared/protocol/record';
-import { isMajority, majorityIndex, sameVoter } from '../../../shared/protocol/voters';
-import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import { includesVoter, isMajority, majorityIndex, sameVoter } from '../../../shared/protocol/voters';
+import type { EpochId, MessageOf, Sender } from '../../../shared/protocol/wire';
 import { majority, nodeCount, requiredAcks } from '../../../shared/protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
-import type { Append, Await, MasterEffect, NewEntry, Remove } from './events';
+import type { Append, Await, ChangeMember, MasterEffect, NewEntry } from './events';
 import { nextList } from './list-change';
 import type { PublishWindow } from './publish-window';
 import { refused } from './refusals';
@@ -43,9 +43,11 @@ export class Reign {
   private isOpen = false;
   /** Index of the epoch record; 0 until it is in the log. */
   private openingIndex = 0;
+  /** Index of the list that this reign begins a log or a branch with; 0: it goes on with the one there was. */
+  private foundingIndex = 0;
   /** Records with a client's id that are not durable yet, by id: the store does not know them. */
   private readonly pending = new Map<string, LogRecord>();
-  private removals: Omit<Remove, 'type'>[] = [];
+  private changes: ChangeMember[] = [];
   /** Requests whose timeout passed before their record was durable: answered when it is, so that the answer is true. */
   private readonly expired = new Set<number>();
 
@@ -63,6 +65,16 @@ export class Reign {
     },
   ) {
     this.commitIndex = start.commitIndex;
+  }
+
+  /** Is it durable which log this is? Before, nobody may be told: a log that a crash takes back would bind whoever heard of it. */
+  get isFounded(): boolean {
+    return this.foundingIndex <= this.parts.groups.durableIndex;
+  }
+
+  /** What every message of this reign says of itself. */
+  get sender(): Sender {
+    return { ...this.id, log: this.parts.outline.identity };
   }
 
   /** May it take appends, as far as the reign itself goes? */
@@ -83,11 +95,12 @@ export class Reign {
   /** Puts the epoch record into the log, and the list that it begins with, when there is none or it was forced. Again after a failed write. */
   begin(members: readonly string[], out: MasterEffect[]): void {
     if (this.openingIndex !== 0 && this.openingIndex <= this.parts.outline.lastIndex) return;
-    const isFirst = this.parts.outline.newestList().members === null;
+    const former = this.parts.outline.newestList().members;
     const { node, store } = this.self;
     this.openingIndex = this.write({ control: 'epoch', reign: this.id.reign, node, store });
-    if (isFirst) this.write({ control: 'members', voters: [this.self], members });
-    else if (this.start.forced) this.write({ control: 'members', voters: [this.self], members, forced: true });
+    const voters = [this.self];
+    if (former === null) this.foundingIndex = this.write({ control: 'members', voters, members });
+    else if (this.start.forced) this.foundingIndex = this.write({ ...former, voters, members, forced: true });
     this.flush(out);
   }
 
@@ -154,8 +167,9 @@ export class Reign {
 
   /** What a batch after `prevIndex` says beside its records. */
   header(prevIndex: number): Omit<MessageOf<'entries'>, 'records'> {
-    const prevEpoch = this.parts.outline.epochAt(prevIndex) ?? 0;
-    return { type: 'entries', ...this.id, prevIndex, prevEpoch, commit: this.commitIndex };
+    const { outline } = this.parts;
+    const [prevEpoch, prevReign] = [outline.epochAt(prevIndex) ?? 0, outline.reignAt(prevIndex)];
+    return { type: 'entries', ...this.sender, prevIndex, prevEpoch, prevReign, commit: this.commitIndex };
   }
 
   /** Moves the commit index as far as the voters' positions allow, answers whoever that meets, and changes the list when one is due. */
@@ -172,7 +186,7 @@ export class Reign {
       out.push({ do: 'trace', level: 'info', what: 'reigns', facts: { epoch, reign, log: `${this.parts.outline}` } });
     }
     this.release(out);
-    this.finishRemovals(out);
+    this.finishChanges(out);
   }
 
   /** Takes the next step towards a list of all members with their present stores, if one is due: one change at a time, each after the last is committed. */
@@ -216,15 +230,20 @@ export class Reign {
 
   /** Is a majority of the voters up, as far as `isAlive` knows? One whose store is not the newest of its node is not. */
   hasVotersAlive(isAlive: (node: string) => boolean): boolean {
-    return isMajority(this.list.voters, (voter) => {
+    const alive = this.votersAlive(isAlive);
+    return isMajority(this.list.voters, (voter) => includesVoter(alive, voter));
+  }
+
+  votersAlive(isAlive: (node: string) => boolean): readonly Voter[] {
+    return this.list.voters.filter((voter) => {
       if (sameVoter(voter, this.self)) return true;
       return isAlive(voter.node) && this.parts.tracker.storeOf(voter.node) === voter.store;
     });
   }
 
-  /** Answered when the list without the node is committed. */
-  awaitRemoval(removal: Omit<Remove, 'type'>): void {
-    this.removals.push(removal);
+  /** Answered when a list that says so is committed. */
+  awaitChange(change: ChangeMember): void {
+    this.changes.push(change);
   }
 
   /** Every waiter gets the same answer. */
@@ -238,10 +257,10 @@ export class Reign {
       });
     }
     this.expired.clear();
-    const detail = 'This reign has ended; ask the next master whether the member is gone.';
+    const detail = 'This reign has ended; ask the next master who the members are.';
     const situation = { quorum: { required: 0, alive: 0, ok: false }, missing: [] };
-    for (const { request } of this.removals.splice(0)) {
-      out.push({ do: 'removal', request, outcome: refused(problem, detail, situation) });
+    for (const { request } of this.changes.splice(0)) {
+      out.push({ do: 'memberChange', request, outcome: refused(problem, detail, situation) });
     }
   }
 
@@ -251,14 +270,15 @@ export class Reign {
     if (group !== null) out.push({ do: 'store', ...group });
   }
 
-  private finishRemovals(out: MasterEffect[]): void {
-    if (this.removals.length === 0) return;
+  private finishChanges(out: MasterEffect[]): void {
+    if (this.changes.length === 0) return;
     const { index, members } = this.parts.outline.newestList();
     if (index > this.commitIndex) return;
-    const done = this.removals.filter(({ node }) => members?.members.includes(node) !== true);
-    this.removals = this.removals.filter((each) => !done.includes(each));
-    for (const { request, node } of done) {
-      out.push({ do: 'removeMember', node }, { do: 'removal', request, outcome: { outcome: 'removed' } });
+    const done = this.changes.filter(({ type, node }) => members?.members.includes(node) === (type === 'admit'));
+    this.changes = this.changes.filter((each) => !done.includes(each));
+    for (const { type, request, node } of done) {
+      if (type === 'remove') out.push({ do: 'removeMember', node });
+      out.push({ do: 'memberChange', request, outcome: { outcome: 'done', isNew: true } });
     }
   }
 

@@ -1,15 +1,20 @@
 /** What a master's machine is told when it is made. */
 import type { LogOutline } from '../../../shared/protocol/log-outline';
+import type { Promised } from '../../../shared/protocol/promised';
 import type { Voter } from '../../../shared/protocol/record';
-import type { EpochId } from '../../../shared/protocol/wire';
+import type { BirthMode } from './birth';
 
 export interface MasterSettings extends Voter {
   /** Members from the start, up or not. */
   readonly secondaries: readonly string[];
   /** May a node that the settings do not name become a member by joining? */
   readonly openMembership: boolean;
-  /** May it begin a log when there is none? One master of a log may. */
-  readonly mayBegin: boolean;
+  /** When it begins a log, if there is none. One master of a log may. */
+  readonly birth: BirthMode;
+  /** The one log that this node may follow; null: any, while it holds none. */
+  readonly logId: string | null;
+  /** The store ends with the process. */
+  readonly inMemory: boolean;
   /** False: reigns without votes and takes appends without a quorum. */
   readonly quorumAppend: boolean;
   readonly heartbeatIntervalMs: number;
@@ -22,7 +27,7 @@ export interface MasterSettings extends Voter {
 /** What was known when the process started. */
 export interface MasterStart {
   readonly outline: LogOutline;
-  readonly promised: EpochId & { readonly freshBroker?: true };
+  readonly promised: Promised;
   /** Running checksum of the log's end. */
   readonly checksum: number;
 }

@@ -1,19 +1,20 @@
 /**
- * The epoch that this node follows and its one vote in it: Raft's currentTerm and votedFor (§5.2). Nothing is said or done by a promise
- * before it is durable, so a vote waits for it.
+ * The epoch that this node follows and its one vote in it: Raft's currentTerm and votedFor (§5.2), and the log whose epoch that is. Nothing is
+ * said or done by a promise before it is durable, so a vote waits for it.
  *
  *     durable ──a higher epoch is claimed or announced──▶ being saved ──saved──▶ durable (and the claim is answered)
  *                                                            └──a still higher one──▶ being saved (the former claim gets no answer)
+ *
+ * An epoch binds within its log only. A later branch of the own log is above every epoch of the former one; a node that is blank is bound by
+ * the log that it promised to last, and by no other. Which log a node belongs to (`identity`) is learned from an elected master, or from
+ * whoever speaks for a later branch of the log it knows, and never forgotten; who only claims a log teaches a blank node nothing.
  */
+import { extendsLog, type Identity, isPrefixOf, longerOf } from '../../../shared/protocol/identity';
 import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
+import type { Promised } from '../../../shared/protocol/promised';
 import type { Voter } from '../../../shared/protocol/record';
-import { type EpochId, isSameEpoch, type MessageOf } from '../../../shared/protocol/wire';
+import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '../../../shared/protocol/wire';
 import { type SecondaryEffect, trace } from './events';
-
-/** Raft's durable state beside the log: the epoch promised and who has this node's vote in it. */
-export interface PromisedEpoch extends EpochId {
-  readonly votedFor: string | null;
-}
 
 /** A claim, and where its vote is to be sent. */
 export interface Asked {
@@ -21,23 +22,42 @@ export interface Asked {
   readonly replyTo: string | null;
 }
 
+export interface BallotParts {
+  readonly self: Voter;
+  readonly inMemory: boolean;
+  /** The log that the settings name; null: any. */
+  readonly logId: Identity | null;
+  readonly outline: LogOutline;
+  /** The own log, for its commit index. */
+  readonly log: { readonly commitIndex: number; readonly safeCommitIndex: number };
+}
+
 export class Ballot {
   private isSaved = true;
   /** The claim that waits for the promise; null: the promise came from an announcement, or is durable. */
   private waiting: Asked | null = null;
+  /** Commit index that was saved last. */
+  private savedCommit: number;
 
   constructor(
-    private readonly self: Voter,
-    private readonly outline: LogOutline,
-    private promised: PromisedEpoch,
-  ) {}
+    private readonly parts: BallotParts,
+    private promised: Promised,
+  ) {
+    this.savedCommit = promised.commit;
+  }
 
   get epoch(): number {
     return this.promised.epoch;
   }
 
-  get id(): EpochId {
-    return { epoch: this.promised.epoch, reign: this.promised.reign };
+  /** What every message of this node says of itself. */
+  get id(): Sender {
+    return { epoch: this.promised.epoch, reign: this.promised.reign, log: this.identity };
+  }
+
+  /** The longest identity that this node knows its log by; null: it is blank, and may follow any. */
+  get identity(): Identity | null {
+    return longerOf(this.promised.identity, this.parts.outline.identity) ?? this.parts.logId;
   }
 
   /** May anything be said or done by the promise? */
@@ -49,23 +69,55 @@ export class Ballot {
     return isSameEpoch(id, this.promised);
   }
 
+  /** Could this node follow whoever sends this? Who claims without a log looks for one, and may find it here. */
+  accepts({ log }: Pick<Sender, 'log'>): boolean {
+    return log === null || isPrefixOf(this.identity, log);
+  }
+
+  /** Is this epoch above the one that was promised, in the log where they are to be compared? */
+  isAbove({ epoch, log }: Pick<Sender, 'epoch' | 'log'>): boolean {
+    const { identity, promised } = this;
+    if (identity === null) return log !== promised.log || epoch > promised.epoch;
+    return (log !== null && extendsLog(log, identity)) || epoch > promised.epoch;
+  }
+
   /** Follows a higher epoch that somebody claims, and votes for the claimant if its log is at least as up to date as this one. */
   promiseTo(asked: Asked, out: SecondaryEffect[]): void {
     const { claim } = asked;
-    const theirs = { index: claim.lastIndex, epoch: claim.lastEpoch };
-    const isGranted = isAtLeastAsUpToDate(theirs, this.outline.last);
-    this.promise({ epoch: claim.epoch, reign: claim.reign, votedFor: isGranted ? voterKey(claim) : null }, out);
+    const { epoch, reign } = claim;
+    // A claimant without a log is heard as one that looks for this one.
+    const log = claim.log ?? this.identity;
+    const identity = this.identity === null ? null : log;
+    const votedFor = this.isFit(claim, identity) ? voterKey(claim) : null;
+    this.promise({ epoch, reign, votedFor, log, identity }, out);
     this.waiting = asked;
   }
 
   /** Follows a higher epoch that somebody reigns in already. */
-  promiseReign({ epoch, reign }: EpochId, out: SecondaryEffect[]): void {
-    this.promise({ epoch, reign, votedFor: null }, out);
+  promiseReign({ epoch, reign, log }: Sender, out: SecondaryEffect[]): void {
+    this.promise({ epoch, reign, votedFor: null, log, identity: log }, out);
   }
 
-  /** False for a promise that a higher one has replaced meanwhile. */
-  recordSaved(saved: EpochId): boolean {
-    if (!this.follows(saved)) return false;
+  /** Whoever was promised to is elected: this node belongs to its log now. False: that was known. */
+  learn({ log }: Sender, out: SecondaryEffect[]): boolean {
+    if (log === null || !extendsLog(log, this.promised.identity)) return false;
+    const { epoch, reign, votedFor } = this.promised;
+    this.promise({ epoch, reign, votedFor, log, identity: log }, out);
+    return true;
+  }
+
+  /** The commit index has moved: it is saved when nothing else is on its way. */
+  saveCommit(out: SecondaryEffect[]): void {
+    const commit = this.parts.log.safeCommitIndex;
+    if (!this.isSaved || commit <= this.savedCommit) return;
+    this.savedCommit = commit;
+    this.promised = { ...this.promised, commit };
+    out.push({ do: 'savePromise', promised: this.promised });
+  }
+
+  /** False for a promise that a higher one has replaced meanwhile, or that was durable already. */
+  recordSaved(saved: Promised): boolean {
+    if (this.isSaved || !this.follows(saved) || saved.identity !== this.promised.identity) return false;
     this.isSaved = true;
     return true;
   }
@@ -85,26 +137,31 @@ export class Ballot {
   /** What a claim is answered, the first time and again. */
   sendVote(claim: MessageOf<'claim'>, to: string, out: SecondaryEffect[]): void {
     const granted = this.grants(claim);
-    const { index, epoch } = this.outline.last;
-    const voters = this.outline.newestList().members?.voters ?? [];
-    const vote = {
-      type: 'vote',
-      ...this.id,
-      ...this.self,
-      granted,
-      claimed: claim.epoch,
-      lastIndex: index,
-      lastEpoch: epoch,
-    } as const;
-    out.push({ do: 'send', to, message: { ...vote, voters: [...voters] } });
-    out.push(trace('info', granted ? 'votes' : 'refuses its vote', { peer: claim.node, epoch: claim.epoch }));
+    const { self, outline, inMemory } = this.parts;
+    const end = saidEnd(outline.last, outline.lastSeq);
+    const voters = [...(outline.newestList().members?.voters ?? [])];
+    const storeKind = inMemory ? 'memory' : 'disk';
+    const { epoch: claimed } = claim;
+    const message = { type: 'vote', ...this.id, ...self, granted, claimed, ...end, storeKind, voters } as const;
+    out.push({ do: 'send', to, message });
+    out.push(trace('info', granted ? 'votes' : 'refuses its vote', { peer: claim.node, epoch: claimed }));
   }
 
-  private promise(promised: PromisedEpoch, out: SecondaryEffect[]): void {
-    this.promised = promised;
+  /** Raft's condition (§5.4.1), within one log; and never for one that ends below what is known here to be committed. */
+  private isFit(claim: MessageOf<'claim'>, identity: Identity | null): boolean {
+    const { outline, log } = this.parts;
+    const theirs = endOf(claim);
+    if (!isPrefixOf(identity, theirs.log) || theirs.index < log.commitIndex) return false;
+    return isAtLeastAsUpToDate(theirs, outline.last);
+  }
+
+  private promise(promised: Omit<Promised, 'commit'>, out: SecondaryEffect[]): void {
+    const commit = this.parts.log.safeCommitIndex;
+    this.promised = { ...promised, commit };
+    this.savedCommit = commit;
     this.isSaved = false;
     this.waiting = null;
-    out.push({ do: 'savePromise', ...promised });
+    out.push({ do: 'savePromise', promised: this.promised });
   }
 }
 

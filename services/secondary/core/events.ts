@@ -1,5 +1,6 @@
 /** What goes into a secondary's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
 import type { Group } from '../../../shared/protocol/group-commit';
+import type { Promised } from '../../../shared/protocol/promised';
 import type { MessageOf, WireMessage } from '../../../shared/protocol/wire';
 
 /** The driver's handle of a broker delivery; null for what came in answer to a fetch, which needs no settling. */
@@ -28,7 +29,7 @@ export type SecondaryEvent =
       readonly what: string;
       readonly random: number;
     }
-  | { readonly type: 'promiseSaved'; readonly epoch: number; readonly reign: string }
+  | { readonly type: 'promiseSaved'; readonly promised: Promised }
   /** `inHand`: deliveries that the driver holds back and has not handed over yet. `random` in [0, 1). */
   | { readonly type: 'tick'; readonly random: number; readonly inHand: number }
   /** An operator's fault injection: consume nothing, still beat. */
@@ -45,7 +46,7 @@ export interface Trace {
 
 export type SecondaryEffect =
   | ({ readonly do: 'store' } & Group)
-  | { readonly do: 'savePromise'; readonly epoch: number; readonly reign: string; readonly votedFor: string | null }
+  | { readonly do: 'savePromise'; readonly promised: Promised }
   /** Forget every record after `index`. Later stores follow it; nothing waits for it. */
   | { readonly do: 'truncate'; readonly index: number }
   | { readonly do: 'settle'; readonly tag: number }
@@ -68,6 +69,10 @@ export type SecondaryEffect =
   | { readonly do: 'stopConsuming' }
   /** What readers see has moved. */
   | { readonly do: 'visible' }
+  /** The master has another log: say what is still to be said, give the node id free, and look again after a while. */
+  | { readonly do: 'withdraw' }
+  /** This store came back with less than it had acknowledged: it must be another one, from the next start on. */
+  | { readonly do: 'renewStore' }
   | { readonly do: 'halt'; readonly why: string }
   | Trace;
 

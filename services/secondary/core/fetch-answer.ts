@@ -4,7 +4,7 @@
  */
 import type { GroupCommit } from '../../../shared/protocol/group-commit';
 import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
-import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import { endOf, type MessageOf, type Sender } from '../../../shared/protocol/wire';
 import type { SecondaryEffect } from './events';
 
 export interface FetchedLog {
@@ -19,20 +19,15 @@ export function fetchAnswer(
   fetch: MessageOf<'fetch'>,
   to: string,
   log: FetchedLog,
-  id: EpochId,
+  id: Sender,
 ): SecondaryEffect | null {
   if (fetch.expects !== undefined && !meets(log, fetch.expects)) return null;
   const { outline, groups, commitIndex: commit } = log;
   const prevIndex = fetch.from - 1;
-  const prevEpoch = fetch.lastEpoch;
-  const parting = outline.partingPoint({ index: prevIndex, epoch: prevEpoch });
-  if (parting !== null)
-    return {
-      do: 'send',
-      to,
-      message: { type: 'diverged', ...id, endEpoch: parting.epoch, endIndex: parting.index },
-    };
-  const header = { type: 'entries', ...id, prevIndex, prevEpoch, commit } as const;
+  const { lastEpoch: prevEpoch, lastReign: prevReign } = fetch;
+  const parting = outline.partingPoint({ index: prevIndex, epoch: prevEpoch, reign: prevReign });
+  if (parting !== null) return { do: 'send', to, message: { type: 'diverged', ...id, ...parting } };
+  const header = { type: 'entries', ...id, prevIndex, prevEpoch, prevReign, commit } as const;
   const { node, limit } = fetch;
   return { do: 'serve', to, node, header, lastIndex: groups.durableIndex, limit };
 }
@@ -40,7 +35,6 @@ export function fetchAnswer(
 /** Is this the log that a claimant means, as far as it was named, and durable? */
 function meets({ outline, groups, store }: FetchedLog, expected: NonNullable<MessageOf<'fetch'>['expects']>): boolean {
   const { durableIndex: index } = groups;
-  const epoch = outline.epochAt(index) ?? 0;
-  const { lastIndex, lastEpoch } = expected;
-  return store === expected.store && isAtLeastAsUpToDate({ index, epoch }, { index: lastIndex, epoch: lastEpoch });
+  const durable = { index, epoch: outline.epochAt(index) ?? 0, reign: outline.reignAt(index), log: outline.identity };
+  return store === expected.store && isAtLeastAsUpToDate(durable, endOf(expected));
 }

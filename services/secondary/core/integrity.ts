@@ -6,12 +6,12 @@
  *     agreeing ──checksums differ at one index──▶ searching (divergence-search.ts) ──▶ found
  */
 import type { LogOutline } from '../../../shared/protocol/log-outline';
-import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import type { MessageOf, Sender } from '../../../shared/protocol/wire';
 import { DivergenceSearch } from './divergence-search';
 import { type SecondaryEffect, trace } from './events';
 
 /** When a question is asked, and by whom. */
-export interface Asker extends EpochId {
+export interface Asker extends Sender {
   readonly now: number;
   readonly node: string;
 }
@@ -72,7 +72,7 @@ export class Integrity {
   }
 
   /** Asks for what the search wants next; a lost answer is asked for again at the next tick that is due. */
-  private proceed({ now, epoch, reign, node }: Asker, out: SecondaryEffect[]): void {
+  private proceed({ now, epoch, reign, log, node }: Asker, out: SecondaryEffect[]): void {
     if (this.search === null) return;
     const { asking: index, found } = this.search;
     if (found !== null && !this.isReported) {
@@ -86,9 +86,10 @@ export class Integrity {
     const range = {
       from: index + 1,
       lastEpoch: this.outline.epochAt(index) ?? 0,
+      lastReign: this.outline.reignAt(index),
       limit: 1,
       withChecksum: true,
     } as const;
-    out.push({ do: 'send', to: null, message: { type: 'fetch', epoch, reign, node, ...range } });
+    out.push({ do: 'send', to: null, message: { type: 'fetch', epoch, reign, log, node, ...range } });
   }
 }

@@ -16,6 +16,7 @@ export class MasterWatch {
   /** Seq that has to be applied before this node calls itself ready; null until the first announcement after connecting. */
   private readyAt: number | null = null;
   private hasReached = false;
+  private removed: readonly string[] = [];
 
   /** Has a master been heard that reigns in the epoch followed? */
   get isHeard(): boolean {
@@ -39,13 +40,19 @@ export class MasterWatch {
     return this.heard?.httpUrl ?? null;
   }
 
+  /** Did an operator remove this node from the log, as the master said last? */
+  hasRemoved(node: string): boolean {
+    return this.removed.includes(node);
+  }
+
   /** Infinite while none is heard. */
   silentMs(now: number): number {
     return this.heard === null ? Number.POSITIVE_INFINITY : now - this.heard.at;
   }
 
-  record(at: number, { head, headIndex, httpUrl }: MessageOf<'announce'>): void {
+  record(at: number, { head, headIndex, httpUrl, removed }: MessageOf<'announce'>): void {
     this.heard = { at, head, headIndex, httpUrl };
+    this.removed = removed;
     this.readyAt ??= head;
   }
 

@@ -7,6 +7,7 @@
 import { ChecksumTrail } from '../../../shared/protocol/checksum-trail';
 import type { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
+import type { LogRecord } from '../../../shared/protocol/record';
 import type { MessageOf } from '../../../shared/protocol/wire';
 import type { Counters } from './counters';
 import { type SecondaryEffect, trace } from './events';
@@ -23,19 +24,26 @@ export interface OwnLogParts {
 export class OwnLog {
   readonly buffer = new ReorderBuffer();
   private readonly trail: ChecksumTrail;
-  private committed = 0;
+  private committed: number;
 
-  /** @param checksum running checksum of the log's end */
+  /** @param start running checksum of the log's end, and the commit index as it was saved */
   constructor(
     private readonly parts: OwnLogParts,
-    checksum: number,
+    start: { readonly checksum: number; readonly commit: number },
   ) {
-    this.trail = new ChecksumTrail({ index: parts.outline.lastIndex, checksum });
+    const { lastIndex } = parts.outline;
+    this.trail = new ChecksumTrail({ index: lastIndex, checksum: start.checksum });
+    this.committed = Math.min(start.commit, lastIndex);
   }
 
   /** Index up to which the log is known to be committed, durable here or not; it never goes back. */
   get commitIndex(): number {
     return this.committed;
+  }
+
+  /** The part of it that is durable here: what may be saved. */
+  get safeCommitIndex(): number {
+    return Math.min(this.committed, this.parts.groups.durableIndex);
   }
 
   /** Seq of the last entry that readers see. */
@@ -46,8 +54,7 @@ export class OwnLog {
 
   /** Seq of the last entry that readers see as committed. */
   get commit(): number {
-    const { outline, groups } = this.parts;
-    return outline.seqAt(Math.min(this.committed, groups.durableIndex));
+    return this.parts.outline.seqAt(this.safeCommitIndex);
   }
 
   /** Running checksum at a durable index; null when it is not known any more. */
@@ -56,9 +63,9 @@ export class OwnLog {
   }
 
   /** Is the batch the very next one? */
-  isFollowedBy({ prevIndex, prevEpoch }: Batch): boolean {
-    const { lastIndex, lastEpoch } = this.parts.outline;
-    return prevIndex === lastIndex && prevEpoch === lastEpoch;
+  isFollowedBy({ prevIndex, prevEpoch, prevReign }: Batch): boolean {
+    const { lastIndex, lastEpoch, lastReign } = this.parts.outline;
+    return prevIndex === lastIndex && prevEpoch === lastEpoch && prevReign === lastReign;
   }
 
   /** Appends what follows the log, buffers what is beyond it. Returns true when something was appended. */
@@ -114,15 +121,15 @@ export class OwnLog {
     return `${outline} commit ${this.committed} ${groups} ${this.buffer}`;
   }
 
-  private append({ prevIndex, prevEpoch, records, commit }: Batch, out: SecondaryEffect[]): boolean {
+  private append({ prevIndex, prevEpoch, prevReign, records, commit }: Batch, out: SecondaryEffect[]): boolean {
     const { outline, groups, counters } = this.parts;
     const known = Math.min(outline.lastIndex - prevIndex, records.length);
     const fresh = records.slice(known);
     counters.duplicates += known;
     const [first] = fresh;
     const agrees =
-      outline.epochAt(prevIndex) === prevEpoch &&
-      records.slice(0, known).every(({ index, epoch }) => outline.epochAt(index) === epoch);
+      outline.has({ index: prevIndex, epoch: prevEpoch, reign: prevReign }) &&
+      records.slice(0, known).every((record) => isThere(outline, record));
     const follows = first === undefined || outline.isFollowedBy(first);
     if (!agrees || !follows) {
       counters.misfits += 1;
@@ -136,4 +143,10 @@ export class OwnLog {
     this.recordCommit(commit);
     return fresh.length > 0;
   }
+}
+
+/** Is this record here, as far as epochs say? An epoch begins with the record that names its reign. */
+function isThere(outline: LogOutline, { index, epoch, control }: LogRecord): boolean {
+  if (outline.epochAt(index) !== epoch) return false;
+  return control?.control !== 'epoch' || outline.reignAt(index) === control.reign;
 }

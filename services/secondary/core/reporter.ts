@@ -4,13 +4,15 @@
  */
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
-import type { WireMessage } from '../../../shared/protocol/wire';
+import { saidEnd, type WireMessage } from '../../../shared/protocol/wire';
 import type { Ballot } from './ballot';
 import type { SecondaryEffect } from './events';
 import type { OwnLog } from './own-log';
 
 export interface ReporterParts {
   readonly self: Voter;
+  /** The store ends with the process. */
+  readonly inMemory: boolean;
   readonly outline: LogOutline;
   readonly log: OwnLog;
   /** The epoch followed, which every message names. */
@@ -49,9 +51,10 @@ export class Reporter {
   /** A start, a reconnection, or no master was heard yet. It is a sign of life, too. */
   join(now: number, httpUrl: string, out: SecondaryEffect[]): void {
     this.nextBeatAt = now + this.intervalMs;
-    const { ballot, self, outline } = this.parts;
-    const { index: lastIndex, epoch: lastEpoch } = outline.last;
-    send({ type: 'join', ...ballot.id, ...self, lastIndex, lastEpoch, httpUrl }, out);
+    const { ballot, self, outline, inMemory } = this.parts;
+    const storeKind = inMemory ? 'memory' : 'disk';
+    const end = saidEnd(outline.last, outline.lastSeq);
+    send({ type: 'join', ...ballot.id, ...self, ...end, storeKind, httpUrl }, out);
   }
 
   /** @param index up to which the log of the epoch followed is held */
@@ -72,7 +75,7 @@ export class Reporter {
   }
 
   fetch(
-    range: { readonly from: number; readonly lastEpoch: number; readonly limit: number },
+    range: { readonly from: number; readonly lastEpoch: number; readonly lastReign: string; readonly limit: number },
     out: SecondaryEffect[],
   ): void {
     const { ballot, self } = this.parts;

@@ -2,15 +2,17 @@
  * What a secondary knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in secondary.ts.
  *
  * The parts do not know each other: the promise and the vote (ballot.ts), the log (own-log.ts), what the broker is told (deliveries.ts), what is
- * missing (gap-repair.ts), what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts), and the
- * connection (session.ts).
+ * missing (gap-repair.ts), what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts), whether
+ * the master is one of another log (foreign-watch.ts), and the connection (session.ts).
  */
 import { GroupCommit } from '../../../shared/protocol/group-commit';
+import type { Identity } from '../../../shared/protocol/identity';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { Ballot } from './ballot';
 import { noCounts } from './counters';
 import { Deliveries } from './deliveries';
+import { ForeignWatch, type Met } from './foreign-watch';
 import { GapRepair } from './gap-repair';
 import { Integrity } from './integrity';
 import { MasterWatch } from './master-watch';
@@ -32,6 +34,7 @@ export abstract class SecondaryState {
   protected readonly deliveries = new Deliveries();
   protected readonly gap: GapRepair;
   protected readonly master = new MasterWatch();
+  protected readonly foreign = new ForeignWatch();
   protected readonly integrity: Integrity;
   protected readonly reporter: Reporter;
   protected readonly session = new Session();
@@ -42,17 +45,19 @@ export abstract class SecondaryState {
     protected readonly settings: SecondarySettings,
     { outline, promised, checksum }: SecondaryStart,
   ) {
-    const { node, store, gapTimeoutMs, heartbeatIntervalMs } = settings;
+    const { node, store, inMemory, logId, gapTimeoutMs, heartbeatIntervalMs } = settings;
     this.self = { node, store };
     this.outline = outline;
     this.groups = new GroupCommit(outline.lastIndex);
-    this.log = new OwnLog({ outline, groups: this.groups, counters: this.counters }, checksum);
-    this.ballot = new Ballot(this.self, outline, promised);
+    const { commit } = promised;
+    this.log = new OwnLog({ outline, groups: this.groups, counters: this.counters }, { checksum, commit });
+    this.ballot = new Ballot({ self: this.self, inMemory, logId, outline, log: this.log }, promised);
     this.gap = new GapRepair(gapTimeoutMs);
     this.integrity = new Integrity(outline, heartbeatIntervalMs);
     const { self, log, ballot } = this;
-    this.reporter = new Reporter({ self, outline, log, ballot }, heartbeatIntervalMs);
-    this.synced = promised.epoch > 0 && outline.lastEpoch === promised.epoch;
+    this.reporter = new Reporter({ self, inMemory, outline, log, ballot }, heartbeatIntervalMs);
+    const { lastEpoch, lastReign } = outline;
+    this.synced = promised.epoch > 0 && lastEpoch === promised.epoch && lastReign === promised.reign;
   }
 
   get buffer(): ReorderBuffer {
@@ -81,8 +86,20 @@ export abstract class SecondaryState {
     return this.master.httpUrl;
   }
 
-  get status(): 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs' {
+  /** Which log this node belongs to, as far as it knows; null: it is blank. */
+  get identity(): Identity | null {
+    return this.ballot.identity;
+  }
+
+  /** The master of another log that this node has met; null: none, or not since it met its own. */
+  get foreignMaster(): Met | null {
+    return this.foreign.master;
+  }
+
+  get status(): 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs' | 'foreign' | 'removed' {
     if (!this.integrity.agrees) return 'differs';
+    if (this.foreign.master !== null) return 'foreign';
+    if (this.isRemoved) return 'removed';
     if (this.session.lockedOut) return 'passive';
     if (!this.session.connected) return 'disconnected';
     if (!this.master.isHeard || !this.synced) return 'joining';
@@ -95,7 +112,18 @@ export abstract class SecondaryState {
   }
 
   get ready(): boolean {
-    return this.master.isReady && this.isConnected && this.integrity.agrees;
+    return (
+      this.master.isReady &&
+      this.isConnected &&
+      this.integrity.agrees &&
+      this.foreign.master === null &&
+      !this.isRemoved
+    );
+  }
+
+  /** Has an operator taken this node out of the log? */
+  protected get isRemoved(): boolean {
+    return this.master.hasRemoved(this.self.node);
   }
 
   get isConnected(): boolean {

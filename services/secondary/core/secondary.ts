@@ -14,8 +14,10 @@
  *
  * What it knows, and the parts that know it, are in secondary-state.ts.
  */
+import { isPrefixOf } from '../../../shared/protocol/identity';
 import { BATCH_RECORDS_MAX, EPOCH_JUMP_MAX } from '../../../shared/protocol/limits';
-import type { EpochId, MessageOf } from '../../../shared/protocol/wire';
+import type { Promised } from '../../../shared/protocol/promised';
+import type { MessageOf } from '../../../shared/protocol/wire';
 import type { Asked } from './ballot';
 import type { Source } from './deliveries';
 import { type SecondaryEffect, type SecondaryEvent, trace } from './events';
@@ -26,9 +28,14 @@ import { SecondaryState } from './secondary-state';
 /** Announcements missed before the master counts as having been away. */
 const SILENT_INTERVALS = 3;
 
+/** How often the commit index is saved while it moves: what is lost of it by a crash is learned again. */
+const SAVE_COMMIT_MS = 1_000;
+
 export class SecondaryMachine extends SecondaryState {
   /** Deliveries that the driver holds back. */
   private inHand = 0;
+  private nextCommitSaveAt = 0;
+  private wasRemoved = false;
   private now = 0;
 
   step(now: number, event: SecondaryEvent): SecondaryEffect[] {
@@ -66,14 +73,16 @@ export class SecondaryMachine extends SecondaryState {
       case 'storeFailed':
         return this.storeFailed(event, out);
       case 'promiseSaved':
-        return this.promiseSaved(event, out);
+        return this.promiseSaved(event.promised, out);
       case 'tick':
         this.inHand = event.inHand;
         if (this.isConnected) this.integrity.tick(this.asker, out);
+        this.saveCommit(out);
         return this.beat(out);
       case 'pause':
         return this.pause(event.paused, out);
       case 'shutdown':
+        this.ballot.saveCommit(out);
         if (this.isConnected) this.reporter.leave(out);
         return undefined;
     }
@@ -103,6 +112,7 @@ export class SecondaryMachine extends SecondaryState {
       this.counters.misfits += 1;
       return undefined;
     }
+    if (!this.ballot.accepts(message)) return this.meetForeign({ message, replyTo }, out);
     switch (message.type) {
       case 'claim':
         return this.claimed({ claim: message, replyTo }, out);
@@ -115,6 +125,8 @@ export class SecondaryMachine extends SecondaryState {
         return this.diverged(message, out);
       case 'fetch':
         return this.fetched(message, replyTo, out);
+      case 'renew':
+        return this.renew(message, out);
       case 'ack':
       case 'heartbeat':
       case 'join':
@@ -125,17 +137,43 @@ export class SecondaryMachine extends SecondaryState {
     }
   }
 
+  /**
+   * Another log, or a branch of this one that was left: nothing is taken from it, and nothing here changes. A claimant is told which log is held
+   * here; one whose log is only behind may learn by it, so this node stays in hearing.
+   */
+  private meetForeign(
+    { message, replyTo }: Pick<Extract<SecondaryEvent, { type: 'control' }>, 'message' | 'replyTo'>,
+    out: SecondaryEffect[],
+  ): void {
+    if (message.type !== 'claim' && message.type !== 'announce') {
+      this.counters.misfits += 1;
+      return;
+    }
+    if (message.type === 'claim') this.vote({ claim: message, replyTo }, out);
+    else if (this.isConnected) this.join(out);
+    const { node, log } = message;
+    if (message.type === 'claim' && isPrefixOf(log, this.identity)) return;
+    if (this.foreign.meet({ node, log })) {
+      const facts = { log: this.identity, lastSeq: this.outline.lastSeq, master: node, masterLog: log };
+      out.push(trace('error', 'the master has another log: this node follows it in nothing, and cuts nothing', facts));
+    }
+    this.session.stop(out);
+    out.push({ do: 'withdraw' });
+  }
+
+  /** A node whose log is not the master's has no vote: it may lack what it acknowledged. */
   private claimed(asked: Asked, out: SecondaryEffect[]): void {
-    if (asked.claim.epoch > this.epoch) {
+    this.foreign.returnHome();
+    if (!this.integrity.agrees) return;
+    if (this.ballot.isAbove(asked.claim)) {
       this.forgetEpoch();
       this.ballot.promiseTo(asked, out);
     } else if (this.ballot.isDurable) this.vote(asked, out);
   }
 
-  /** A node whose log is not the master's refuses nobody: a refusal would offer that log to the claimant. */
   private vote({ claim, replyTo }: Asked, out: SecondaryEffect[]): void {
-    if (replyTo === null || !this.isConnected) return;
-    if (this.integrity.agrees || this.ballot.grants(claim)) this.ballot.sendVote(claim, replyTo, out);
+    if (replyTo === null || !this.isConnected || !this.integrity.agrees) return;
+    this.ballot.sendVote(claim, replyTo, out);
   }
 
   /** A higher epoch is promised: nothing of it is done before the promise is durable, nothing of the former one any more. */
@@ -145,24 +183,27 @@ export class SecondaryMachine extends SecondaryState {
     this.buffer.clear();
   }
 
-  private promiseSaved({ epoch, reign }: EpochId, out: SecondaryEffect[]): void {
-    if (!this.ballot.recordSaved({ epoch, reign })) return;
-    out.push(trace('info', 'follows an epoch', { epoch, log: `${this.outline}` }));
+  private promiseSaved(promised: Promised, out: SecondaryEffect[]): void {
+    if (!this.ballot.recordSaved(promised)) return;
+    const { epoch, identity } = promised;
+    out.push(trace('info', 'follows an epoch', { epoch, log: `${this.outline}`, identity }));
     const asked = this.ballot.takeWaiting();
     if (asked !== null) this.vote(asked, out);
     else if (this.isConnected) this.join(out);
   }
 
   private announced(message: MessageOf<'announce'>, out: SecondaryEffect[]): void {
-    if (message.epoch > this.epoch) {
+    if (this.ballot.isAbove(message)) {
       this.forgetEpoch();
       return this.ballot.promiseReign(message, out);
     }
     if (!this.ballot.follows(message)) return this.fence(out);
-    if (!this.ballot.isDurable) return;
+    if (!this.ballot.isDurable || this.ballot.learn(message, out)) return;
+    this.foreign.returnHome();
     const wasSilent = this.master.silentMs(this.now) > SILENT_INTERVALS * this.settings.heartbeatIntervalMs;
     if (wasSilent) this.gap.hurry(this.now);
     this.master.record(this.now, message);
+    this.lookWhetherRemoved(out);
     if (this.synced) this.log.recordCommit(message.commit);
     this.compare(message, out);
     this.becomeReady(out);
@@ -170,13 +211,43 @@ export class SecondaryMachine extends SecondaryState {
     out.push({ do: 'visible' });
   }
 
+  /** An operator has taken this node out of the log, or taken it in again. */
+  private lookWhetherRemoved(out: SecondaryEffect[]): void {
+    const { isRemoved } = this;
+    if (isRemoved === this.wasRemoved) return;
+    this.wasRemoved = isRemoved;
+    if (isRemoved) this.session.stop(out);
+    const what = isRemoved
+      ? 'an operator has removed this node from the log'
+      : 'this node is a member of the log again';
+    out.push(trace('warn', what, { log: this.identity }));
+  }
+
   /** Compares the logs where both are known: what differs at one index is not the same log. */
   private compare({ headIndex, checksum }: MessageOf<'announce'>, out: SecondaryEffect[]): void {
     if (!this.synced || !this.integrity.agrees || headIndex > this.groups.durableIndex) return;
     const ours = this.log.checksumAt(headIndex);
     if (ours === null || checksum === undefined || ours === checksum) return;
+    this.becomeDiffering(headIndex, out);
+  }
+
+  private becomeDiffering(index: number, out: SecondaryEffect[]): void {
     this.session.stop(out);
-    this.integrity.becomeDiffering(headIndex, this.asker, out);
+    this.integrity.becomeDiffering(index, this.asker, out);
+  }
+
+  /** The master has counted more of this store than it came back with. */
+  private renew({ node, store, ...sender }: MessageOf<'renew'>, out: SecondaryEffect[]): void {
+    if (node !== this.self.node || store !== this.self.store || !this.ballot.follows(sender)) return;
+    const { lastSeq } = this.outline;
+    out.push(trace('error', 'this store lacks what it has acknowledged: it becomes another one', { lastSeq }));
+    out.push({ do: 'renewStore' });
+  }
+
+  private saveCommit(out: SecondaryEffect[]): void {
+    if (this.now < this.nextCommitSaveAt) return;
+    this.nextCommitSaveAt = this.now + SAVE_COMMIT_MS;
+    this.ballot.saveCommit(out);
   }
 
   /** Whoever still speaks for an epoch that is over is told which one is followed here, at most once an interval. */
@@ -189,7 +260,8 @@ export class SecondaryMachine extends SecondaryState {
     { message, tag, fail }: Extract<SecondaryEvent, { type: 'delivery' }>,
     out: SecondaryEffect[],
   ): void {
-    if (message.type === 'entries' && this.integrity.agrees) return this.entries(message, { tag, fail }, out);
+    const isOurs = message.type === 'entries' && this.integrity.agrees && this.ballot.accepts(message);
+    if (isOurs) return this.entries(message, { tag, fail }, out);
     out.push({ do: 'settle', tag });
     if (message.type === 'entries') return;
     this.counters.misfits += 1;
@@ -255,18 +327,24 @@ export class SecondaryMachine extends SecondaryState {
   }
 
   /** The logs part: cuts what the new master's log does not have, and asks again from there (KIP-595). */
-  private diverged({ endEpoch, endIndex, ...sender }: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
+  private diverged({ endEpoch, endReign, endIndex, ...sender }: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
     if (!this.ballot.isDurable || !this.ballot.follows(sender)) return;
     if (!this.integrity.agrees) return this.integrity.recordParted(this.asker, out);
     if (this.synced || !this.groups.isIdle) return;
     const { outline, log } = this;
-    const cut = outline.cutFor({ endEpoch, endIndex });
+    const cut = outline.cutFor({ endEpoch, endReign, endIndex });
     if (cut >= outline.lastIndex) return;
-    if (cut < log.commitIndex) {
-      throw new Error(`epoch ${sender.epoch} would cut at ${cut}, below the commit index ${log.commitIndex}: ${this}`);
-    }
     const facts = { afterSeq: outline.seqAt(cut), lastSeq: outline.lastSeq, epoch: sender.epoch };
-    out.push(trace('warn', 'cuts entries that were never committed', facts));
+    if (cut < log.commitIndex) {
+      const refused = { ...facts, commit: log.commit, masterLog: sender.log };
+      out.push(trace('error', 'the master lacks entries that are committed here: nothing is cut', refused));
+      return this.becomeDiffering(outline.lastIndex, out);
+    }
+    const isForced = sender.log !== outline.identity;
+    const what = isForced
+      ? 'cuts what the log lacks that an operator has forced'
+      : 'cuts entries that were never committed';
+    out.push(trace('warn', what, facts));
     log.truncateAfter(cut);
     out.push({ do: 'truncate', index: cut }, { do: 'visible' });
     this.gap.recordProgress(this.now, true);
@@ -282,7 +360,8 @@ export class SecondaryMachine extends SecondaryState {
 
   private lookForHoles(random: number | null, out: SecondaryEffect[]): void {
     const { session, master, ballot, integrity, outline, synced } = this;
-    const isFollowing = session.connected && !session.lockedOut && master.isHeard && ballot.isDurable;
+    const isFollowing =
+      session.connected && !session.lockedOut && master.isHeard && ballot.isDurable && !this.isRemoved;
     const isBehind = master.headIndex > outline.lastIndex && this.inHand === 0;
     const isWanting = !synced || !this.buffer.isEmpty || isBehind;
     const hole = isFollowing && !session.paused && integrity.agrees && isWanting;
@@ -294,14 +373,14 @@ export class SecondaryMachine extends SecondaryState {
   private fetch(random: number, out: SecondaryEffect[]): void {
     this.gap.recordFetch(this.now, random);
     this.counters.fetches += 1;
-    const { lastIndex, lastEpoch } = this.outline;
-    const range = { from: lastIndex + 1, lastEpoch, limit: BATCH_RECORDS_MAX };
+    const { lastIndex, lastEpoch, lastReign } = this.outline;
+    const range = { from: lastIndex + 1, lastEpoch, lastReign, limit: BATCH_RECORDS_MAX };
     this.reporter.fetch(range, out);
     out.push(trace('debug', 'fetches', range));
   }
 
   private consume(out: SecondaryEffect[]): void {
-    if (this.synced && this.master.isHeard && this.integrity.agrees) this.session.consume(out);
+    if (this.synced && this.master.isHeard && this.integrity.agrees && !this.isRemoved) this.session.consume(out);
   }
 
   private becomeReady(out: SecondaryEffect[]): void {

@@ -1,9 +1,13 @@
 /** What a secondary's machine is told when it is made. */
 import type { LogOutline } from '../../../shared/protocol/log-outline';
+import type { Promised } from '../../../shared/protocol/promised';
 import type { Voter } from '../../../shared/protocol/record';
-import type { PromisedEpoch } from './ballot';
 
 export interface SecondarySettings extends Voter {
+  /** The store ends with the process. */
+  readonly inMemory: boolean;
+  /** The one log that this node may follow; null: any, while it holds none. */
+  readonly logId: string | null;
   readonly heartbeatIntervalMs: number;
   readonly gapTimeoutMs: number;
 }
@@ -11,7 +15,7 @@ export interface SecondarySettings extends Voter {
 /** What was known when the process started. */
 export interface SecondaryStart {
   readonly outline: LogOutline;
-  readonly promised: PromisedEpoch;
+  readonly promised: Promised;
   /** Running checksum of the log's end. */
   readonly checksum: number;
 }

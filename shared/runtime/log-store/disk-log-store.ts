@@ -9,12 +9,14 @@
  * Files in the folder: `store.json` (who this is; written last when a store is made), `promise.json`, `synced` (the marker),
  * `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`.
  */
+
 import type { LogOutline } from '../../protocol/log-outline';
+import type { Promised } from '../../protocol/promised';
 import type { LogRecord } from '../../protocol/record';
 import { FrameKind } from './frame';
 import { type GroupTarget, GroupWriter } from './group-writer';
 import type { IdIndex } from './id-index';
-import type { EntryBytes, LogStore, Promised, ReadLimits } from './log-store';
+import type { EntryBytes, LogStore, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import type { SegmentedLog } from './segmented-log';
 import { closedFault, fatalFault, isPassing, storageFault } from './storage-fault';
@@ -86,6 +88,10 @@ export class DiskLogStore implements LogStore {
     const saving = this.savingPromise.then(() => this.save(promised));
     this.savingPromise = saving.catch(() => undefined);
     return saving;
+  }
+
+  async renew(): Promise<void> {
+    throw new Error('the store branch brings this');
   }
 
   async truncateAfter(index: number): Promise<void> {

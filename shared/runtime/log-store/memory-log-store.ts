@@ -4,12 +4,14 @@
  *
  * Everything takes effect in the call itself; only the answer is a promise.
  */
+
 import { randomBytes } from 'node:crypto';
 import { LogOutline } from '../../protocol/log-outline';
+import { NO_PROMISE, type Promised } from '../../protocol/promised';
 import type { LogRecord } from '../../protocol/record';
 import { crcOf } from './crc';
 import { FrameKind } from './frame';
-import { type EntryBytes, type LogStore, NO_PROMISE, type Promised, type ReadLimits } from './log-store';
+import type { EntryBytes, LogStore, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import { closedFault } from './storage-fault';
 import { joinEntries, withinLimits } from './tail-cache';
@@ -48,6 +50,11 @@ export class MemoryLogStore implements LogStore {
   async savePromise(promised: Promised): Promise<void> {
     this.checkOpen();
     this.promised = promised;
+  }
+
+  /** The next start is another store anyway. */
+  async renew(): Promise<void> {
+    this.checkOpen();
   }
 
   async truncateAfter(index: number): Promise<void> {

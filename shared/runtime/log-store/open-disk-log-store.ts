@@ -4,15 +4,17 @@
  * A store exists when its `store.json` does: that is written last when a store is made, so a crash before leaves a folder
  * that is made anew. What must be there in a store and is not (its promise: forgetting a vote could elect two masters) is damage.
  */
+
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { LogOutline } from '../../protocol/log-outline';
+import { NO_PROMISE, type Promised } from '../../protocol/promised';
 import { decodeRecord } from '../../protocol/record';
 import { DiskLogStore } from './disk-log-store';
 import type { FileSystem } from './file-system';
 import { IdIndex } from './id-index';
 import { type RecoveryProgress, recoverLog } from './log-recovery';
-import { type LogStore, NO_PROMISE, type Promised, StorageError } from './log-store';
+import { type LogStore, StorageError } from './log-store';
 import { firstIndexOf } from './segment';
 import { SegmentedLog } from './segmented-log';
 import { readSmallFile, replaceSmallFile } from './small-file';
@@ -130,8 +132,8 @@ async function readPromise({ fileSystem, directory }: DiskOptions): Promise<Prom
   const value = await readSmallFile(fileSystem, { directory, name: PROMISE });
   if (value === null)
     throw damagedFault(`${join(directory, PROMISE)} is missing: what this node promised is not known`);
-  const { epoch, reign, votedFor, freshBroker } = value as Promised;
-  const promised = { epoch, reign, votedFor };
+  const { epoch, reign, votedFor, freshBroker, log = null, identity = null, commit = 0 } = value as Promised;
+  const promised = { epoch, reign, votedFor, log, identity, commit };
   return freshBroker === true ? { ...promised, freshBroker } : promised;
 }
 

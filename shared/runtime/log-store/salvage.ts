@@ -7,14 +7,16 @@
  *
  * A crash on the way leaves either a folder without a `store.json`, which is salvaged again, or a new store with a shorter prefix.
  */
+
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BATCH_BYTES_MAX } from '../../protocol/limits';
+import type { Promised } from '../../protocol/promised';
 import { decodeRecord, type LogRecord } from '../../protocol/record';
 import type { FileSystem } from './file-system';
 import type { Frame } from './frame';
 import { type ScanPlace, scanFile } from './frame-scan';
-import type { LogStore, Promised } from './log-store';
+import type { LogStore } from './log-store';
 import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES } from './segment';
 import { readSmallFile } from './small-file';
 

@@ -81,6 +81,13 @@ export class Recorder {
   }
 }
 
+interface MasterOptions {
+  readonly node: string;
+  readonly members: () => readonly string[];
+  readonly holdsLog: () => boolean;
+  readonly seen: Recorder;
+}
+
 interface Running<Broker> {
   readonly broker: Broker;
   readonly seen: Recorder;
@@ -94,8 +101,9 @@ export class Cast {
 
   constructor(readonly urls: readonly string[]) {}
 
-  master(options: { node?: string; members?: () => readonly string[]; seen?: Recorder } = {}): Running<MasterBroker> {
-    const { node = 'master', members = () => ['s1'], seen = new Recorder() } = options;
+  /** One that holds a log, unless told otherwise. */
+  master(options: Partial<MasterOptions> = {}): Running<MasterBroker> {
+    const { node = 'master', members = () => ['s1'], holdsLog = () => true, seen = new Recorder() } = options;
     const events = recordAll<MasterBrokerEvents>(seen, [
       'locked',
       'up',
@@ -107,7 +115,8 @@ export class Cast {
       'trace',
     ]);
     const { urls, topology } = this;
-    const broker = new MasterBroker({ urls, heartbeatS: 5, topology, node, queueMaxBytes: 1_000_000, members }, events);
+    const bounds = { heartbeatS: 5, queueMaxBytes: 1_000_000 };
+    const broker = new MasterBroker({ urls, ...bounds, topology, node, members, holdsLog }, events);
     this.started.push(broker);
     broker.start();
     return { broker, seen };
@@ -235,28 +244,29 @@ export class Operator {
   }
 }
 
+const SENDER = { epoch: 1, reign: 'reign', log: 'reign' } as const;
+
 /** A batch of one entry at `index`, which is its seq too. */
 export function batch(index: number, text = `message ${index}`): EntriesMessage {
   const entry = { seq: index, epoch: 1, id: `id-${index}`, ts: '2026-01-01T00:00:00.000Z', message: text };
   return {
     type: 'entries',
-    epoch: 1,
-    reign: 'reign',
+    ...SENDER,
     prevIndex: index - 1,
     prevEpoch: index === 1 ? 0 : 1,
+    prevReign: index === 1 ? '' : 'reign',
     commit: 0,
     records: [entryRecord(index, entry)],
   };
 }
 
 export function ackOf(index: number): WireMessage {
-  return { type: 'ack', epoch: 1, reign: 'reign', node: 's1', store: 'store', index, applied: index };
+  return { type: 'ack', ...SENDER, node: 's1', store: 'store', index, applied: index };
 }
 
 export function announcement(head: number) {
-  const members = ['s1'];
-  const at = { epoch: 1, reign: 'reign', node: 'master', headIndex: head, head, commit: 0 };
-  return { type: 'announce', ...at, members, httpUrl: '' } as const;
+  const at = { ...SENDER, node: 'master', headIndex: head, head, commit: 0 };
+  return { type: 'announce', ...at, removed: [] as string[], httpUrl: '' } as const;
 }
 
 function withResolver<T>() {

@@ -21,6 +21,7 @@ describe('the settings of a master', () => {
       http: { host: '127.0.0.1', port: 8000, publicUrl: null, bodyBytesMax: 16 * MEBIBYTE, apiToken: null },
       broker: { urls: ['amqp://guest:guest@127.0.0.1:5672'], heartbeatS: 5, managementUrl: null },
       logName: 'rlog',
+      logId: 'auto',
       store: { kind: 'disk', directory: './data/master' },
       heartbeatIntervalMs: 500,
       gapTimeoutMs: 200,
@@ -92,6 +93,17 @@ describe('the settings of a master', () => {
     ['SECONDARIES', { SECONDARIES: 'a,b.c' }],
     ['SECONDARIES', { SECONDARIES: 'a,master' }],
     ['OPEN_MEMBERSHIP', { OPEN_MEMBERSHIP: '1' }],
+    ['OPEN_MEMBERSHIP', { OPEN_MEMBERSHIP: 'true' }],
+    ['OPEN_MEMBERSHIP', { OPEN_MEMBERSHIP: 'true', LOG_ID: 'auto' }],
+    ['OPEN_MEMBERSHIP', { OPEN_MEMBERSHIP: 'true', LOG_STORE: 'memory' }],
+    ['LOG_ID', { LOG_ID: 'old' }],
+    ['LOG_ID', { LOG_ID: 'AUTO' }],
+    ['LOG_ID', { LOG_ID: '60c249b35917a53' }],
+    ['LOG_ID', { LOG_ID: '60c249b35917a53d0' }],
+    ['LOG_ID', { LOG_ID: '60C249B35917A53D' }],
+    ['LOG_ID', { LOG_ID: '60c249b35917a53d/0b1f0b1f0b1f0b1f' }],
+    ['LOG_ID', { LOG_ID: 'new', LOG_STORE: 'memory' }],
+    ['LOG_ID', { LOG_ID: '60c249b35917a53d', LOG_STORE: 'memory' }],
     ['QUORUM_APPEND', { QUORUM_APPEND: 'no' }],
     ['DEFAULT_W', { DEFAULT_W: '0' }],
     ['DEFAULT_W', { DEFAULT_W: 'most' }],
@@ -112,13 +124,27 @@ describe('the settings of a master', () => {
   });
 
   it.each<Environment>([
-    { DEFAULT_W: '3', OPEN_MEMBERSHIP: 'true' },
+    { DEFAULT_W: '3', OPEN_MEMBERSHIP: 'true', SECONDARIES: 'a' },
+    { OPEN_MEMBERSHIP: 'true', LOG_ID: 'new' },
+    { OPEN_MEMBERSHIP: 'true', LOG_ID: '60c249b35917a53d' },
+    { OPEN_MEMBERSHIP: 'true', SECONDARIES: 'a', LOG_ID: 'auto' },
+    { LOG_ID: 'auto', LOG_STORE: 'memory' },
     { DEFAULT_W: 'majority' },
     { HEARTBEAT_INTERVAL_MS: '100', SUSPECT_AFTER_MS: '201', UNHEALTHY_AFTER_MS: '202' },
     { MAX_MESSAGE_BYTES: '2621440' },
     { HTTP_PORT: '0', HTTP_HOST: '::1' },
   ])('take %j', (environment) => {
     expect(faultsOf(environment)).toEqual([]);
+  });
+
+  it.each(['auto', 'new', '60c249b35917a53d'])('name the log: LOG_ID=%s', (logId) => {
+    expect(readMasterSettings({ LOG_ID: logId }).logId).toBe(logId);
+  });
+
+  it('say what to set where nobody could know that there is a log already', () => {
+    const [fault] = faultsOf({ OPEN_MEMBERSHIP: 'true' });
+    expect(fault).toContain('needs SECONDARIES or LOG_ID');
+    expect(fault).toContain('LOG_ID=new');
   });
 
   it('bound the message by the body where only the body is set', () => {

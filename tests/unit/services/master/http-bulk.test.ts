@@ -221,6 +221,15 @@ describe('the answer to a bulk append', () => {
     expect(answer.json()).toMatchObject({ type: '/problems/overloaded', stored: false });
   });
 
+  it('says that it may be in the log when a retry was refused by a master that holds its ids', async () => {
+    const quorum = { required: 2, alive: 1 };
+    const refused = { problem: 'recovering', detail: 'no vote yet', retryAfterS: 1, quorum, missing: [] } as const;
+    const answer = await answerTo({ outcome: 'refused', ...refused, stored: 'unknown' });
+    expect(answer.status).toBe(503);
+    expect(answer.text).toContain('"stored":"unknown"');
+    expect(answer.json()).toMatchObject({ type: '/problems/recovering', stored: 'unknown', quorum });
+  });
+
   it.each([
     ['write-concern-timeout', 504, true],
     ['shutting-down', 503, 'unknown'],

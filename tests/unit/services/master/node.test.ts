@@ -20,6 +20,7 @@ jest.mock('../../../../services/master/broker', () => ({
     }
     close = async (): Promise<void> => undefined;
     publishEntries = async (): Promise<void> => undefined;
+    declareLog = (): void => undefined;
     ensureMember = async (): Promise<void> => undefined;
     sendControl = (): void => undefined;
     sendTo = (): void => undefined;

@@ -9,13 +9,15 @@ interface Shape {
   readonly control: Control | null;
 }
 
-type Kind = 'entry' | 'epoch' | 'members' | 'entry of a new epoch';
+type Kind = 'entry' | 'epoch' | 'members' | 'forced members' | 'entry of a new epoch';
 
 const reignOf = (epoch: number) => `reign-${epoch}`;
 
 function controlOf(kind: Kind, epoch: number, index: number): Control | null {
   if (kind === 'epoch') return { control: 'epoch', reign: reignOf(epoch), node: 'a', store: 's' };
-  if (kind === 'members') return { control: 'members', voters: [], members: [`m${index}`] };
+  const list = { control: 'members', voters: [{ node: `v${index}`, store: 's' }], members: [`m${index}`] } as const;
+  if (kind === 'members') return list;
+  if (kind === 'forced members') return { ...list, forced: true };
   return null;
 }
 
@@ -42,32 +44,49 @@ function outlineOf(log: readonly Shape[]): LogOutline {
 const kinds = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.constant<Kind>('entry') },
-    { weight: 2, arbitrary: fc.constantFrom<Kind>('epoch', 'members', 'entry of a new epoch') },
+    { weight: 2, arbitrary: fc.constantFrom<Kind>('epoch', 'members', 'forced members', 'entry of a new epoch') },
   ),
   { maxLength: 30 },
 );
 
+/** The reign that wrote the records of an epoch; '' when nobody named it. */
+function reignIn(log: readonly Shape[], epoch: number): string {
+  const opening = log.find((record) => record.epoch === epoch)?.control;
+  return opening?.control === 'epoch' ? opening.reign : '';
+}
+
+/** The reign of the first record and those of the forced lists. */
+function identityIn(log: readonly Shape[]): string | null {
+  const forced = log.filter(({ control }) => control?.control === 'members' && control.forced === true);
+  const path = [...log.slice(0, 1), ...forced].map(({ epoch }) => reignIn(log, epoch));
+  return path.length === 0 ? null : path.join('/');
+}
+
 /** Every question of the outline, answered by looking through the whole log. */
 function expectAnswers(outline: LogOutline, log: readonly Shape[]): void {
   const last = log.at(-1) ?? { index: 0, epoch: 0, seq: 0 };
-  expect(outline.last).toEqual({ index: last.index, epoch: last.epoch });
+  const end = { index: last.index, epoch: last.epoch, reign: reignIn(log, last.epoch) };
+  expect(outline.last).toEqual({ ...end, log: identityIn(log) });
   expect(outline.lastSeq).toBe(last.seq);
   for (let index = 0; index <= log.length + 2; index += 1) {
     const record = log[index - 1];
     const isBeyond = index > log.length;
     expect(outline.epochAt(index)).toBe(isBeyond ? null : (record?.epoch ?? 0));
     expect(outline.seqAt(index)).toBe(isBeyond ? last.seq : (record?.seq ?? 0));
-    const opening = log.find(({ epoch }) => epoch === record?.epoch)?.control;
-    expect(outline.reignAt(index)).toBe(opening?.control === 'epoch' ? opening.reign : '');
+    expect(outline.reignAt(index)).toBe(record === undefined ? '' : reignIn(log, record.epoch));
     expect(outline.indexOf(index)).toBe(
       log.find(({ seq, control }) => control === null && seq === index)?.index ?? null,
     );
   }
   const place = log.findLast(({ control }) => control?.control === 'members');
   expect(outline.newestList()).toEqual({ index: place?.index ?? 0, members: place?.control ?? null });
+  const lists = log.flatMap(({ epoch, control }) => (control?.control === 'members' ? [{ epoch, ...control }] : []));
+  expect(outline.forcedEpoch).toBe(lists.findLast(({ forced }) => forced === true)?.epoch ?? null);
+  expect([...outline.everVoters]).toEqual(lists.flatMap(({ voters }) => voters.map(({ node }) => node)));
   for (let epoch = 0; epoch <= last.epoch + 2; epoch += 1) {
     const end = log.findLast((record) => record.epoch <= epoch);
-    expect(outline.endOfEpoch(epoch)).toEqual({ index: end?.index ?? 0, epoch: end?.epoch ?? 0 });
+    const reign = end === undefined ? '' : reignIn(log, end.epoch);
+    expect(outline.endOfEpoch(epoch)).toEqual({ index: end?.index ?? 0, epoch: end?.epoch ?? 0, reign });
   }
 }
 
@@ -111,35 +130,89 @@ test('a record that does not follow is refused and changes nothing', () => {
   expectAnswers(outline, log);
 });
 
-test('the next lower place where two logs can agree is at or above the last one where they do', () => {
-  fc.assert(
-    fc.property(kinds, fc.nat(30), kinds, kinds, (common, cut, ours, theirs) => {
-      const start = following([], common).slice(0, cut);
-      const our = [...start, ...following(start, ours)];
-      const their = [...start, ...following(start, theirs)].map((record) =>
-        record.index <= start.length ? record : { ...record, epoch: record.epoch + 1 },
-      );
-      const outline = outlineOf(our);
-      for (let at = their.length; at >= 0; at -= 1) {
-        const position = { index: at, epoch: their[at - 1]?.epoch ?? 0 };
-        const parting = outline.partingPoint(position);
-        const isHere = at === 0 || our[at - 1]?.epoch === position.epoch;
-        expect(parting === null).toBe(isHere);
-        if (parting === null) continue;
-        expect(parting.epoch).toBeLessThanOrEqual(position.epoch);
-        expect(parting.index).toBeGreaterThanOrEqual(start.length);
-      }
-    }),
-  );
+/** What two histories may have given: other epochs, or the same numbers under other reigns. */
+const estrangements = {
+  'other epochs': (record: Shape): Shape => ({ ...record, epoch: record.epoch + 1 }),
+  'other reigns': (record: Shape): Shape =>
+    record.control?.control === 'epoch'
+      ? { ...record, control: { ...record.control, reign: `their-${record.control.reign}` } }
+      : record,
+};
+
+/** Each epoch begins with the record that names its reign, as masters write it: what has no name is told apart by its number alone. */
+function named(all: readonly Kind[], isFirst: boolean): Kind[] {
+  const kinds = all.map((kind) => (kind === 'entry of a new epoch' ? 'epoch' : kind));
+  return isFirst ? ['epoch', ...kinds] : kinds;
+}
+
+test.each(Object.entries(estrangements))(
+  'with %s the next lower place where two logs can agree is at or above the last one where they do',
+  (_, estranged) => {
+    fc.assert(
+      fc.property(kinds, fc.nat(30), kinds, kinds, (common, cut, ours, theirs) => {
+        const start = following([], named(common, true)).slice(0, cut);
+        const isFirst = start.length === 0;
+        const our = [...start, ...following(start, named(ours, isFirst))];
+        const their = [...start, ...following(start, named(theirs, isFirst)).map(estranged)];
+        const outline = outlineOf(our);
+        for (let at = their.length; at >= 0; at -= 1) {
+          const epoch = their[at - 1]?.epoch ?? 0;
+          const position = { index: at, epoch, reign: reignIn(their, epoch) };
+          const parting = outline.partingPoint(position);
+          const isHere = at === 0 || (our[at - 1]?.epoch === epoch && reignIn(our, epoch) === position.reign);
+          expect(outline.has(position)).toBe(isHere);
+          expect(parting === null).toBe(isHere);
+          if (parting === null) continue;
+          const { endEpoch, endReign, endIndex } = parting;
+          expect(endEpoch).toBeLessThanOrEqual(epoch);
+          if (endEpoch === epoch) expect(endReign).toBe(position.reign);
+          expect(endReign).toBe(reignIn(our, endEpoch));
+          expect(endIndex).toBeGreaterThanOrEqual(start.length);
+          // The follower's half: each answer cuts something, and never what both have.
+          const cutTo = outlineOf(their.slice(0, at)).cutFor(parting);
+          expect(cutTo).toBeLessThan(at);
+          expect(cutTo).toBeGreaterThanOrEqual(Math.min(start.length, at));
+        }
+      }),
+    );
+  },
+);
+
+const end = (index: number, epoch: number, { reign = `reign-${epoch}`, log = 'r1' as string | null } = {}) => ({
+  index,
+  epoch,
+  reign,
+  log,
+});
+const EMPTY = { index: 0, epoch: 0, reign: '', log: null };
+
+test.each([
+  [end(1, 2), end(9, 1), true],
+  [end(9, 1), end(1, 2), false],
+  [end(5, 2), end(5, 2), true],
+  [end(6, 2), end(5, 2), true],
+  [end(4, 2), end(5, 2), false],
+  [EMPTY, EMPTY, true],
+  // Any log is ahead of none.
+  [end(1, 1), EMPTY, true],
+  [EMPTY, end(1, 1), false],
+  // A later branch is ahead of what it branched from, whatever the epochs there have come to.
+  [end(3, 2, { log: 'r1/r2' }), end(900, 7), true],
+  [end(900, 7), end(3, 2, { log: 'r1/r2' }), false],
+])('the log that ends at %j is as up to date as the one at %j: %s', (ours, theirs, expected) => {
+  expect(isAtLeastAsUpToDate(ours, theirs)).toBe(expected);
 });
 
 test.each([
-  [{ index: 1, epoch: 2 }, { index: 9, epoch: 1 }, true],
-  [{ index: 9, epoch: 1 }, { index: 1, epoch: 2 }, false],
-  [{ index: 5, epoch: 2 }, { index: 5, epoch: 2 }, true],
-  [{ index: 6, epoch: 2 }, { index: 5, epoch: 2 }, true],
-  [{ index: 4, epoch: 2 }, { index: 5, epoch: 2 }, false],
-  [{ index: 0, epoch: 0 }, { index: 0, epoch: 0 }, true],
-])('the log that ends at %j is as up to date as the one at %j: %s', (ours, theirs, expected) => {
-  expect(isAtLeastAsUpToDate(ours, theirs)).toBe(expected);
+  ['one number of two reigns', end(9, 2, { reign: 'a' }), end(1, 2, { reign: 'b' })],
+  ['two logs', end(9, 9, { log: 'r1' }), end(1, 1, { log: 'r2' })],
+  ['two branches of one log', end(9, 9, { log: 'r1/a' }), end(1, 1, { log: 'r1/b' })],
+  [
+    'two logs of which the id of one begins with that of the other',
+    end(9, 9, { log: 'r1' }),
+    end(1, 1, { log: 'r11' }),
+  ],
+])('neither of %s is as up to date as the other', (_, one, other) => {
+  expect(isAtLeastAsUpToDate(one, other)).toBe(false);
+  expect(isAtLeastAsUpToDate(other, one)).toBe(false);
 });

@@ -1,23 +1,55 @@
 import fc from 'fast-check';
 import { controlRecord, entryRecord, type LogRecord } from '../../../../shared/protocol/record';
-import type { EntriesMessage, WireMessage } from '../../../../shared/protocol/wire';
+import { type EntriesMessage, type WireMessage, wireSchemas } from '../../../../shared/protocol/wire';
 import { decodeWire, encodeWire, WireError } from '../../../../shared/protocol/wire-codec';
 import { anyString, ODD_STRINGS } from './odd-strings';
 
-const epochId = { epoch: 3, reign: 'r' };
+const sender = { epoch: 3, reign: 'r', log: 'r1/r2' };
 const at = { node: 'a', store: 's' };
+const end = { lastIndex: 4, lastEpoch: 2, lastReign: 'r2', lastLog: 'r1/r2', lastSeq: 2 };
+const nothing = { lastIndex: 0, lastEpoch: 0, lastReign: '', lastLog: null, lastSeq: 0 };
 
 const PLAIN: WireMessage[] = [
-  { type: 'ack', ...epochId, ...at, index: 5, applied: 4 },
-  { type: 'join', ...epochId, ...at, lastIndex: 0, lastEpoch: 0, httpUrl: 'http://a:1' },
-  { type: 'leave', ...epochId, node: 'a' },
-  { type: 'fetch', ...epochId, node: 'a', from: 1, lastEpoch: 0, limit: 10 },
-  { type: 'diverged', ...epochId, endEpoch: 2, endIndex: 7 },
-  { type: 'claim', ...epochId, ...at, lastIndex: 1, lastEpoch: 1 },
+  { type: 'ack', ...sender, ...at, index: 5, applied: 4 },
+  { type: 'heartbeat', ...sender, ...at, index: 5, applied: 4, buffered: 0, httpUrl: '', checksum: 7, differsAt: 0 },
+  { type: 'join', ...sender, log: null, ...at, ...nothing, storeKind: 'memory', httpUrl: 'http://a:1' },
+  { type: 'leave', ...sender, node: 'a' },
+  { type: 'fetch', ...sender, node: 'a', from: 1, lastEpoch: 0, lastReign: '', limit: 10 },
+  {
+    type: 'fetch',
+    ...sender,
+    node: 'a',
+    from: 5,
+    lastEpoch: 2,
+    lastReign: 'r2',
+    limit: 1,
+    expects: { store: 's', ...end },
+    withChecksum: true,
+  },
+  { type: 'diverged', ...sender, endEpoch: 2, endReign: 'r2', endIndex: 7 },
+  {
+    type: 'announce',
+    ...sender,
+    node: 'a',
+    headIndex: 5,
+    head: 4,
+    commit: 3,
+    removed: ['b'],
+    httpUrl: '',
+    checksum: 1,
+  },
+  { type: 'claim', ...sender, ...at, ...end },
+  { type: 'vote', ...sender, ...at, granted: true, claimed: 3, ...end, storeKind: 'disk', voters: [at] },
+  { type: 'renew', ...sender, ...at },
 ];
 
 test.each(PLAIN.map((message) => [message.type, message] as const))('%s comes back equal', (type, message) => {
   expect(decodeWire(type, encodeWire(message))).toEqual(message);
+});
+
+test('the kinds that are tried are all kinds there are', () => {
+  const kinds: readonly string[] = PLAIN.map(({ type }) => type);
+  expect([...new Set(kinds)].sort()).toEqual(Object.keys(wireSchemas).sort());
 });
 
 /** A batch of epoch 3 behind `prevIndex`, from kinds. */
@@ -36,7 +68,8 @@ function batch(
       records.push(entryRecord(index, { seq, epoch: 3, id, ts: 't', message }));
     }
   }
-  return { type: 'entries', ...epochId, prevIndex, prevEpoch: prevIndex === 0 ? 0 : 2, commit: prevIndex, records };
+  const prev = prevIndex === 0 ? { prevEpoch: 0, prevReign: '' } : { prevEpoch: 2, prevReign: 'r2' };
+  return { type: 'entries', ...sender, prevIndex, ...prev, commit: prevIndex, records };
 }
 
 const asText = (message: WireMessage) => ({
@@ -138,7 +171,8 @@ function outcome(type: unknown, body: Uint8Array): WireMessage | 'refused' {
 
 const LINE = (seq: number, epoch: number) => `{"seq":${seq},"epoch":${epoch},"id":"a","ts":"t","message":"m"}`;
 const entries = (header: object, ...lines: string[]) => {
-  const start = JSON.stringify({ epoch: 3, reign: 'r', prevIndex: 0, prevEpoch: 0, commit: 0, ...header }).slice(0, -1);
+  const prev = { prevIndex: 0, prevEpoch: 0, prevReign: '' };
+  const start = JSON.stringify({ ...sender, ...prev, commit: 0, ...header }).slice(0, -1);
   return Buffer.from(`${start},"records":[\n${lines.join(',\n')}${lines.length > 0 ? '\n' : ''}]}`);
 };
 
@@ -159,6 +193,70 @@ test.each([
   ['a comma behind the last line', Buffer.from(entries({}, LINE(1, 1)).toString().replace('\n]}', ',\n]}'))],
 ])('a batch with %s is refused', (_, body) => {
   expect(() => decodeWire('entries', body)).toThrow(WireError);
+});
+
+test('the rows above are refused for what they say, not for their form', () => {
+  expect(decodeWire('entries', entries({}, LINE(1, 1), LINE(2, 1)))).toMatchObject({ type: 'entries', log: 'r1/r2' });
+  expect(decodeWire('entries', entries({ prevIndex: 5, prevEpoch: 2, prevReign: 'r2' }, LINE(5, 2)))).toBeDefined();
+});
+
+/** The body of a message, changed. */
+function changedBody(message: WireMessage, change: (body: Record<string, unknown>) => unknown): Buffer {
+  const [header = '', ...lines] = Buffer.from(encodeWire(message)).toString().split('\n');
+  const isBatch = message.type === 'entries';
+  const changed = JSON.stringify(change(JSON.parse(isBatch ? `${header}]}` : header) as Record<string, unknown>));
+  return Buffer.from([isBatch ? changed.slice(0, -2) : changed, ...lines].join('\n'));
+}
+
+function faultOf(type: string, body: Uint8Array): WireError {
+  try {
+    decodeWire(type, body);
+  } catch (error) {
+    if (error instanceof WireError) return error;
+  }
+  throw new Error(`${type} is no WireError: ${Buffer.from(body)}`);
+}
+
+const EVERY_KIND = [...PLAIN, batch(2, [{ message: 'one', id: 'a' }])].map(
+  (message) => [message.type, message] as const,
+);
+
+describe('a message that does not say which log its sender belongs to', () => {
+  const withoutLog = ({ log: _, ...body }: Record<string, unknown>) => body;
+
+  test.each(EVERY_KIND)('is of a release that has to be upgraded: %s', (type, message) => {
+    expect(faultOf(type, changedBody(message, withoutLog)).isOutdated).toBe(true);
+  });
+
+  test.each(EVERY_KIND)('is not to be confused with one that says something else wrongly: %s', (type, message) => {
+    for (const log of [7, '', 'x'.repeat(1_025)])
+      expect(
+        faultOf(
+          type,
+          changedBody(message, (body) => ({ ...body, log })),
+        ).isOutdated,
+      ).toBe(false);
+    expect(
+      faultOf(
+        type,
+        changedBody(message, (body) => ({ ...body, reign: 7 })),
+      ).isOutdated,
+    ).toBe(false);
+  });
+
+  test.each(['{}', '[]', 'null', '7', '{"epoch":'])('is not meant by %s, which says no epoch either', (text) => {
+    expect(faultOf('ack', Buffer.from(text)).isOutdated).toBe(false);
+  });
+
+  test('is taken when it says that it is blank', () => {
+    for (const [type, message] of EVERY_KIND)
+      expect(
+        decodeWire(
+          type,
+          changedBody(message, (body) => ({ ...body, log: null })),
+        ).log,
+      ).toBeNull();
+  });
 });
 
 test('a kind that is not known is refused', () => {

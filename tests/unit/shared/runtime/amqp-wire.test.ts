@@ -1,7 +1,7 @@
 import type { WireMessage } from '../../../../shared/protocol/wire';
 import { bodyOf, propertiesOf, readWire, replyToOf } from '../../../../shared/runtime/amqp-wire';
 
-const leave: WireMessage = { type: 'leave', epoch: 1, reign: 'r', node: 's1' };
+const leave: WireMessage = { type: 'leave', epoch: 1, reign: 'r', log: 'r1', node: 's1' };
 const properties = (changes: Record<string, unknown>) =>
   changes as unknown as Parameters<typeof replyToOf>[0]['properties'];
 

@@ -6,7 +6,7 @@ import { isAtLeastAsUpToDate, LogOutline } from '../../../../../shared/protocol/
 import { controlRecord, type LogRecord } from '../../../../../shared/protocol/record';
 import type { MessageOf } from '../../../../../shared/protocol/wire';
 
-const CLAIM = { epoch: 1_000, reign: 'claimed' };
+const CLAIM = { epoch: 1_000, reign: 'claimed', log: 'r1' };
 const LIMIT = 3;
 
 /** A log of control records alone: what matters here is which epoch is where. */
@@ -25,17 +25,18 @@ function outlineOf(records: readonly LogRecord[]): LogOutline {
 /** The source: answers a fetch as a secondary does, a few records at a time. */
 function answerOf(source: readonly LogRecord[], fetch: MessageOf<'fetch'>): MessageOf<'entries' | 'diverged'> {
   const outline = outlineOf(source);
-  const parting = outline.partingPoint({ index: fetch.from - 1, epoch: fetch.lastEpoch });
-  if (parting !== null) return { type: 'diverged', ...CLAIM, endEpoch: parting.epoch, endIndex: parting.index };
-  const records = source.slice(fetch.from - 1, fetch.from - 1 + LIMIT);
-  return { type: 'entries', ...CLAIM, prevIndex: fetch.from - 1, prevEpoch: fetch.lastEpoch, commit: 0, records };
+  const { from, lastEpoch: prevEpoch, lastReign: prevReign } = fetch;
+  const parting = outline.partingPoint({ index: from - 1, epoch: prevEpoch, reign: prevReign });
+  if (parting !== null) return { type: 'diverged', ...CLAIM, ...parting };
+  const records = source.slice(from - 1, from - 1 + LIMIT);
+  return { type: 'entries', ...CLAIM, prevIndex: from - 1, prevEpoch, prevReign, commit: 0, records };
 }
 
 function catchUpOf(own: readonly LogRecord[], source: readonly LogRecord[]) {
   const outline = outlineOf(own);
   const groups = new GroupCommit(outline.lastIndex);
-  const last = outlineOf(source).last;
-  const refuser = { node: 's1', store: 'disk', last, replyTo: 's1' };
+  const { last, lastSeq } = outlineOf(source);
+  const refuser = { node: 's1', store: 'disk', last, lastSeq, replyTo: 's1' };
   return { outline, groups, catchUp: new CatchUp({ outline, groups }, refuser, { ...CLAIM, node: 'm' }, 0) };
 }
 
@@ -91,20 +92,67 @@ test('each fetch names the store and the end that the source has told of', () =>
   const out: MasterEffect[] = [];
   catchUp.ask(0, out);
   expect(out).toMatchObject([
-    { do: 'send', to: 's1', message: { type: 'fetch', expects: { store: 'disk', lastIndex: 3, lastEpoch: 3 } } },
+    {
+      do: 'send',
+      to: 's1',
+      message: {
+        type: 'fetch',
+        expects: { store: 'disk', lastIndex: 3, lastEpoch: 3, lastReign: 'r3', lastLog: 'r1', lastSeq: 0 },
+      },
+    },
   ]);
 });
 
 test('a source that has nothing to give is given up', () => {
   const { catchUp } = catchUpOf(logOf([1]), logOf([1, 1, 3]));
-  const empty = { type: 'entries', ...CLAIM, prevIndex: 1, prevEpoch: 1, commit: 0, records: [] } as const;
+  const empty = {
+    type: 'entries',
+    ...CLAIM,
+    prevIndex: 1,
+    prevEpoch: 1,
+    prevReign: 'r1',
+    commit: 0,
+    records: [],
+  } as const;
   for (let now = 0; now < 3_000; now += 500) catchUp.receive(now, empty, []);
   expect(catchUp.isStalled(3_000)).toBe(true);
 });
 
 test('what is committed is never cut', () => {
-  const { catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]));
-  expect(() => catchUp.diverged(0, { type: 'diverged', ...CLAIM, endEpoch: 1, endIndex: 1 }, 2, [])).toThrow(
-    'below the commit index 2',
-  );
+  const { outline, catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]));
+  const out: MasterEffect[] = [];
+  const parting = { type: 'diverged', ...CLAIM, endEpoch: 1, endReign: 'r1', endIndex: 1 } as const;
+  catchUp.diverged(0, parting, 2, out);
+  expect(catchUp.isContradicted).toBe(true);
+  expect(outline.lastIndex).toBe(3);
+  expect(out).toMatchObject([{ do: 'trace', level: 'error', facts: { source: 's1' } }]);
+});
+
+test('what is above the commit index is cut, and what follows is asked for', () => {
+  const { outline, catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]));
+  const out: MasterEffect[] = [];
+  const parting = { type: 'diverged', ...CLAIM, endEpoch: 1, endReign: 'r1', endIndex: 1 } as const;
+  catchUp.diverged(0, parting, 1, out);
+  expect(catchUp.isContradicted).toBe(false);
+  expect(outline.lastIndex).toBe(1);
+  expect(out).toContainEqual({ do: 'truncate', index: 1 });
+  expect(out.at(-1)).toMatchObject({ do: 'send', to: 's1', message: { type: 'fetch', from: 2 } });
+});
+
+test('an answer that follows the same epoch of another reign is not taken', () => {
+  const { outline, catchUp } = catchUpOf(logOf([1, 1]), logOf([1, 1, 3]));
+  const records = logOf([1, 1, 3]).slice(2);
+  const answer = {
+    type: 'entries',
+    ...CLAIM,
+    prevIndex: 2,
+    prevEpoch: 1,
+    prevReign: 'other',
+    commit: 0,
+    records,
+  } as const;
+  catchUp.receive(0, answer, []);
+  expect([outline.lastIndex, catchUp.steps]).toEqual([2, 0]);
+  catchUp.receive(0, { ...answer, prevReign: 'r1' }, []);
+  expect([outline.lastIndex, catchUp.steps]).toEqual([3, 1]);
 });

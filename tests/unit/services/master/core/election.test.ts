@@ -1,23 +1,24 @@
 import fc from 'fast-check';
 import { Election } from '../../../../../services/master/core/election';
-import type { LogPosition } from '../../../../../shared/protocol/log-outline';
+import type { LogEnd } from '../../../../../shared/protocol/log-outline';
 import type { Voter } from '../../../../../shared/protocol/record';
 import type { MessageOf } from '../../../../../shared/protocol/wire';
 
-const CLAIM = { epoch: 5, reign: 'r5' };
+const CLAIM = { epoch: 5, reign: 'r5', log: 'r1' };
 const voter = (node: string, store = `${node}-disk`): Voter => ({ node, store });
 const MASTER = voter('master');
 const S1 = voter('s1');
 const S2 = voter('s2');
-const OWN_END: LogPosition = { index: 10, epoch: 4 };
+const OWN_END: LogEnd = { index: 10, epoch: 4, reign: 'r4', log: 'r1' };
 
 function electionOf(voters: readonly Voter[], { self = MASTER, last = OWN_END } = {}): Election {
   return new Election(CLAIM, self, last, voters);
 }
 
 function vote(from: Voter, changes: Partial<MessageOf<'vote'>> = {}): MessageOf<'vote'> {
-  const position = { lastIndex: 10, lastEpoch: 4, voters: [] };
-  return { type: 'vote', ...CLAIM, ...from, granted: true, claimed: CLAIM.epoch, ...position, ...changes };
+  const end = { lastIndex: 10, lastEpoch: 4, lastReign: 'r4', lastLog: 'r1', lastSeq: 8 };
+  const store = { storeKind: 'disk', voters: [] as Voter[] } as const;
+  return { type: 'vote', ...CLAIM, ...from, granted: true, claimed: CLAIM.epoch, ...end, ...store, ...changes };
 }
 
 test('a voter that claims has its own vote, and one more of three makes a majority', () => {
@@ -73,53 +74,66 @@ test('a vote that comes twice counts once', () => {
 test('of those who refuse because their log is ahead the farthest is remembered, with its queue', () => {
   const election = electionOf([MASTER, S1, S2]);
   election.recordVote(vote(S1, { granted: false, lastIndex: 12 }), 'q1');
-  election.recordVote(vote(S2, { granted: false, lastIndex: 3, lastEpoch: 5 }), 'q2');
+  election.recordVote(vote(S2, { granted: false, lastIndex: 3, lastEpoch: 5, lastReign: 'r5', lastSeq: 1 }), 'q2');
   election.recordVote(vote(voter('s3'), { granted: false, lastIndex: 900 }), 'q3');
-  expect(election.mostUpToDate).toEqual({ node: 's2', store: 's2-disk', last: { index: 3, epoch: 5 }, replyTo: 'q2' });
+  const last = { index: 3, epoch: 5, reign: 'r5', log: 'r1' };
+  expect(election.mostUpToDate).toEqual({ node: 's2', store: 's2-disk', last, lastSeq: 1, replyTo: 'q2' });
 });
 
 test('one that refuses with a log no farther than the own one is not worth a fetch', () => {
   const election = electionOf([MASTER, S1, S2]);
   election.recordVote(vote(S1, { granted: false, lastIndex: 10 }), 'q1');
-  election.recordVote(vote(S2, { granted: false, lastIndex: 99, lastEpoch: 3 }), 'q2');
+  election.recordVote(vote(S2, { granted: false, lastIndex: 99, lastEpoch: 3, lastReign: 'r3' }), 'q2');
   expect(election.mostUpToDate).toBeNull();
 });
 
-test('it is outbid by a promise of a higher epoch, not by one of its own', () => {
+test.each([
+  ['of another log', { log: 'r9', lastLog: 'r9' }],
+  ['of a later branch, which is no part of the claimed log', { log: 'r1/r4', lastLog: 'r1/r4' }],
+  ['that is blank', { log: null, lastLog: null }],
+  ['whose last epoch is the own one under another reign', { lastReign: 'other' }],
+])('a node %s is not ahead, however long its log is', (_, changes) => {
   const election = electionOf([MASTER, S1, S2]);
-  election.recordVote(vote(S1, { granted: false, epoch: 5, reign: 'other' }), null);
-  expect(election.outbidBy).toBe(0);
-  election.recordVote(vote(S2, { granted: false, epoch: 9, reign: 'other' }), null);
-  election.recordVote(vote(S1, { granted: false, epoch: 7, reign: 'other' }), null);
-  expect(election.outbidBy).toBe(9);
+  election.recordVote(vote(S1, { granted: false, lastIndex: 900, ...changes }), 'q1');
+  expect(election.mostUpToDate).toBeNull();
 });
 
-describe('that nobody has a log is known only when', () => {
-  const empty = { last: { index: 0, epoch: 0 } };
-  const silent = (from: Voter): MessageOf<'vote'> => vote(from, { lastIndex: 0, lastEpoch: 0 });
+describe('who answers a claim', () => {
+  const BLANK = { lastIndex: 0, lastEpoch: 0, lastReign: '', lastLog: null, lastSeq: 0 };
 
-  test('every member has answered so', () => {
-    const election = electionOf([], empty);
-    election.recordVote(silent(S1), null);
-    expect(election.nobodyHasALog(['s1', 's2'])).toBe(false);
+  test('is remembered with what it holds and how it keeps that', () => {
+    const election = electionOf([], { last: { index: 0, epoch: 0, reign: '', log: null } });
+    election.recordVote(vote(S1, { ...BLANK, log: null }), null);
     expect([election.hasHeard('s1'), election.hasHeard('s2')]).toEqual([true, false]);
-    election.recordVote(silent(S2), null);
-    expect(election.nobodyHasALog(['s1', 's2'])).toBe(true);
+    election.recordVote(vote(S2, { granted: false, storeKind: 'memory' }), null);
+    expect([...election.answered]).toEqual([
+      ['s1', { holdsLog: false, inMemory: false }],
+      ['s2', { holdsLog: true, inMemory: true }],
+    ]);
   });
 
-  test('no member knows voters; a torn first write leaves a record without', () => {
-    const holding = electionOf([], empty);
-    holding.recordVote(vote(S1, { lastIndex: 1, lastEpoch: 1, granted: false }), null);
-    expect(holding.nobodyHasALog(['s1'])).toBe(true);
-    const knowing = electionOf([], empty);
-    knowing.recordVote(vote(S1, { lastIndex: 0, lastEpoch: 0, voters: [MASTER] }), null);
-    expect(knowing.nobodyHasALog(['s1'])).toBe(false);
+  test('holds a log when it has followed one, though none of its records is there', () => {
+    const election = electionOf([]);
+    election.recordVote(vote(S1, { ...BLANK, log: 'r1', granted: false }), null);
+    expect(election.answered.get('s1')?.holdsLog).toBe(true);
   });
 
-  test('the own log has no list, too', () => {
-    const election = electionOf([MASTER]);
-    election.recordVote(silent(S1), null);
-    expect(election.nobodyHasALog(['s1'])).toBe(false);
+  test('counts with the newest of its answers', () => {
+    const election = electionOf([]);
+    election.recordVote(vote(S1, { ...BLANK, log: null }), null);
+    election.recordVote(vote(S1, { granted: false }), null);
+    expect(election.answered.get('s1')?.holdsLog).toBe(true);
+  });
+
+  test.each([
+    ['a higher epoch', { epoch: 9 }],
+    ['a lower epoch', { epoch: 4 }],
+    ['another reign of the same epoch', { reign: 'other' }],
+  ])('has not answered it when it has promised %s', (_, changes) => {
+    const election = electionOf([MASTER, S1, S2]);
+    election.recordVote(vote(S1, { granted: false, ...changes }), null);
+    expect(election.hasHeard('s1')).toBe(false);
+    expect(election.answered.size).toBe(0);
   });
 });
 

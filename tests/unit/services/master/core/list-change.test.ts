@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { nextList } from '../../../../../services/master/core/list-change';
-import type { MembersControl, Voter } from '../../../../../shared/protocol/record';
+import { type MembersControl, REMOVED_MAX, type Voter } from '../../../../../shared/protocol/record';
 import { includesVoter, isMajority } from '../../../../../shared/protocol/voters';
 
 const SELF: Voter = { node: 'master', store: 'M' };
@@ -101,7 +101,51 @@ test('nobody leaves a list that those who are left could not commit', () => {
 
 test('a member that is removed leaves with its vote', () => {
   const now = list(['master/M', 's1/A', 's2/B'], ['s1', 's2']);
-  expect(next(now, { members: ['s2'], up: ['s1/A', 's2/B'] })).toEqual(list(['master/M', 's2/B'], ['s2']));
+  const step = next(now, { members: ['s2'], up: ['s1/A', 's2/B'] });
+  expect(step).toEqual({ ...list(['master/M', 's2/B'], ['s2']), removed: ['s1'] });
+});
+
+describe('the nodes that an operator has removed', () => {
+  const all = list(['master/M', 's1/A', 's2/B'], ['s1', 's2']);
+  const names = Array.from({ length: REMOVED_MAX }, (_, at) => `gone-${at}`);
+
+  test('are remembered, the newest last, and each once', () => {
+    const step = next({ ...all, removed: ['s1', 's9'] }, { members: ['s2'], up: ['s1/A', 's2/B'] });
+    expect(step?.removed).toEqual(['s9', 's1']);
+  });
+
+  test('are forgotten beyond a bound, the oldest first', () => {
+    const step = next({ ...all, removed: names }, { members: ['s2'], up: ['s1/A', 's2/B'] });
+    expect(step?.removed).toHaveLength(REMOVED_MAX);
+    expect(step?.removed?.slice(0, 1)).toEqual(['gone-1']);
+    expect(step?.removed?.slice(-2)).toEqual([`gone-${REMOVED_MAX - 1}`, 's1']);
+  });
+
+  test('stay remembered when voters come and go, and when others come in', () => {
+    const removed = ['s9'];
+    const replaced = stepsFrom({ ...all, removed }, { up: ['s1/new', 's2/B'] });
+    expect(replaced.map((step) => step.removed)).toEqual([removed, removed]);
+    const grown = next({ ...all, removed }, { members: ['s1', 's2', 's3'], up: ['s1/A', 's2/B'] });
+    expect(grown).toMatchObject({ members: ['s1', 's2', 's3'], removed });
+    const forced = { ...list(['master/M'], ['s1']), forced: true, removed } as const;
+    expect(next(forced, { up: ['s1/A'] })).toEqual({ ...list(['master/M', 's1/A'], ['s1']), removed });
+  });
+
+  test('are removed no more once they are taken in again; the others still are', () => {
+    const now = { ...list(['master/M', 's2/B'], ['s2']), removed: ['s1', 's9'] };
+    const admitted = next(now, { members: ['s2', 's1'], up: ['s2/B'] });
+    expect(admitted).toEqual({ ...list(['master/M', 's2/B'], ['s2', 's1']), removed: ['s9'] });
+  });
+
+  test('leave no trace in the list once the last of them is taken in again', () => {
+    const now = { ...list(['master/M', 's2/B'], ['s2']), removed: ['s1'] };
+    expect(next(now, { members: ['s2', 's1'], up: ['s2/B'] })).toEqual(list(['master/M', 's2/B'], ['s2', 's1']));
+  });
+
+  test('are not remembered before their vote has gone with them', () => {
+    const steps = stepsFrom(list(['s1/A'], ['s1', 's2']), { members: ['s2'], up: ['s2/B'] });
+    expect(steps.map((step) => step.removed)).toEqual([undefined, ['s1'], ['s1']]);
+  });
 });
 
 test('a member is not removed while those who are left could not commit without it', () => {

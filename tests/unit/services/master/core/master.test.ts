@@ -2,14 +2,17 @@ import type { Answer, MasterEffect, MasterEvent } from '../../../../../services/
 import { MasterMachine } from '../../../../../services/master/core/master';
 import type { MasterSettings } from '../../../../../services/master/core/settings';
 import { LogOutline } from '../../../../../shared/protocol/log-outline';
-import type { LogRecord } from '../../../../../shared/protocol/record';
+import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
+import { controlRecord, type LogRecord } from '../../../../../shared/protocol/record';
 
 const SETTINGS: MasterSettings = {
   node: 'master',
   store: 'M',
   secondaries: ['s1', 's2'],
   openMembership: false,
-  mayBegin: true,
+  birth: 'auto',
+  logId: null,
+  inMemory: false,
   quorumAppend: false,
   heartbeatIntervalMs: 500,
   suspectAfterMs: 1_500,
@@ -25,11 +28,15 @@ class Lone {
   now = 0;
   private requests = 0;
 
-  constructor(settings: Partial<MasterSettings> = {}, records: readonly LogRecord[] = []) {
+  constructor(
+    settings: Partial<MasterSettings> = {},
+    records: readonly LogRecord[] = [],
+    kept: Partial<Promised> = {},
+  ) {
     const outline = new LogOutline();
     for (const record of records) outline.append(record);
     this.records.push(...records);
-    const promised = { epoch: outline.lastEpoch, reign: '' };
+    const promised = { ...NO_PROMISE, epoch: outline.lastEpoch, ...kept };
     this.machine = new MasterMachine({ ...SETTINGS, ...settings }, { outline, promised, checksum: 0 });
   }
 
@@ -38,7 +45,11 @@ class Lone {
   }
 
   reign(): void {
-    this.tell({ type: 'up', freshBroker: this.records.length === 0, reign: 'aaaaaaaaaaaaaaaa' });
+    this.up(this.records.length === 0);
+  }
+
+  up(freshBroker: boolean): void {
+    this.tell({ type: 'up', freshBroker, reign: LOG });
   }
 
   append(message: string, w: number): number {
@@ -59,7 +70,7 @@ class Lone {
       this.records.push(...effect.records);
       this.tell({ type: 'stored', generation: effect.generation, checksum: 0 });
     } else if (effect.do === 'savePromise') {
-      this.tell({ type: 'promiseSaved', epoch: effect.epoch, reign: effect.reign });
+      this.tell({ type: 'promiseSaved', promised: effect.promised });
     } else if (effect.do === 'publish') {
       this.tell({ type: 'confirmed', publish: effect.publish.id });
     } else if (effect.do === 'answer') {
@@ -68,11 +79,13 @@ class Lone {
   }
 }
 
+const LOG = 'aaaaaaaaaaaaaaaa';
+
 /** What the standby says to all, as one that reigns in the epoch. */
-function announce(epoch: number): MasterEvent {
-  const reign = { epoch, reign: 'bbbbbbbbbbbbbbbb', node: 'standby', httpUrl: '' };
+function announce(epoch: number, log: string | null = LOG): MasterEvent {
+  const reign = { epoch, reign: 'bbbbbbbbbbbbbbbb', log, node: 'standby', httpUrl: '' };
   const positions = { headIndex: 0, head: 0, commit: 0 };
-  return { type: 'wire', replyTo: null, message: { type: 'announce', ...reign, ...positions, members: ['s1', 's2'] } };
+  return { type: 'wire', replyTo: null, message: { type: 'announce', ...reign, ...positions, removed: [] } };
 }
 
 describe('a master that lost the lock while clients wait', () => {
@@ -96,8 +109,29 @@ describe('a master that lost the lock while clients wait', () => {
     const { epoch } = lone.machine.epoch;
     lone.tell(announce(epoch + 1), announce(epoch + 1));
     expect(lone.answers.get(waiting)).toMatchObject({ problem: 'deposed', stored: 'unknown' });
-    expect(lone.machine.reigningElsewhere).toEqual({ node: 'standby', httpUrl: '' });
+    expect(lone.machine.reigningElsewhere).toEqual({ node: 'standby', httpUrl: '', log: LOG });
     expect(lone.machine.waiting).toBe(0);
+  });
+
+  test.each([
+    ['another log', 'bbbbbbbbbbbbbbbb'],
+    ['no log', null],
+  ])('is not deposed by one that reigns in %s, whatever its epoch', (_, log) => {
+    const { lone, waiting } = lockedOut();
+    const { epoch } = lone.machine.epoch;
+    lone.tell(announce(epoch + 7, log));
+    expect(lone.outcomeOf(waiting)).toBeNull();
+    lone.up(false);
+    expect(lone.machine.epoch.epoch).toBe(epoch);
+    expect(lone.machine.identity).toBe(LOG);
+  });
+
+  test('is deposed by one that reigns in a later branch of its log, though its epoch is lower', () => {
+    const { lone, waiting } = lockedOut();
+    const branch = `${LOG}/bbbbbbbbbbbbbbbb`;
+    lone.tell(announce(0, branch));
+    expect(lone.outcomeOf(waiting)).toBe('deposed');
+    expect(lone.machine.identity).toBe(branch);
   });
 
   test('claims above what it heard when the lock is free again', () => {
@@ -148,4 +182,29 @@ test('at its end it tells everyone who waits, and takes nothing more', () => {
   lone.tell({ type: 'shutdown' });
   expect(lone.answers.get(waiting)).toMatchObject({ problem: 'shutting-down', stored: 'unknown' });
   expect(lone.outcomeOf(lone.append('more', 1))).toBe('shutting-down');
+});
+
+describe('a first write that was torn behind its first record', () => {
+  const TORN = controlRecord(
+    { index: 1, epoch: 1, seq: 0 },
+    { control: 'epoch', reign: 'ffffffffffffffff', node: 'master', store: 'M' },
+  );
+
+  test('is begun again, under the id that this record gave', () => {
+    const lone = new Lone({}, [TORN]);
+    lone.up(true);
+    expect(lone.machine.phaseName).toBe('reigning');
+    expect(lone.machine.outline.newestList().members?.voters).toEqual([{ node: 'master', store: 'M' }]);
+    expect(lone.machine.identity).toBe('ffffffffffffffff');
+    expect(lone.machine.epoch.epoch).toBeGreaterThan(1);
+  });
+
+  test('is not begun again on a broker that knows of a log, unless the intention was kept', () => {
+    const lone = new Lone({}, [TORN]);
+    lone.up(false);
+    expect(lone.machine.phaseName).toBe('recovering');
+    const intending = new Lone({}, [TORN], { freshBroker: true });
+    intending.up(false);
+    expect(intending.machine.phaseName).toBe('reigning');
+  });
 });

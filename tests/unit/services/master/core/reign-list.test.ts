@@ -49,7 +49,7 @@ describe('a change of the list', () => {
     throne.store();
     throne.ack('s1');
     expect(throne.outcomeOf(all)).toBeNull();
-    throne.reign.awaitRemoval({ request: 900, node: 's2' });
+    throne.reign.awaitChange({ type: 'remove', request: 900, node: 's2' });
     throne.do((out) => throne.reign.changeList({ members: ['s1'], ...ALIVE }, out));
     expect(throne.outcomeOf(all)).toBe('acknowledged');
     const isRemoved = (): boolean =>
@@ -58,7 +58,22 @@ describe('a change of the list', () => {
     expect(isRemoved()).toBe(false);
     throne.ack('s1');
     expect(isRemoved()).toBe(true);
-    expect(throne.effects).toContainEqual({ do: 'removal', request: 900, outcome: { outcome: 'removed' } });
+    const outcome = { outcome: 'done', isNew: true };
+    expect(throne.effects).toContainEqual({ do: 'memberChange', request: 900, outcome });
+    expect(throne.reign.list.removed).toEqual(['s2']);
+  });
+
+  test('that takes a node in is told when it is committed, and takes no queue away', () => {
+    const throne = throneOfThree();
+    const told = () => throne.effects.filter((effect) => effect.do === 'memberChange');
+    throne.reign.awaitChange({ type: 'admit', request: 901, node: 's3' });
+    throne.do((out) => throne.reign.changeList({ members: ['s1', 's2', 's3'], ...ALIVE }, out));
+    throne.store();
+    expect(throne.reign.list.members).toEqual(['s1', 's2', 's3']);
+    expect(told()).toEqual([]);
+    throne.ack('s1');
+    expect(told()).toEqual([{ do: 'memberChange', request: 901, outcome: { outcome: 'done', isNew: true } }]);
+    expect(throne.effects.map((effect) => effect.do)).not.toContain('removeMember');
   });
 
   test('without members nothing is kept for them: what is published to the next one has no hole', () => {

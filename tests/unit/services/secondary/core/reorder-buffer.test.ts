@@ -11,7 +11,8 @@ function batch(prevIndex: number, count: number, size = 10): Batch {
     const index = prevIndex + at + 1;
     return { index, epoch: 1, seq: index, id: null, control: null, bytes: new Uint8Array(size) };
   });
-  return { type: 'entries', epoch: 1, reign: 'r', prevIndex, prevEpoch: 1, commit: 0, records };
+  const sender = { epoch: 1, reign: 'r', log: 'r1' };
+  return { type: 'entries', ...sender, prevIndex, prevEpoch: 1, prevReign: 'r', commit: 0, records };
 }
 
 test('a batch waits until the record before it is there', () => {

@@ -1,0 +1,113 @@
+/**
+ * An operator's force: the last resort when a majority of the voters is lost for good. It begins a new list, and with it a branch of the log,
+ * from the best log that is left; what only the lost voters had is given up. It is never automatic, and never from nothing: first this
+ * master listens for as long as a node that is up may stay silent, then it fetches what the best of those it heard has, and only then begins.
+ *
+ *     refused ◀──nothing is missing, or nobody has a log── asked ──▶ listening ──▶ fetching ──▶ ready (begins when asked again)
+ *
+ * `new` asks for a log where there is none and a birth got stuck: refused while anybody who was heard holds one.
+ */
+import type { Identity } from '../../../shared/protocol/identity';
+import { logIdOf } from '../../../shared/protocol/identity';
+import { isAtLeastAsUpToDate, type LogEnd } from '../../../shared/protocol/log-outline';
+import { type HeardLog, logIds } from './heard-logs';
+
+export type ForceRefusal = 'not-recovering' | 'standby' | 'nothing-to-force' | 'ambiguous' | 'log-exists';
+
+export interface ForceFacts {
+  readonly self: string;
+  /** Is a majority of the voters missing, so that there is something to give up? */
+  readonly isStuck: boolean;
+  /** Another process has the lock of this log. */
+  readonly isLockedOut: boolean;
+  /** Elected: its log has everything that is committed, and nobody has to be listened to. */
+  readonly isReigning: boolean;
+  readonly hasListened: boolean;
+  readonly identity: Identity | null;
+  readonly own: LogEnd;
+  readonly ownSeq: number;
+  readonly hasList: boolean;
+  readonly heard: readonly HeardLog[];
+  /** Whose log is the most up to date of those this master could take; null: nobody's. */
+  readonly best: HeardLog | null;
+  /** Nodes of the voters whose log was not heard. */
+  readonly missing: readonly string[];
+}
+
+export type ForcePlan =
+  | { readonly state: 'refused'; readonly problem: ForceRefusal; readonly detail: string }
+  | { readonly state: 'listening' | 'fetching'; readonly detail: string; readonly from: string | null }
+  | { readonly state: 'ready'; readonly detail: string; readonly from: string; readonly lastSeq: number };
+
+export function planForce(facts: ForceFacts): ForcePlan {
+  const { self, isStuck, isLockedOut, isReigning, hasListened, identity, own, ownSeq, heard, best } = facts;
+  if (!isStuck)
+    return refuse(
+      'not-recovering',
+      'This master is not waiting for a majority of the voters: there is nothing to give up.',
+    );
+  if (isLockedOut) return refuse('standby', 'Another process has the lock of this log: ask the one that has it.');
+  if (isReigning) return ready(self, ownSeq, facts);
+  if (identity === null && best === null && logIds(heard).length > 1)
+    return refuse(
+      'ambiguous',
+      `Several logs are held by those who were heard (${describe(heard)}): name one in LOG_ID first.`,
+    );
+  if (own.log === null && best === null && hasListened)
+    return refuse(
+      'nothing-to-force',
+      'Nobody who was heard holds this log, and this master does not. To begin a new one, say {"log": "new"}.',
+    );
+  if (!hasListened)
+    return { state: 'listening', from: null, detail: `Still listening who has the log. Heard: ${describe(heard)}.` };
+  if (best !== null && !isAtLeastAsUpToDate(own, best.end) && isAtLeastAsUpToDate(best.end, own))
+    return {
+      state: 'fetching',
+      from: best.node,
+      detail: `Still fetching from ${best.node}, whose log is the best that was heard: it has entries up to ${best.lastSeq}, this master up to ${ownSeq}.`,
+    };
+  return ready(self, ownSeq, facts);
+}
+
+/** May a log begin on an operator's word? */
+export function planNew(facts: ForceFacts): ForcePlan {
+  const { self, isStuck, isLockedOut, hasListened, hasList, identity, own, heard } = facts;
+  const holders = heard.filter(({ log }) => log !== null && log !== identity);
+  if (hasList || (identity !== null && identity !== own.log))
+    return refuse('log-exists', `This master belongs to a log (${idOf(identity)}) already.`);
+  if (holders.length > 0)
+    return refuse(
+      'log-exists',
+      `A log is held by ${describe(holders)}. Save it or wipe it, or force from it, before a new one begins.`,
+    );
+  if (!isStuck) return refuse('not-recovering', 'This master is not waiting for a log.');
+  if (isLockedOut) return refuse('standby', 'Another process has the lock of this log: ask the one that has it.');
+  if (!hasListened)
+    return {
+      state: 'listening',
+      from: null,
+      detail: `Still listening whether anybody has a log. Heard: ${describe(heard)}.`,
+    };
+  return { state: 'ready', from: self, lastSeq: 0, detail: 'A new log would begin: nobody who was heard holds one.' };
+}
+
+function refuse(problem: ForceRefusal, detail: string): ForcePlan {
+  return { state: 'refused', problem, detail };
+}
+
+function ready(from: string, lastSeq: number, { missing }: ForceFacts): ForcePlan {
+  const lost = missing.length === 0 ? 'nobody else who has a vote' : missing.join(', ');
+  const detail = `It would begin with the log of ${from}, entries 1 to ${lastSeq}. What only ${lost} may hold is given up.`;
+  return { state: 'ready', from, lastSeq, detail };
+}
+
+function describe(heard: readonly HeardLog[]): string {
+  if (heard.length === 0) return 'nobody';
+  return heard
+    .map(({ node, log, lastSeq }) => `${node} (${log === null ? 'blank' : `log ${idOf(log)}, up to ${lastSeq}`})`)
+    .join(', ');
+}
+
+function idOf(identity: Identity | null): string {
+  return identity === null ? 'none' : logIdOf(identity);
+}
