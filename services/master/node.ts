@@ -201,7 +201,7 @@ export class MasterNode implements MasterPort {
       case 'savePromise': {
         const { epoch, reign } = effect;
         const votedFor = `${this.options.settings.nodeId}/${store.storeId}`;
-        const promised = { epoch, reign, votedFor };
+        const promised = { epoch, reign, votedFor, log: null, identity: store.promised.identity, commit: 0 };
         return this.promises.save(effect.freshBroker ? { ...promised, freshBroker: true } : promised);
       }
       case 'publish': {

@@ -177,7 +177,7 @@ export class SecondaryNode implements SecondaryPort {
       }
       case 'savePromise': {
         const { epoch, reign, votedFor } = effect;
-        return this.promises.save({ epoch, reign, votedFor });
+        return this.promises.save({ epoch, reign, votedFor, log: null, identity: store.promised.identity, commit: 0 });
       }
       case 'truncate':
         store.truncateAfter(effect.index).catch(fail);

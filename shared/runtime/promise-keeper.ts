@@ -3,8 +3,9 @@
  * nothing better to do than to try again. A newer promise replaces one that is still being tried.
  */
 import type { Logger } from 'pino';
+import type { Promised } from '../protocol/promised';
 import { type RetryPolicy, retryDelayMs } from '../protocol/retry-policy';
-import { type LogStore, type Promised, StorageError } from './log-store/log-store';
+import { type LogStore, StorageError } from './log-store/log-store';
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5_000 };
 

@@ -1,5 +1,6 @@
 /** What every log store must do. Run on each implementation by log-store.test.ts. */
 import { crc32 } from 'node:zlib';
+import { NO_PROMISE } from '../../shared/protocol/promised';
 import type { LogRecord } from '../../shared/protocol/record';
 import type { LogStore } from '../../shared/runtime/log-store/log-store';
 import { NO_LIMITS, RecordSource } from './log-records';
@@ -54,7 +55,7 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
 
     test('an empty store holds nothing and has promised nothing', async () => {
       expect(store.opened.last).toEqual({ index: 0, epoch: 0 });
-      expect(store.promised).toEqual({ epoch: 0, reign: '', votedFor: null });
+      expect(store.promised).toEqual({ epoch: 0, reign: '', votedFor: null, log: null, identity: null, commit: 0 });
       expect([store.durableIndex, store.checksum]).toEqual([0, 0]);
       expect(await store.read(1, NO_LIMITS)).toEqual([]);
       expect(store.storeId).toMatch(/^[0-9a-f]{16}$/);
@@ -213,9 +214,9 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
     });
 
     test('a promise is there when it resolves; the last one stays', async () => {
-      const saves = [1, 2, 3].map((epoch) => store.savePromise({ epoch, reign: `r${epoch}`, votedFor: null }));
+      const saves = [1, 2, 3].map((epoch) => store.savePromise({ ...NO_PROMISE, epoch, reign: `r${epoch}` }));
       await Promise.all(saves);
-      expect(store.promised).toEqual({ epoch: 3, reign: 'r3', votedFor: null });
+      expect(store.promised).toEqual({ ...NO_PROMISE, epoch: 3, reign: 'r3' });
     });
 
     test('a closed store refuses everything', async () => {
@@ -238,7 +239,7 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
     test('a store that is opened again is the same one with the same log, ids and promise', async () => {
       const records = [source.epochRecord(), ...source.entries(5, (at) => (at % 2 === 0 ? {} : { id: `id-${at}` }))];
       await store.append(records);
-      await store.savePromise({ epoch: 7, reign: 'r', votedFor: 'b/s2' });
+      await store.savePromise({ ...NO_PROMISE, epoch: 7, reign: 'r', votedFor: 'b/s2' });
       const { storeId, checksum } = store;
       store = await reopen(store);
       expect(store).toMatchObject({ storeId, checksum, durableIndex: 6, promised: { epoch: 7, votedFor: 'b/s2' } });

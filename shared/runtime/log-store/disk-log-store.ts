@@ -10,11 +10,12 @@
  * `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`.
  */
 import type { LogOutline } from '../../protocol/log-outline';
+import type { Promised } from '../../protocol/promised';
 import type { LogRecord } from '../../protocol/record';
 import { FrameKind } from './frame';
 import { type GroupTarget, GroupWriter } from './group-writer';
 import type { IdIndex } from './id-index';
-import type { EntryBytes, LogStore, Promised, ReadLimits } from './log-store';
+import type { EntryBytes, LogStore, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import type { SegmentedLog } from './segmented-log';
 import { closedFault, fatalFault, isPassing, storageFault } from './storage-fault';

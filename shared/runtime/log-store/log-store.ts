@@ -6,20 +6,8 @@
  */
 
 import type { LogOutline } from '../../protocol/log-outline';
+import type { Promised } from '../../protocol/promised';
 import type { LogRecord } from '../../protocol/record';
-
-/** Raft's durable state beside the log: the epoch promised, and the vote given in it. */
-export interface Promised {
-  /** 0: none yet. */
-  readonly epoch: number;
-  readonly reign: string;
-  /** `node/store` of the claimant that has this node's vote in the epoch; null: none. */
-  readonly votedFor: string | null;
-  /** Of a master that has not begun its log: the broker had nothing of it when this store was first used. */
-  readonly freshBroker?: true;
-}
-
-export const NO_PROMISE: Promised = { epoch: 0, reign: '', votedFor: null };
 
 export interface ReadLimits {
   /** Last index wanted, inclusive. */

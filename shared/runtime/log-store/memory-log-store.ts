@@ -6,10 +6,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { LogOutline } from '../../protocol/log-outline';
+import { NO_PROMISE, type Promised } from '../../protocol/promised';
 import type { LogRecord } from '../../protocol/record';
 import { crcOf } from './crc';
 import { FrameKind } from './frame';
-import { type EntryBytes, type LogStore, NO_PROMISE, type Promised, type ReadLimits } from './log-store';
+import type { EntryBytes, LogStore, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import { closedFault } from './storage-fault';
 import { joinEntries, withinLimits } from './tail-cache';

@@ -7,12 +7,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { LogOutline } from '../../protocol/log-outline';
+import { NO_PROMISE, type Promised } from '../../protocol/promised';
 import { decodeRecord } from '../../protocol/record';
 import { DiskLogStore } from './disk-log-store';
 import type { FileSystem } from './file-system';
 import { IdIndex } from './id-index';
 import { type RecoveryProgress, recoverLog } from './log-recovery';
-import { type LogStore, NO_PROMISE, type Promised, StorageError } from './log-store';
+import { type LogStore, StorageError } from './log-store';
 import { firstIndexOf } from './segment';
 import { SegmentedLog } from './segmented-log';
 import { readSmallFile, replaceSmallFile } from './small-file';
@@ -131,7 +132,7 @@ async function readPromise({ fileSystem, directory }: DiskOptions): Promise<Prom
   if (value === null)
     throw damagedFault(`${join(directory, PROMISE)} is missing: what this node promised is not known`);
   const { epoch, reign, votedFor, freshBroker } = value as Promised;
-  const promised = { epoch, reign, votedFor };
+  const promised = { ...NO_PROMISE, epoch, reign, votedFor };
   return freshBroker === true ? { ...promised, freshBroker } : promised;
 }
 

@@ -10,11 +10,12 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BATCH_BYTES_MAX } from '../../protocol/limits';
+import type { Promised } from '../../protocol/promised';
 import { decodeRecord, type LogRecord } from '../../protocol/record';
 import type { FileSystem } from './file-system';
 import type { Frame } from './frame';
 import { type ScanPlace, scanFile } from './frame-scan';
-import type { LogStore, Promised } from './log-store';
+import type { LogStore } from './log-store';
 import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES } from './segment';
 import { readSmallFile } from './small-file';
 

@@ -3,8 +3,10 @@
  * resolved among them, and a part of the next one: a prefix of its records, or for a truncation any cut between the old end
  * and the new one.
  */
+
+import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
 import type { LogRecord } from '../../../../../shared/protocol/record';
-import type { LogStore, Promised } from '../../../../../shared/runtime/log-store/log-store';
+import type { LogStore } from '../../../../../shared/runtime/log-store/log-store';
 import { RecordSource } from '../../../../contract/log-records';
 import { checksumOf, readAll } from '../../../../contract/log-store';
 import type { Random } from './crashing-file-system';
@@ -15,7 +17,7 @@ export class CrashHistory {
   readonly operations: LogOperation[] = [];
   /** Log operations that resolved, from the first on. */
   resolved = 0;
-  readonly promises: Promised[] = [{ epoch: 0, reign: '', votedFor: null }];
+  readonly promises: Promised[] = [NO_PROMISE];
   promisesResolved = 1;
   private readonly source = new RecordSource();
   private log: LogRecord[] = [];
@@ -114,7 +116,8 @@ export class CrashHistory {
   }
 
   private async savePromise(store: LogStore): Promise<void> {
-    const promised = { epoch: this.promises.length, reign: 'r', votedFor: this.random() < 0.5 ? null : 'a/s' };
+    const votedFor = this.random() < 0.5 ? null : 'a/s';
+    const promised = { ...NO_PROMISE, epoch: this.promises.length, reign: 'r', votedFor };
     const place = this.promises.push(promised);
     await store.savePromise(promised);
     this.promisesResolved = Math.max(this.promisesResolved, place);

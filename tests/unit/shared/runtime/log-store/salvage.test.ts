@@ -2,10 +2,11 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NO_PROMISE } from '../../../../../shared/protocol/promised';
 import { controlRecord, entryRecord, type LogRecord } from '../../../../../shared/protocol/record';
 import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
 
-const PROMISED = { epoch: 3, reign: '00112233445566aa', votedFor: 'master/one' };
+const PROMISED = { ...NO_PROMISE, epoch: 3, reign: '00112233445566aa', votedFor: 'master/one' };
 const GROUPS = 10;
 const GROUP_RECORDS = 10;
 
