@@ -60,6 +60,8 @@ class Oracle {
   truncateAfter(index: number): void {
     this.records = this.records.slice(0, index);
     this.source.backTo(this.records.at(-1) ?? null);
+    // A store never becomes one of another log: record 1 is written again with the same reign.
+    if (index === 0) this.source.epoch = 0;
   }
 
   /** What a read may at most give, and at least one of it. */

@@ -13,12 +13,15 @@ import { FrameKind } from './frame';
 import type { EntryBytes, LogStore, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import { closedFault } from './storage-fault';
+import { checkExtends } from './store-identity';
 import { joinEntries, withinLimits } from './tail-cache';
 
 export class MemoryLogStore implements LogStore {
   readonly storeId = randomBytes(8).toString('hex');
   readonly kind = 'memory';
   readonly opened = new LogOutline();
+  /** The permission lies on a disk, and this log does not. */
+  readonly mayBegin = false;
   promised: Promised = NO_PROMISE;
 
   private readonly outline = new LogOutline();
@@ -48,7 +51,17 @@ export class MemoryLogStore implements LogStore {
 
   async savePromise(promised: Promised): Promise<void> {
     this.checkOpen();
+    checkExtends(this.promised.identity, promised.identity);
     this.promised = promised;
+  }
+
+  /** Every start is a new store. */
+  async renew(): Promise<void> {
+    this.checkOpen();
+  }
+
+  async consumePermission(): Promise<void> {
+    this.checkOpen();
   }
 
   async truncateAfter(index: number): Promise<void> {

@@ -5,7 +5,8 @@ import { plain, readAll } from '../../../../contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
 import { DIRECTORY, randomOf, storeOn } from './disk-harness';
 
-const PROMISED = { ...NO_PROMISE, epoch: 3, reign: 'r', votedFor: 'b/s' };
+const LOG = '0000000000000001';
+const PROMISED = { ...NO_PROMISE, epoch: 3, reign: 'r', votedFor: 'b/s', identity: LOG, commit: 20 };
 const LAST_SEGMENT = /\.log$/;
 
 /** A closed store of several segments and runs, and what is in it. */
