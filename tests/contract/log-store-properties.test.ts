@@ -76,7 +76,10 @@ class Oracle {
     return chosen;
   }
 
-  /** An id of the generated form is at its seq while its reign holds that seq, whatever the id of that entry; any other id where it was used. */
+  /**
+   * An id of the generated form is at its seq while its reign holds that seq, whatever the id of that entry;
+   * any other id where it was used.
+   */
   seqOfId(id: string): number | null {
     const parsed = parseGeneratedId(id);
     const holder = this.records.find(({ control, seq }) => control === null && seq === parsed?.seq);

@@ -1,13 +1,15 @@
 /**
- * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment files). The parts do
- * not know each other; this file keeps them in step.
+ * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment
+ * files). The parts do not know each other; this file keeps them in step.
  *
- * The appended view changes in the call itself, the disk follows through the group writer's queue. When the disk refuses a group,
- * the view goes back to what is durable, so the next append is expected behind that. Reads take the newest records from the
- * cache, which holds everything that is not on the disk yet, and the rest from the files.
+ * The appended view changes in the call itself, the disk follows through the group writer's queue. When the
+ * disk refuses a group, the view goes back to what is durable, so the next append is expected behind that.
+ * Reads take the newest records from the cache, which holds everything that is not on the disk yet, and the
+ * rest from the files.
  *
- * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (store-files.ts), `synced` (the marker), `0000000000000001.log` …
- * (segments), `ids/` (can be removed while nothing runs), `lock`, `salvage.json` while a new store is made of a bad one (salvage.ts).
+ * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (store-files.ts), `synced` (the
+ * marker), `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`,
+ * `salvage.json` while a new store is made of a bad one (salvage.ts).
  */
 import type { LogOutline } from '../../protocol/log-outline';
 import type { Promised } from '../../protocol/promised';
@@ -165,7 +167,10 @@ export class DiskLogStore implements LogStore {
     }
   }
 
-  /** Changes a small file when those before it are done. A failure other than for want of room stops the store. */
+  /**
+   * Changes a small file when those before it are done. A failure other than for want of room stops the
+   * store.
+   */
   private async keep(
     fails: string,
     change: (files: StoreFiles) => Promise<void>,

@@ -1,9 +1,11 @@
 /**
- * Tells what the folder of a disk store holds without changing it: takes no lock, cuts no torn tail, makes no file. So it can be used on a
- * folder whose node is running, on one that is only readable and on one that is damaged; everything up to the damage is told.
+ * Tells what the folder of a disk store holds without changing it: takes no lock, cuts no torn tail, makes no
+ * file. So it can be used on a folder whose node is running, on one that is only readable and on one that is
+ * damaged; everything up to the damage is told.
  *
- * What it calls damage is what an open would call so (log-recovery.ts): both walk the frames with frame-scan.ts and judge the tail with
- * tail-verdict.ts. Of a running node it sees the files of one moment after the other, so the newest records may be missing or look torn.
+ * What it calls damage is what an open would call so (log-recovery.ts): both walk the frames with
+ * frame-scan.ts and judge the tail with tail-verdict.ts. Of a running node it sees the files of one moment
+ * after the other, so the newest records may be missing or look torn.
  */
 import { join } from 'node:path';
 import { type Identity, isForeign, logIdOf, longerOf } from '../../protocol/identity';
@@ -91,7 +93,10 @@ export interface DamageFound {
 /** Takes the JSON lines of good entries, in order. The walk waits for it. */
 export type TakeEntries = (lines: readonly Buffer[]) => Promise<void>;
 
-/** Null: there is no store in the folder, or no folder. Rejects when a file cannot be read, or is of a format of a later version. */
+/**
+ * Null: there is no store in the folder, or no folder. Rejects when a file cannot be read, or is of a format
+ * of a later version.
+ */
 export async function inspectStore(
   fileSystem: FileSystem,
   directory: string,

@@ -33,7 +33,10 @@ export interface LogStore {
   readonly opened: LogOutline;
   /** As last saved. As opened, its identity is the longer one of what was saved and what the records say. */
   readonly promised: Promised;
-  /** An operator has permitted that this node begins a log (begin-permission.ts), and the store held no list of members when it was opened. */
+  /**
+   * An operator has permitted that this node begins a log (begin-permission.ts), and the store held no list
+   * of members when it was opened.
+   */
   readonly mayBegin: boolean;
   /** Highest index that is durable here. */
   readonly durableIndex: number;
@@ -49,13 +52,15 @@ export interface LogStore {
   append(records: readonly LogRecord[]): Promise<void>;
 
   /**
-   * Makes the promise durable, its identity first. Resolves when it is. Its commit must not be above `durableIndex`: a store that ends below its
-   * commit is taken for one that was rolled back. Rejects with an error that is no `StorageError` when the identity is not the one saved
-   * before, or a later branch of it.
+   * Makes the promise durable, its identity first. Resolves when it is. Its commit must not be above
+   * `durableIndex`: a store that ends below its commit is taken for one that was rolled back. Rejects with an
+   * error that is no `StorageError` when the identity is not the one saved before, or a later branch of it.
    */
   savePromise(promised: Promised): Promise<void>;
 
-  /** The next open makes a new store, with a new id, of what this one holds. Resolves when that is durable. */
+  /**
+   * The next open makes a new store, with a new id, of what this one holds. Resolves when that is durable.
+   */
   renew(): Promise<void>;
 
   /** Takes the permission to begin a log away, durably; without one it only resolves. */

@@ -43,7 +43,10 @@ export interface OpenedDiskStore {
   readonly tornBytes: number;
 }
 
-/** Rejects with whatever was found, a store that was rolled back with `rolled-back`; nothing is left open then. */
+/**
+ * Rejects with whatever was found, a store that was rolled back with `rolled-back`; nothing is left open
+ * then.
+ */
 export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDiskStore> {
   const { fileSystem, directory } = options;
   const manifest = (await readManifest(options)) ?? (await createStore(options, options.logName));

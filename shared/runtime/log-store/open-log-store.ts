@@ -71,8 +71,9 @@ export function logOpened(logger: Logger, store: LogStore, report: OpenReport): 
 }
 
 /**
- * Opens the store. One that is damaged or was rolled back is set aside, and a new store begins with its good prefix. Rejects with a
- * `StorageError`: `locked`, `full`, `failed`, `unknown-format`; or with a `ForeignStoreError`.
+ * Opens the store. One that is damaged or was rolled back is set aside, and a new store begins with its good
+ * prefix. Rejects with a `StorageError`: `locked`, `full`, `failed`, `unknown-format`; or with a
+ * `ForeignStoreError`.
  */
 export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
   const start = performance.now();

@@ -1,5 +1,6 @@
 /**
- * Which log a store holds: read from its records, compared with what the node is configured for, and never exchanged for another.
+ * Which log a store holds: read from its records, compared with what the node is configured for, and never
+ * exchanged for another.
  */
 import { type Identity, isPrefixOf } from '../../protocol/identity';
 import type { LogOutline } from '../../protocol/log-outline';
@@ -9,7 +10,10 @@ export function identityOfRecords(outline: LogOutline): Identity | null {
   return outline.identity === '' ? null : outline.identity;
 }
 
-/** Throws when a store of the log `known` is told that it holds `next`, and that is not the same log or a later branch of it. */
+/**
+ * Throws when a store of the log `known` is told that it holds `next`, and that is not the same log or a
+ * later branch of it.
+ */
 export function checkExtends(known: Identity | null, next: Identity | null): void {
   if (!isPrefixOf(known, next)) {
     throw new Error(`a store of log ${known} cannot become one of log ${next}: an identity is only ever extended`);

@@ -1,4 +1,7 @@
-/** An inspection against what an open finds, on stores that are whole, torn, damaged and half replaced; and that it changes nothing. */
+/**
+ * An inspection against what an open finds, on stores that are whole, torn, damaged and half replaced; and
+ * that it changes nothing.
+ */
 import { NO_PROMISE } from '../../../../../shared/protocol/promised';
 import { createBeginPermission } from '../../../../../shared/runtime/log-store/begin-permission';
 import type { FileSystem } from '../../../../../shared/runtime/log-store/file-system';

@@ -1,4 +1,7 @@
-/** A store that is replaced while the machine crashes, at every operation: nothing good of it is lost on the way. */
+/**
+ * A store that is replaced while the machine crashes, at every operation: nothing good of it is lost on the
+ * way.
+ */
 import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
 import { openOrSalvage } from '../../../../../shared/runtime/log-store/open-or-salvage';
 import { replaceSmallFile } from '../../../../../shared/runtime/log-store/small-file';

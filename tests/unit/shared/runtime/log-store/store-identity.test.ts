@@ -1,4 +1,7 @@
-/** Which log a disk store holds: stores of release 0.1.0, stores of another log, and what a crash leaves of a longer identity. */
+/**
+ * Which log a disk store holds: stores of release 0.1.0, stores of another log, and what a crash leaves of a
+ * longer identity.
+ */
 import { NO_PROMISE } from '../../../../../shared/protocol/promised';
 import { openOrSalvage } from '../../../../../shared/runtime/log-store/open-or-salvage';
 import { replaceSmallFile } from '../../../../../shared/runtime/log-store/small-file';
