@@ -39,6 +39,8 @@ COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist/shared dist/shared
 COPY --from=build /app/dist/services/master dist/services/master
 COPY --from=build /app/dist/services/secondary dist/services/secondary
+COPY --from=build /app/dist/services/inspect dist/services/inspect
+COPY --from=build /app/dist/services/begin dist/services/begin
 
 # Inside a container loopback reaches nobody; what is published, and to whom, is for whoever starts it to say.
 ENV NODE_ENV=production HTTP_HOST=0.0.0.0 DATA_DIR=/data

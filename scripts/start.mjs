@@ -1,9 +1,9 @@
 /**
- * `npm start`, `npm run echo:server`, `npm run echo:client`: builds, then becomes the compiled program. Becomes, not starts:
- * the program is loaded into this very process, so signals, terminal, pid and exit code are its own and nothing has to be
- * passed on.
+ * `npm start`, `npm run echo:server`, `npm run echo:client`, `npm run inspect`, `npm run begin`: builds, then becomes the
+ * compiled program. Becomes, not starts: the program is loaded into this very process, so signals, terminal, pid and exit code
+ * are its own and nothing has to be passed on.
  *
- *   node scripts/start.mjs [echo-server | echo-client] [arguments of the program]
+ *   node scripts/start.mjs [echo-server | echo-client | inspect | begin] [arguments of the program]
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ import { endWithNpm } from './end-with-npm.mjs';
 const PROGRAMS = {
   'echo-server': 'services/echo/server.js',
   'echo-client': 'services/echo/client.js',
+  inspect: 'services/inspect/main.js',
+  begin: 'services/begin/main.js',
 };
 
 const [, , first, ...rest] = process.argv;

@@ -8,7 +8,7 @@ import type { LimitMeasured } from '../row';
 const GROUP = 1_024;
 
 export async function rawStore(dataDir: string, seconds: number): Promise<LimitMeasured> {
-  const { store } = await openLogStore({ kind: 'disk', dataDir });
+  const { store } = await openLogStore({ kind: 'disk', dataDir, logName: 'bench', logId: null });
   const until = performance.now() + seconds * 1000;
   const startedAt = performance.now();
   let next = 1;

@@ -1,6 +1,6 @@
 /** A secondary's process: puts the parts together, in the order in which they depend on each other, and takes them apart the other way round. */
 import { HttpServer } from '../../shared/runtime/http-server';
-import { openLogStore } from '../../shared/runtime/log-store/open-log-store';
+import { logOpened, openLogStore } from '../../shared/runtime/log-store/open-log-store';
 import { createLogger } from '../../shared/runtime/logger';
 import { type ProcessHandle, type RunningService, runProcess } from '../../shared/runtime/process-lifecycle';
 import { readSecondarySettings } from './config';
@@ -15,10 +15,11 @@ async function start(handle: ProcessHandle): Promise<RunningService> {
   const { store, report } = await openLogStore({
     kind: settings.store.kind,
     dataDir,
+    logName: settings.logName,
+    logId: null,
     onProgress: (progress) => logger.info(progress, 'checking the log'),
   });
-  if (report.damage !== null) logger.error(report.damage, 'the log was damaged: a new store begins with its good part');
-  logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
+  logOpened(logger, store, report);
 
   const node = new SecondaryNode({
     settings,

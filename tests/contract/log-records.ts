@@ -34,6 +34,14 @@ export class RecordSource {
     return controlRecord({ index: this.index, epoch: this.epoch, seq: this.seq }, control);
   }
 
+  /** The list of a force: with the reign of the epoch begins a branch. */
+  forcedRecord(members: readonly string[]): LogRecord {
+    this.index += 1;
+    const voters = [{ node: 'master', store: 's1' }];
+    const control = { control: 'members', voters, members, forced: true } as const;
+    return controlRecord({ index: this.index, epoch: this.epoch, seq: this.seq }, control);
+  }
+
   entry({ message = `message ${this.seq + 1}`, id }: NextEntry = {}): LogRecord {
     if (this.epoch === 0) this.epoch = 1;
     this.index += 1;

@@ -1,6 +1,6 @@
 /** Random histories on both stores against the plainest thing that can be right: an array. */
 import fc from 'fast-check';
-import { generatedId } from '../../shared/protocol/entry';
+import { generatedId, parseGeneratedId } from '../../shared/protocol/entry';
 import type { LogRecord } from '../../shared/protocol/record';
 import type { LogStore } from '../../shared/runtime/log-store/log-store';
 import { MemoryLogStore } from '../../shared/runtime/log-store/memory-log-store';
@@ -60,6 +60,8 @@ class Oracle {
   truncateAfter(index: number): void {
     this.records = this.records.slice(0, index);
     this.source.backTo(this.records.at(-1) ?? null);
+    // A store never becomes one of another log: record 1 is written again with the same reign.
+    if (index === 0) this.source.epoch = 0;
   }
 
   /** What a read may at most give, and at least one of it. */
@@ -74,8 +76,15 @@ class Oracle {
     return chosen;
   }
 
-  /** An id of the generated form is at its seq only while its reign holds that seq; any other id where it was used. */
+  /**
+   * An id of the generated form is at its seq while its reign holds that seq, whatever the id of that entry;
+   * any other id where it was used.
+   */
   seqOfId(id: string): number | null {
+    const parsed = parseGeneratedId(id);
+    const holder = this.records.find(({ control, seq }) => control === null && seq === parsed?.seq);
+    const opened = this.records.find(({ epoch }) => epoch === holder?.epoch)?.control;
+    if (parsed !== null && opened?.control === 'epoch' && opened.reign === parsed.reign) return parsed.seq;
     return this.records.find((record) => record.id === id)?.seq ?? null;
   }
 }
@@ -134,6 +143,14 @@ async function expectSame(store: LogStore, oracle: Oracle): Promise<void> {
   expect(store.seqOfId(generatedId('f'.repeat(16), 1))).toBeNull();
 }
 
+/** The seq of a generated id is held by an entry of the same reign with another id. */
+const REPLACED_BY_NAMED: Step[] = [
+  { do: 'epoch' },
+  { do: 'append', sizes: [0], named: false, wait: false },
+  { do: 'truncate', share: 0.5, wait: false },
+  { do: 'append', sizes: [0], named: true, wait: false },
+];
+
 test('the memory store does what an array does', async () => {
   const open = async () => new MemoryLogStore();
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60 }), (steps) => follow(steps, open, false)));
@@ -145,6 +162,6 @@ test('the disk store does what an array does, through any reopen', async () => {
       const fileSystem = CrashingFileSystem.empty();
       return follow(steps, () => storeOn(fileSystem), true);
     }),
-    { numRuns: 300 },
+    { numRuns: 300, examples: [[REPLACED_BY_NAMED]] },
   );
 }, 60_000);

@@ -5,7 +5,7 @@ import { openLogStore } from '../../shared/runtime/log-store/open-log-store';
 import { logStoreContract } from './log-store';
 
 logStoreContract('memory', {
-  create: async () => (await openLogStore({ kind: 'memory', dataDir: '' })).store,
+  create: async () => (await openLogStore({ kind: 'memory', dataDir: '', logName: 'rlog', logId: null })).store,
   reopen: null,
 });
 
@@ -25,7 +25,8 @@ describe('on a real file system', () => {
   ] as const;
   for (const [name, options] of sizes) {
     let dataDir: string;
-    const open = async () => (await openLogStore({ kind: 'disk', dataDir, ...options })).store;
+    const open = async () =>
+      (await openLogStore({ kind: 'disk', dataDir, logName: 'rlog', logId: null, ...options })).store;
     logStoreContract(name, {
       create: () => {
         count += 1;

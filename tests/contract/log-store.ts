@@ -1,7 +1,8 @@
 /** What every log store must do. Run on each implementation by log-store.test.ts. */
 import { crc32 } from 'node:zlib';
+import { NO_PROMISE } from '../../shared/protocol/promised';
 import type { LogRecord } from '../../shared/protocol/record';
-import type { LogStore } from '../../shared/runtime/log-store/log-store';
+import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
 import { NO_LIMITS, RecordSource } from './log-records';
 
 export interface LogStoreFactory {
@@ -54,7 +55,7 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
 
     test('an empty store holds nothing and has promised nothing', async () => {
       expect(store.opened.last).toEqual({ index: 0, epoch: 0 });
-      expect(store.promised).toEqual({ epoch: 0, reign: '', votedFor: null });
+      expect(store.promised).toEqual({ epoch: 0, reign: '', votedFor: null, log: null, identity: null, commit: 0 });
       expect([store.durableIndex, store.checksum]).toEqual([0, 0]);
       expect(await store.read(1, NO_LIMITS)).toEqual([]);
       expect(store.storeId).toMatch(/^[0-9a-f]{16}$/);
@@ -213,9 +214,40 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
     });
 
     test('a promise is there when it resolves; the last one stays', async () => {
-      const saves = [1, 2, 3].map((epoch) => store.savePromise({ epoch, reign: `r${epoch}`, votedFor: null }));
+      const saves = [1, 2, 3].map((epoch) => store.savePromise({ ...NO_PROMISE, epoch, reign: `r${epoch}` }));
       await Promise.all(saves);
-      expect(store.promised).toEqual({ epoch: 3, reign: 'r3', votedFor: null });
+      expect(store.promised).toEqual({ ...NO_PROMISE, epoch: 3, reign: 'r3' });
+    });
+
+    test('a promise keeps the log of its epoch, the identity and the commit index', async () => {
+      await store.append(source.entries(4));
+      const promised = { ...NO_PROMISE, epoch: 2, reign: 'r', log: 'aa/bb', identity: 'aa', commit: 3 };
+      await store.savePromise(promised);
+      expect(store.promised).toEqual(promised);
+      await store.savePromise({ ...promised, identity: 'aa/bb', commit: 4 });
+      expect(store.promised).toEqual({ ...promised, identity: 'aa/bb', commit: 4 });
+    });
+
+    test('an identity is extended, and never shortened or exchanged', async () => {
+      await store.savePromise({ ...NO_PROMISE, identity: 'aa/bb' });
+      for (const identity of [null, 'aa', 'aa/cc', 'aa/bbb', 'cc']) {
+        const refused = store.savePromise({ ...NO_PROMISE, epoch: 1, identity });
+        await expect(refused).rejects.toThrow('an identity is only ever extended');
+        await expect(refused).rejects.not.toBeInstanceOf(StorageError);
+      }
+      const extended = { ...NO_PROMISE, identity: 'aa/bb/cc' };
+      const overtaken = [store.savePromise(extended), store.savePromise({ ...NO_PROMISE, identity: 'aa/bb' })];
+      expect(await Promise.allSettled(overtaken)).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected' }]);
+      expect(store.promised).toEqual({ ...NO_PROMISE, identity: 'aa/bb/cc' });
+      await store.savePromise({ ...NO_PROMISE, epoch: 1, identity: 'aa/bb/cc/dd' });
+      expect(store.promised.identity).toBe('aa/bb/cc/dd');
+    });
+
+    test('without a permission to begin a log there is none to consume', async () => {
+      expect(store.mayBegin).toBe(false);
+      await store.consumePermission();
+      await store.consumePermission();
+      expect(store.mayBegin).toBe(false);
     });
 
     test('a closed store refuses everything', async () => {
@@ -227,6 +259,8 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
       await expect(store.append([])).rejects.toMatchObject(refused);
       await expect(store.truncateAfter(0)).rejects.toMatchObject(refused);
       await expect(store.savePromise(store.promised)).rejects.toMatchObject(refused);
+      await expect(store.renew()).rejects.toMatchObject(refused);
+      await expect(store.consumePermission()).rejects.toMatchObject(refused);
       await expect(store.read(1, NO_LIMITS)).rejects.toMatchObject(refused);
       expect(() => store.seqOfId('id')).toThrow(expect.objectContaining(refused));
       await store.close();
@@ -238,16 +272,46 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
     test('a store that is opened again is the same one with the same log, ids and promise', async () => {
       const records = [source.epochRecord(), ...source.entries(5, (at) => (at % 2 === 0 ? {} : { id: `id-${at}` }))];
       await store.append(records);
-      await store.savePromise({ epoch: 7, reign: 'r', votedFor: 'b/s2' });
+      const log = source.reign;
+      const promised = { epoch: 7, reign: 'r', votedFor: 'b/s2', log: `${log}/bb`, identity: log, commit: 5 };
+      await store.savePromise(promised);
       const { storeId, checksum } = store;
       store = await reopen(store);
-      expect(store).toMatchObject({ storeId, checksum, durableIndex: 6, promised: { epoch: 7, votedFor: 'b/s2' } });
+      expect(store).toMatchObject({ storeId, checksum, durableIndex: 6, promised });
       expect(store.opened).toMatchObject({ lastIndex: 6, lastEpoch: 1, lastSeq: 5 });
       expect(plain(await readAll(store))).toEqual(plain(records));
       expect([store.seqOfId('id-1'), store.seqOfId('id-3'), store.seqOfId('id-5')]).toEqual([2, 4, null]);
       expect(store.seqOfId(`${source.reign}-3`)).toBe(3);
       await store.append(source.entries(1));
       expect(await readAll(store)).toHaveLength(7);
+    });
+
+    test('records that say more of the identity than was saved are believed at the next open', async () => {
+      await store.append([source.epochRecord()]);
+      const log = source.reign;
+      store = await reopen(store);
+      expect(store.promised).toEqual({ ...NO_PROMISE, identity: log });
+      await store.savePromise({ ...NO_PROMISE, identity: `${log}/bb` });
+      await store.truncateAfter(0);
+      store = await reopen(store);
+      expect(store.promised.identity).toBe(`${log}/bb`);
+    });
+
+    test('a store that is renewed has the same log and promise under another id', async () => {
+      const records = [source.epochRecord(), ...source.entries(3, (at) => ({ id: `id-${at}` }))];
+      await store.append(records);
+      const promised = { ...NO_PROMISE, epoch: 7, reign: 'r', votedFor: 'b/s2', identity: source.reign, commit: 4 };
+      await store.savePromise(promised);
+      await store.renew();
+      const { storeId } = store;
+      store = await reopen(store);
+      expect(store.storeId).not.toBe(storeId);
+      expect(store.promised).toEqual(promised);
+      expect(plain(await readAll(store))).toEqual(plain(records));
+      expect(store.seqOfId('id-2')).toBe(3);
+      const renewedId = store.storeId;
+      store = await reopen(store);
+      expect(store.storeId).toBe(renewedId);
     });
 
     test('the outline that was handed out is not changed by the store', async () => {

@@ -1,13 +1,15 @@
 /**
- * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment files). The parts do
- * not know each other; this file keeps them in step.
+ * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment
+ * files). The parts do not know each other; this file keeps them in step.
  *
- * The appended view changes in the call itself, the disk follows through the group writer's queue. When the disk refuses a group,
- * the view goes back to what is durable, so the next append is expected behind that. Reads take the newest records from the
- * cache, which holds everything that is not on the disk yet, and the rest from the files.
+ * The appended view changes in the call itself, the disk follows through the group writer's queue. When the
+ * disk refuses a group, the view goes back to what is durable, so the next append is expected behind that.
+ * Reads take the newest records from the cache, which holds everything that is not on the disk yet, and the
+ * rest from the files.
  *
- * Files in the folder: `store.json` (who this is; written last when a store is made), `promise.json`, `synced` (the marker),
- * `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`.
+ * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (store-files.ts), `synced` (the
+ * marker), `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`,
+ * `salvage.json` while a new store is made of a bad one (salvage.ts).
  */
 
 import type { LogOutline } from '../../protocol/log-outline';
@@ -20,18 +22,20 @@ import type { EntryBytes, LogStore, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import type { SegmentedLog } from './segmented-log';
 import { closedFault, fatalFault, isPassing, storageFault } from './storage-fault';
+import type { StoreFiles } from './store-files';
+import { checkExtends } from './store-identity';
 import { joinEntries, TailCache } from './tail-cache';
 
 export interface DiskLogStoreParts {
-  readonly storeId: string;
-  readonly promised: Promised;
+  readonly files: StoreFiles;
+  /** There is a permission to begin a log, and no log. */
+  readonly mayBegin: boolean;
   /** The log's shape: one to keep and one to hand out. */
   readonly outline: LogOutline;
   readonly opened: LogOutline;
   readonly log: SegmentedLog;
   readonly ids: IdIndex;
   readonly cacheBytes: number;
-  readonly writePromise: (promised: Promised) => Promise<void>;
   /** Gives the folder free; called last. */
   readonly release: () => Promise<void>;
 }
@@ -40,29 +44,33 @@ export class DiskLogStore implements LogStore {
   readonly kind = 'disk';
   readonly storeId: string;
   readonly opened: LogOutline;
-  promised: Promised;
+  mayBegin: boolean;
 
   private readonly outline: LogOutline;
   private readonly cache: TailCache;
   private readonly writer: GroupWriter;
   /** Rises when records are taken back, so that a read which was under way knows that it may have seen them. */
   private generation = 0;
-  /** Promises are saved one after the other. */
-  private savingPromise: Promise<void> = Promise.resolve();
+  /** Small files are written one after the other. */
+  private keeping: Promise<void> = Promise.resolve();
   private closing: Promise<void> | null = null;
   /** Everything that was asked before `close` is done. */
   private isClosed = false;
 
   constructor(private readonly parts: DiskLogStoreParts) {
-    this.storeId = parts.storeId;
+    this.storeId = parts.files.storeId;
     this.opened = parts.opened;
-    this.promised = parts.promised;
+    this.mayBegin = parts.mayBegin;
     this.outline = parts.outline;
     this.cache = new TailCache(parts.cacheBytes, parts.outline.lastIndex);
     this.writer = new GroupWriter(groupTargetOf(parts), {
       onDurable: () => this.becomeDurable(),
       onRefused: (index) => this.takeBack(index),
     });
+  }
+
+  get promised(): Promised {
+    return this.parts.files.promised;
   }
 
   get durableIndex(): number {
@@ -84,14 +92,17 @@ export class DiskLogStore implements LogStore {
   }
 
   async savePromise(promised: Promised): Promise<void> {
-    this.checkWritable();
-    const saving = this.savingPromise.then(() => this.save(promised));
-    this.savingPromise = saving.catch(() => undefined);
-    return saving;
+    const check = () => checkExtends(this.promised.identity, promised.identity);
+    return this.keep('the promise could not be made durable', (files) => files.save(promised), check);
   }
 
-  async renew(): Promise<void> {
-    throw new Error('the store branch brings this');
+  renew(): Promise<void> {
+    return this.keep('the request for a new store could not be made durable', (files) => files.askRenewal());
+  }
+
+  async consumePermission(): Promise<void> {
+    await this.keep('the permission to begin a log could not be removed', (files) => files.removePermission());
+    this.mayBegin = false;
   }
 
   async truncateAfter(index: number): Promise<void> {
@@ -157,16 +168,29 @@ export class DiskLogStore implements LogStore {
     }
   }
 
-  private async save(promised: Promised): Promise<void> {
-    if (this.writer.failure !== null) throw this.writer.failure;
-    try {
-      await this.parts.writePromise(promised);
-    } catch (cause) {
-      const fault = isPassing(cause) ? cause : fatalFault('the promise could not be made durable', cause);
-      if (fault.fatal) this.writer.fail(fault);
-      throw fault;
-    }
-    this.promised = promised;
+  /**
+   * Changes a small file when those before it are done. A failure other than for want of room stops the
+   * store.
+   */
+  private async keep(
+    fails: string,
+    change: (files: StoreFiles) => Promise<void>,
+    check: () => void = () => undefined,
+  ): Promise<void> {
+    this.checkWritable();
+    const keeping = this.keeping.then(async () => {
+      if (this.writer.failure !== null) throw this.writer.failure;
+      check();
+      try {
+        await change(this.parts.files);
+      } catch (cause) {
+        const fault = isPassing(cause) ? cause : fatalFault(fails, cause);
+        if (fault.fatal) this.writer.fail(fault);
+        throw fault;
+      }
+    });
+    this.keeping = keeping.catch(() => undefined);
+    return keeping;
   }
 
   private becomeDurable(): void {
@@ -187,7 +211,7 @@ export class DiskLogStore implements LogStore {
 
   private async closeAll(): Promise<void> {
     await this.writer.drain();
-    await this.savingPromise;
+    await this.keeping;
     this.isClosed = true;
     try {
       await this.parts.ids.close();

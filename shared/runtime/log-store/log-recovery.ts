@@ -12,7 +12,7 @@ import { decodeRecord, RecordError } from '../../protocol/record';
 import type { FileSystem, OpenFile } from './file-system';
 import { type Frame, FrameKind } from './frame';
 import { type ScanEnd, scanFile } from './frame-scan';
-import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES, Segment } from './segment';
+import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES, Segment, startFault } from './segment';
 import { damagedFault } from './storage-fault';
 import { NOTHING_SYNCED, type SyncedUpTo } from './sync-marker';
 import { hasUnwrittenSector, judgeTail } from './tail-verdict';
@@ -110,12 +110,9 @@ class LogRecovery {
       if (isLast && this.synced.index <= this.lastIndex && isUnwritten) return false;
       throw damagedFault(`${this.pathOf(name)}: its header is damaged`);
     }
-    if (start.storeId !== storeId) {
-      throw damagedFault(`${this.pathOf(name)} belongs to store ${start.storeId}, not to ${storeId}`);
-    }
-    if (start.firstIndex !== this.lastIndex + 1 || start.running !== this.running) {
-      throw damagedFault(`${this.pathOf(name)} does not follow record ${this.lastIndex}`);
-    }
+    const { lastIndex, running } = this;
+    const fault = startFault(start, { storeId, lastIndex, running });
+    if (fault !== null) throw damagedFault(`${this.pathOf(name)} ${fault}`);
     return true;
   }
 

@@ -31,7 +31,13 @@ export interface LogStore {
   readonly kind: 'memory' | 'disk';
   /** The log's shape when the store was opened. The caller keeps its own copy up to date from then on. */
   readonly opened: LogOutline;
+  /** As last saved. As opened, its identity is the longer one of what was saved and what the records say. */
   readonly promised: Promised;
+  /**
+   * An operator has permitted that this node begins a log (begin-permission.ts), and the store held no list
+   * of members when it was opened.
+   */
+  readonly mayBegin: boolean;
   /** Highest index that is durable here. */
   readonly durableIndex: number;
   /** Running CRC-32 of the records' bytes up to the durable index, 0 for none. */
@@ -45,11 +51,20 @@ export interface LogStore {
    */
   append(records: readonly LogRecord[]): Promise<void>;
 
-  /** Asks the next start to make another store of this one, with all that it holds: another voter. Resolves when that is durable. */
+  /**
+   * Makes the promise durable, its identity first. Resolves when it is. Its commit must not be above
+   * `durableIndex`: a store that ends below its commit is taken for one that was rolled back. Rejects with an
+   * error that is no `StorageError` when the identity is not the one saved before, or a later branch of it.
+   */
+  savePromise(promised: Promised): Promise<void>;
+
+  /**
+   * The next open makes a new store, with a new id, of what this one holds. Resolves when that is durable.
+   */
   renew(): Promise<void>;
 
-  /** Makes the promise durable. Resolves when it is. */
-  savePromise(promised: Promised): Promise<void>;
+  /** Takes the permission to begin a log away, durably; without one it only resolves. */
+  consumePermission(): Promise<void>;
 
   /**
    * Forgets every record after `index`, durably, behind the appends made before the call; for reads and ids at once. A crash
@@ -83,7 +98,7 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
-export type StorageErrorCode = 'full' | 'failed' | 'locked' | 'damaged' | 'unknown-format' | 'closed';
+export type StorageErrorCode = 'full' | 'failed' | 'locked' | 'damaged' | 'rolled-back' | 'unknown-format' | 'closed';
 
 /** A failed operation of the store. `code` `full`: nothing was written, and it works again when there is room. */
 export class StorageError extends Error {

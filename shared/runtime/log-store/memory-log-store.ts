@@ -4,7 +4,6 @@
  *
  * Everything takes effect in the call itself; only the answer is a promise.
  */
-
 import { randomBytes } from 'node:crypto';
 import { LogOutline } from '../../protocol/log-outline';
 import { NO_PROMISE, type Promised } from '../../protocol/promised';
@@ -14,12 +13,15 @@ import { FrameKind } from './frame';
 import type { EntryBytes, LogStore, ReadLimits } from './log-store';
 import { seqOfGeneratedId, takeRecords } from './record-kind';
 import { closedFault } from './storage-fault';
+import { checkExtends } from './store-identity';
 import { joinEntries, withinLimits } from './tail-cache';
 
 export class MemoryLogStore implements LogStore {
   readonly storeId = randomBytes(8).toString('hex');
   readonly kind = 'memory';
   readonly opened = new LogOutline();
+  /** The permission lies on a disk, and this log does not. */
+  readonly mayBegin = false;
   promised: Promised = NO_PROMISE;
 
   private readonly outline = new LogOutline();
@@ -49,11 +51,16 @@ export class MemoryLogStore implements LogStore {
 
   async savePromise(promised: Promised): Promise<void> {
     this.checkOpen();
+    checkExtends(this.promised.identity, promised.identity);
     this.promised = promised;
   }
 
-  /** The next start is another store anyway. */
+  /** Every start is a new store. */
   async renew(): Promise<void> {
+    this.checkOpen();
+  }
+
+  async consumePermission(): Promise<void> {
     this.checkOpen();
   }
 

@@ -2,34 +2,31 @@
  * Opens the folder of a disk store, or makes a new store in it, and checks all that is there before anything is written.
  *
  * A store exists when its `store.json` does: that is written last when a store is made, so a crash before leaves a folder
- * that is made anew. What must be there in a store and is not (its promise: forgetting a vote could elect two masters) is damage.
+ * that is made anew.
  */
-
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { isForeign } from '../../protocol/identity';
 import { LogOutline } from '../../protocol/log-outline';
-import { NO_PROMISE, type Promised } from '../../protocol/promised';
 import { decodeRecord } from '../../protocol/record';
+import { hasBeginPermission } from './begin-permission';
 import { DiskLogStore } from './disk-log-store';
 import type { FileSystem } from './file-system';
 import { IdIndex } from './id-index';
 import { type RecoveryProgress, recoverLog } from './log-recovery';
 import { type LogStore, StorageError } from './log-store';
-import { firstIndexOf } from './segment';
 import { SegmentedLog } from './segmented-log';
-import { readSmallFile, replaceSmallFile } from './small-file';
 import { damagedFault } from './storage-fault';
+import { createStore, MANIFEST, MARKER, type Manifest, readManifest, readPromise, StoreFiles } from './store-files';
+import { identityOfRecords } from './store-identity';
 import { SyncMarker } from './sync-marker';
 
-const FORMAT_VERSION = 1;
-const MANIFEST = 'store.json';
-const PROMISE = 'promise.json';
-const MARKER = 'synced';
 const IDS = 'ids';
 
 export interface DiskOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
+  /** LOG_NAME of the node; a store that is made, or that does not know its own yet, takes it. */
+  readonly logName: string;
   readonly segmentBytes: number;
   /** By how much the log's file is extended ahead of small groups; 0: never. */
   readonly aheadBytes: number;
@@ -46,16 +43,20 @@ export interface OpenedDiskStore {
   readonly tornBytes: number;
 }
 
-/** Rejects with whatever was found; nothing is left open then. */
+/**
+ * Rejects with whatever was found, a store that was rolled back with `rolled-back`; nothing is left open
+ * then.
+ */
 export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDiskStore> {
   const { fileSystem, directory } = options;
-  const storeId = (await readManifest(options)) ?? (await createStore(options));
-  const promised = await readPromise(options);
+  const manifest = (await readManifest(options)) ?? (await createStore(options, options.logName));
+  const { storeId } = manifest;
+  const files = new StoreFiles({ fileSystem, directory }, manifest, await readPromise(options));
   const marker = await SyncMarker.open(fileSystem, join(directory, MARKER));
   try {
     const ids = await IdIndex.open({ ...options, directory: join(directory, IDS), storeId });
     try {
-      return await recoverStore(options, { storeId, promised, marker, ids });
+      return await recoverStore(options, { manifest, files, marker, ids });
     } catch (error) {
       await ids.close();
       throw error;
@@ -68,10 +69,16 @@ export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDisk
 
 async function recoverStore(
   options: DiskOptions,
-  parts: { readonly storeId: string; readonly promised: Promised; readonly marker: SyncMarker; readonly ids: IdIndex },
+  parts: {
+    readonly manifest: Manifest;
+    readonly files: StoreFiles;
+    readonly marker: SyncMarker;
+    readonly ids: IdIndex;
+  },
 ): Promise<OpenedDiskStore> {
-  const { fileSystem, directory, cacheBytes, segmentBytes, aheadBytes, release } = options;
-  const { storeId, marker, ids } = parts;
+  const { fileSystem, directory, logName, cacheBytes, segmentBytes, aheadBytes, release } = options;
+  const { manifest, files, marker, ids } = parts;
+  const { storeId } = manifest;
   const [outline, opened] = [new LogOutline(), new LogOutline()];
   const { segments, tornBytes } = await recoverLog({
     ...options,
@@ -85,56 +92,41 @@ async function recoverStore(
     },
     onChunk: () => ids.flushIfLarge(() => outline.lastIndex),
   });
+  checkLog(options, { outline, manifest, commit: files.promised.commit });
   ids.cutAfter(outline.lastIndex);
   await ids.saveCut();
   await markEnd(marker, segments.at(-1));
+  await files.complete({ logName, log: identityOfRecords(outline) });
   const store = new DiskLogStore({
-    ...parts,
+    files,
+    ids,
+    mayBegin: outline.newestList().members === null && (await hasBeginPermission(options)),
     outline,
     opened,
     log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, aheadBytes, marker }, [...segments]),
     cacheBytes,
-    writePromise: (value) => replaceSmallFile(fileSystem, { directory, name: PROMISE }, value),
     release,
   });
   return { store, segments: segments.length, tornBytes };
 }
 
-/** The store's id; null: there is no store in the folder. */
-async function readManifest({ fileSystem, directory }: DiskOptions): Promise<string | null> {
-  const value = await readSmallFile(fileSystem, { directory, name: MANIFEST });
-  if (value === null) return null;
-  const { format, storeId } = value as { readonly format?: unknown; readonly storeId?: unknown };
-  if (format !== FORMAT_VERSION || typeof storeId !== 'string') {
-    const what = `${join(directory, MANIFEST)}: format ${String(format)} is not known to this version`;
-    throw new StorageError(what, { code: 'unknown-format', fatal: true });
+/** Is the recovered log the one of store.json, and as long as it was known to be? */
+function checkLog(
+  { directory }: DiskOptions,
+  found: { readonly outline: LogOutline; readonly manifest: Manifest; readonly commit: number },
+): void {
+  const { outline, manifest, commit } = found;
+  const identity = identityOfRecords(outline);
+  if (isForeign(identity, manifest.log)) {
+    throw damagedFault(`${directory}: its records are of log ${identity}, and ${MANIFEST} says ${manifest.log}`);
   }
-  return storeId;
-}
-
-async function createStore({ fileSystem, directory }: DiskOptions): Promise<string> {
-  const names = await fileSystem.list(directory);
-  if (names.some((name) => firstIndexOf(name) !== null)) {
-    throw damagedFault(`${directory} holds a log but no ${MANIFEST}`);
+  if (outline.lastIndex < commit) {
+    throw new StorageError(
+      `${directory}: the log ends at record ${outline.lastIndex}, but this store knew record ${commit} to be committed: ` +
+        'it has lost its end, as when older files are put in the place of its own',
+      { code: 'rolled-back', fatal: true },
+    );
   }
-  const left = await readSmallFile(fileSystem, { directory, name: PROMISE });
-  if (left !== null && (left as Promised).epoch !== 0)
-    throw damagedFault(`${directory} holds a promise but no ${MANIFEST}`);
-  const marker = await SyncMarker.open(fileSystem, join(directory, MARKER));
-  await marker.close();
-  await replaceSmallFile(fileSystem, { directory, name: PROMISE }, NO_PROMISE);
-  const storeId = randomBytes(8).toString('hex');
-  await replaceSmallFile(fileSystem, { directory, name: MANIFEST }, { format: FORMAT_VERSION, storeId });
-  return storeId;
-}
-
-async function readPromise({ fileSystem, directory }: DiskOptions): Promise<Promised> {
-  const value = await readSmallFile(fileSystem, { directory, name: PROMISE });
-  if (value === null)
-    throw damagedFault(`${join(directory, PROMISE)} is missing: what this node promised is not known`);
-  const { epoch, reign, votedFor, freshBroker, log = null, identity = null, commit = 0 } = value as Promised;
-  const promised = { epoch, reign, votedFor, log, identity, commit };
-  return freshBroker === true ? { ...promised, freshBroker } : promised;
 }
 
 /** After recovery the whole log is synced; the marker says so, also when it had been lost. */

@@ -1,19 +1,27 @@
 /**
  * The one way to a log store, for the main file of a service: the kind from the settings, and what was found, for the log.
  */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { nodeFileSystem } from './file-system';
 import type { RecoveryProgress } from './log-recovery';
-import { type LogStore, StorageError } from './log-store';
+import type { LogStore } from './log-store';
 import { MemoryLogStore } from './memory-log-store';
-import { type OpenedDiskStore, openDiskLogStore } from './open-disk-log-store';
-import { copyGoodPrefix, setAside } from './salvage';
+import { openOrSalvage, type Replaced } from './open-or-salvage';
+import { type SalvageReason, setAsideAmong } from './salvage';
 import { storageFault } from './storage-fault';
+import { ForeignStoreError } from './store-identity';
 import { takeStoreLock } from './store-lock';
 
 export interface LogStoreOptions {
   readonly kind: 'memory' | 'disk';
   /** Folder of a disk store; made when it is not there. */
   readonly dataDir: string;
+  /** LOG_NAME of the node. A store keeps that of its first open, and is refused under another one. */
+  readonly logName: string;
+  /** The log id that the store must be of, once it knows its own; null: any. */
+  readonly logId: string | null;
   /** Called now and then while a long log is checked. */
   readonly onProgress?: (progress: RecoveryProgress) => void;
   /** Size at which a segment file is full. Only tests have a reason to change it. */
@@ -30,19 +38,9 @@ export interface OpenReport {
   readonly tornBytes: number;
   /** Process whose abandoned lock was taken over; null: none. */
   readonly lockTakenFrom: number | null;
-  /** Damage that was found: the store is a new one, with the good prefix of the old. Null: none. */
-  readonly damage: Damage | null;
+  /** The store is a new one, with the good prefix of the old. Null: it is not. */
+  readonly replaced: Replaced | null;
   readonly elapsedMs: number;
-}
-
-export interface Damage {
-  /** Which record, where, and what is wrong with it. */
-  readonly what: string;
-  /** Last record that was good, and the seq of the last entry up to it. */
-  readonly keptIndex: number;
-  readonly keptSeq: number;
-  /** Folder with the damaged files, as they were found. */
-  readonly setAsideIn: string;
 }
 
 /** Large enough that few files are open and listed, small enough to be copied, removed and repaired one by one. */
@@ -57,20 +55,37 @@ const AHEAD_BYTES = 256 * 1024;
  */
 const CACHE_BYTES = 2 * 1024 * 1024;
 
+/** Stores that were set aside and are kept for whoever wants to know what happened. */
+const KEPT_MAX = 2;
+
+const REPLACED_BECAUSE = {
+  damaged: 'the log was damaged: a new store begins with its good part',
+  'rolled-back': 'the log was rolled back: a new store begins with what is left of it',
+  'renewal-asked': 'the store had lost what it had acknowledged: a new store begins with what it holds',
+} as const satisfies Record<SalvageReason, string>;
+
+/** Says what an open has found. */
+export function logOpened(logger: Logger, store: LogStore, report: OpenReport): void {
+  if (report.replaced !== null) logger.error(report.replaced, REPLACED_BECAUSE[report.replaced.why]);
+  logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
+}
+
 /**
- * Opens the store. One that is damaged is set aside, and a new store begins with its good prefix. Rejects with a `StorageError`: `locked`,
- * `full`, `failed`.
+ * Opens the store. One that is damaged or was rolled back is set aside, and a new store begins with its good
+ * prefix. Rejects with a `StorageError`: `locked`, `full`, `failed`, `unknown-format`; or with a
+ * `ForeignStoreError`.
  */
 export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
   const start = performance.now();
   const elapsed = () => Math.round(performance.now() - start);
   if (options.kind === 'memory') {
-    const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, damage: null, elapsedMs: elapsed() };
+    const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, replaced: null, elapsedMs: elapsed() };
     return { store: new MemoryLogStore(), report };
   }
   try {
     return await openDisk(options, elapsed);
   } catch (cause) {
+    if (cause instanceof ForeignStoreError) throw cause;
     throw storageFault(`the log store in ${options.dataDir} could not be opened`, cause);
   }
 }
@@ -83,41 +98,30 @@ async function openDisk(
   await nodeFileSystem.makeDirectory(directory);
   const lock = await takeStoreLock(directory);
   try {
-    const { opened, damage } = await openOrSalvage(options, () => lock.release());
+    const { opened, replaced } = await openOrSalvage({
+      fileSystem: nodeFileSystem,
+      directory,
+      logName: options.logName,
+      logId: options.logId,
+      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      aheadBytes: AHEAD_BYTES,
+      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+      onProgress: options.onProgress ?? (() => undefined),
+      release: () => lock.release(),
+      now: Date.now(),
+    });
+    if (replaced !== null) await removeOldSetAside(directory);
     const { store, segments, tornBytes } = opened;
     const { takenFrom: lockTakenFrom } = lock;
     const records = store.opened.lastIndex;
-    return { store, report: { records, segments, tornBytes, lockTakenFrom, damage, elapsedMs: elapsed() } };
+    return { store, report: { records, segments, tornBytes, lockTakenFrom, replaced, elapsedMs: elapsed() } };
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function openOrSalvage(
-  options: LogStoreOptions,
-  release: () => Promise<void>,
-): Promise<{ readonly opened: OpenedDiskStore; readonly damage: Damage | null }> {
-  const open = (whenClosed: () => Promise<void>) =>
-    openDiskLogStore({
-      fileSystem: nodeFileSystem,
-      directory: options.dataDir,
-      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
-      aheadBytes: AHEAD_BYTES,
-      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
-      onProgress: options.onProgress ?? (() => undefined),
-      release: whenClosed,
-    });
-  try {
-    return { opened: await open(release), damage: null };
-  } catch (error) {
-    if (!(error instanceof StorageError) || error.code !== 'damaged') throw error;
-    const folder = await setAside(options.dataDir, Date.now());
-    const { store } = await open(async () => undefined);
-    const keptIndex = await copyGoodPrefix(nodeFileSystem, folder, store);
-    await store.close();
-    const opened = await open(release);
-    const damage = { what: error.message, keptIndex, keptSeq: opened.store.opened.lastSeq, setAsideIn: folder };
-    return { opened, damage };
-  }
+async function removeOldSetAside(directory: string): Promise<void> {
+  const folders = setAsideAmong(await nodeFileSystem.list(directory));
+  for (const name of folders.slice(0, -KEPT_MAX)) await rm(join(directory, name), { recursive: true });
 }

@@ -54,6 +54,17 @@ export function decodeSegmentHeader(header: Buffer): SegmentStart | null {
   };
 }
 
+/** What keeps a segment from following the log before it, to be said behind its path; null: nothing. */
+export function startFault(
+  start: SegmentStart,
+  before: { readonly storeId: string; readonly lastIndex: number; readonly running: number },
+): string | null {
+  const { storeId, lastIndex, running } = before;
+  if (start.storeId !== storeId) return `belongs to store ${start.storeId}, not to ${storeId}`;
+  if (start.firstIndex !== lastIndex + 1 || start.running !== running) return `does not follow record ${lastIndex}`;
+  return null;
+}
+
 export class Segment {
   readonly firstIndex: number;
   readonly name: string;

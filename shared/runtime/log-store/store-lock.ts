@@ -47,6 +47,12 @@ export async function takeStoreLock(directory: string): Promise<StoreLock> {
   throw new StorageError(`${directory}: the lock changes hands all the time`, { code: 'locked', fatal: true });
 }
 
+/** Pid of the process that runs with the folder, by the content of its lock; null: none does. */
+export function runningHolderOf(lock: string): number | null {
+  const holder = parseHolder(lock);
+  return holder !== null && isAlive(holder) ? holder.pid : null;
+}
+
 /** False: there is one. The content appears with the name: it is written beside and linked, so nobody ever sees an empty lock. */
 async function createLock(path: string, own: string): Promise<boolean> {
   const beside = `${path}.${randomBytes(4).toString('hex')}`;

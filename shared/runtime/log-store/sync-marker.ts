@@ -54,8 +54,7 @@ export class SyncMarker {
       await marker.lower(NOTHING_SYNCED);
       return marker;
     }
-    const slots = SLOT_OFFSETS.map((at) => decodeSlot(bytes.subarray(at, at + SLOT_BYTES)));
-    const newest = slots.reduce((best, slot) => ((slot?.counter ?? -1) > (best?.counter ?? -1) ? slot : best), null);
+    const newest = newestSlot(bytes);
     return new SyncMarker(await fileSystem.open(path, 'write'), newest?.value ?? null, newest?.counter ?? 0);
   }
 
@@ -103,6 +102,23 @@ export class SyncMarker {
   }
 }
 
+/** What the marker at `path` says, without opening it for writing; null: it is lost, or was never made. */
+export async function readSynced(fileSystem: FileSystem, path: string): Promise<SyncedUpTo | null> {
+  const bytes = await fileSystem.readAll(path);
+  return bytes === null ? null : (newestSlot(bytes)?.value ?? null);
+}
+
+interface Slot {
+  readonly counter: number;
+  readonly value: SyncedUpTo;
+}
+
+/** Null: no slot is good. */
+function newestSlot(bytes: Buffer): Slot | null {
+  const slots = SLOT_OFFSETS.map((at) => decodeSlot(bytes.subarray(at, at + SLOT_BYTES)));
+  return slots.reduce((best, slot) => ((slot?.counter ?? -1) > (best?.counter ?? -1) ? slot : best), null);
+}
+
 function encodeSlot(counter: number, { index, segment, offset, running }: SyncedUpTo): Buffer {
   const slot = Buffer.alloc(SLOT_BYTES);
   [counter, index, segment, offset].forEach((value, at) => {
@@ -113,7 +129,7 @@ function encodeSlot(counter: number, { index, segment, offset, running }: Synced
   return slot;
 }
 
-function decodeSlot(slot: Buffer): { readonly counter: number; readonly value: SyncedUpTo } | null {
+function decodeSlot(slot: Buffer): Slot | null {
   if (slot.length < SLOT_BYTES || crc32(slot.subarray(0, CRC_AT)) !== slot.readUInt32LE(CRC_AT)) return null;
   const [counter = 0, index = 0, segment = 0, offset = 0] = [0, 6, 12, 18].map((at) => readUInt48(slot, at));
   return { counter, value: { index, segment, offset, running: slot.readUInt32LE(24) } };

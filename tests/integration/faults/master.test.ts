@@ -1,6 +1,7 @@
 /**
  * What a master survives, on real processes: killed with appends in flight, restarted, its data lost. Each test ends with all logs
- * equal, nothing missing, nothing twice, and everything acknowledged where it was said to be. Takeovers are in master-standby.test.ts.
+ * equal, nothing missing, nothing twice, and everything acknowledged where it was said to be; where the master's store was lost, everything
+ * that a majority held (promised.ts). Takeovers are in master-standby.test.ts.
  */
 import { rmSync } from 'node:fs';
 import { Clients, type WriteConcern } from '../../support/clients';
@@ -10,6 +11,7 @@ import { FaultWatch } from '../../support/fault-watch';
 import { type MasterHealth, onCluster, type RealCluster, type RealNode } from '../../support/real-cluster';
 import type { LogLine, RealProcess } from '../../support/real-process';
 import { booksOf, Witnesses } from '../../support/witnesses';
+import { expectPromised } from './promised';
 
 const TEST_MS = 90_000;
 const MIX: readonly WriteConcern[] = [1, 2, 'all'];
@@ -27,10 +29,11 @@ async function atWork(cluster: RealCluster): Promise<Clients> {
   return clients;
 }
 
-async function expectRecovered(cluster: RealCluster, clients: Clients): Promise<void> {
+/** @param toldBeforeLoss acknowledgements that had come when the master lost its store */
+async function expectRecovered(cluster: RealCluster, clients: Clients, toldBeforeLoss = 0): Promise<void> {
   await clients.append('all');
   await clients.stop();
-  await expectConverged(cluster, clients);
+  await expectPromised(cluster, clients, toldBeforeLoss);
 }
 
 /** From the vote that made the majority to the moment at which appends were taken, as the master's log says. */
@@ -128,7 +131,7 @@ it(
 );
 
 it(
-  'a master whose data folder is deleted waits for both secondaries, says so, and gets the log from them',
+  'a master whose data folder is deleted waits for both secondaries, says so, and gets from them what a majority held',
   onCluster({}, async (cluster) => {
     const clients = await atWork(cluster);
     await clients.burst(100, 'all');
@@ -136,6 +139,7 @@ it(
     await Promise.all([cluster.master.kill(), cluster.node('secondary-2').kill()]);
     rmSync(cluster.dataDirOf('master'), { recursive: true });
     const again = await cluster.startMaster();
+    const toldBeforeLoss = clients.acknowledged.length;
     await eventually('it has the log of the other', async () =>
       expect((await again.health<MasterHealth>()).head).toBeGreaterThan(100),
     );
@@ -146,7 +150,7 @@ it(
     await clients.append('majority');
     watch.writable();
     expect(await readyAfterVoteMs(again.process)).toBeLessThan(AFTER_VOTE_MS_MAX);
-    await expectRecovered(cluster, clients);
+    await expectRecovered(cluster, clients, toldBeforeLoss);
     watch.converged({
       clientSees: '503 recovering, naming who is missing',
       broughtBackBy: 'the log of the secondary that is furthest, fetched; votes of both secondaries',
@@ -157,7 +161,7 @@ it(
 );
 
 it(
-  'a master in memory mode gets the log from its secondaries after each of two crashes',
+  'a master in memory mode gets from its secondaries what a majority held, after each of two crashes',
   onCluster({}, async (cluster) => {
     await Promise.all([
       cluster.startMaster({ LOG_STORE: 'memory' }),
@@ -169,15 +173,17 @@ it(
     clients.keepAppending();
     await clients.burst(50, 'all');
     const watch = FaultWatch.begin('master: kill -9 in memory mode');
+    let toldBeforeLoss = 0;
     for (let crash = 1; crash <= 2; crash += 1) {
       await cluster.master.kill();
       if (crash === 1) watch.liftedBeforeWritable();
       await cluster.startMaster({ LOG_STORE: 'memory' });
+      toldBeforeLoss = clients.acknowledged.length;
       await clients.append('majority');
       watch.writable();
       await cluster.untilAllVote();
     }
-    await expectRecovered(cluster, clients);
+    await expectRecovered(cluster, clients, toldBeforeLoss);
     watch.converged({ clientSees: RECOVERING, broughtBackBy: 'the log of a secondary, fetched; votes of both' });
   }),
   TEST_MS,

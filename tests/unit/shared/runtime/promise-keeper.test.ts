@@ -1,9 +1,10 @@
 import pino from 'pino';
-import { type Promised, StorageError } from '../../../../shared/runtime/log-store/log-store';
+import { NO_PROMISE, type Promised } from '../../../../shared/protocol/promised';
+import { StorageError } from '../../../../shared/runtime/log-store/log-store';
 import { MemoryLogStore } from '../../../../shared/runtime/log-store/memory-log-store';
 import { PromiseKeeper } from '../../../../shared/runtime/promise-keeper';
 
-const promised = (epoch: number): Promised => ({ epoch, reign: `r${epoch}`, votedFor: null });
+const promised = (epoch: number): Promised => ({ ...NO_PROMISE, epoch, reign: `r${epoch}` });
 const full = new StorageError('no space left', { code: 'full', fatal: false });
 const broken = new StorageError('fsync failed', { code: 'failed', fatal: true });
 

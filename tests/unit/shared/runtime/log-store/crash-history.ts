@@ -3,11 +3,17 @@
  * resolved among them, and a part of the next one: a prefix of its records, or for a truncation any cut between the old end
  * and the new one.
  */
+
+import { branchOf, type Identity, isPrefixOf, longerOf } from '../../../../../shared/protocol/identity';
+import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
 import type { LogRecord } from '../../../../../shared/protocol/record';
-import type { LogStore, Promised } from '../../../../../shared/runtime/log-store/log-store';
+import type { LogStore } from '../../../../../shared/runtime/log-store/log-store';
 import { RecordSource } from '../../../../contract/log-records';
 import { checksumOf, readAll } from '../../../../contract/log-store';
 import type { Random } from './crashing-file-system';
+
+/** Reign of the first epoch record of a `RecordSource`. */
+const LOG_ID = '0000000000000001';
 
 type LogOperation = { readonly append: readonly LogRecord[] } | { readonly truncateAfter: number };
 
@@ -15,8 +21,11 @@ export class CrashHistory {
   readonly operations: LogOperation[] = [];
   /** Log operations that resolved, from the first on. */
   resolved = 0;
-  readonly promises: Promised[] = [{ epoch: 0, reign: '', votedFor: null }];
+  readonly promises: Promised[] = [NO_PROMISE];
   promisesResolved = 1;
+  /** Of the last promise, and the index that no truncation may pass. */
+  private identity: Identity | null = null;
+  private commit = 0;
   private readonly source = new RecordSource();
   private log: LogRecord[] = [];
   private idCount = 0;
@@ -47,9 +56,10 @@ export class CrashHistory {
     const { durableIndex, checksum, opened } = store;
     if (durableIndex !== found.length || opened.lastIndex !== found.length) throw new Error(`ends at ${durableIndex}`);
     if (checksum !== checksumOf(found)) throw new Error('another checksum');
-    const allowed = this.promises.slice(this.promisesResolved - 1).map((promised) => JSON.stringify(promised));
-    if (!allowed.includes(JSON.stringify(store.promised)))
+    const allowed = this.promises.slice(this.promisesResolved - 1);
+    if (!allowed.some((promised) => withoutIdentity(promised) === withoutIdentity(store.promised)))
       throw new Error(`promised ${JSON.stringify(store.promised)}`);
+    this.checkIdentity(store, allowed);
     this.checkIds(store, found);
   }
 
@@ -60,7 +70,9 @@ export class CrashHistory {
     this.resolved = 1;
     this.promises.splice(0, this.promises.length, store.promised);
     this.promisesResolved = 1;
-    this.source.backTo(this.log.at(-1) ?? null);
+    this.identity = store.promised.identity;
+    this.commit = store.promised.commit;
+    this.backTo(this.log.at(-1) ?? null);
   }
 
   private mayLeave(found: readonly LogRecord[]): boolean {
@@ -72,6 +84,16 @@ export class CrashHistory {
         state = 'append' in next ? [...state, ...next.append] : state.slice(0, next.truncateAfter);
     }
     return false;
+  }
+
+  /** At least what was resolved and what the records say, at most what was asked or what they say. */
+  private checkIdentity(store: LogStore, allowed: readonly Promised[]): void {
+    const { identity } = store.promised;
+    const least = longerOf(allowed[0]?.identity ?? null, store.opened.identity);
+    const most = longerOf(allowed.at(-1)?.identity ?? null, store.opened.identity);
+    if (!isPrefixOf(least, identity) || !isPrefixOf(identity, most)) {
+      throw new Error(`identity ${identity}, which is not between ${least} and ${most}`);
+    }
   }
 
   private checkIds(store: LogStore, found: readonly LogRecord[]): void {
@@ -98,7 +120,7 @@ export class CrashHistory {
   }
 
   private nextRecords(): LogRecord[] {
-    if (this.source.epoch === 0 || this.random() < 0.1) return [this.source.epochRecord()];
+    if (this.log.length === 0 || this.random() < 0.1) return [this.source.epochRecord()];
     return this.source.entries(1 + Math.floor(this.random() * 5), () => {
       this.idCount += 1;
       const message = 'm'.repeat(Math.floor(this.random() ** 4 * 900));
@@ -107,14 +129,26 @@ export class CrashHistory {
   }
 
   private truncate(store: LogStore): Promise<void> {
-    const truncateAfter = Math.max(0, this.log.length - 1 - Math.floor(this.random() ** 2 * 12));
+    const truncateAfter = Math.max(this.commit, this.log.length - 1 - Math.floor(this.random() ** 2 * 12));
     this.log = this.log.slice(0, truncateAfter);
-    this.source.backTo(this.log.at(-1) ?? null);
+    this.backTo(this.log.at(-1) ?? null);
     return this.follow({ truncateAfter }, store.truncateAfter(truncateAfter));
   }
 
+  /** A log that is written anew from record 1 on is the same log. */
+  private backTo(record: LogRecord | null): void {
+    this.source.backTo(record);
+    if (record === null) this.source.epoch = 0;
+  }
+
   private async savePromise(store: LogStore): Promise<void> {
-    const promised = { epoch: this.promises.length, reign: 'r', votedFor: this.random() < 0.5 ? null : 'a/s' };
+    const votedFor = this.random() < 0.5 ? null : 'a/s';
+    if (this.random() < 0.25)
+      this.identity = this.identity === null ? LOG_ID : branchOf(this.identity, `b${this.promises.length}`);
+    const isSettled = this.resolved === this.operations.length;
+    if (isSettled && this.random() < 0.5) this.commit = this.log.length;
+    const { identity, commit } = this;
+    const promised: Promised = { epoch: this.promises.length, reign: 'r', votedFor, log: identity, identity, commit };
     const place = this.promises.push(promised);
     await store.savePromise(promised);
     this.promisesResolved = Math.max(this.promisesResolved, place);
@@ -125,6 +159,10 @@ export class CrashHistory {
     await done;
     this.resolved = Math.max(this.resolved, place);
   }
+}
+
+function withoutIdentity({ identity: _, ...others }: Promised): string {
+  return JSON.stringify(others);
 }
 
 function isPartly(found: readonly LogRecord[], state: readonly LogRecord[], next: LogOperation | undefined): boolean {

@@ -127,6 +127,10 @@ export class CrashingFileSystem implements FileSystem {
     return this.names.get(path)?.content.length ?? 0;
   }
 
+  contentOf(path: string): Buffer {
+    return Buffer.from(this.names.get(path)?.content ?? []);
+  }
+
   flipBit(path: string, byte: number, bit: number): void {
     const content = this.names.get(path)?.content;
     if (content !== undefined) content[byte] = (content[byte] ?? 0) ^ (1 << bit);

@@ -1,9 +1,12 @@
+import { NO_PROMISE } from '../../../../../shared/protocol/promised';
 import { StorageError } from '../../../../../shared/runtime/log-store/log-store';
 import { NO_LIMITS, RecordSource } from '../../../../contract/log-records';
 import { plain, readAll } from '../../../../contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
 import { DIRECTORY, randomOf, storeOn } from './disk-harness';
 
+const LOG = '0000000000000001';
+const PROMISED = { ...NO_PROMISE, epoch: 3, reign: 'r', votedFor: 'b/s', identity: LOG, commit: 20 };
 const LAST_SEGMENT = /\.log$/;
 
 /** A closed store of several segments and runs, and what is in it. */
@@ -18,7 +21,7 @@ async function written(): Promise<{ fileSystem: CrashingFileSystem; records: unk
     for (const { id, seq } of records) ids.set(id ?? '', seq);
     await store.append(records);
   }
-  await store.savePromise({ epoch: 3, reign: 'r', votedFor: 'b/s' });
+  await store.savePromise(PROMISED);
   const records = plain(await readAll(store));
   await store.close();
   return { fileSystem, records, ids };
@@ -61,7 +64,7 @@ async function expectEqual(
   ids: Map<string, number>,
 ): Promise<void> {
   expect(plain(await readAll(store))).toEqual(records);
-  expect(store.promised).toEqual({ epoch: 3, reign: 'r', votedFor: 'b/s' });
+  expect(store.promised).toEqual(PROMISED);
   for (const [id, seq] of ids) expect(store.seqOfId(id)).toBe(seq);
 }
 

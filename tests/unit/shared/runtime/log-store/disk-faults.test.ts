@@ -1,3 +1,4 @@
+import { NO_PROMISE } from '../../../../../shared/protocol/promised';
 import { NO_LIMITS, RecordSource } from '../../../../contract/log-records';
 import { plain, readAll } from '../../../../contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
@@ -96,7 +97,7 @@ describe('a disk without room', () => {
   test('keeps the old promise', async () => {
     const fileSystem = CrashingFileSystem.empty();
     const store = await storeOn(fileSystem);
-    const kept = { epoch: 1, reign: 'r', votedFor: null };
+    const kept = { ...NO_PROMISE, epoch: 1, reign: 'r' };
     await store.savePromise(kept);
     fileSystem.room = 5;
     expect(await Promise.allSettled([store.savePromise({ ...kept, epoch: 2 })])).toMatchObject([FULL]);
@@ -130,11 +131,7 @@ describe('a sync that fails', () => {
     const appends = [store.append(source.entries(1)), store.append(source.entries(1)), store.truncateAfter(1)];
     expect(await Promise.allSettled(appends)).toMatchObject([FAILED, FAILED, FAILED]);
     fileSystem.failing = null;
-    const later = [
-      store.append([]),
-      store.truncateAfter(0),
-      store.savePromise({ epoch: 1, reign: '', votedFor: null }),
-    ];
+    const later = [store.append([]), store.truncateAfter(0), store.savePromise({ ...NO_PROMISE, epoch: 1 })];
     expect(await Promise.allSettled(later)).toMatchObject([FAILED, FAILED, FAILED]);
     expect(store.durableIndex).toBe(2);
     expect(await store.read(1, NO_LIMITS)).toHaveLength(1);
@@ -144,9 +141,7 @@ describe('a sync that fails', () => {
     const fileSystem = CrashingFileSystem.empty();
     const store = await storeOn(fileSystem);
     fileSystem.failing = operation;
-    expect(await Promise.allSettled([store.savePromise({ epoch: 1, reign: '', votedFor: null })])).toMatchObject([
-      FAILED,
-    ]);
+    expect(await Promise.allSettled([store.savePromise({ ...NO_PROMISE, epoch: 1 })])).toMatchObject([FAILED]);
     fileSystem.failing = null;
     expect(await Promise.allSettled([store.append([])])).toMatchObject([FAILED]);
   });

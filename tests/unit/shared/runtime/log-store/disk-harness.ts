@@ -1,6 +1,7 @@
 /** Opens disk stores on a `CrashingFileSystem`, small enough that a short history has many segments and runs. */
 import type { LogStore } from '../../../../../shared/runtime/log-store/log-store';
-import { openDiskLogStore } from '../../../../../shared/runtime/log-store/open-disk-log-store';
+import { type DiskOptions, openDiskLogStore } from '../../../../../shared/runtime/log-store/open-disk-log-store';
+import type { BelongingOptions } from '../../../../../shared/runtime/log-store/open-or-salvage';
 import type { CrashingFileSystem, Random } from './crashing-file-system';
 
 export const DIRECTORY = '/log';
@@ -12,18 +13,27 @@ export interface SmallSizes {
   readonly runIds?: number;
 }
 
+/** A node's options that fit every store of this harness. */
+export function belongingOptions(fileSystem: CrashingFileSystem): BelongingOptions {
+  return { ...diskOptions(fileSystem), logId: null, now: 1_000 };
+}
+
 export function openOn(fileSystem: CrashingFileSystem, sizes: SmallSizes = {}) {
-  return openDiskLogStore({
+  return openDiskLogStore({ ...diskOptions(fileSystem), ...sizes });
+}
+
+function diskOptions(fileSystem: CrashingFileSystem): DiskOptions {
+  return {
     fileSystem,
     directory: DIRECTORY,
+    logName: 'rlog',
     segmentBytes: 1500,
     aheadBytes: 0,
     cacheBytes: 1000,
     runIds: 4,
     onProgress: () => undefined,
     release: async () => undefined,
-    ...sizes,
-  });
+  };
 }
 
 export async function storeOn(fileSystem: CrashingFileSystem, sizes: SmallSizes = {}): Promise<LogStore> {

@@ -3,7 +3,13 @@ import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-s
 import { RecordSource } from '../../../../contract/log-records';
 
 async function main(): Promise<never> {
-  const { store } = await openLogStore({ kind: 'disk', dataDir: process.argv[2] ?? '', segmentBytes: 20_000 });
+  const { store } = await openLogStore({
+    kind: 'disk',
+    dataDir: process.argv[2] ?? '',
+    logName: 'rlog',
+    logId: null,
+    segmentBytes: 20_000,
+  });
   const source = new RecordSource();
   for (;;) {
     await store.append(source.entries(5, (at) => (at % 2 === 0 ? {} : { id: `id-${source.index}` })));

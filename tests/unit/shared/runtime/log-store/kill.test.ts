@@ -21,7 +21,7 @@ test('a process that is killed leaves a lock that is taken over and everything t
   }
   await exited;
   expect(acked).toBeGreaterThanOrEqual(500);
-  const { store, report } = await openLogStore({ kind: 'disk', dataDir });
+  const { store, report } = await openLogStore({ kind: 'disk', dataDir, logName: 'rlog', logId: null });
   expect(report.lockTakenFrom).toBe(child.pid);
   const records = await readAll(store);
   expect(records.length).toBeGreaterThanOrEqual(acked);

@@ -1,11 +1,19 @@
 /** A damaged store on a real disk: what is good of it begins a new store, what is not comes from elsewhere. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { controlRecord, entryRecord, type LogRecord } from '../../../../../shared/protocol/record';
 import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
 
-const PROMISED = { epoch: 3, reign: '00112233445566aa', votedFor: 'master/one' };
+const REIGN = '00112233445566aa';
+const PROMISED = {
+  epoch: 3,
+  reign: REIGN,
+  votedFor: 'master/one',
+  log: `${REIGN}/bb`,
+  identity: `${REIGN}/bb`,
+  commit: 70,
+};
 const GROUPS = 10;
 const GROUP_RECORDS = 10;
 
@@ -18,7 +26,7 @@ afterEach(() => rm(dataDir, { recursive: true }));
 
 function record(index: number): LogRecord {
   if (index === 1) {
-    const control = { control: 'epoch', reign: PROMISED.reign, node: 'master', store: 'one' } as const;
+    const control = { control: 'epoch', reign: REIGN, node: 'master', store: 'one' } as const;
     return controlRecord({ index, epoch: 3, seq: 0 }, control);
   }
   const seq = index - 1;
@@ -26,16 +34,22 @@ function record(index: number): LogRecord {
 }
 
 function open(segmentBytes?: number) {
-  return openLogStore({ kind: 'disk', dataDir, ...(segmentBytes === undefined ? {} : { segmentBytes }) });
+  return openLogStore({
+    kind: 'disk',
+    dataDir,
+    logName: 'rlog',
+    logId: null,
+    ...(segmentBytes === undefined ? {} : { segmentBytes }),
+  });
 }
 
 /** A closed store of 100 records; its id. */
 async function make(segmentBytes?: number): Promise<string> {
   const { store } = await open(segmentBytes);
-  await store.savePromise(PROMISED);
   for (let group = 0; group < GROUPS; group += 1) {
     await store.append(Array.from({ length: GROUP_RECORDS }, (_, at) => record(group * GROUP_RECORDS + at + 1)));
   }
+  await store.savePromise(PROMISED);
   await store.close();
   return store.storeId;
 }
@@ -62,10 +76,10 @@ test.each([
   await flip(`"message":"m${seq}"`);
 
   const { store, report } = await open(segmentBytes);
-  expect(report.damage).toMatchObject({ keptIndex: seq, keptSeq: seq - 1 });
-  expect(report.damage?.what).toContain(`record ${seq + 1}`);
+  expect(report.replaced).toMatchObject({ why: 'damaged', keptIndex: seq, keptSeq: seq - 1 });
+  expect(report.replaced?.what).toContain(`record ${seq + 1}`);
   expect(store.storeId).not.toBe(former);
-  expect(store.promised).toEqual(PROMISED);
+  expect(store.promised).toEqual({ ...PROMISED, commit: Math.min(70, seq) });
   expect(store.opened.lastIndex).toBe(seq);
   const kept = await store.read(1, { to: seq, maxBytes: 1_000_000, maxRecords: 1_000 });
   expect(kept.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(
@@ -77,7 +91,7 @@ test.each([
   await store.append([record(seq + 1)]);
   await store.close();
   const again = await open(segmentBytes);
-  expect(again.report.damage).toBeNull();
+  expect(again.report.replaced).toBeNull();
   expect(again.store.storeId).toBe(store.storeId);
   expect(again.store.durableIndex).toBe(seq + 1);
   await again.store.close();
@@ -88,7 +102,8 @@ test('the damaged files stay as they were found, of the last two times', async (
     await make();
     await flip('"message":"m42"');
     const { store, report } = await open();
-    expect(await readdir(report.damage?.setAsideIn ?? '')).toContain('0000000000000001.log');
+    expect(await readdir(report.replaced?.setAsideIn ?? '')).toContain('0000000000000001.log');
+    await store.savePromise({ ...store.promised, commit: 0 });
     await store.truncateAfter(0);
     await store.close();
   }
@@ -99,7 +114,7 @@ test('a lost promise makes another voter of the store, and loses no entry', asyn
   const former = await make();
   await rm(join(dataDir, 'promise.json'));
   const { store, report } = await open();
-  expect(report.damage?.what).toContain('promise.json');
+  expect(report.replaced?.what).toContain('promise.json');
   expect(store.storeId).not.toBe(former);
   expect(store.durableIndex).toBe(GROUPS * GROUP_RECORDS);
   await store.close();
@@ -118,4 +133,47 @@ test('a store of a later version is left alone', async () => {
   );
   await expect(open()).rejects.toMatchObject({ code: 'unknown-format' });
   expect((await readdir(dataDir)).filter((name) => name.startsWith('damaged-'))).toEqual([]);
+});
+
+test('older files put in the place of its own are noticed: the store is another one, and keeps log and promise', async () => {
+  const former = await make();
+  const copy = await mkdtemp(join(tmpdir(), 'rlog-copy-'));
+  const isOfLog = (name: string) => /\.log$|^synced$/.test(name);
+  for (const name of (await readdir(dataDir)).filter(isOfLog)) await copyFile(join(dataDir, name), join(copy, name));
+  const { store: grown } = await open();
+  await grown.append([record(101), record(102)]);
+  await grown.savePromise({ ...PROMISED, commit: 102 });
+  await grown.close();
+  await writeFile(join(dataDir, 'notes.txt'), 'not ours');
+  for (const name of await readdir(copy)) await copyFile(join(copy, name), join(dataDir, name));
+  await rm(copy, { recursive: true });
+
+  const { store, report } = await open();
+  expect(report.replaced).toMatchObject({
+    why: 'rolled-back',
+    what: expect.stringMatching(/ends at record 100, .* record 102 /),
+    keptIndex: 100,
+    keptSeq: 99,
+  });
+  expect(store.storeId).not.toBe(former);
+  expect(store.promised).toEqual({ ...PROMISED, commit: 100 });
+  expect(await readdir(report.replaced?.setAsideIn ?? '')).toContain('0000000000000001.log');
+  expect(await readdir(dataDir)).toContain('notes.txt');
+  await store.close();
+  const again = await open();
+  expect(again.report.replaced).toBeNull();
+  await again.store.close();
+});
+
+test('a damaged store.json costs the store its id, and not the log name or the identity that can be known', async () => {
+  await make();
+  const bytes = await readFile(join(dataDir, 'store.json'));
+  bytes[3] = (bytes[3] ?? 0) ^ 1;
+  await writeFile(join(dataDir, 'store.json'), bytes);
+  const { store, report } = await open();
+  expect(report.replaced?.what).toContain('store.json');
+  expect(store.promised).toEqual({ ...PROMISED, identity: REIGN });
+  await store.close();
+  const other = openLogStore({ kind: 'disk', dataDir, logName: 'other', logId: null });
+  await expect(other).rejects.toMatchObject({ name: 'ForeignStoreError' });
 });

@@ -70,7 +70,7 @@ test('of many takers at once one gets an abandoned lock', async () => {
 });
 
 test('an open store is locked, a closed one is not', async () => {
-  const options = { kind: 'disk', dataDir: directory } as const;
+  const options = { kind: 'disk', dataDir: directory, logName: 'rlog', logId: null } as const;
   const { store } = await openLogStore(options);
   await expect(openLogStore(options)).rejects.toMatchObject({ code: 'locked', fatal: true });
   await store.close();

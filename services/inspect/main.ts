@@ -1,0 +1,75 @@
+/** The process behind `npm run inspect`: reads its arguments, inspects one folder, prints what is in it. */
+import { once } from 'node:events';
+import { hasBeginPermission } from '../../shared/runtime/log-store/begin-permission';
+import { nodeFileSystem } from '../../shared/runtime/log-store/file-system';
+import { type Inspection, inspectStore } from '../../shared/runtime/log-store/inspect';
+import { summaryOf } from './summary';
+import { type InspectArguments, readArguments, USAGE } from './usage';
+
+const EXIT_NOTHING = 1;
+const EXIT_USAGE = 2;
+
+/** A node that writes while it is read can look damaged; one that still does after so many looks is. */
+const LOOKS_MAX = 3;
+
+const LINE_FEED = Buffer.from('\n');
+
+endQuietlyWithReader();
+void run().then((code) => {
+  process.exitCode = code;
+});
+
+async function run(): Promise<number> {
+  const asked = readArguments(process.argv.slice(2));
+  if (asked === 'help') {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  if ('fault' in asked) {
+    process.stderr.write(`${asked.fault}\n\n${USAGE}\n`);
+    return EXIT_USAGE;
+  }
+  try {
+    const found = await look(asked);
+    if (found === null) {
+      process.stderr.write(`${await nothingIn(asked.directory)}\n`);
+      return EXIT_NOTHING;
+    }
+    const summary = asked.json ? JSON.stringify(found, null, 2) : summaryOf(found);
+    (asked.entries ? process.stderr : process.stdout).write(`${summary}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${asked.directory} cannot be inspected: ${error instanceof Error ? error.message : error}\n`);
+    return EXIT_NOTHING;
+  }
+}
+
+async function nothingIn(directory: string): Promise<string> {
+  const isPermitted = await hasBeginPermission({ fileSystem: nodeFileSystem, directory });
+  const permission = isPermitted ? ' Its node may begin a new log, once.' : '';
+  return `There is no store in ${directory}: no store.json, and no segment of a log.${permission}`;
+}
+
+async function look({ directory, entries }: InspectArguments): Promise<Inspection | null> {
+  let found = await inspectStore(nodeFileSystem, directory, entries ? printEntries : null);
+  for (let looks = 1; looks < LOOKS_MAX && found !== null; looks += 1) {
+    if (found.damages.length === 0 || found.runningPid === null) break;
+    found = await inspectStore(nodeFileSystem, directory);
+  }
+  return found;
+}
+
+async function printEntries(lines: readonly Buffer[]): Promise<void> {
+  const isTaken = process.stdout.write(Buffer.concat(lines.flatMap((each) => [each, LINE_FEED])));
+  if (!isTaken) await once(process.stdout, 'drain');
+}
+
+/** As in `npm run inspect | head`: whoever read this has what they wanted. */
+function endQuietlyWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      process.exit(0);
+    });
+  }
+}
