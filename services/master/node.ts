@@ -194,7 +194,9 @@ export class MasterNode implements MasterPort {
       case 'savePromise':
         return this.promises.save(effect.promised);
       case 'declare':
-        return this.broker.declareLog();
+        this.broker.declareLog();
+        store.consumePermission().catch(fail);
+        return undefined;
       case 'publish': {
         const publish = effect.publish.id;
         this.broker.publishEntries({ ...effect.header, records: effect.publish.records }).then(
@@ -348,10 +350,13 @@ export class MasterNode implements MasterPort {
   }
 }
 
-/** What the core is told of the settings. A log id, or a standby, says that no log begins here. */
+/**
+ * What the core is told of the settings: a standby, and a node that follows a log by its id, begin none. A permission in this very folder says
+ * what LOG_ID=new says, once.
+ */
 function machineSettings(settings: MasterSettings, store: LogStore): CoreSettings {
   const logId = namedLogId(settings);
-  const mode = settings.logId === 'new' ? 'new' : 'auto';
+  const mode = settings.logId === 'new' || store.mayBegin ? 'new' : 'auto';
   const birth = settings.standby || logId !== null ? 'never' : mode;
   const { nodeId: node } = settings;
   return { ...settings, node, store: store.storeId, birth, logId, inMemory: store.kind === 'memory' };

@@ -2,6 +2,7 @@
 import { HttpServer } from '../../shared/runtime/http-server';
 import { logOpened, openLogStore } from '../../shared/runtime/log-store/open-log-store';
 import { createLogger } from '../../shared/runtime/logger';
+import { namedLogId } from '../../shared/runtime/node-settings';
 import { type ProcessHandle, type RunningService, runProcess } from '../../shared/runtime/process-lifecycle';
 import { readSecondarySettings } from './config';
 import { createSecondaryApp } from './http-app';
@@ -16,7 +17,7 @@ async function start(handle: ProcessHandle): Promise<RunningService> {
     kind: settings.store.kind,
     dataDir,
     logName: settings.logName,
-    logId: null,
+    logId: namedLogId(settings),
     onProgress: (progress) => logger.info(progress, 'checking the log'),
   });
   logOpened(logger, store, report);
