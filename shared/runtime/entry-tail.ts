@@ -140,12 +140,12 @@ export class EntryTails {
 
   private noticeCut(): void {
     const { head } = this.options.reader.position();
-    const isCut = head < this.head;
+    const before = this.head;
     this.head = head;
-    if (!isCut) return;
+    if (head >= before) return;
     this.cuts += 1;
     this.chunks.clear();
-    for (const tail of this.tails) tail.recordCut(head);
+    for (const tail of this.tails) tail.recordCut({ before, head });
   }
 
   private forget(tail: Tail): void {
@@ -210,9 +210,9 @@ class Tail {
     if (!this.isBusy && !this.isOver) this.run();
   }
 
-  /** Entries after `head` are gone. */
-  recordCut(head: number): void {
-    if (this.resume !== null || this.next <= head + 1) return;
+  /** The log went from `before` back to `head`. Who waits for what was beyond `before` has seen nothing of that; who is not judged yet will be. */
+  recordCut({ before, head }: { readonly before: number; readonly head: number }): void {
+    if (this.next <= head + 1 || this.next > before + 1) return;
     this.next = head + 1;
     this.owed ??= 'cut';
   }

@@ -192,6 +192,7 @@ describe('following the log as events', () => {
 
     beforeEach(() => {
       options.keepAliveMs = 1;
+      options.seqGraceMs = 60_000;
     });
 
     it('a node that lags sends nothing until it has the seq', async () => {
@@ -449,6 +450,35 @@ describe('following the log as events', () => {
       expect(seen.slice(at)).toEqual([{ reason: 'cut', from: 7, head: 9 }, 7, 8, 9]);
       expect(seen.slice(0, at)).toEqual(Array.from({ length: at }, (_, before) => before + 1));
       expect(events.text.slice(events.text.indexOf('event: reset'))).not.toContain('oooo');
+      events.socket.destroy();
+    });
+
+    it('what takes the place of what was cut is read anew', async () => {
+      await start();
+      log.messageOf = () => 'old';
+      const events = await follow();
+      log.moveHead(3);
+      await events.untilId(3);
+      log.moveHead(0);
+      log.messageOf = () => 'new';
+      log.moveHead(3);
+      await events.until(() => events.ids.length === 6);
+      expect(events.seen).toEqual([1, 2, 3, { reason: 'cut', from: 1, head: 0 }, 1, 2, 3]);
+      expect(events.text.match(/"message":"old"/g)).toHaveLength(3);
+      events.socket.destroy();
+    });
+
+    it.each([
+      [6, [{ reason: 'cut', from: 4, head: 3 }, 4, 5, 6, 7]],
+      [7, [7]],
+    ])('one who waits for %i and has got nothing yet sees %j', async (from, expected) => {
+      await start();
+      log.moveHead(5);
+      const events = await follow(`?from=${from}`);
+      log.moveHead(3);
+      log.moveHead(7);
+      await events.untilId(7);
+      expect(events.seen).toEqual(expected);
       events.socket.destroy();
     });
 
