@@ -77,8 +77,14 @@ export class MasterNode implements MasterPort {
       fail: options.fail,
     });
     const look = () => {
-      const { head, commit, epoch } = this.machine;
-      return { head, commit, epoch: epoch.epoch };
+      const { head, commit, epoch, outline, phaseName } = this.machine;
+      return {
+        head,
+        commit,
+        epoch: epoch.epoch,
+        log: outline.identity,
+        logHead: phaseName === 'reigning' ? head : null,
+      };
     };
     this.reader = new StoreReader(store, this.machine.outline, look, options.restart);
     const { machine, reader } = this;

@@ -75,8 +75,8 @@ export class SecondaryNode implements SecondaryPort {
       fail: options.fail,
     });
     const look = () => {
-      const { applied: head, commit, epoch } = this.machine;
-      return { head, commit, epoch };
+      const { applied: head, head: logHead, commit, epoch, outline, masterUrl } = this.machine;
+      return { head, commit, epoch, log: outline.identity, logHead: masterUrl === null ? null : logHead };
     };
     this.reader = new StoreReader(store, this.machine.outline, look, options.restart);
     this.injector = new FaultInjector(settings.faults, Math.random);

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { idFault } from '../protocol/entry';
+import { IDENTITY_LENGTH_MAX } from '../protocol/identity';
 import type { RequestFault } from './problem';
 import { requestFaults } from './request-faults';
 
@@ -20,6 +21,8 @@ export interface ReadingQuery {
   readonly minSeq: number;
   /** Bound of that wait; null: none. */
   readonly timeoutMs: number | null;
+  /** The log that is meant, by its id or its whole identity; null: whichever this node holds. */
+  readonly log: string | null;
 }
 
 /** What a request without a query asks for. */
@@ -30,6 +33,7 @@ export const EVERYTHING: ReadingQuery = Object.freeze({
   committed: false,
   minSeq: 0,
   timeoutMs: null,
+  log: null,
 });
 
 const once = z.string({ error: 'must be given once' });
@@ -50,6 +54,10 @@ const id = once.superRefine((text, context) => {
 
 const committed = once.pipe(z.enum(['true', 'false'], { error: 'must be true or false' })).transform(isTrue);
 
+const log = once.refine((text) => text !== '' && text.length <= IDENTITY_LENGTH_MAX, {
+  error: 'must be the id or the identity of a log',
+});
+
 const schema = z.object({
   from: wholeNumber(1).optional(),
   limit: wholeNumber(1).optional(),
@@ -57,7 +65,10 @@ const schema = z.object({
   committed: committed.optional(),
   minSeq: wholeNumber(0).optional(),
   timeoutMs: wholeNumber(0).optional(),
+  log: log.optional(),
 });
+
+const logSchema = schema.pick({ log: true });
 
 /** Reads a parsed query string: each value a string, or a list when it was given more than once. */
 export function parseReadingQuery(
@@ -74,8 +85,17 @@ export function parseReadingQuery(
       committed: data.committed ?? EVERYTHING.committed,
       minSeq: data.minSeq ?? EVERYTHING.minSeq,
       timeoutMs: data.timeoutMs ?? EVERYTHING.timeoutMs,
+      log: data.log ?? EVERYTHING.log,
     },
   };
+}
+
+/** Of a query for one entry: which log is meant. */
+export function parseLogQuery(
+  query: Readonly<Record<string, unknown>>,
+): { readonly log: string | null } | { readonly faults: readonly RequestFault[] } {
+  const read = logSchema.safeParse(query);
+  return read.success ? { log: read.data.log ?? null } : { faults: requestFaults(read.error) };
 }
 
 function isTrue(text: string): boolean {

@@ -4,11 +4,13 @@
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { logIdOf } from '../protocol/identity';
+import { parseResumePoint, type ResumePoint } from '../protocol/resume-token';
 import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './entry-stream';
-import { EntryTails, EVENT_STREAM } from './entry-tail';
+import { EntryTails, EVENT_STREAM, foreignLog } from './entry-tail';
 import type { LogReader, ReaderPosition } from './log-reader';
 import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from './problem';
-import { EVERYTHING, parseReadingQuery, type ReadingQuery } from './reading-query';
+import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery } from './reading-query';
 import { WAIT_MS_MAX, waitSignal } from './wait-signal';
 
 export interface ReadingOptions {
@@ -41,7 +43,11 @@ export function noSuchEntry(seq: number, { head }: ReaderPosition): ProblemError
 async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions, tails: EntryTails): Promise<void> {
   const format = formatFor(ctx);
   const query = queryOf(ctx);
-  if (query.minSeq > 0 && !(await waitForSeq(ctx, query, { reader, stopping }))) return;
+  checkLog(query.log, reader);
+  if (query.minSeq > 0) {
+    if (!(await waitForSeq(ctx, query, { reader, stopping }))) return;
+    checkLog(query.log, reader);
+  }
   const position = reader.position();
   if (format === 'events') {
     setPosition(ctx, position);
@@ -67,24 +73,40 @@ function sendTail(ctx: Context, query: ReadingQuery, tails: EntryTails): void {
   }
   const { refusal } = tails;
   if (refusal !== null) return sendProblem(ctx, refusal);
-  const from = resumedFrom(ctx) ?? query.from;
+  const resume = resumePoint(ctx);
   ctx.set({ Vary: 'Accept', 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
   ctx.status = 200;
   ctx.respond = false;
   ctx.res.flushHeaders();
   if (ctx.method === 'HEAD') ctx.res.end();
-  else tails.follow(ctx.res, { ...query, from });
+  else tails.follow(ctx.res, { ...query, resume });
 }
 
-/** The seq after the last one that the client has; null: it does not resume. */
-function resumedFrom(ctx: Context): number | null {
+/** What the client has already; null: it does not resume. */
+function resumePoint(ctx: Context): ResumePoint | null {
   const text = ctx.get('Last-Event-ID');
   if (text === '') return null;
-  if (/^[0-9]{1,15}$/.test(text)) return Number(text) + 1;
-  throw new ProblemError(invalidRequest([{ path: 'Last-Event-ID', message: 'must be the seq of an entry' }]));
+  const point = parseResumePoint(text);
+  if (point !== null) return point;
+  const message = 'must be the id of an event as it was sent ("7-2.5.…"), or the seq of an entry';
+  throw new ProblemError(invalidRequest([{ path: 'Last-Event-ID', message }]));
+}
+
+/** Is this the log to read? Throws the problem of one that is not. */
+function checkLog(asked: string | null, reader: LogReader): void {
+  if (asked === null) {
+    const foreign = reader.foreign();
+    if (foreign !== null) throw new ProblemError(foreignLog(foreign));
+    return;
+  }
+  const { log } = reader.position();
+  if (log !== null && (asked === log || asked === logIdOf(log))) return;
+  const detail = `the log ${asked} is not here: this node holds ${log === null ? 'none yet' : log}`;
+  throw new ProblemError({ kind: PROBLEM_KINDS.notFound, detail, members: { log } });
 }
 
 async function sendEntry(ctx: Context, reader: LogReader, seq: number): Promise<void> {
+  checkLog(logOf(ctx), reader);
   const position = reader.position();
   const [entry] = seq < 1 || seq > position.head ? [] : await reader.read({ from: seq, to: seq, maxBytes: 1 });
   if (entry === undefined) throw noSuchEntry(seq, position);
@@ -108,6 +130,13 @@ function queryOf(ctx: Context): ReadingQuery {
   const read = parseReadingQuery(ctx.query);
   if ('faults' in read) throw new ProblemError(invalidRequest(read.faults));
   return read.query;
+}
+
+function logOf(ctx: Context): string | null {
+  if (ctx.querystring === '') return null;
+  const read = parseLogQuery(ctx.query);
+  if ('faults' in read) throw new ProblemError(invalidRequest(read.faults));
+  return read.log;
 }
 
 /** Waits until the query's seq is visible; false when the problem of one that stayed away has been sent. */
@@ -141,7 +170,8 @@ async function rangeOf({ from, limit, id }: ReadingQuery, end: number, reader: L
   return { from, to: limit === null ? end : Math.min(end, from + limit - 1) };
 }
 
-function setPosition(ctx: Context, { head, commit, epoch }: ReaderPosition): void {
+function setPosition(ctx: Context, { head, commit, epoch, log }: ReaderPosition): void {
+  if (log !== null) ctx.set('Rlog-Log', log);
   ctx.set('Rlog-Head', String(head));
   ctx.set('Rlog-Commit', String(commit));
   ctx.set('Rlog-Epoch', String(epoch));

@@ -3,7 +3,7 @@
  */
 import type { LogOutline } from '../protocol/log-outline';
 import { entryOf } from '../protocol/record';
-import type { LogReader, ReaderPosition } from './log-reader';
+import type { ForeignLog, LogReader, ReaderPosition } from './log-reader';
 import { type EntryBytes, type LogStore, StorageError } from './log-store/log-store';
 
 /** Records in one read; with small entries this is reached before the bytes are. */
@@ -25,10 +25,12 @@ export class StoreReader implements LogReader {
 
   constructor(
     private readonly store: LogStore,
-    private readonly outline: LogOutline,
+    readonly outline: LogOutline,
     private readonly look: () => ReaderPosition,
     /** A record that was asked for is damaged; called for each such read. */
     private readonly onDamage: (error: StorageError) => void = () => undefined,
+    /** What makes this node's log another one than its master's; whoever changes the answer calls `moved`. */
+    readonly foreign: () => ForeignLog | null = () => null,
   ) {}
 
   position(): ReaderPosition {

@@ -1,12 +1,22 @@
-/** A log of made entries whose head a test moves, and which counts how it is read. */
+/** A log of made entries whose head and history a test moves, and which counts how it is read. */
 import { EventEmitter, once } from 'node:events';
 import type { Entry } from '../../shared/protocol/entry';
-import type { LogReader, ReaderPosition } from '../../shared/runtime/log-reader';
+import type { Identity } from '../../shared/protocol/identity';
+import { LogOutline } from '../../shared/protocol/log-outline';
+import type { ForeignLog, LogReader, ReaderPosition } from '../../shared/runtime/log-reader';
+
+export const FIRST_REIGN = '1a';
 
 export class FakeLogReader implements LogReader {
   head = 0;
   commit = 0;
   epoch = 1;
+  /** Undefined: what its records say. */
+  log: Identity | null | undefined;
+  /** Undefined: this node's own. */
+  logHead: number | null | undefined;
+  foreignLog: ForeignLog | null = null;
+  readonly outline = new LogOutline();
   /** Text of every entry. */
   messageOf = (seq: number): string => `Msg${seq}`;
   readsBegun = 0;
@@ -25,10 +35,40 @@ export class FakeLogReader implements LogReader {
   }
 
   moveHead(head: number, commit = head): void {
+    this.keepUp(head);
     this.head = head;
     this.commit = commit;
     this.changes.emit('head');
+    this.moved();
+  }
+
+  moved(): void {
     this.changes.emit('moved');
+  }
+
+  /** What is appended from now on is another reign's, of the next epoch. */
+  beginReign(reign: string): void {
+    this.keepUp(this.head);
+    this.openEpoch(reign);
+  }
+
+  private openEpoch(reign: string): void {
+    this.epoch = Math.max(this.epoch, this.outline.lastEpoch) + (this.outline.lastIndex === 0 ? 0 : 1);
+    const control = { control: 'epoch', reign, node: 'a', store: 's' } as const;
+    const { lastIndex, lastSeq } = this.outline;
+    this.outline.append({ index: lastIndex + 1, epoch: this.epoch, seq: lastSeq, control });
+  }
+
+  /** The outline of a log with this head; one that is cut goes on in the epoch that its new end is of. */
+  private keepUp(head: number): void {
+    const { outline } = this;
+    const last = outline.indexOf(head);
+    if (head < outline.lastSeq) outline.truncateAfter(last ?? 1);
+    if (head > 0 && outline.lastIndex === 0) this.openEpoch(FIRST_REIGN);
+    while (outline.lastSeq < head) {
+      const { lastIndex, lastSeq, lastEpoch: epoch } = outline;
+      outline.append({ index: lastIndex + 1, epoch, seq: lastSeq + 1, control: null });
+    }
   }
 
   watch(moved: () => void): void {
@@ -40,7 +80,12 @@ export class FakeLogReader implements LogReader {
   }
 
   position(): ReaderPosition {
-    return { head: this.head, commit: this.commit, epoch: this.epoch };
+    const { head, commit, epoch, log = this.outline.identity, logHead = head } = this;
+    return { head, commit, epoch, log, logHead };
+  }
+
+  foreign(): ForeignLog | null {
+    return this.foreignLog;
   }
 
   async read({ from, to, maxBytes }: { from: number; to: number; maxBytes: number }): Promise<readonly Uint8Array[]> {

@@ -35,7 +35,7 @@ describe('reading the log', () => {
     reader.moveHead(5, 3);
     const answer = await get('/messages');
     expect(answer.json()).toEqual(reader.entries(1, 5));
-    expect(answer.headers).toMatchObject({ 'rlog-head': '5', 'rlog-commit': '3', 'rlog-epoch': '1' });
+    expect(answer.headers).toMatchObject({ 'rlog-head': '5', 'rlog-commit': '3', 'rlog-epoch': '1', 'rlog-log': '1a' });
     expect(answer.headers.link).toBeUndefined();
   });
 
@@ -88,6 +88,8 @@ describe('reading the log', () => {
     [`id=${'x'.repeat(129)}`, ['id']],
     ['minSeq=-1', ['minSeq']],
     ['timeoutMs=soon', ['timeoutMs']],
+    ['log=', ['log']],
+    ['log=a&log=b', ['log']],
     ['from=0&limit=x&committed=1&minSeq=y&timeoutMs=-5', ['committed', 'from', 'limit', 'minSeq', 'timeoutMs']],
   ])('?%s is refused, naming %j', async (query, paths) => {
     const answer = await get(`/messages?${query}`);
@@ -233,6 +235,72 @@ describe('reading the log', () => {
       const answer = await get(`/messages/${seq}`);
       expect(answer.status).toBe(400);
       expect(answer.json()).toMatchObject({ type: '/problems/invalid-request', errors: [{ path: 'seq' }] });
+    });
+  });
+
+  describe('which log', () => {
+    const NDJSON = { Accept: 'application/x-ndjson' };
+    const EVENTS = { Accept: 'text/event-stream' };
+    const ALL: [string, Record<string, string>][] = [
+      ['/messages', {}],
+      ['/messages', NDJSON],
+      ['/messages?limit=2', EVENTS],
+      ['/messages/2', {}],
+    ];
+    const asked = (path: string, log: string) => `${path}${path.includes('?') ? '&' : '?'}log=${log}`;
+
+    beforeEach(() => {
+      reader.log = '1a/2b';
+      reader.moveHead(2);
+    });
+
+    it.each(ALL)('%s %j names it', async (path, headers) => {
+      expect((await get(path, headers)).headers['rlog-log']).toBe('1a/2b');
+    });
+
+    it('a blank node names none', async () => {
+      reader.log = null;
+      expect((await get('/messages')).headers).not.toHaveProperty('rlog-log');
+    });
+
+    it.each(ALL)('%s %j of a foreign node is 503, unless that log is asked for', async (path, headers) => {
+      reader.foreignLog = { log: '1a', lastSeq: 2 };
+      const answer = await get(path, headers);
+      expect(answer.status).toBe(503);
+      expect(answer.json()).toMatchObject({ type: '/problems/foreign-log', log: '1a', lastSeq: 2 });
+      for (const log of ['1a', '1a/2b']) {
+        const served = await get(asked(path, log), headers);
+        expect(served.status).toBe(200);
+        expect(served.text).toContain('Msg2');
+      }
+    });
+
+    it.each(ALL)('%s %j: a log that is not here is 404, foreign or not', async (path, headers) => {
+      for (const foreign of [null, { log: '1a', lastSeq: 2 }]) {
+        reader.foreignLog = foreign;
+        for (const log of ['2b', '1', '1a/', '1a/2b/3c']) {
+          const answer = await get(asked(path, log), headers);
+          expect(answer.status).toBe(404);
+          expect(answer.json()).toMatchObject({ detail: expect.stringContaining(log), log: '1a/2b' });
+        }
+      }
+    });
+
+    it('no log is at a blank node', async () => {
+      reader.log = null;
+      expect((await get('/messages?log=1a')).json()).toMatchObject({ status: 404, log: null });
+    });
+
+    it('the empty text is no log, of one entry neither', async () => {
+      expect((await get('/messages/2?log=')).status).toBe(400);
+    });
+
+    it('a node that becomes foreign while a client waits for a seq says so', async () => {
+      const answer = get('/messages?minSeq=3');
+      while (reader.waiting === 0) await new Promise(setImmediate);
+      reader.foreignLog = { log: '1a', lastSeq: 3 };
+      reader.moveHead(3);
+      expect((await answer).json()).toMatchObject({ type: '/problems/foreign-log' });
     });
   });
 

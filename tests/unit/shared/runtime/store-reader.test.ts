@@ -1,4 +1,5 @@
 import { entryOf, type LogRecord } from '../../../../shared/protocol/record';
+import { readEvents } from '../../../../shared/runtime/entry-events';
 import { MemoryLogStore } from '../../../../shared/runtime/log-store/memory-log-store';
 import { StoreReader } from '../../../../shared/runtime/store-reader';
 import { RecordSource } from '../../../contract/log-records';
@@ -13,13 +14,16 @@ async function readerOf(records: readonly LogRecord[]) {
   for (const record of records) store.opened.append(record);
   const head = records.at(-1)?.seq ?? 0;
   const place = { head, commit: head };
-  const look = () => ({ head: place.head, commit: Math.min(place.commit, place.head), epoch: 1 });
+  const look = () => {
+    const { head, commit } = place;
+    return { head, commit: Math.min(commit, head), epoch: 1, log: store.opened.identity, logHead: head };
+  };
   const reader = new StoreReader(store, store.opened, look);
   const show = (seq: number): void => {
     place.head = seq;
     reader.moved();
   };
-  return { reader, show, place };
+  return { reader, show, place, store, look };
 }
 
 /** Entries 1…6 with control records before, between and behind them. */
@@ -122,4 +126,23 @@ test('a wait ends at its timeout, and at the latest when the reader goes', async
   client.abort();
   await expect(waiting).resolves.toBe(false);
   await expect(reader.whenVisible(1, { timeoutMs: null, signal: client.signal })).resolves.toBe(false);
+});
+
+test('entries become events whose ids name their reigns', async () => {
+  const { reader } = await readerOf(mixedLog());
+  const { bytes, count } = await readEvents(reader, 2, 6);
+  const ids = [...bytes.toString().matchAll(/^id: (.*)$/gm)].map(([, id]) => id);
+  const [first, second] = ['0000000000000001', '0000000000000002'];
+  expect(count).toBe(5);
+  expect(ids).toEqual([
+    ...[2, 3].map((seq) => `${seq}-1.6.${first}.${first}`),
+    ...[4, 5, 6].map((seq) => `${seq}-2.6.${second}.${first}`),
+  ]);
+});
+
+test('a node is foreign when its driver says so, and never else', async () => {
+  const { reader, store, look } = await readerOf(mixedLog());
+  expect(reader.foreign()).toBeNull();
+  const foreign = { log: 'a', lastSeq: 6 };
+  expect(new StoreReader(store, store.opened, look, undefined, () => foreign).foreign()).toBe(foreign);
 });
