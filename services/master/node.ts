@@ -86,7 +86,11 @@ export class MasterNode implements MasterPort {
         logHead: phaseName === 'reigning' ? head : null,
       };
     };
-    this.reader = new StoreReader(store, this.machine.outline, look, options.restart);
+    const foreign = () => {
+      const { identity: log, head: lastSeq } = this.machine;
+      return log === null || this.machine.anotherLog(performance.now()) === null ? null : { log, lastSeq };
+    };
+    this.reader = new StoreReader(store, this.machine.outline, look, options.restart, foreign);
     const { machine, reader } = this;
     this.requests = new AppendRequests({ machine, store, reader, dispatch: (event) => this.dispatch(event) });
     this.broker = this.createBroker();

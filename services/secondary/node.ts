@@ -78,7 +78,11 @@ export class SecondaryNode implements SecondaryPort {
       const { applied: head, head: logHead, commit, epoch, outline, masterUrl } = this.machine;
       return { head, commit, epoch, log: outline.identity, logHead: masterUrl === null ? null : logHead };
     };
-    this.reader = new StoreReader(store, this.machine.outline, look, options.restart);
+    const foreign = () => {
+      const { foreignMaster, identity: log, applied: lastSeq } = this.machine;
+      return foreignMaster === null || log === null ? null : { log, lastSeq };
+    };
+    this.reader = new StoreReader(store, this.machine.outline, look, options.restart, foreign);
     this.injector = new FaultInjector(settings.faults, Math.random);
     this.broker = this.createBroker();
     this.promises = new PromiseKeeper({
@@ -165,6 +169,7 @@ export class SecondaryNode implements SecondaryPort {
   private tick(): void {
     const now = performance.now();
     this.dispatch({ type: 'tick', random: Math.random(), inHand: this.injector.inHand });
+    if (this.machine.status === 'ok') this.broker.returnHome();
     this.meter.sample(now, this.machine.applied);
     const lag = this.machine.head - this.machine.applied;
     if (!this.isCatchingUp(lag) || now < this.nextProgressAt) return;
@@ -194,6 +199,7 @@ export class SecondaryNode implements SecondaryPort {
       case 'savePromise':
         return this.promises.save(effect.promised);
       case 'withdraw':
+        this.reader.moved();
         this.broker.withdraw().catch(fail);
         return undefined;
       case 'renewStore':

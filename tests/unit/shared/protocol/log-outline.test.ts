@@ -178,6 +178,29 @@ test.each(Object.entries(estrangements))(
   },
 );
 
+test.each([
+  [
+    'at its own end of the epoch that both have, when the other has more of it',
+    { endEpoch: 4, endReign: 'reign-4', endIndex: 9 },
+    4,
+  ],
+  [
+    'where the other ends that epoch, when this one has more of it',
+    { endEpoch: 4, endReign: 'reign-4', endIndex: 3 },
+    3,
+  ],
+  ['before the epoch that the other has under another reign', { endEpoch: 4, endReign: 'other', endIndex: 9 }, 2],
+  [
+    'at the end of the largest epoch that is lower, when it has not the named one',
+    { endEpoch: 5, endReign: 'reign-5', endIndex: 9 },
+    4,
+  ],
+  ['at nothing, when it has no epoch so low', { endEpoch: 1, endReign: 'reign-1', endIndex: 9 }, 0],
+])('a log is cut %s', (_, parting, expected) => {
+  const outline = outlineOf(following([], ['epoch', 'entry', 'epoch', 'entry', 'epoch', 'entry']));
+  expect(outline.cutFor(parting)).toBe(expected);
+});
+
 const end = (index: number, epoch: number, { reign = `reign-${epoch}`, log = 'r1' as string | null } = {}) => ({
   index,
   epoch,

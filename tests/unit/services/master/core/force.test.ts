@@ -57,6 +57,11 @@ describe('an operator who gives a lost majority up', () => {
     ['when nobody was heard, and it has no log itself', 'nothing-to-force', WAITING],
     ['when all who were heard are blank as itself', 'nothing-to-force', { ...WAITING, heard: blanks }],
     ['when the log it belongs to is nowhere', 'nothing-to-force', { ...WAITING, identity: LOG }],
+    [
+      'when the log it belongs to is nowhere, though others are',
+      'nothing-to-force',
+      { ...WAITING, identity: LOG, heard: two },
+    ],
   ])('is refused %s', (_, problem, facts) => {
     expect(planForce(facts)).toMatchObject({ state: 'refused', problem });
   });
@@ -115,6 +120,12 @@ describe('an operator who wants a new log', () => {
   test('begins again what was torn behind its first record', () => {
     const torn = { ...WAITING, identity: LOG, own: endAt(1, 1) };
     expect(planNew(torn)).toMatchObject({ state: 'ready', from: 'master' });
+  });
+
+  test('begins again what was torn where others have only followed that', () => {
+    const torn = { ...WAITING, identity: LOG, own: endAt(1, 1), heard: [heard('s1', EMPTY, LOG)] };
+    expect(planNew(torn)).toMatchObject({ state: 'ready', from: 'master' });
+    expect(planNew({ ...torn, heard: [heard('s1', EMPTY, OTHER)] })).toMatchObject({ problem: 'log-exists' });
   });
 
   test('waits until everybody who is up had the time to be heard', () => {
