@@ -8,29 +8,11 @@ import type { Answer, BirthMode } from '../../services/master/core/birth';
 import type { MembersControl, Voter } from '../../shared/protocol/record';
 import { includesVoter, isMajority, majorityIndex } from '../../shared/protocol/voters';
 import { majority, nodeCount } from '../../shared/protocol/write-concern';
-import { byName, commonLength, Log, type ModelRecord } from './log';
+import { accidents, STRANGE_ENTRY } from './accidents';
+import { byName, commonLength, type Log, type ModelRecord } from './log';
 import type { Rules } from './rules';
-import { blankFolder, FLAGS, type Folder, identityOf, type ModelNode, type Reign, type State, withNode } from './state';
-
-export interface Setup {
-  readonly secondaries: number;
-  readonly standby: boolean;
-  readonly mode: BirthMode;
-  /** LOG_ID names the log that was begun first. */
-  readonly logIdNamed: boolean;
-  /** Every node keeps its log in memory: what is lost is lost by a restart. */
-  readonly inMemory: boolean;
-  readonly most: {
-    readonly entries: number;
-    readonly epochs: number;
-    readonly losses: number;
-    readonly brokerLosses: boolean;
-    readonly rollbacks: boolean;
-    readonly strangeFolders: 'nobody' | 'secondaries' | 'anybody';
-    readonly returns: boolean;
-    readonly forces: boolean;
-  };
-}
+import type { Setup } from './setups';
+import { blankFolder, FLAGS, identityOf, type ModelNode, type Reign, type State, withNode } from './state';
 
 export interface Step {
   readonly what: string;
@@ -41,9 +23,6 @@ export interface Step {
 
 const NO_VOTER = '?';
 
-/** The entries of the log that is none of this cluster's. */
-const STRANGE_ENTRY = 99;
-
 export class Cluster {
   readonly names: readonly string[];
   readonly masters: number;
@@ -53,7 +32,6 @@ export class Cluster {
   /** Every choice of secondaries, as lists of node numbers. */
   private readonly choices: readonly (readonly number[])[];
   readonly secondaryNumbers: readonly number[];
-  private readonly strange: Log;
 
   constructor(
     readonly setup: Setup,
@@ -67,14 +45,6 @@ export class Cluster {
     this.majority = majority(this.nodes);
     this.secondaryNumbers = this.members.map((_, at) => this.masters + at);
     this.choices = subsets(this.secondaryNumbers);
-    const record = { epoch: 1, reign: 'z', entry: 0, list: null };
-    const voters = [{ node: 'M', store: 'z' }];
-    const list: MembersControl = { control: 'members', members: this.members, voters };
-    const entry = { ...record, entry: STRANGE_ENTRY };
-    this.strange = Log.EMPTY.append(record)
-      .append({ ...record, list })
-      .append(entry)
-      .append(entry);
   }
 
   start(): State {
@@ -97,8 +67,7 @@ export class Cluster {
       if (node(state, at).reign === null) this.stepsToReign(state, at, steps);
       else this.stepsOfReign(state, at, steps);
     }
-    this.stepsFromOutside(state, steps);
-    return steps;
+    return [...steps, ...accidents(this, state)];
   }
 
   // A master without a reign
@@ -215,7 +184,6 @@ export class Cluster {
       if (this.rules.grants(node(state, each), { log, identity })) granted.push(this.voter(state, each));
     }
     if (!isMajority(log.list.voters, (voter) => granted.some((each) => this.rules.sameVoter(voter, each)))) return null;
-    if (!this.rules.mayReignOverWhoIsAhead && heard.some((each) => isAhead(node(state, each).log, log))) return null;
     const id = this.reignId(epoch, at, own.life);
     let next = state;
     for (const each of heard) next = withNode(next, each, { promise: epoch, promisedReign: id });
@@ -406,81 +374,6 @@ export class Cluster {
     return lost === state.lost && grownUp === state.grownUp ? state : { ...state, lost, grownUp };
   }
 
-  // What happens to the cluster
-
-  private stepsFromOutside(state: State, steps: Step[]): void {
-    const { most } = this.setup;
-    const outside = (what: string, next: State) => steps.push({ what, state: next, fromOutside: true });
-    if (most.brokerLosses && state.brokerKnows && (state.flags & FLAGS.brokerLost) === 0)
-      outside('the broker loses its data', { ...state, brokerKnows: false, flags: state.flags | FLAGS.brokerLost });
-    if (state.shelf !== null) {
-      const { node: at, folder } = state.shelf;
-      const back = this.lose(state, at, folder);
-      outside(`${this.names[at]} gets the folder back that it lost`, {
-        ...back,
-        flags: back.flags | FLAGS.folderReturned,
-        shelf: null,
-      });
-    }
-    if (state.losses >= most.losses) return;
-    for (let at = 0; at < this.names.length; at += 1) {
-      if (at > 0 && at < this.masters) continue;
-      const own = node(state, at);
-      const name = this.names[at];
-      if (own.log.length > 0 || own.intends) {
-        const gone = this.lose(state, at, blankFolder(`${own.life + 1}`));
-        outside(`${name} loses its disk`, gone);
-        if (most.returns && state.shelf === null)
-          outside(`${name}'s folder is taken away`, { ...gone, shelf: { node: at, folder: folderOf(own) } });
-      }
-      if (most.rollbacks) this.rollbacks(state, at, outside);
-      const mayBeStrange = most.strangeFolders === 'anybody' || (most.strangeFolders === 'secondaries' && at > 0);
-      if (mayBeStrange && (state.flags & FLAGS.strangeFolder) === 0) {
-        const { strange } = this;
-        const folder = {
-          ...blankFolder('z'),
-          log: strange,
-          seen: 'z',
-          commit: strange.length,
-          promise: 1,
-          promisedReign: 'z',
-        };
-        const swapped = this.lose(state, at, folder);
-        outside(`${name} gets the folder of another log`, { ...swapped, flags: swapped.flags | FLAGS.strangeFolder });
-      }
-    }
-  }
-
-  private rollbacks(state: State, at: number, outside: (what: string, next: State) => void): void {
-    const own = node(state, at);
-    for (let length = at === 0 ? 0 : 1; length < own.log.length; length += 1) {
-      const log = own.log.prefix(length);
-      const older: Folder = {
-        store: own.store,
-        log,
-        seen: log.identity,
-        commit: Math.min(own.commit, length),
-        promise: log.lastEpoch,
-        promisedReign: log.lastReign,
-        intends: at === 0 && log.list === null && this.setup.mode === 'auto',
-      };
-      const rolled = this.lose(state, at, older);
-      outside(`${this.names[at]} is set back to ${log}`, { ...rolled, flags: rolled.flags | FLAGS.rolledBack });
-    }
-  }
-
-  lose(state: State, at: number, folder: Folder): State {
-    const { life } = node(state, at);
-    const lost = state.lost | (1 << at);
-    const tooMany = bits(lost) > this.nodes - this.majority;
-    const flags = state.flags | FLAGS.anyLost | (tooMany ? FLAGS.majorityLost : 0);
-    return withNode({ ...state, lost, flags, losses: state.losses + 1 }, at, {
-      ...folder,
-      life: life + 1,
-      reign: null,
-    });
-  }
-
   voter(state: State, at: number): Voter {
     return { node: this.names[at] ?? NO_VOTER, store: node(state, at).store };
   }
@@ -518,10 +411,6 @@ export function node(state: State, at: number): ModelNode {
   return found;
 }
 
-function folderOf({ store, log, seen, commit, promise, promisedReign, intends }: ModelNode): Folder {
-  return { store, log, seen, commit, promise, promisedReign, intends };
-}
-
 function step(what: string, state: State): Step {
   return { what, state, fromOutside: false };
 }
@@ -536,12 +425,6 @@ function sameLogAhead(a: Log, b: Log): boolean {
 
 function listWords(log: Log): string {
   return `{${log.list?.voters.map(({ node: name }) => name).join(' ')}}`;
-}
-
-function bits(mask: number): number {
-  let count = 0;
-  for (let rest = mask; rest !== 0; rest &= rest - 1) count += 1;
-  return count;
 }
 
 function subsets(of: readonly number[]): number[][] {

@@ -1,9 +1,8 @@
 /** Changes of the rules, each of which loses or mixes something. The search must find every one of them, or it proves nothing. */
 import { majority } from '../../shared/protocol/write-concern';
-import type { Setup } from './cluster';
 import type { Broken } from './invariants';
 import { REAL_RULES, type Rules } from './rules';
-import { SMALL } from './setups';
+import { type Setup, SMALL } from './setups';
 import type { Start } from './starts';
 
 export interface PlantedChange {

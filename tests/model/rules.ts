@@ -65,9 +65,6 @@ export const REAL_RULES = {
   mayTakeForForce(own: Folder, other: Folder): boolean {
     return other.log.list !== null && isPrefixOf(identityOf(own), other.log.identity);
   },
-
-  /** A master that would win on its own vote alone, and hears somebody ahead of it. */
-  mayReignOverWhoIsAhead: true,
 };
 
 export type Rules = typeof REAL_RULES;

@@ -2,10 +2,11 @@
  * Breadth-first search over all states, so that the history of whatever is found is a shortest one. A state in which a rule is broken is not
  * gone on from. Of each rule the findings are kept whose circumstances no other finding of it undercuts.
  */
-import { Cluster, type Setup } from './cluster';
+import { Cluster } from './cluster';
 import { type Broken, broken, brokenBy, type Circumstance } from './invariants';
 import { recovers, unbounded } from './recovery';
 import { REAL_RULES, type Rules } from './rules';
+import type { Setup } from './setups';
 import { Encoder, FLAGS, type State } from './state';
 
 export interface Finding extends Broken {

@@ -1,5 +1,25 @@
 /** The clusters that are searched. */
-import type { Setup } from './cluster';
+import type { BirthMode } from '../../services/master/core/birth';
+
+export interface Setup {
+  readonly secondaries: number;
+  readonly standby: boolean;
+  readonly mode: BirthMode;
+  /** LOG_ID names the log that was begun first. */
+  readonly logIdNamed: boolean;
+  /** Every node keeps its log in memory: what is lost is lost by a restart. */
+  readonly inMemory: boolean;
+  readonly most: {
+    readonly entries: number;
+    readonly epochs: number;
+    readonly losses: number;
+    readonly brokerLosses: boolean;
+    readonly rollbacks: boolean;
+    readonly strangeFolders: 'nobody' | 'secondaries' | 'anybody';
+    readonly returns: boolean;
+    readonly forces: boolean;
+  };
+}
 
 export const SMALL: Setup = {
   secondaries: 2,

@@ -1,6 +1,7 @@
 /** Where a search can start beside an empty cluster: a log that is begun, and one of which all are voters. */
-import { Cluster, type Setup } from './cluster';
+import { Cluster } from './cluster';
 import { REAL_RULES } from './rules';
+import type { Setup } from './setups';
 import type { State } from './state';
 
 export type Start = 'empty' | 'young' | 'grown' | 'taken over';
