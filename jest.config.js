@@ -13,7 +13,9 @@ module.exports = {
     {
       ...common,
       displayName: 'pure',
-      testMatch: ['unit', 'scenario', 'simulation', 'contract'].map((d) => `<rootDir>/tests/${d}/**/*.test.ts`),
+      testMatch: ['unit', 'scenario', 'simulation', 'model', 'contract'].map(
+        (d) => `<rootDir>/tests/${d}/**/*.test.ts`,
+      ),
     },
     {
       ...common,
