@@ -76,10 +76,21 @@ const relations: readonly SettingRelation<typeof fields>[] = [
   },
   {
     variable: 'OPEN_MEMBERSHIP',
-    needs: ['SECONDARIES', 'LOG_ID'],
+    needs: ['SECONDARIES', 'LOG_ID', 'LOG_STORE'],
+    fault: (of) => {
+      if (!of.OPEN_MEMBERSHIP || of.SECONDARIES.length > 0 || of.LOG_ID !== 'auto') return null;
+      const why = 'with neither, a master that lost its store could not know that there is a log already';
+      return of.LOG_STORE === 'memory'
+        ? `needs SECONDARIES: ${why}`
+        : `needs SECONDARIES or LOG_ID: ${why}. Set LOG_ID=new for the first start, and after it the id that /health shows as log`;
+    },
+  },
+  {
+    variable: 'LOG_NAME',
+    needs: [],
     fault: (of) =>
-      of.OPEN_MEMBERSHIP && of.SECONDARIES.length === 0 && of.LOG_ID === 'auto'
-        ? 'needs SECONDARIES or LOG_ID: with neither, a master that lost its disk could not know that there is a log already. Set LOG_ID=new for the first start, and after it the id that /health shows as log'
+      of.LOG_NAME === 'new'
+        ? 'must not be new: an operator who forces a log names it, and "new" asks for another one'
         : null,
   },
   {

@@ -8,7 +8,13 @@ import type { Context } from 'koa';
 import { z } from 'zod';
 import { NAME_PATTERN } from '../../shared/protocol/topology';
 import { createJsonBodyReader } from '../../shared/runtime/json-body';
-import { invalidRequest, PROBLEM_KINDS, type ProblemKind, sendProblem } from '../../shared/runtime/problem';
+import {
+  invalidRequest,
+  PROBLEM_KINDS,
+  type Problem,
+  type ProblemKind,
+  sendProblem,
+} from '../../shared/runtime/problem';
 import { requestFaults } from '../../shared/runtime/request-faults';
 import type { MemberChange } from './core/events';
 import type { ForcePlan, ForceRefusal } from './core/force';
@@ -16,6 +22,7 @@ import { refusedProblem } from './http-append-answer';
 import type { MasterPort } from './http-ports';
 
 const OWN_NODE: ProblemKind = { name: 'own-node', status: 409, title: 'The master is no member of its own' };
+const SUPERSEDED: ProblemKind = { name: 'superseded', status: 409, title: 'Another request came between' };
 const NOT_YET: ProblemKind = { name: 'not-yet', status: 409, title: 'The force is being prepared' };
 
 const FORCE_REFUSALS: Readonly<Record<ForceRefusal, ProblemKind>> = {
@@ -39,6 +46,13 @@ export function addMemberRoutes(router: Router, options: MemberRoutesOptions): v
   const { master, bodyBytesMax } = options;
   router.get('/members', (ctx) => {
     ctx.body = master.members();
+  });
+  router.get('/members/:id', (ctx, next) => {
+    if (ctx.params.id === 'force') return next();
+    const member = master.members().find(({ id }) => id === ctx.params.id);
+    if (member === undefined) sendProblem(ctx, noMember(ctx.params.id ?? ''));
+    else ctx.body = member;
+    return undefined;
   });
   router.delete('/members/:id', async (ctx) => {
     const id = ctx.params.id ?? '';
@@ -76,9 +90,14 @@ function addAdmitRoute(router: Router, { master }: MemberRoutesOptions, readBody
 
 function sendUnchanged(ctx: Context, id: string, change: Exclude<MemberChange, { readonly outcome: 'done' }>): void {
   if (change.outcome === 'refused') sendProblem(ctx, refusedProblem(change));
-  else if (change.outcome === 'unknown')
-    sendProblem(ctx, { kind: PROBLEM_KINDS.notFound, detail: `${id} is not a member of this log` });
+  else if (change.outcome === 'unknown') sendProblem(ctx, noMember(id));
+  else if (change.outcome === 'superseded')
+    sendProblem(ctx, { kind: SUPERSEDED, detail: `another request has asked for the opposite for ${id} meanwhile` });
   else sendProblem(ctx, { kind: OWN_NODE, detail: `${id} is the master itself, and not among its members` });
+}
+
+function noMember(id: string): Problem {
+  return { kind: PROBLEM_KINDS.notFound, detail: `"${id}" is not a member of this log` };
 }
 
 function addForceRoutes(router: Router, { master, logName }: MemberRoutesOptions, readBody: BodyReader): void {

@@ -246,6 +246,9 @@ export class MasterNode implements MasterPort {
       case 'truncate':
         store.truncateAfter(effect.index).catch(fail);
         return undefined;
+      case 'renewStore':
+        this.renewStore().catch(fail);
+        return undefined;
       case 'visible':
         return this.reader.moved();
       case 'halt':
@@ -253,6 +256,12 @@ export class MasterNode implements MasterPort {
       case 'trace':
         return logger[effect.level](effect.facts, effect.what);
     }
+  }
+
+  /** The next start makes another store of it, with all that it holds. */
+  private async renewStore(): Promise<void> {
+    await this.options.store.renew();
+    this.options.restart(new Error('the store lacks what it has acknowledged, and becomes another one'));
   }
 
   private async serve({ to, node, header, lastIndex, limit, withChecksum }: Serve): Promise<void> {

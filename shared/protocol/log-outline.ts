@@ -6,7 +6,7 @@
  * Epoch history after KIP-101; `partingPoint` is the leader's half of KIP-595's truncation.
  */
 import { branchOf, extendsLog, type Identity } from './identity';
-import type { Control, LogRecord, MembersControl } from './record';
+import type { Control, LogRecord, MembersControl, Voter } from './record';
 
 /**
  * A place in a log: everything up to `index` is there, and `epoch` and `reign` are those of the record at `index` (0 and '' at 0). Logs are
@@ -163,6 +163,12 @@ export class LogOutline {
   get forcedEpoch(): number | null {
     const place = this.forcedPlaces().at(-1);
     return place === undefined ? null : this.epochAt(place.index);
+  }
+
+  /** Who began the log, as its first record says; null: it has none, or that does not say so. */
+  get founder(): Voter | null {
+    const [first] = this.controls;
+    return first?.index === 1 && first.control.control === 'epoch' ? first.control : null;
   }
 
   /** Every node that was ever a voter of this log. */

@@ -13,8 +13,6 @@ export interface Promised {
   readonly identity: Identity | null;
   /** Index up to which the log is known to be committed. Too low is harmless; never above the durable end. */
   readonly commit: number;
-  /** The intention to begin a log: the broker knew of none when this store was first used, and nobody has been heard who did. */
-  readonly freshBroker?: true;
 }
 
 export const NO_PROMISE: Promised = { epoch: 0, reign: '', votedFor: null, log: null, identity: null, commit: 0 };

@@ -54,7 +54,7 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
     afterEach(() => store.close());
 
     test('an empty store holds nothing and has promised nothing', async () => {
-      expect(store.opened.last).toEqual({ index: 0, epoch: 0 });
+      expect(store.opened.last).toEqual({ index: 0, epoch: 0, reign: '', log: null });
       expect(store.promised).toEqual({ epoch: 0, reign: '', votedFor: null, log: null, identity: null, commit: 0 });
       expect([store.durableIndex, store.checksum]).toEqual([0, 0]);
       expect(await store.read(1, NO_LIMITS)).toEqual([]);

@@ -5,7 +5,7 @@
 import { mayBegin } from '../../services/master/core/birth';
 import { nextList } from '../../services/master/core/list-change';
 import { type Identity, isForeign, isPrefixOf } from '../../shared/protocol/identity';
-import { isAtLeastAsUpToDate } from '../../shared/protocol/log-outline';
+import { isAtLeastAsUpToDate, type LogEnd } from '../../shared/protocol/log-outline';
 import type { Voter } from '../../shared/protocol/record';
 import { isMajority, sameVoter } from '../../shared/protocol/voters';
 import type { Log } from './log';
@@ -32,10 +32,7 @@ export const REAL_RULES = {
   grants(voter: Folder, candidate: Candidate): boolean {
     if (!isPrefixOf(identityOf(voter), candidate.identity)) return false;
     const { log } = candidate;
-    if (voter.log.lastEpoch === log.lastEpoch && voter.log.lastReign !== log.lastReign) return false;
-    const ours = { index: log.length, epoch: log.lastEpoch };
-    const theirs = { index: voter.log.length, epoch: voter.log.lastEpoch };
-    return isAtLeastAsUpToDate(ours, theirs) && log.length >= voter.commit;
+    return isAtLeastAsUpToDate(endOf(log), endOf(voter.log)) && log.length >= voter.commit;
   },
 
   /** May a claimant take the log of a node that it has heard? */
@@ -68,3 +65,7 @@ export const REAL_RULES = {
 };
 
 export type Rules = typeof REAL_RULES;
+
+function endOf({ length, lastEpoch, lastReign, identity }: Log): LogEnd {
+  return { index: length, epoch: lastEpoch, reign: lastReign, log: identity };
+}

@@ -181,6 +181,8 @@ export class MasterProcess extends SimProcess {
         return world.forced(effect.request, effect.plan);
       case 'truncate':
         return disk.truncateAfter(effect.index);
+      case 'renewStore':
+        return world.renewStore(node);
       case 'halt':
         return world.halted(node, effect.why);
       case 'trace':

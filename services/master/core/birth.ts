@@ -6,17 +6,18 @@
  * its entries exchange, which is declared by a master that reigns and by nobody before. Hence:
  *
  * - *Nobody who was heard holds a log*, whatever its name, is asked in every mode. A node that holds one says so in every message.
- * - `auto` trusts the broker's memory: it begins only where the broker knows of no log (or knew of none when this store was first used, and
- *   this master was stopped on its way: its *intention*, which is durable before anything is declared, and void once a log is heard of). A
- *   broker may have lost its data, so even then m − 1 of the secondaries must have answered this very claim, and be blank. A log of which a
- *   majority holds something is then lost only if the broker's data and so many stores are lost that no majority is left without a gap, or
- *   if nodes that never had it answer first (a *young* log). `LOG_ID` closes that.
+ * - `auto` trusts the broker's memory: it begins only where the broker knows of no log. The broker is told when the first list is durable here,
+ *   so a master that is stopped on its way finds a broker that knows nothing, or a log of its own. A broker may have lost its data, so even then
+ *   m − 1 of the secondaries must have answered this very claim, and be blank. A second log then needs that this master's disk and the
+ *   broker's data are lost, and m − 1 nodes that are blank answer while those who know better are away: nodes that never had the log (it is
+ *   *young*), or that lost it too. `LOG_ID` closes that.
  * - A store in memory ends with its process, and a log whose nodes are all in memory ends when all have restarted. So a master in memory begins
  *   anew on any broker when every secondary has answered, is in memory too, and is blank. Where the settings name nobody, nobody else had it.
  * - `new` is an operator's word that there is no log to be waited for: it listens for a while, and begins unless somebody holds one.
  * - With a log's id in `LOG_ID`, and for a standby, nothing begins: `never`.
  *
- * Blank means: no members record. A first write that was torn behind its first record is begun again, under the id that this record gave.
+ * Blank means: no members record. A first write that was torn behind its first record is begun again, under the id that this record gave; but only
+ * by the store that the record names, or one that has fetched no more than the first records of a log would begin it a second time.
  */
 import { majority, nodeCount } from '../../../shared/protocol/write-concern';
 
@@ -35,7 +36,7 @@ export interface BirthFacts {
   readonly isBlank: boolean;
   /** The own store ends with the process. */
   readonly inMemory: boolean;
-  /** The broker knows of no log, or the intention to begin still stands. */
+  /** The broker knows of no log. */
   readonly freshBroker: boolean;
   /** Members that the settings name. */
   readonly secondaries: readonly string[];

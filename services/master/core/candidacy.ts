@@ -12,6 +12,7 @@
 import type { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
+import { sameVoter } from '../../../shared/protocol/voters';
 import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '../../../shared/protocol/wire';
 import { type BirthFacts, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
@@ -190,10 +191,16 @@ export class Candidacy {
     return this.parts.outline.identity !== null && this.parts.outline.identity === this.claim.log;
   }
 
+  /** Did this very store begin the log, and the first write was torn behind its first record? */
+  private get isTornBirth(): boolean {
+    const { founder } = this.parts.outline;
+    return this.isWhole && founder !== null && sameVoter(founder, this.options.self);
+  }
+
   private birthFacts(birth: BirthSituation): BirthFacts {
     const { secondaries, needsVotes } = this.options;
-    // A node that belongs to a log which it does not hold begins none.
-    const isBlank = this.isBlank && (this.claim.log === null || this.isWhole);
+    // A node that belongs to a log which it does not hold begins none; nor one that has only fetched the first records of another's.
+    const isBlank = this.isBlank && (this.claim.log === null || this.isTornBirth);
     return { ...birth, isBlank, secondaries, needsVotes, answered: this.election.answered };
   }
 

@@ -89,6 +89,8 @@ export type MemberChange =
   | { readonly outcome: 'unknown' }
   /** The master itself is no member of its own. */
   | { readonly outcome: 'own-node' }
+  /** Another operator has asked for the opposite before this was done. */
+  | { readonly outcome: 'superseded' }
   | Extract<AppendOutcome, { outcome: 'refused' }>;
 
 /** What a node did or noticed, for the log, the traces of a simulation and the tests. */
@@ -130,6 +132,8 @@ export type MasterEffect =
   | { readonly do: 'force'; readonly request: number; readonly plan: ForcePlan }
   /** Forget every record after `index`. Later stores follow it; nothing waits for it. */
   | { readonly do: 'truncate'; readonly index: number }
+  /** This store came back with less than it had acknowledged: it must be another one, from the next start on. */
+  | { readonly do: 'renewStore' }
   /** The head readers see has moved. */
   | { readonly do: 'visible' }
   /** A broken store: the process has to stop. */

@@ -10,7 +10,8 @@
 import type { Identity } from '../../../shared/protocol/identity';
 import { logIdOf } from '../../../shared/protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '../../../shared/protocol/log-outline';
-import { type HeardLog, logIds } from './heard-logs';
+import type { ForeignNode } from './foreign-nodes';
+import type { HeardLog } from './heard-logs';
 
 export type ForceRefusal = 'not-recovering' | 'standby' | 'nothing-to-force' | 'ambiguous' | 'log-exists';
 
@@ -30,6 +31,10 @@ export interface ForceFacts {
   readonly heard: readonly HeardLog[];
   /** Whose log is the most up to date of those this master could take; null: nobody's. */
   readonly best: HeardLog | null;
+  /** Several logs, or branches, could be taken: which one is not for this master to say. */
+  readonly isAmbiguous: boolean;
+  /** Who holds another log than this master. */
+  readonly foreign: readonly ForeignNode[];
   /** Nodes of the voters whose log was not heard. */
   readonly missing: readonly string[];
 }
@@ -40,7 +45,7 @@ export type ForcePlan =
   | { readonly state: 'ready'; readonly detail: string; readonly from: string; readonly lastSeq: number };
 
 export function planForce(facts: ForceFacts): ForcePlan {
-  const { self, isStuck, isLockedOut, isReigning, hasListened, identity, own, ownSeq, heard, best } = facts;
+  const { self, isStuck, isLockedOut, isReigning, hasListened, own, ownSeq, heard, best, isAmbiguous } = facts;
   if (!isStuck)
     return refuse(
       'not-recovering',
@@ -48,12 +53,12 @@ export function planForce(facts: ForceFacts): ForcePlan {
     );
   if (isLockedOut) return refuse('standby', 'Another process has the lock of this log: ask the one that has it.');
   if (isReigning) return ready(self, ownSeq, facts);
-  if (identity === null && best === null && logIds(heard).length > 1)
+  if (isAmbiguous)
     return refuse(
       'ambiguous',
       `Several logs are held by those who were heard (${describe(heard)}): name one in LOG_ID first.`,
     );
-  if (own.log === null && best === null && hasListened)
+  if (hasListened && !holdsLog(facts))
     return refuse(
       'nothing-to-force',
       'Nobody who was heard holds this log, and this master does not. To begin a new one, say {"log": "new"}.',
@@ -71,14 +76,14 @@ export function planForce(facts: ForceFacts): ForcePlan {
 
 /** May a log begin on an operator's word? */
 export function planNew(facts: ForceFacts): ForcePlan {
-  const { self, isStuck, isLockedOut, hasListened, hasList, identity, own, heard } = facts;
+  const { self, isStuck, isLockedOut, hasListened, hasList, identity, own, heard, foreign } = facts;
   const holders = heard.filter(({ log }) => log !== null && log !== identity);
   if (hasList || (identity !== null && identity !== own.log))
     return refuse('log-exists', `This master belongs to a log (${idOf(identity)}) already.`);
-  if (holders.length > 0)
+  if (holders.length + foreign.length > 0)
     return refuse(
       'log-exists',
-      `A log is held by ${describe(holders)}. Save it or wipe it, or force from it, before a new one begins.`,
+      `A log is held by ${describe([...holders, ...foreign.map(asHeard)])}. Save it or wipe it, or force from it, before a new one begins.`,
     );
   if (!isStuck) return refuse('not-recovering', 'This master is not waiting for a log.');
   if (isLockedOut) return refuse('standby', 'Another process has the lock of this log: ask the one that has it.');
@@ -101,7 +106,17 @@ function ready(from: string, lastSeq: number, { missing }: ForceFacts): ForcePla
   return { state: 'ready', from, lastSeq, detail };
 }
 
-function describe(heard: readonly HeardLog[]): string {
+/** Is there a log to begin from: one with a list, here or at a node that can be fetched from? A name alone is none, nor is a torn first write. */
+function holdsLog({ identity, own, hasList, best }: ForceFacts): boolean {
+  if (hasList && own.log === identity) return true;
+  return best !== null && best.voters.length > 0;
+}
+
+function asHeard({ id: node, log, lastSeq }: ForeignNode): Pick<HeardLog, 'node' | 'log' | 'lastSeq'> {
+  return { node, log, lastSeq };
+}
+
+function describe(heard: readonly Pick<HeardLog, 'node' | 'log' | 'lastSeq'>[]): string {
   if (heard.length === 0) return 'nobody';
   return heard
     .map(({ node, log, lastSeq }) => `${node} (${log === null ? 'blank' : `log ${idOf(log)}, up to ${lastSeq}`})`)

@@ -6,7 +6,7 @@
  * of an earlier branch only, adopts one once it has heard a majority of the voters of the newest list that was named, or when the settings or
  * a force name it.
  */
-import { extendsLog, type Identity, isPrefixOf, logIdOf } from '../../../shared/protocol/identity';
+import { extendsLog, type Identity, isPrefixOf } from '../../../shared/protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
 import { isMajority, sameVoter } from '../../../shared/protocol/voters';
@@ -66,18 +66,23 @@ export class HeardLogs {
 
   /** The log that a force would take: the one whose records are most up to date. Null: nobody has any, or there are several. */
   best(now: number, own: Identity | null): HeardLog | null {
-    const candidates = this.all(now).filter(({ end }) => end.log !== null && isPrefixOf(own, end.log));
-    if (logIds(candidates).length > 1) return null;
+    const candidates = this.candidates(now, own);
+    if (this.isAmbiguous(now, own)) return null;
     return candidates.reduce<HeardLog | null>(
       (best, each) => (best === null || !isAtLeastAsUpToDate(best.end, each.end) ? each : best),
       null,
     );
   }
-}
 
-/** Ids of the logs that these nodes hold. */
-export function logIds(heard: readonly HeardLog[]): readonly string[] {
-  return [...new Set(heard.flatMap(({ log }) => (log === null ? [] : [logIdOf(log)])))];
+  /** Were several logs heard of, or branches, of which this node could take any? */
+  isAmbiguous(now: number, own: Identity | null): boolean {
+    const logs = this.candidates(now, own).flatMap(({ end }) => (end.log === null ? [] : [end.log]));
+    return logs.length > 0 && longestOf(logs) === null;
+  }
+
+  private candidates(now: number, own: Identity | null): readonly HeardLog[] {
+    return this.all(now).filter(({ end }) => end.log !== null && isPrefixOf(own, end.log));
+  }
 }
 
 function heardIn(message: WireMessage & { readonly node: string }, known: HeardLog | null): HeardLog | null {

@@ -31,7 +31,8 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
   }
   const added = wish.members.filter((node) => !list.members.includes(node));
   if (added.length > 0) return withMembers(list, added);
-  const missing = candidates.filter((each) => !list.voters.some((voter) => sameVoter(voter, each)));
+  // Two stores of one node would raise the majority, and only one of them can be up.
+  const missing = candidates.filter((each) => !list.voters.some(({ node }) => node === each.node));
   const replaced = list.voters.filter((voter) => isReplaced(voter, candidates));
   for (const obsolete of [...replaced, ...list.voters.filter((voter) => isOutside(voter, wish))]) {
     const voters = list.voters.filter((voter) => voter !== obsolete);

@@ -50,8 +50,8 @@ export abstract class MasterState implements Standing {
   protected readonly foreigners = new ForeignNodes();
   protected promised: Promised;
   protected commitIndex: number;
-  /** The intention to begin a log: the broker had nothing of it. */
-  protected freshBroker: boolean;
+  /** The broker knows of no log. */
+  protected freshBroker = false;
   /** Since when this master can hear who holds a log; null: it cannot. */
   protected listeningSince: number | null = null;
   /** An operator's word that a new log may begin. */
@@ -79,7 +79,6 @@ export abstract class MasterState implements Standing {
     this.followers = new Followers(parts, heartbeatIntervalMs);
     this.promised = promised;
     this.commitIndex = Math.min(promised.commit, outline.lastIndex);
-    this.freshBroker = promised.freshBroker === true && outline.newestList().members === null;
   }
 
   /** The members of the newest list, or those of the settings before there is one. */
@@ -243,6 +242,8 @@ export abstract class MasterState implements Standing {
       hasList: outline.newestList().members !== null,
       heard: all,
       best: heard.best(now, identity),
+      isAmbiguous: heard.isAmbiguous(now, identity),
+      foreign: this.foreigners.all(now),
       missing: voters
         .map(({ node }) => node)
         .filter((node) => node !== self.node && !all.some((each) => each.node === node)),

@@ -12,6 +12,7 @@
  */
 import { extendsLog, type Identity, isForeign } from '../../../shared/protocol/identity';
 import { EPOCH_JUMP_MAX } from '../../../shared/protocol/limits';
+import { isAtLeastAsUpToDate } from '../../../shared/protocol/log-outline';
 import type { Promised } from '../../../shared/protocol/promised';
 import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '../../../shared/protocol/wire';
 import { Candidacy } from './candidacy';
@@ -44,6 +45,7 @@ export class MasterMachine extends MasterState {
   private readOnly: boolean | null = null;
   /** A log has begun, and the broker does not know it yet. */
   private isUndeclared = false;
+  private isRenewing = false;
   private nextCommitSaveAt = 0;
   private now = 0;
 
@@ -173,7 +175,7 @@ export class MasterMachine extends MasterState {
   private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
     this.broker.becomeUp();
     this.listeningSince = this.now;
-    if (this.outline.newestList().members === null) this.freshBroker ||= event.freshBroker;
+    this.freshBroker = event.freshBroker;
     const { claiming, reigning } = this;
     if (reigning !== null) this.followers.announce(this.now, reigning, out);
     else if (claiming !== null) claiming.sendClaim(this.now, out);
@@ -195,7 +197,9 @@ export class MasterMachine extends MasterState {
     // What was held when a reign ended may still be collected.
     if (!this.groups.isIdle) return this.flush(out);
     if (this.contradictedBy !== null) return;
-    const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch) + 1;
+    // A force is above whatever anybody has written, whose branch ends with it.
+    const written = this.forced ? this.heard.all(this.now).map(({ end }) => end.epoch) : [];
+    const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch, ...written) + 1;
     const claim: Sender = { epoch, reign, log: this.identity };
     const { self, forced } = this;
     const { secondaries, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
@@ -212,16 +216,13 @@ export class MasterMachine extends MasterState {
   ): void {
     const votedFor = `${this.self.node}/${this.self.store}`;
     const commit = Math.min(this.commitIndex, this.groups.durableIndex);
-    const promised: Promised = { epoch, reign, votedFor, log: identity, identity, commit };
-    const intends = this.freshBroker && this.outline.newestList().members === null;
-    this.promised = intends ? { ...promised, freshBroker: true } : promised;
+    this.promised = { epoch, reign, votedFor, log: identity, identity, commit };
     out.push({ do: 'savePromise', promised: this.promised });
   }
 
   /** This node belongs to that log from now on: an elected master has it, or a majority of its voters. */
   private learn(log: Identity, out: MasterEffect[]): void {
     out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.identity }));
-    this.freshBroker = false;
     this.promise({ ...this.promised, identity: log }, out);
   }
 
@@ -245,11 +246,28 @@ export class MasterMachine extends MasterState {
 
   private judge(candidacy: Candidacy, out: MasterEffect[]): void {
     const verdict = candidacy.verdict(this.now, this.birth(this.now));
+    if (verdict === 'reign' && candidacy.needsNobody && this.isRolledBack) return this.renewStore(out);
     if (verdict === 'reign' && !this.listensAlone(this.now)) this.becomeReigning(candidacy.claim, out);
     if (verdict === 'again') this.phase = { name: 'standby' };
     if (verdict !== 'contradicted') return;
     this.contradictedBy = candidacy.source;
     this.phase = { name: 'standby' };
+  }
+
+  /** The only voter cannot be behind: somebody has records of this log that this store once had. */
+  private get isRolledBack(): boolean {
+    const best = this.heard.best(this.now, this.identity);
+    return best !== null && !isAtLeastAsUpToDate(this.outline.last, best.end);
+  }
+
+  private renewStore(out: MasterEffect[]): void {
+    if (this.isRenewing) return;
+    this.isRenewing = true;
+    const what = 'this store lacks what it has acknowledged: it becomes another one';
+    out.push(
+      trace('error', what, { lastSeq: this.outline.lastSeq, ahead: this.heard.best(this.now, this.identity)?.node }),
+    );
+    out.push({ do: 'renewStore' });
   }
 
   private becomeReigning({ epoch, reign: name }: Sender, out: MasterEffect[]): void {
@@ -270,9 +288,7 @@ export class MasterMachine extends MasterState {
     membership.wantAll();
     reign.begin(membership.wanted, out);
     membership.followList();
-    // The intention stays on the disk until the list does: a first write may be torn.
     this.isUndeclared = isBirth;
-    if (!isBirth) this.freshBroker = false;
     this.followers.announce(this.now, reign, out);
   }
 
@@ -360,10 +376,6 @@ export class MasterMachine extends MasterState {
   private lookForLogs(out: MasterEffect[]): void {
     const { claiming, identity, now } = this;
     if (claiming === null) return;
-    if (this.freshBroker && this.heard.holders(now, identity).length > 0) {
-      this.freshBroker = false;
-      this.promise(this.promised, out);
-    }
     if (claiming.isCatchingUp) return;
     const prepared = now < this.forcePreparedUntil ? (this.heard.best(now, identity)?.end.log ?? null) : null;
     const log = this.heard.adoptable(now, identity, this.self) ?? prepared;

@@ -118,7 +118,7 @@ export class Membership {
       return void answer({ outcome: 'done', isNew: false });
     const others = this.names.filter((each) => each !== node);
     this.names = type === 'admit' ? [...others, node] : others;
-    reign.awaitChange(change);
+    reign.awaitChange(change, out);
     const what = type === 'admit' ? 'an operator takes a node in' : 'an operator removes a member';
     out.push(trace('warn', what, { peer: node }));
     this.changeList(reign, out);

@@ -47,7 +47,7 @@ export class Reign {
   private foundingIndex = 0;
   /** Records with a client's id that are not durable yet, by id: the store does not know them. */
   private readonly pending = new Map<string, LogRecord>();
-  private changes: ChangeMember[] = [];
+  private changes: (ChangeMember & { readonly isNew: boolean })[] = [];
   /** Requests whose timeout passed before their record was durable: answered when it is, so that the answer is true. */
   private readonly expired = new Set<number>();
 
@@ -241,9 +241,14 @@ export class Reign {
     });
   }
 
-  /** Answered when a list that says so is committed. */
-  awaitChange(change: ChangeMember): void {
-    this.changes.push(change);
+  /** Answered when a list that says so is committed. A change of the same node that is not done yet, and asked for the opposite, ends here. */
+  awaitChange(change: ChangeMember, out: MasterEffect[]): void {
+    const isOpposite = ({ node, type }: ChangeMember) => node === change.node && type !== change.type;
+    for (const { request } of this.changes.filter(isOpposite))
+      out.push({ do: 'memberChange', request, outcome: { outcome: 'superseded' } });
+    const isMember = this.list.members.includes(change.node);
+    this.changes = this.changes.filter((each) => !isOpposite(each));
+    this.changes.push({ ...change, isNew: isMember === (change.type === 'remove') });
   }
 
   /** Every waiter gets the same answer. */
@@ -276,9 +281,9 @@ export class Reign {
     if (index > this.commitIndex) return;
     const done = this.changes.filter(({ type, node }) => members?.members.includes(node) === (type === 'admit'));
     this.changes = this.changes.filter((each) => !done.includes(each));
-    for (const { type, request, node } of done) {
+    for (const { type, request, node, isNew } of done) {
       if (type === 'remove') out.push({ do: 'removeMember', node });
-      out.push({ do: 'memberChange', request, outcome: { outcome: 'done', isNew: true } });
+      out.push({ do: 'memberChange', request, outcome: { outcome: 'done', isNew } });
     }
   }
 

@@ -193,6 +193,10 @@ export class SecondaryMachine extends SecondaryState {
   }
 
   private announced(message: MessageOf<'announce'>, out: SecondaryEffect[]): void {
+    if (message.log === null) {
+      this.counters.misfits += 1;
+      return;
+    }
     if (this.ballot.isAbove(message)) {
       this.forgetEpoch();
       return this.ballot.promiseReign(message, out);

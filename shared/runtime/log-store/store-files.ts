@@ -68,9 +68,9 @@ export async function readPromise({ fileSystem, directory }: StorePlace): Promis
   const value = await readSmallFile(fileSystem, { directory, name: PROMISE });
   if (value === null)
     throw damagedFault(`${join(directory, PROMISE)} is missing: what this node promised is not known`);
-  const { epoch, reign, votedFor, log, commit, freshBroker } = { ...NO_PROMISE, ...(value as Partial<Promised>) };
+  const { epoch, reign, votedFor, log, commit } = { ...NO_PROMISE, ...(value as Partial<Promised>) };
   const promised = { epoch, reign, votedFor, log, identity: null, commit };
-  return freshBroker === true ? { ...promised, freshBroker } : promised;
+  return promised;
 }
 
 export function isRenewalAsked({ fileSystem, directory }: StorePlace): Promise<boolean> {

@@ -37,6 +37,11 @@ function force(master: RealNode, log: string) {
   return master.ask({ method: 'POST', path: '/members/force', headers, body: JSON.stringify({ log }) });
 }
 
+/** Asked again until it has listened, and has fetched what is left. */
+async function forceThrough(master: RealNode, log: string): Promise<void> {
+  await eventually('the force begins', async () => expect((await force(master, log)).status).toBe(202));
+}
+
 it(
   'a member that is removed while a client waits for it is waited for no more, and its queue is gone',
   onCluster({}, async (cluster) => {
@@ -118,7 +123,7 @@ it(
     });
     expect((await force(again, 'another-log')).status).toBe(400);
     expect(await again.health()).toMatchObject({ status: 'recovering' });
-    expect((await force(again, cluster.log)).status).toBe(202);
+    await forceThrough(again, cluster.log);
     await eventually('it reigns, says that it was forced, and has no quorum', async () => {
       const { status, epoch, forcedEpoch } = await again.health();
       expect({ status, forcedEpoch }).toEqual({ status: 'read-only', forcedEpoch: epoch });
@@ -164,7 +169,7 @@ it(
     expect(refused.json().detail).toMatch(/POST \/members\/force/);
 
     watch.liftedBeforeWritable();
-    expect((await force(master, cluster.log)).status).toBe(202);
+    await forceThrough(master, cluster.log);
     await clients.append('majority');
     watch.writable();
     await clients.append('all');

@@ -29,6 +29,8 @@ const STUCK: ForceFacts = {
   hasList: true,
   heard: [],
   best: null,
+  isAmbiguous: false,
+  foreign: [],
   missing: ['s1', 's2'],
 };
 
@@ -52,8 +54,12 @@ describe('an operator who gives a lost majority up', () => {
   test.each<[what: string, problem: ForceRefusal, facts: ForceFacts]>([
     ['while nothing is missing', 'not-recovering', { ...STUCK, isStuck: false }],
     ['while another process has the lock', 'standby', { ...STUCK, isLockedOut: true }],
-    ['when several logs were heard, and none is its own', 'ambiguous', { ...WAITING, heard: two }],
-    ['when several were heard, though it still listens', 'ambiguous', { ...WAITING, heard: two, hasListened: false }],
+    ['when several logs were heard, and none is its own', 'ambiguous', { ...WAITING, heard: two, isAmbiguous: true }],
+    [
+      'when several were heard, though it still listens',
+      'ambiguous',
+      { ...WAITING, heard: two, isAmbiguous: true, hasListened: false },
+    ],
     ['when nobody was heard, and it has no log itself', 'nothing-to-force', WAITING],
     ['when all who were heard are blank as itself', 'nothing-to-force', { ...WAITING, heard: blanks }],
     ['when the log it belongs to is nowhere', 'nothing-to-force', { ...WAITING, identity: LOG }],
@@ -67,10 +73,23 @@ describe('an operator who gives a lost majority up', () => {
   });
 
   test('is told which logs there are to choose from', () => {
-    const plan = planForce({ ...WAITING, heard: two });
+    const plan = planForce({ ...WAITING, heard: two, isAmbiguous: true });
     expect(plan.detail).toContain(`s1 (log ${LOG}, up to 3)`);
     expect(plan.detail).toContain(`s2 (log ${OTHER}, up to 3)`);
     expect(plan.detail).toContain('LOG_ID');
+  });
+
+  test.each<[what: string, facts: ForceFacts]>([
+    ['a torn first write', { ...WAITING, identity: LOG, own: endAt(1) }],
+    ['a later branch that is known by name only', { ...STUCK, identity: `${LOG}/later` }],
+    ['records without a list at somebody else', { ...WAITING, best: heard('s1', endAt(1)) }],
+  ])('never begins from %s', (_, facts) => {
+    expect(planForce(facts)).toMatchObject({ state: 'refused', problem: 'nothing-to-force' });
+  });
+
+  test('is refused a new log while a node with another log was heard', () => {
+    const foreign = [{ id: 's9', log: OTHER, lastSeq: 4 }];
+    expect(planNew({ ...WAITING, foreign })).toMatchObject({ state: 'refused', problem: 'log-exists' });
   });
 
   test('waits until everybody who is up had the time to be heard', () => {
@@ -97,7 +116,7 @@ describe('an operator who gives a lost majority up', () => {
   });
 
   test('waits for the fetch when the master has no log at all', () => {
-    const best = heard('s1', endAt(3));
+    const best = { ...heard('s1', endAt(3)), voters: [{ node: 's1', store: 's1-disk' }] };
     expect(planForce({ ...WAITING, heard: [best], best })).toMatchObject({ state: 'fetching', from: 's1' });
   });
 
@@ -126,6 +145,19 @@ describe('an operator who wants a new log', () => {
     const torn = { ...WAITING, identity: LOG, own: endAt(1, 1), heard: [heard('s1', EMPTY, LOG)] };
     expect(planNew(torn)).toMatchObject({ state: 'ready', from: 'master' });
     expect(planNew({ ...torn, heard: [heard('s1', EMPTY, OTHER)] })).toMatchObject({ problem: 'log-exists' });
+  });
+
+  test.each<[what: string, facts: ForceFacts]>([
+    ['a torn first write', { ...WAITING, identity: LOG, own: endAt(1) }],
+    ['a later branch that is known by name only', { ...STUCK, identity: `${LOG}/later` }],
+    ['records without a list at somebody else', { ...WAITING, best: heard('s1', endAt(1)) }],
+  ])('never begins from %s', (_, facts) => {
+    expect(planForce(facts)).toMatchObject({ state: 'refused', problem: 'nothing-to-force' });
+  });
+
+  test('is refused a new log while a node with another log was heard', () => {
+    const foreign = [{ id: 's9', log: OTHER, lastSeq: 4 }];
+    expect(planNew({ ...WAITING, foreign })).toMatchObject({ state: 'refused', problem: 'log-exists' });
   });
 
   test('waits until everybody who is up had the time to be heard', () => {

@@ -1,4 +1,4 @@
-import { type HeardLog, HeardLogs, logIds } from '../../../../../services/master/core/heard-logs';
+import { type HeardLog, HeardLogs } from '../../../../../services/master/core/heard-logs';
 import type { Identity } from '../../../../../shared/protocol/identity';
 import type { Voter } from '../../../../../shared/protocol/record';
 import type { MessageOf } from '../../../../../shared/protocol/wire';
@@ -129,14 +129,17 @@ test('holders are all who belong to a log that is not the own one, whether its r
   expect(nodesOf(heard.holders(0, null))).toEqual(['own', 'branch', 'foreign', 'follower']);
 });
 
-test('the ids of the logs that are held are named once each, and branches are no other log', () => {
-  const heard = heardFrom(
-    vote('a/A', { log: 'r1' }),
-    vote('b/A', { log: 'r1/r2' }),
-    vote('c/A', { log: null }),
-    vote('d/A', { log: 'r9' }),
-  );
-  expect(logIds(heard.all(0))).toEqual(['r1', 'r9']);
+test.each([
+  ['two logs', null, ['r1', 'r9'], true],
+  ['two branches of one log', 'r1', ['r1/a', 'r1/b'], true],
+  ['a log and a later branch of it', null, ['r1', 'r1/a'], false],
+  ['one log', null, ['r1', 'r1'], false],
+  ['nothing', null, [], false],
+] as const)('%s: which one could be taken is open or not', (_what, own, logs, expected) => {
+  const heard = new HeardLogs(KEPT_MS);
+  for (const [at, log] of logs.entries()) heard.record(0, vote(`n${at}/A`, { log }));
+  expect(heard.isAmbiguous(0, own)).toBe(expected);
+  if (expected) expect(heard.best(0, own)).toBeNull();
 });
 
 describe('a log is adopted', () => {

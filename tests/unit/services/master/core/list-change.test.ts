@@ -173,9 +173,14 @@ test('a voter that is only down keeps its vote', () => {
   expect(next(list(['master/M', 's1/A', 's2/B'], ['s1', 's2']), { up: ['s1/A'] })).toBeNull();
 });
 
-test('the last voter is never taken out', () => {
-  const steps = stepsFrom(list(['master/old'], ['s1']), {});
-  expect(steps.map(votersOf)).toEqual([['master/old', 'master/M'], ['master/M']]);
+test('the last voter is never taken out before this node is one', () => {
+  const steps = stepsFrom(list(['standby/S'], ['s1']), {});
+  expect(steps.map(votersOf)).toEqual([['standby/S', 'master/M'], ['master/M']]);
+});
+
+test('a new store does not stand beside the former one of its node: two of them would raise the majority', () => {
+  const steps = stepsFrom(list(['master/M', 's1/old', 's2/B'], ['s1', 's2']), { up: ['s1/new'] });
+  expect(steps.map(votersOf)).toEqual([]);
 });
 
 const stores = ['A', 'B'];

@@ -49,7 +49,7 @@ describe('a change of the list', () => {
     throne.store();
     throne.ack('s1');
     expect(throne.outcomeOf(all)).toBeNull();
-    throne.reign.awaitChange({ type: 'remove', request: 900, node: 's2' });
+    throne.do((out) => throne.reign.awaitChange({ type: 'remove', request: 900, node: 's2' }, out));
     throne.do((out) => throne.reign.changeList({ members: ['s1'], ...ALIVE }, out));
     expect(throne.outcomeOf(all)).toBe('acknowledged');
     const isRemoved = (): boolean =>
@@ -66,7 +66,7 @@ describe('a change of the list', () => {
   test('that takes a node in is told when it is committed, and takes no queue away', () => {
     const throne = throneOfThree();
     const told = () => throne.effects.filter((effect) => effect.do === 'memberChange');
-    throne.reign.awaitChange({ type: 'admit', request: 901, node: 's3' });
+    throne.do((out) => throne.reign.awaitChange({ type: 'admit', request: 901, node: 's3' }, out));
     throne.do((out) => throne.reign.changeList({ members: ['s1', 's2', 's3'], ...ALIVE }, out));
     throne.store();
     expect(throne.reign.list.members).toEqual(['s1', 's2', 's3']);
