@@ -70,15 +70,13 @@ export function memberHealth(machine: MasterMachine, queues: QueueWatch | null, 
 }
 
 /**
- * With fewer voters than nodes a minority of the nodes may be a majority of the voters: what was acknowledged with w ≥ m is then lost with fewer
- * disks than the number of nodes promises. Null: as many voters as nodes.
+ * With fewer voters than nodes the log survives fewer lost disks than its number of nodes promises, or other ones: a minority of the nodes may be a
+ * majority of the voters. Null: as many voters as nodes.
  */
 function unsurvivableLosses({ voters, members }: MasterMachine): Unsurvivable | null {
   const nodes = nodeCount(members.length);
   if (voters.length >= nodes || voters.length === 0) return null;
   const disks = voters.length - majority(voters.length) + 1;
-  const survived = nodes - majority(nodes);
-  if (disks > survived) return null;
   const which = voters.length === disks ? voters.join(', ') : `${disks} of ${voters.join(', ')}`;
   const missing = members.filter((id) => !voters.includes(id));
   const detail =

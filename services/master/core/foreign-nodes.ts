@@ -39,6 +39,11 @@ export class ForeignNodes {
     this.nodes.delete(node);
   }
 
+  /** Asked with every append. */
+  get isEmpty(): boolean {
+    return this.nodes.size === 0;
+  }
+
   all(now: number): readonly ForeignNode[] {
     for (const [id, { at }] of [...this.nodes]) if (now - at > KEPT_MS) this.nodes.delete(id);
     return [...this.nodes.values()].map(({ id, log, lastSeq }) => ({ id, log, lastSeq }));

@@ -309,7 +309,7 @@ export abstract class MasterState implements Standing {
 
   /** Do members hold another log, and fewer than an append needs hold this one? */
   private isOutnumbered(now: number): boolean {
-    if (this.foreignMembers(now).length === 0) return false;
+    if (this.foreigners.isEmpty || this.foreignMembers(now).length === 0) return false;
     return this.membership.book.followers.length < majority(nodeCount(this.members.length)) - 1;
   }
 

@@ -21,7 +21,6 @@ import { MasterState } from './master-state';
 import { Patience } from './patience';
 import { refused } from './refusals';
 import { Reign } from './reign';
-import type { MasterSettings, MasterStart } from './settings';
 
 /** What a member says, or a node that wants to be one. */
 type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
@@ -48,10 +47,6 @@ export class MasterMachine extends MasterState {
   private isRenewing = false;
   private nextCommitSaveAt = 0;
   private now = 0;
-
-  constructor(settings: MasterSettings, start: MasterStart) {
-    super(settings, start);
-  }
 
   step(now: number, event: MasterEvent): MasterEffect[] {
     this.now = now;
