@@ -340,16 +340,8 @@ export class MasterMachine extends MasterState {
     this.heard.record(this.now, message);
     this.lookForLogs(out);
     if (this.membership.removed.includes(message.node)) return;
-    if (!this.members.includes(message.node)) {
-      // A node that follows this reign already and finds a queue has no reason to join; it only beats.
-      const isWilling = message.type === 'join' || message.type === 'heartbeat';
-      if (isWilling && reigning !== null) this.membership.admit(message.node, reigning, out);
-      return;
-    }
-    this.membership.book.recordHeard(this.now, message, out);
-    if (message.type === 'join') this.joined(message, out);
-    if ((message.type === 'join' || message.type === 'heartbeat') && replyTo !== null)
-      this.renew(message, replyTo, out);
+    if (this.members.includes(message.node)) this.receiveFromMember(message, replyTo, out);
+    else if (!this.isToBeHeard(message, out)) return;
     // An epoch binds within its log: what a blank node has promised, or one of a former branch, outbids nobody who has a log.
     const isBinding = identity === null || log === identity;
     const isSame = isSameEpoch(message, epoch);
@@ -357,6 +349,22 @@ export class MasterMachine extends MasterState {
     else if (message.type === 'vote') this.voted(message, replyTo, out);
     else if (!isSame) this.tell(replyTo, out);
     else if (reigning !== null) this.followers.hear(this.now, { message, replyTo }, reigning, out);
+  }
+
+  private receiveFromMember(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
+    this.membership.book.recordHeard(this.now, message, out);
+    if (message.type === 'join') this.joined(message, out);
+    if ((message.type === 'join' || message.type === 'heartbeat') && replyTo !== null)
+      this.renew(message, replyTo, out);
+  }
+
+  /** Of one that is no member: without a list this master does not know who is, and whoever holds the log may be. */
+  private isToBeHeard({ type, node }: MemberMessage, out: MasterEffect[]): boolean {
+    const { reigning } = this;
+    // A node that follows this reign already and finds a queue has no reason to join; it only beats.
+    const isWilling = type === 'join' || type === 'heartbeat';
+    if (isWilling && reigning !== null) this.membership.admit(node, reigning, out);
+    return this.claiming !== null && this.outline.newestList().members === null;
   }
 
   /** A node with another log: it is shown, and counts for nothing. */
