@@ -84,6 +84,7 @@ export class MasterMachine extends MasterState {
         this.broker.becomeDown();
         this.publisher.becomeDown();
         this.stopListening();
+        this.dropForce(out);
         return this.patience.restart();
       case 'locked':
         return this.locked(out);
@@ -180,6 +181,7 @@ export class MasterMachine extends MasterState {
   private locked(out: MasterEffect[]): void {
     this.broker.becomeLockedOut();
     this.stopListening();
+    this.dropForce(out);
     if (this.claiming !== null) this.phase = { name: 'standby' };
     out.push(trace('info', 'stands by: another process has the lock', {}));
   }
@@ -247,6 +249,7 @@ export class MasterMachine extends MasterState {
     if (verdict !== 'contradicted') return;
     this.contradictedBy = candidacy.source;
     this.phase = { name: 'standby' };
+    this.dropForce(out);
   }
 
   /** The only voter cannot be behind: somebody has records of this log that this store once had. */
@@ -441,8 +444,8 @@ export class MasterMachine extends MasterState {
       if (reigning !== null) this.tickReign(reigning, out);
       this.yieldInVain(OUTNUMBERED, random, out);
     } else if (reigning === null) {
-      // A force that is prepared keeps the lock: its operator waits for it.
-      const isPrepared = this.now < this.forcePreparedUntil;
+      // A force that is prepared, or begins, keeps the lock: its operator waits for it.
+      const isPrepared = this.forced || this.isNewForced || this.now < this.forcePreparedUntil;
       this.yieldInVain(isPrepared ? null : (claiming?.progress ?? 0), random, out);
     } else {
       this.tickReign(reigning, out);
@@ -493,6 +496,15 @@ export class MasterMachine extends MasterState {
     if (begin === 'new') this.isNewForced = true;
     else this.beginForced(out);
     if (this.claiming !== null) this.judge(this.claiming, out);
+  }
+
+  /** An operator's word holds while this master has the lock: whoever has it meanwhile may be elected, and take appends. */
+  private dropForce(out: MasterEffect[]): void {
+    if (!this.forced && !this.isNewForced) return;
+    out.push(trace('warn', 'a force came to nothing: ask again', { epoch: this.promised.epoch }));
+    this.forced = false;
+    this.isNewForced = false;
+    if (this.claiming !== null) this.phase = { name: 'standby' };
   }
 
   private beginForced(out: MasterEffect[]): void {
