@@ -53,3 +53,40 @@ test('a reign that was cut off listens again before it may be forced', () => {
   cluster.runUntil('it is connected', () => cluster.masterMachine.link.connected, 20_000);
   expect(cluster.force().state).not.toBe('ready');
 });
+
+test('a wiped master finds the log at nodes that its settings do not name', () => {
+  const cluster = new SimCluster({ secondaries: ['s1'], openMembership: true });
+  cluster.start('master', 's1', 's2', 's3', 's4');
+  cluster.runUntil('all are voters', () => voters(cluster).length === 5);
+  for (const text of ABC) acknowledge(cluster, text);
+  cluster.kill('master', 's1');
+  cluster.wipe('master');
+  cluster.start('master');
+  cluster.runUntil('a majority of the voters elects it', () => reigns(cluster), 60_000);
+  expect(cluster.messages('master')).toEqual(ABC);
+});
+
+test('a master that was away while all members changed is elected by those of the newest list', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  cluster.start('standby');
+  cluster.run(1_000);
+  cluster.kill('master');
+  cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 60_000);
+  cluster.start('s3', 's4');
+  for (const [type, node] of [
+    ['admit', 's3'],
+    ['admit', 's4'],
+    ['remove', 's1'],
+    ['remove', 's2'],
+  ] as const) {
+    const request = cluster.world.nextRequest();
+    cluster.tellMaster('standby', { type, request, node });
+    cluster.runUntil(`${type} ${node}`, () => cluster.memberChanges.get(request) === 'done', 20_000);
+  }
+  cluster.runUntil('they have votes', () => voters(cluster, 'standby').join() === 'standby,s3,s4', 20_000);
+  acknowledge(cluster, 'd', 'all', 'standby');
+  cluster.kill('standby', 's1', 's2');
+  cluster.start('master');
+  cluster.runUntil('a majority of the voters elects it', () => reigns(cluster), 60_000);
+  expect(cluster.messages('master')).toEqual([...ABC, 'd']);
+});

@@ -347,18 +347,16 @@ export class MasterMachine extends MasterState {
       // A node that follows this reign already and finds a queue has no reason to join; it only beats.
       const isWilling = message.type === 'join' || message.type === 'heartbeat';
       if (isWilling && reigning !== null) this.membership.admit(message.node, reigning, out);
+      if (message.type === 'vote' && this.claiming !== null) this.countVote(message, replyTo, out);
       return;
     }
     this.membership.book.recordHeard(this.now, message, out);
     if (message.type === 'join') this.joined(message, out);
     if ((message.type === 'join' || message.type === 'heartbeat') && replyTo !== null)
       this.renew(message, replyTo, out);
-    // An epoch binds within its log: what a blank node has promised, or one of a former branch, outbids nobody who has a log.
-    const isBinding = identity === null || log === identity;
-    const isSame = isSameEpoch(message, epoch);
-    if (!isSame && isBinding && message.epoch >= epoch.epoch) this.outbid(message.epoch, out);
-    else if (message.type === 'vote') this.voted(message, replyTo, out);
-    else if (!isSame) this.tell(replyTo, out);
+    if (message.type === 'vote') this.countVote(message, replyTo, out);
+    else if (this.isOutbidBy(message)) this.outbid(message.epoch, out);
+    else if (!isSameEpoch(message, epoch)) this.tell(replyTo, out);
     else if (reigning !== null) this.followers.hear(this.now, { message, replyTo }, reigning, out);
   }
 
@@ -398,6 +396,19 @@ export class MasterMachine extends MasterState {
     }
     book.recordJoin(message, out);
     if (this.broker.hasLock) out.push({ do: 'ensureMember', node: message.node });
+  }
+
+  /** Only voters of the own list are counted; but that may be an old one, or none, and who is ahead knows the newest. */
+  private countVote(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
+    if (this.isOutbidBy(vote)) this.outbid(vote.epoch, out);
+    else this.voted(vote, replyTo, out);
+  }
+
+  /** An epoch binds within its log: what a blank node has promised, or one of a former branch, outbids nobody who has a log. */
+  private isOutbidBy(message: MemberMessage): boolean {
+    const { epoch, identity } = this;
+    const isBinding = identity === null || message.log === identity;
+    return isBinding && !isSameEpoch(message, epoch) && message.epoch >= epoch.epoch;
   }
 
   private voted(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
