@@ -90,3 +90,11 @@ test('a master that was away while all members changed is elected by those of th
   cluster.runUntil('a majority of the voters elects it', () => reigns(cluster), 60_000);
   expect(cluster.messages('master')).toEqual([...ABC, 'd']);
 });
+
+test('a change of the members that comes after the shutdown is answered', () => {
+  const cluster = settled();
+  cluster.kill('secondary-1', 'secondary-2');
+  cluster.tellMaster('master', { type: 'shutdown' });
+  cluster.tellMaster('master', { type: 'remove', request: 4711, node: 'secondary-1' });
+  expect(cluster.memberChanges.get(4711)).toBe('refused');
+});

@@ -484,7 +484,7 @@ export class MasterMachine extends MasterState {
 
   private changeMember(change: ChangeMember, out: MasterEffect[]): void {
     const { reigning } = this;
-    const refusal = this.phaseName === 'reigning' ? null : this.refusal(this.now);
+    const refusal = this.phaseName === 'reigning' && !this.stopping ? null : this.refusal(this.now);
     if (refusal === null && reigning !== null) return this.membership.change(change, reigning, out);
     const outcome = refusal ?? refused('recovering', 'Not ready yet.', this.situation(this.now));
     out.push({ do: 'memberChange', request: change.request, outcome });
