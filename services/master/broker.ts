@@ -154,13 +154,17 @@ export class MasterBroker {
     return this.publishOn(active, message);
   }
 
-  /** Tells the broker of a log that has begun; batches wait for it. A failure ends the session, and the next one declares it. */
-  declareLog(): void {
+  /** Tells the broker of a log that has begun; batches wait for it. False: the session ended over it, and the next one declares it. */
+  async declareLog(): Promise<boolean> {
     const { active } = this;
-    if (active === null) return;
-    this.repair(active.session).catch((error: unknown) =>
-      active.session.end(amqpErrorOf(error, { what: 'declaring', on: 'channel' })),
-    );
+    if (active === null) return false;
+    try {
+      await this.repair(active.session);
+      return true;
+    } catch (error) {
+      active.session.end(amqpErrorOf(error, { what: 'declaring', on: 'channel' }));
+      return false;
+    }
   }
 
   private publishOn(

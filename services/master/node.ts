@@ -204,8 +204,7 @@ export class MasterNode implements MasterPort {
       case 'savePromise':
         return this.promises.save(effect.promised);
       case 'declare':
-        this.broker.declareLog();
-        store.consumePermission().catch(fail);
+        this.declareLog().catch(fail);
         return undefined;
       case 'publish': {
         const publish = effect.publish.id;
@@ -256,6 +255,11 @@ export class MasterNode implements MasterPort {
       case 'trace':
         return logger[effect.level](effect.facts, effect.what);
     }
+  }
+
+  private async declareLog(): Promise<void> {
+    await this.options.store.consumePermission();
+    if (await this.broker.declareLog()) this.dispatch({ type: 'declared' });
   }
 
   /** The next start makes another store of it, with all that it holds. */

@@ -159,7 +159,7 @@ export class LogOutline {
     return { index: 0, members: null };
   }
 
-  /** Epoch of the last list that an operator began by force; null: none. */
+  /** Epoch of the last reign that an operator forced; null: none. */
   get forcedEpoch(): number | null {
     const place = this.forcedPlaces().at(-1);
     return place === undefined ? null : this.epochAt(place.index);
@@ -219,11 +219,13 @@ export class LogOutline {
   private makeOutIdentity(): Identity | null {
     const [first] = this.epochs;
     if (first === undefined) return null;
-    return this.forcedPlaces().reduce((identity, { index }) => branchOf(identity, this.reignAt(index)), first.reign);
+    const forced = this.forcedPlaces().map(({ index }) => this.reignAt(index));
+    // A forced reign marks its first record and its list.
+    return [...new Set(forced)].reduce(branchOf, first.reign);
   }
 
   private forcedPlaces(): ControlPlace[] {
-    return this.controls.filter(({ control }) => control.control === 'members' && control.forced === true);
+    return this.controls.filter(({ control }) => control.forced === true);
   }
 
   toString(): string {

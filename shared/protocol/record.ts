@@ -20,6 +20,8 @@ export interface EpochControl {
   readonly reign: string;
   readonly node: string;
   readonly store: string;
+  /** An operator forced this reign: it begins a branch. The mark is here and not in the list behind it alone, for a write may be torn between the two. */
+  readonly forced?: true;
 }
 
 /** From this record on, these are the voters and the members. */
@@ -259,7 +261,8 @@ function parseLine(index: number, bytes: Uint8Array): Fields {
 function decodeControl(index: number, value: Fields): Control {
   const { control, reign, node, store, voters, members, forced, removed = [] } = value as Record<string, unknown>;
   if (control === 'epoch' && typeof reign === 'string' && typeof node === 'string' && typeof store === 'string') {
-    return { control, reign, node, store };
+    const opened = { control, reign, node, store } as const;
+    return forced === true ? { ...opened, forced } : opened;
   }
   if (control === 'members' && isList(voters, isVoter) && isList(members, isString) && isList(removed, isString)) {
     return {

@@ -129,6 +129,7 @@ export class Cluster {
       answered,
       someoneHoldsALog: [...answered.values()].some(({ holdsLog }) => holdsLog),
       hasListened: true,
+      hasSettled: true,
       isForced,
       needsVotes: true,
     });

@@ -293,6 +293,7 @@ describe('force', () => {
     cluster.wipe('s2');
     cluster.start('master', 's2');
     cluster.run(5_000);
+    cluster.runUntil('it has heard who holds one', () => cluster.force('new').state !== 'listening', 10_000);
     expect(cluster.force('new')).toMatchObject({ state: 'refused', problem: 'log-exists' });
     expect(cluster.messages('s1')).toEqual(ABC);
   });

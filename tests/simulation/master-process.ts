@@ -158,7 +158,7 @@ export class MasterProcess extends SimProcess {
         return disk.savePromise(promised, () => this.enter(() => this.dispatch({ type: 'promiseSaved', promised })));
       }
       case 'declare':
-        return this.connection?.up(() => this.declareLog());
+        return this.tellBroker();
       case 'publish':
         return this.publish(effect);
       case 'control':
@@ -189,6 +189,14 @@ export class MasterProcess extends SimProcess {
       case 'visible':
         return undefined;
     }
+  }
+
+  private tellBroker(): void {
+    const { connection } = this;
+    connection?.up(() => {
+      this.declareLog();
+      connection.down(() => this.enter(() => this.dispatch({ type: 'declared' })));
+    });
   }
 
   private declareLog(): void {

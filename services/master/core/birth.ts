@@ -5,7 +5,8 @@
  * Who could hold the log that this master does not know of? Its acknowledged entries are on the disks of nodes, and the broker remembers it by
  * its entries exchange, which is declared by a master that reigns and by nobody before. Hence:
  *
- * - *Nobody who was heard holds a log*, whatever its name, is asked in every mode. A node that holds one says so in every message.
+ * - *Nobody who was heard holds a log*, whatever its name, is asked in every mode, when those who are connected have had the time to answer. A
+ *   node that holds one says so in every message; once one was heard of, the broker is believed no more.
  * - `auto` trusts the broker's memory: it begins only where the broker knows of no log. The broker is told when the first list is durable here,
  *   so a master that is stopped on its way finds a broker that knows nothing, or a log of its own. A broker may have lost its data, so even then
  *   m − 1 of the secondaries must have answered this very claim, and be blank. A second log then needs that this master's disk and the
@@ -46,6 +47,8 @@ export interface BirthFacts {
   readonly someoneHoldsALog: boolean;
   /** So long that every node which is up must have been heard. */
   readonly hasListened: boolean;
+  /** Whoever is connected has had the time to answer this claim: the first answers are not all there are. */
+  readonly hasSettled: boolean;
   /** An operator has asked for a new log, there being none. */
   readonly isForced: boolean;
   /** False: QUORUM_APPEND=false, where one node is enough. */
@@ -56,7 +59,8 @@ export function mayBegin(facts: BirthFacts): boolean {
   const { mode, isBlank, inMemory, freshBroker, secondaries, someoneHoldsALog, hasListened, isForced } = facts;
   if (!isBlank || someoneHoldsALog) return false;
   if (isForced || mode === 'new') return hasListened;
-  if (mode === 'never') return false;
+  // Where the settings name nobody, nobody has to be heard.
+  if (mode === 'never' || (secondaries.length > 0 && !facts.hasSettled)) return false;
   if (freshBroker) return blankSecondaries(facts).length >= blanksNeeded(facts);
   const blank = blankSecondaries(facts);
   return inMemory && blank.length === secondaries.length && blank.every((node) => facts.answered.get(node)?.inMemory);

@@ -33,10 +33,13 @@ export interface CandidacyOptions {
 }
 
 /** What decides about a birth and may change while a claim goes on. */
-export type BirthSituation = Omit<BirthFacts, 'answered' | 'secondaries' | 'needsVotes' | 'isBlank'>;
+export type BirthSituation = Omit<BirthFacts, 'answered' | 'secondaries' | 'needsVotes' | 'isBlank' | 'hasSettled'>;
 
 /** A forced claim is heard and answered for so many intervals before it reigns: a log that is ahead must be able to say so. */
 const FORCED_INTERVALS = 2;
+
+/** A claim is answered within milliseconds by whoever is connected; so many intervals are more than that. */
+const SETTLING_INTERVALS = 0.5;
 
 export class Candidacy {
   private readonly election: Election;
@@ -98,7 +101,7 @@ export class Candidacy {
     const isUnchanged = outline.lastIndex === this.claimedIndex && groups.isIdle && this.progress === 0;
     if (this.election.won && isUnchanged && this.isWhole) return 'reign';
     if (this.catchUp !== null) return 'open';
-    if (mayBegin(this.birthFacts(birth))) return 'reign';
+    if (mayBegin(this.birthFacts(now, birth))) return 'reign';
     if (!this.isWhole) return 'open';
     const isAnswered = now >= this.claimedAt + FORCED_INTERVALS * this.options.heartbeatIntervalMs;
     if (this.isForced && isAnswered) return 'reign';
@@ -197,11 +200,12 @@ export class Candidacy {
     return this.isWhole && founder !== null && sameVoter(founder, this.options.self);
   }
 
-  private birthFacts(birth: BirthSituation): BirthFacts {
+  private birthFacts(now: number, birth: BirthSituation): BirthFacts {
     const { secondaries, needsVotes } = this.options;
     // A node that belongs to a log which it does not hold begins none; nor one that has only fetched the first records of another's.
     const isBlank = this.isBlank && (this.claim.log === null || this.isTornBirth);
-    return { ...birth, isBlank, secondaries, needsVotes, answered: this.election.answered };
+    const hasSettled = now >= this.claimedAt + SETTLING_INTERVALS * this.options.heartbeatIntervalMs;
+    return { ...birth, isBlank, secondaries, needsVotes, answered: this.election.answered, hasSettled };
   }
 
   private wordOfALog({ mode, freshBroker, someoneHoldsALog }: BirthSituation): string {
@@ -226,4 +230,4 @@ export class Candidacy {
 }
 
 const NOWHERE =
-  'an operator: the broker knows of this log, and nobody who was heard holds it. Give its disk back to a node; or, if it is lost for good, begin a new one: npm run force -- --new';
+  'an operator: the broker knows of this log, or it was heard of, and nobody who is heard holds it. Give its disk back to a node; or, if it is lost for good, begin a new one: npm run force -- --new';

@@ -56,6 +56,8 @@ export type MasterEvent =
   | { readonly type: 'promiseSaved'; readonly promised: Promised }
   /** The lock is held, the topology stands. `reign` is a fresh random id, used if a claim is made. */
   | { readonly type: 'up'; readonly freshBroker: boolean; readonly reign: string }
+  /** What `declare` asked for is done. */
+  | { readonly type: 'declared' }
   | { readonly type: 'down' }
   /** Another process has the lock. */
   | { readonly type: 'locked' }

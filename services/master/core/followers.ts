@@ -21,8 +21,8 @@ export interface FollowersParts {
   readonly membership: Membership;
   /** Knows where the HTTP edge is, once it listens. */
   readonly edge: { readonly httpUrl: string };
-  /** Does the other log have more of the members than this one? Then nobody is led into this one. */
-  readonly isOutnumbered: (now: number) => boolean;
+  /** Is nobody to be led into this log: the broker does not know of it yet, or more of the members hold another? */
+  readonly isSilent: (now: number) => boolean;
 }
 
 export class Followers {
@@ -39,15 +39,14 @@ export class Followers {
 
   /** To all. */
   announce(now: number, reign: Reign, out: MasterEffect[]): void {
-    if (!this.parts.broker.hasLock || !reign.isFounded || this.parts.isOutnumbered(now)) return;
+    if (!this.parts.broker.hasLock || !reign.isFounded || this.parts.isSilent(now)) return;
     this.nextAnnounceAt = now + this.intervalMs;
     out.push({ do: 'control', message: this.announcement(reign) });
   }
 
   /** To one that has not heard of the reign. */
   tell(now: number, to: string, reign: Reign, out: MasterEffect[]): void {
-    if (reign.isFounded && !this.parts.isOutnumbered(now))
-      out.push({ do: 'send', to, message: this.announcement(reign) });
+    if (reign.isFounded && !this.parts.isSilent(now)) out.push({ do: 'send', to, message: this.announcement(reign) });
   }
 
   /** A message of a member that follows this reign. */
@@ -58,7 +57,7 @@ export class Followers {
     out: MasterEffect[],
   ): void {
     if (message.type === 'ack' || message.type === 'heartbeat') this.count(message, reign, out);
-    else if (replyTo === null || this.parts.isOutnumbered(now)) return;
+    else if (replyTo === null || this.parts.isSilent(now)) return;
     else if (message.type === 'fetch') out.push(fetchAnswer(message, replyTo, this.parts, reign));
     else if (message.type === 'join') this.tell(now, replyTo, reign, out);
   }

@@ -21,7 +21,7 @@ export interface ForceFacts {
   readonly isStuck: boolean;
   /** Another process has the lock of this log. */
   readonly isLockedOut: boolean;
-  /** Elected: its log has everything that is committed, and nobody has to be listened to. */
+  /** Elected: its log has everything that is committed, unless another was elected while the connection was lost. */
   readonly isReigning: boolean;
   readonly hasListened: boolean;
   readonly identity: Identity | null;
@@ -52,7 +52,7 @@ export function planForce(facts: ForceFacts): ForcePlan {
       'This master is not waiting for a majority of the voters: there is nothing to give up.',
     );
   if (isLockedOut) return refuse('standby', 'Another process has the lock of this log: ask the one that has it.');
-  if (isReigning) return ready(self, ownSeq, facts);
+  if (isReigning && hasListened) return ready(self, ownSeq, facts);
   if (isAmbiguous)
     return refuse(
       'ambiguous',

@@ -52,6 +52,8 @@ export abstract class MasterState implements Standing {
   protected commitIndex: number;
   /** The broker knows of no log. */
   protected freshBroker = false;
+  /** The broker knows of the log that this master reigns. */
+  protected isDeclared = true;
   /** Since when this master can hear who holds a log; null: it cannot. */
   protected listeningSince: number | null = null;
   /** An operator's word that a new log may begin. */
@@ -74,8 +76,8 @@ export abstract class MasterState implements Standing {
     this.membership = new Membership(settings, outline);
     const { groups, trail, broker, membership } = this;
     this.heard = new HeardLogs(2 * unhealthyAfterMs);
-    const isOutnumbered = (now: number) => this.isOutnumbered(now);
-    const parts = { node, outline, groups, trail, broker, membership, edge: this, isOutnumbered };
+    const isSilent = (now: number) => !this.isDeclared || this.isOutnumbered(now);
+    const parts = { node, outline, groups, trail, broker, membership, edge: this, isSilent };
     this.followers = new Followers(parts, heartbeatIntervalMs);
     this.promised = promised;
     this.commitIndex = Math.min(promised.commit, outline.lastIndex);

@@ -42,9 +42,11 @@ export class MasterMachine extends MasterState {
   private forced = false;
   /** As last traced; null: not yet. */
   private readOnly: boolean | null = null;
-  /** A log has begun, and the broker does not know it yet. */
-  private isUndeclared = false;
+  /** A log has begun, and the broker is to be told when its first list is durable. */
+  private mustDeclare = false;
   private isRenewing = false;
+  /** Somebody was heard who holds a log that this master lacks: whatever the broker knows, there is one. */
+  private hasHeardOfALog = false;
   private nextCommitSaveAt = 0;
   private now = 0;
 
@@ -80,10 +82,13 @@ export class MasterMachine extends MasterState {
         return this.promiseSaved(event.promised, out);
       case 'up':
         return this.up(event, out);
+      case 'declared':
+        return this.becomeDeclared(out);
       case 'down':
         this.broker.becomeDown();
         this.publisher.becomeDown();
         this.stopListening();
+        this.dropForce(out);
         return this.patience.restart();
       case 'locked':
         return this.locked(out);
@@ -137,8 +142,8 @@ export class MasterMachine extends MasterState {
     const records = this.groups.stored(generation);
     if (records.length === 0) return;
     this.trail.record(this.groups.durableIndex, checksum);
-    if (this.isUndeclared && this.reigning?.isFounded === true) {
-      this.isUndeclared = false;
+    if (this.mustDeclare && this.reigning?.isFounded === true) {
+      this.mustDeclare = false;
       out.push({ do: 'declare' });
     }
     this.flush(out);
@@ -170,16 +175,28 @@ export class MasterMachine extends MasterState {
   private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
     this.broker.becomeUp();
     this.listeningSince = this.now;
-    this.freshBroker = event.freshBroker;
+    this.freshBroker = event.freshBroker && !this.hasHeardOfALog;
     const { claiming, reigning } = this;
+    // A session begins with all that a log needs.
+    if (reigning?.isFounded === true) {
+      this.isDeclared = true;
+      this.mustDeclare = false;
+    }
     if (reigning !== null) this.followers.announce(this.now, reigning, out);
     else if (claiming !== null) claiming.sendClaim(this.now, out);
     else this.claim(event.reign, out);
   }
 
+  /** The broker knows of the log: now the nodes may. Else what they acknowledge could be forgotten with one disk, and the log begun again. */
+  private becomeDeclared(out: MasterEffect[]): void {
+    this.isDeclared = true;
+    if (this.reigning !== null) this.followers.announce(this.now, this.reigning, out);
+  }
+
   private locked(out: MasterEffect[]): void {
     this.broker.becomeLockedOut();
     this.stopListening();
+    this.dropForce(out);
     if (this.claiming !== null) this.phase = { name: 'standby' };
     out.push(trace('info', 'stands by: another process has the lock', {}));
   }
@@ -247,6 +264,7 @@ export class MasterMachine extends MasterState {
     if (verdict !== 'contradicted') return;
     this.contradictedBy = candidacy.source;
     this.phase = { name: 'standby' };
+    this.dropForce(out);
   }
 
   /** The only voter cannot be behind: somebody has records of this log that this store once had. */
@@ -283,7 +301,8 @@ export class MasterMachine extends MasterState {
     membership.wantAll();
     reign.begin(membership.wanted, out);
     membership.followList();
-    this.isUndeclared = isBirth;
+    this.isDeclared = !isBirth;
+    this.mustDeclare = isBirth;
     this.followers.announce(this.now, reign, out);
   }
 
@@ -332,7 +351,7 @@ export class MasterMachine extends MasterState {
 
   private receiveFrom(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
     if (message.epoch > this.epoch.epoch + EPOCH_JUMP_MAX) return;
-    const { reigning, epoch, identity } = this;
+    const { reigning, identity } = this;
     const { log } = message;
     if (isForeign(log, identity) || (reigning !== null && extendsLog(log, identity)))
       return this.meetForeign(message, out);
@@ -341,30 +360,27 @@ export class MasterMachine extends MasterState {
     this.lookForLogs(out);
     if (this.membership.removed.includes(message.node)) return;
     if (this.members.includes(message.node)) this.receiveFromMember(message, replyTo, out);
-    else if (!this.isToBeHeard(message, out)) return;
-    // An epoch binds within its log: what a blank node has promised, or one of a former branch, outbids nobody who has a log.
-    const isBinding = identity === null || log === identity;
-    const isSame = isSameEpoch(message, epoch);
-    if (!isSame && isBinding && message.epoch >= epoch.epoch) this.outbid(message.epoch, out);
-    else if (message.type === 'vote') this.voted(message, replyTo, out);
-    else if (!isSame) this.tell(replyTo, out);
-    else if (reigning !== null) this.followers.hear(this.now, { message, replyTo }, reigning, out);
+    else this.receiveFromOther(message, replyTo, out);
   }
 
   private receiveFromMember(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
+    const { reigning } = this;
     this.membership.book.recordHeard(this.now, message, out);
     if (message.type === 'join') this.joined(message, out);
     if ((message.type === 'join' || message.type === 'heartbeat') && replyTo !== null)
       this.renew(message, replyTo, out);
+    if (message.type === 'vote') this.countVote(message, replyTo, out);
+    else if (this.isOutbidBy(message)) this.outbid(message.epoch, out);
+    else if (!isSameEpoch(message, this.epoch)) this.tell(replyTo, out);
+    else if (reigning !== null) this.followers.hear(this.now, { message, replyTo }, reigning, out);
   }
 
-  /** Of one that is no member: without a list this master does not know who is, and whoever holds the log may be. */
-  private isToBeHeard({ type, node }: MemberMessage, out: MasterEffect[]): boolean {
-    const { reigning } = this;
+  private receiveFromOther(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
+    const { type, node } = message;
     // A node that follows this reign already and finds a queue has no reason to join; it only beats.
     const isWilling = type === 'join' || type === 'heartbeat';
-    if (isWilling && reigning !== null) this.membership.admit(node, reigning, out);
-    return this.claiming !== null && this.outline.newestList().members === null;
+    if (isWilling && this.reigning !== null) this.membership.admit(node, this.reigning, out);
+    if (type === 'vote' && this.claiming !== null) this.countVote(message, replyTo, out);
   }
 
   /** A node with another log: it is shown, and counts for nothing. */
@@ -379,6 +395,10 @@ export class MasterMachine extends MasterState {
   private lookForLogs(out: MasterEffect[]): void {
     const { claiming, identity, now } = this;
     if (claiming === null) return;
+    if (!this.hasHeardOfALog && this.heard.holders(now, identity).length > 0) {
+      this.hasHeardOfALog = true;
+      this.freshBroker = false;
+    }
     if (claiming.isCatchingUp) return;
     const prepared = now < this.forcePreparedUntil ? (this.heard.best(now, identity)?.end.log ?? null) : null;
     const log = this.heard.adoptable(now, identity, this.self) ?? prepared;
@@ -403,6 +423,19 @@ export class MasterMachine extends MasterState {
     }
     book.recordJoin(message, out);
     if (this.broker.hasLock) out.push({ do: 'ensureMember', node: message.node });
+  }
+
+  /** Only voters of the own list are counted; but that may be an old one, or none, and who is ahead knows the newest. */
+  private countVote(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
+    if (this.isOutbidBy(vote)) this.outbid(vote.epoch, out);
+    else this.voted(vote, replyTo, out);
+  }
+
+  /** An epoch binds within its log: what a blank node has promised, or one of a former branch, outbids nobody who has a log. */
+  private isOutbidBy(message: MemberMessage): boolean {
+    const { epoch, identity } = this;
+    const isBinding = identity === null || message.log === identity;
+    return isBinding && !isSameEpoch(message, epoch) && message.epoch >= epoch.epoch;
   }
 
   private voted(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
@@ -449,8 +482,8 @@ export class MasterMachine extends MasterState {
       if (reigning !== null) this.tickReign(reigning, out);
       this.yieldInVain(OUTNUMBERED, random, out);
     } else if (reigning === null) {
-      // A force that is prepared keeps the lock: its operator waits for it.
-      const isPrepared = this.now < this.forcePreparedUntil;
+      // A force that is prepared, or begins, keeps the lock: its operator waits for it.
+      const isPrepared = this.forced || this.isNewForced || this.now < this.forcePreparedUntil;
       this.yieldInVain(isPrepared ? null : (claiming?.progress ?? 0), random, out);
     } else {
       this.tickReign(reigning, out);
@@ -478,7 +511,7 @@ export class MasterMachine extends MasterState {
 
   private changeMember(change: ChangeMember, out: MasterEffect[]): void {
     const { reigning } = this;
-    const refusal = this.phaseName === 'reigning' ? null : this.refusal(this.now);
+    const refusal = this.phaseName === 'reigning' && !this.stopping ? null : this.refusal(this.now);
     if (refusal === null && reigning !== null) return this.membership.change(change, reigning, out);
     const outcome = refusal ?? refused('recovering', 'Not ready yet.', this.situation(this.now));
     out.push({ do: 'memberChange', request: change.request, outcome });
@@ -501,6 +534,15 @@ export class MasterMachine extends MasterState {
     if (begin === 'new') this.isNewForced = true;
     else this.beginForced(out);
     if (this.claiming !== null) this.judge(this.claiming, out);
+  }
+
+  /** An operator's word holds while this master has the lock: whoever has it meanwhile may be elected, and take appends. */
+  private dropForce(out: MasterEffect[]): void {
+    if (!this.forced && !this.isNewForced) return;
+    out.push(trace('warn', 'a force came to nothing: ask again', { epoch: this.promised.epoch }));
+    this.forced = false;
+    this.isNewForced = false;
+    if (this.claiming !== null) this.phase = { name: 'standby' };
   }
 
   private beginForced(out: MasterEffect[]): void {

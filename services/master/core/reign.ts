@@ -97,10 +97,12 @@ export class Reign {
     if (this.openingIndex !== 0 && this.openingIndex <= this.parts.outline.lastIndex) return;
     const former = this.parts.outline.newestList().members;
     const { node, store } = this.self;
-    this.openingIndex = this.write({ control: 'epoch', reign: this.id.reign, node, store });
+    const { forced } = this.start;
+    const opening = { control: 'epoch', reign: this.id.reign, node, store } as const;
+    this.openingIndex = this.write(forced && former !== null ? { ...opening, forced } : opening);
     const voters = [this.self];
     if (former === null) this.foundingIndex = this.write({ control: 'members', voters, members });
-    else if (this.start.forced) this.foundingIndex = this.write({ ...former, voters, members, forced: true });
+    else if (forced) this.foundingIndex = this.write({ ...former, voters, members, forced: true });
     this.flush(out);
   }
 

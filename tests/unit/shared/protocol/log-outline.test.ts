@@ -55,11 +55,12 @@ function reignIn(log: readonly Shape[], epoch: number): string {
   return opening?.control === 'epoch' ? opening.reign : '';
 }
 
-/** The reign of the first record and those of the forced lists. */
+/** The reign of the first record and those that were forced, each once. */
 function identityIn(log: readonly Shape[]): string | null {
-  const forced = log.filter(({ control }) => control?.control === 'members' && control.forced === true);
-  const path = [...log.slice(0, 1), ...forced].map(({ epoch }) => reignIn(log, epoch));
-  return path.length === 0 ? null : path.join('/');
+  const [first] = log;
+  if (first === undefined) return null;
+  const forced = log.filter(({ control }) => control?.forced === true).map(({ epoch }) => reignIn(log, epoch));
+  return [reignIn(log, first.epoch), ...new Set(forced)].join('/');
 }
 
 /** Every question of the outline, answered by looking through the whole log. */

@@ -23,6 +23,7 @@ const ALONE: BirthFacts = {
   isBlank: true,
   inMemory: false,
   freshBroker: true,
+  hasSettled: true,
   secondaries: ['s1', 's2'],
   answered: new Map(),
   someoneHoldsALog: false,
@@ -150,6 +151,7 @@ const facts: fc.Arbitrary<BirthFacts> = fc.record({
   answered: fc.dictionary(fc.constantFrom('s1', 's2', 's3', 's4'), answer).map((all) => new Map(Object.entries(all))),
   someoneHoldsALog: fc.boolean(),
   hasListened: fc.boolean(),
+  hasSettled: fc.boolean(),
   isForced: fc.boolean(),
   needsVotes: fc.boolean(),
 });
@@ -161,10 +163,11 @@ test('without an operator, votes needed and a disk, a log begins exactly beside 
   });
   fc.assert(
     fc.property(drawn, (given) => {
-      const { freshBroker, secondaries, answered, mode, isBlank, someoneHoldsALog } = given;
+      const { freshBroker, secondaries, answered, mode, isBlank, someoneHoldsALog, hasSettled } = given;
       const blank = 1 + secondaries.filter((node) => answered.get(node)?.holdsLog === false).length;
       const isKnownNowhere = freshBroker && isBlank && !someoneHoldsALog && mode === 'auto';
-      expect(mayBegin(given)).toBe(isKnownNowhere && blank * 2 > secondaries.length + 1);
+      const isHeard = hasSettled || secondaries.length === 0;
+      expect(mayBegin(given)).toBe(isKnownNowhere && isHeard && blank * 2 > secondaries.length + 1);
     }),
     { numRuns: 500 },
   );
@@ -178,6 +181,8 @@ describe('a claimant', () => {
     { index: 2, epoch: 1, seq: 0 },
     { control: 'members', voters: [SELF, { node: 's1', store: 'A' }], members: ['s1', 's2'] },
   );
+  /** By then whoever is connected has answered a claim of the moment 0. */
+  const SETTLED_MS = 250;
   const SITUATION: BirthSituation = {
     mode: 'auto',
     inMemory: false,
@@ -203,18 +208,22 @@ describe('a claimant', () => {
     return candidacy;
   }
 
+  test('waits with it until whoever is connected could answer', () => {
+    expect(answered([], null).verdict(0, SITUATION)).toBe('open');
+  });
+
   test('without records begins a log', () => {
-    expect(answered([], null).verdict(0, SITUATION)).toBe('reign');
+    expect(answered([], null).verdict(SETTLED_MS, SITUATION)).toBe('reign');
   });
 
   test('of a first write that was torn behind its first record begins under the id that this record gave', () => {
-    expect(answered([EPOCH], REIGN).verdict(0, SITUATION)).toBe('reign');
-    expect(answered([EPOCH], REIGN).verdict(0, { ...SITUATION, freshBroker: false })).toBe('open');
-    expect(answered([EPOCH], REIGN).verdict(0, { ...SITUATION, someoneHoldsALog: true })).toBe('open');
+    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, SITUATION)).toBe('reign');
+    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, { ...SITUATION, freshBroker: false })).toBe('open');
+    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, { ...SITUATION, someoneHoldsALog: true })).toBe('open');
   });
 
   test('that has a list begins nothing: it is elected, or waits', () => {
-    expect(answered([EPOCH, LIST], REIGN).verdict(0, SITUATION)).toBe('open');
+    expect(answered([EPOCH, LIST], REIGN).verdict(SETTLED_MS, SITUATION)).toBe('open');
   });
 
   test.each<[string, Partial<BirthSituation>]>([
@@ -222,8 +231,10 @@ describe('a claimant', () => {
     ['by the word of an operator', { isForced: true, hasListened: true }],
     ['as `new`', { mode: 'new', hasListened: true }],
   ])('that belongs to a log which it does not hold begins none: %s', (_, changes) => {
-    expect(answered([], 'aaaaaaaaaaaaaaaa').verdict(0, { ...SITUATION, ...changes })).toBe('open');
-    expect(answered([EPOCH], `${REIGN}/aaaaaaaaaaaaaaaa`).verdict(0, { ...SITUATION, ...changes })).toBe('open');
+    expect(answered([], 'aaaaaaaaaaaaaaaa').verdict(SETTLED_MS, { ...SITUATION, ...changes })).toBe('open');
+    expect(answered([EPOCH], `${REIGN}/aaaaaaaaaaaaaaaa`).verdict(SETTLED_MS, { ...SITUATION, ...changes })).toBe(
+      'open',
+    );
   });
 
   test('says that it is beginning only while there is no word of a log, nor any list here', () => {

@@ -99,9 +99,10 @@ describe('an operator who gives a lost majority up', () => {
     expect(planForce({ ...WAITING, hasListened: false })).toMatchObject({ state: 'listening' });
   });
 
-  test('need not wait for that when the master reigns: its log has all that is committed', () => {
-    const facts = { ...STUCK, isReigning: true, hasListened: false, best: heard('s1', endAt(99)) };
+  test('fetches nothing when the master reigns: its log has all that is committed, once nobody was heard of a later reign', () => {
+    const facts = { ...STUCK, isReigning: true, best: heard('s1', endAt(99)) };
     expect(planForce(facts)).toMatchObject({ state: 'ready', from: 'master', lastSeq: 7 });
+    expect(planForce({ ...facts, hasListened: false })).toMatchObject({ state: 'listening' });
   });
 
   test.each<[what: string, best: LogEnd]>([

@@ -50,6 +50,9 @@ class Lone {
 
   up(freshBroker: boolean): void {
     this.tell({ type: 'up', freshBroker, reign: LOG });
+    // Whoever is connected has had the time to answer the claim.
+    this.now += SETTINGS.heartbeatIntervalMs;
+    this.tell({ type: 'tick', reign: 'dddddddddddddddd', random: 0 });
   }
 
   append(message: string, w: number): number {

@@ -1,0 +1,100 @@
+/** Histories that were looked for on purpose, by reading: each one broke a promise once. */
+import { SimCluster, type SimOptions } from '../support/sim-cluster';
+
+const ABC = ['a', 'b', 'c'];
+
+function voters(cluster: SimCluster, master = 'master'): readonly string[] {
+  return cluster.isUp(master) ? cluster.masterOf(master).voters : [];
+}
+
+function reigns(cluster: SimCluster, node = 'master'): boolean {
+  return cluster.isUp(node) && cluster.masterOf(node).refusal(cluster.now) === null;
+}
+
+function acknowledge(cluster: SimCluster, text: string, w: number | 'all' | 'majority' = 'all', to = 'master'): void {
+  const request = cluster.append(text, w, null, to);
+  cluster.runUntil(`${text} is acknowledged`, () => cluster.answerOf(request) === 'acknowledged');
+}
+
+function settled(options: SimOptions = {}): SimCluster {
+  const cluster = new SimCluster(options);
+  cluster.start('master', ...cluster.members);
+  cluster.runUntil('all are voters', () => voters(cluster).length === cluster.members.length + 1);
+  for (const text of ABC) acknowledge(cluster, text);
+  return cluster;
+}
+
+test('a force that came to nothing before another master reigned is void', () => {
+  const cluster = settled();
+  cluster.kill('secondary-1', 'secondary-2');
+  cluster.runUntil('no quorum', () => !reigns(cluster), 20_000);
+  expect(cluster.force().state).toBe('ready');
+  cluster.cut('master');
+  cluster.start('secondary-1', 'secondary-2', 'standby');
+  cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 60_000);
+  acknowledge(cluster, 'd', 3, 'standby');
+  cluster.reconnect('master');
+  cluster.run(5_000);
+  expect(cluster.masterMachine.phaseName).toBe('standby');
+  cluster.kill('standby', 'secondary-1', 'secondary-2');
+  cluster.run(10_000);
+  expect(cluster.masterMachine.forcedEpoch).toBeNull();
+  cluster.start('secondary-1', 'secondary-2');
+  cluster.run(20_000);
+  for (const node of ['master', 'secondary-1', 'secondary-2']) expect(cluster.messages(node)).toEqual([...ABC, 'd']);
+});
+
+test('a reign that was cut off listens again before it may be forced', () => {
+  const cluster = settled();
+  cluster.cut('master');
+  cluster.runUntil('no quorum', () => !reigns(cluster), 20_000);
+  expect(cluster.force().state).toBe('listening');
+  cluster.reconnect('master');
+  cluster.runUntil('it is connected', () => cluster.masterMachine.link.connected, 20_000);
+  expect(cluster.force().state).not.toBe('ready');
+});
+
+test('a wiped master finds the log at nodes that its settings do not name', () => {
+  const cluster = new SimCluster({ secondaries: ['s1'], openMembership: true });
+  cluster.start('master', 's1', 's2', 's3', 's4');
+  cluster.runUntil('all are voters', () => voters(cluster).length === 5);
+  for (const text of ABC) acknowledge(cluster, text);
+  cluster.kill('master', 's1');
+  cluster.wipe('master');
+  cluster.start('master');
+  cluster.runUntil('a majority of the voters elects it', () => reigns(cluster), 60_000);
+  expect(cluster.messages('master')).toEqual(ABC);
+});
+
+test('a master that was away while all members changed is elected by those of the newest list', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  cluster.start('standby');
+  cluster.run(1_000);
+  cluster.kill('master');
+  cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 60_000);
+  cluster.start('s3', 's4');
+  for (const [type, node] of [
+    ['admit', 's3'],
+    ['admit', 's4'],
+    ['remove', 's1'],
+    ['remove', 's2'],
+  ] as const) {
+    const request = cluster.world.nextRequest();
+    cluster.tellMaster('standby', { type, request, node });
+    cluster.runUntil(`${type} ${node}`, () => cluster.memberChanges.get(request) === 'done', 20_000);
+  }
+  cluster.runUntil('they have votes', () => voters(cluster, 'standby').join() === 'standby,s3,s4', 20_000);
+  acknowledge(cluster, 'd', 'all', 'standby');
+  cluster.kill('standby', 's1', 's2');
+  cluster.start('master');
+  cluster.runUntil('a majority of the voters elects it', () => reigns(cluster), 60_000);
+  expect(cluster.messages('master')).toEqual([...ABC, 'd']);
+});
+
+test('a change of the members that comes after the shutdown is answered', () => {
+  const cluster = settled();
+  cluster.kill('secondary-1', 'secondary-2');
+  cluster.tellMaster('master', { type: 'shutdown' });
+  cluster.tellMaster('master', { type: 'remove', request: 4711, node: 'secondary-1' });
+  expect(cluster.memberChanges.get(4711)).toBe('refused');
+});
