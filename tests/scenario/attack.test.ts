@@ -24,6 +24,30 @@ function settled(options: SimOptions = {}): SimCluster {
   return cluster;
 }
 
+test.each([1, 2, 3, 4, 5])(
+  'a blank master that has heard of a log begins none when it has given the lock up and come back (seed %i)',
+  (seed) => {
+    const cluster = new SimCluster({ seed, secondaries: ['s1', 's2'], openMembership: true });
+    cluster.start('master', 's1', 's2', 's3', 's4');
+    cluster.runUntil('all are voters', () => voters(cluster).length === 5);
+    for (const text of ABC) acknowledge(cluster, text);
+    cluster.kill('master', 's1', 's2', 's3', 's4');
+    cluster.wipe('master');
+    cluster.wipe('s1');
+    cluster.world.stopBroker(true);
+    cluster.run(50);
+    cluster.startBroker();
+    cluster.start('s3', 's4', 'master');
+    cluster.run(3_000);
+    cluster.start('s1');
+    cluster.run(30_000);
+    expect(reigns(cluster)).toBe(false);
+    cluster.start('s2');
+    cluster.runUntil('three of five voters are heard, and vote', () => reigns(cluster), 60_000);
+    expect(cluster.messages('master')).toEqual(ABC);
+  },
+);
+
 test('a force that came to nothing before another master reigned is void', () => {
   const cluster = settled();
   cluster.kill('secondary-1', 'secondary-2');

@@ -5,7 +5,8 @@
  * Who could hold the log that this master does not know of? Its acknowledged entries are on the disks of nodes, and the broker remembers it by
  * its entries exchange, which is declared by a master that reigns and by nobody before. Hence:
  *
- * - *Nobody who was heard holds a log*, whatever its name, is asked in every mode. A node that holds one says so in every message.
+ * - *Nobody who was heard holds a log*, whatever its name, is asked in every mode. A node that holds one says so in every message. `auto` does
+ *   not forget it: after a reconnection a blank node may be heard before those who said so.
  * - `auto` trusts the broker's memory: it begins only where the broker knows of no log. The broker is told when the first list is durable here,
  *   so a master that is stopped on its way finds a broker that knows nothing, or a log of its own. A broker may have lost its data, so even then
  *   m − 1 of the secondaries must have answered this very claim, and be blank. A second log then needs that this master's disk and the
@@ -36,7 +37,7 @@ export interface BirthFacts {
   readonly isBlank: boolean;
   /** The own store ends with the process. */
   readonly inMemory: boolean;
-  /** The broker knows of no log. */
+  /** The broker knows of no log, nor has anybody spoken of one since this process began. */
   readonly freshBroker: boolean;
   /** Members that the settings name. */
   readonly secondaries: readonly string[];

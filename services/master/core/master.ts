@@ -341,6 +341,7 @@ export class MasterMachine extends MasterState {
       return this.meetForeign(message, out);
     this.foreigners.forget(message.node);
     this.heard.record(this.now, message);
+    if (identity === null && log !== null) this.hasHeardOfALog = true;
     this.lookForLogs(out);
     if (this.membership.removed.includes(message.node)) return;
     if (!this.members.includes(message.node)) {
