@@ -122,3 +122,13 @@ test('a change of the members that comes after the shutdown is answered', () => 
   cluster.tellMaster('master', { type: 'remove', request: 4711, node: 'secondary-1' });
   expect(cluster.memberChanges.get(4711)).toBe('refused');
 });
+
+test('a log is young while it has members that the settings do not name', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  expect(cluster.masterMachine.young).toEqual([]);
+  cluster.start('s3');
+  const request = cluster.world.nextRequest();
+  cluster.tellMaster('master', { type: 'admit', request, node: 's3' });
+  cluster.runUntil('s3 has a vote', () => voters(cluster).includes('s3'));
+  expect(cluster.masterMachine.young).toEqual(['s3']);
+});
