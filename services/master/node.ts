@@ -365,7 +365,11 @@ export class MasterNode implements MasterPort {
         up: ({ freshBroker }) => this.dispatch({ type: 'up', freshBroker, reign: freshReign() }),
         down: () => this.dispatch({ type: 'down' }),
         blockedChanged: (reason) => this.dispatch({ type: 'blocked', blocked: reason !== null }),
-        message: (message, replyTo) => this.dispatch({ type: 'wire', message, replyTo }),
+        message: (message, replyTo) => {
+          // It was upgraded.
+          if (this.outdated.size > 0 && 'node' in message) this.outdated.delete(message.node);
+          this.dispatch({ type: 'wire', message, replyTo });
+        },
         malformed: (what) => this.noteMalformed(what),
         callbackThrew: fail,
         trace: (level, what, facts) => logger[level](facts, what),

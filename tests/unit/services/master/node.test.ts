@@ -122,3 +122,11 @@ test('a group that finds the store closed when the node stops is no failure', as
   await new Promise(setImmediate);
   expect(failures).toEqual([]);
 });
+
+test('a node of an older release is shown until it was upgraded', () => {
+  const what = { type: 'join', bytes: 1, queue: 'rlog.replies', what: 'says no log', outdatedNode: 's1' };
+  events?.malformed(what);
+  expect(node.health().outdated).toEqual(['s1']);
+  events?.message({ type: 'leave', epoch: 0, reign: '', log: null, node: 's1' }, null);
+  expect(node.health().outdated).toBeUndefined();
+});
