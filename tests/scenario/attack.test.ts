@@ -132,3 +132,16 @@ test('a log is young while it has members that the settings do not name', () => 
   cluster.runUntil('s3 has a vote', () => voters(cluster).includes('s3'));
   expect(cluster.masterMachine.young).toEqual(['s3']);
 });
+
+test('a broker that has lost its data is told of a log that its master had to fetch', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  cluster.kill('master');
+  cluster.wipe('master');
+  cluster.world.stopBroker(true);
+  cluster.run(50);
+  cluster.startBroker();
+  cluster.start('master');
+  cluster.runUntil('it reigns', () => reigns(cluster));
+  acknowledge(cluster, 'd');
+  expect(cluster.broker.knowsLog).toBe(true);
+});

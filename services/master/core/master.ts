@@ -42,7 +42,7 @@ export class MasterMachine extends MasterState {
   private forced = false;
   /** As last traced; null: not yet. */
   private readOnly: boolean | null = null;
-  /** A log has begun, and the broker does not know it yet. */
+  /** A log has begun, or was fetched, and the broker does not know it yet. */
   private isUndeclared = false;
   private isRenewing = false;
   private nextCommitSaveAt = 0;
@@ -286,7 +286,7 @@ export class MasterMachine extends MasterState {
     membership.wantAll();
     reign.begin(membership.wanted, out);
     membership.followList();
-    this.isUndeclared = isBirth;
+    this.isUndeclared = isBirth || this.freshBroker;
     this.followers.announce(this.now, reign, out);
   }
 
