@@ -145,3 +145,32 @@ test('a broker that has lost its data is told of a log that its master had to fe
   acknowledge(cluster, 'd');
   expect(cluster.broker.knowsLog).toBe(true);
 });
+
+test.failing('a branch of which nobody is left to hold a record does not bury the log that it began from', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  cluster.kill('s1', 's2');
+  cluster.runUntil('no quorum', () => !reigns(cluster), 20_000);
+  expect(cluster.force().state).toBe('ready');
+  cluster.runUntil('a branch begins', () => cluster.masterMachine.forcedEpoch !== null, 20_000);
+  cluster.run(2_000);
+  cluster.slowStore('s1', 200);
+  cluster.slowStore('s2', 200);
+  cluster.start('s1', 's2');
+  const isBranch = (node: string) => cluster.world.diskOf(node).promised.identity?.includes('/') === true;
+  cluster.runUntil('both know of the branch', () => isBranch('s1') && isBranch('s2'), 20_000);
+  cluster.kill('master', 's1', 's2');
+  for (const node of ['s1', 's2']) expect(cluster.recordsOf(node).some(({ epoch }) => epoch > 1)).toBe(false);
+  cluster.wipe('master');
+  cluster.start('master', 's1', 's2');
+  cluster.run(20_000);
+  const states = new Set<string>();
+  cluster.runUntil(
+    'it goes on, by whatever command',
+    () => {
+      states.add(JSON.stringify([cluster.force(), cluster.force('new')]));
+      return reigns(cluster);
+    },
+    60_000,
+  );
+  expect(cluster.messages('master')).toEqual(ABC);
+});
