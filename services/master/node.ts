@@ -10,7 +10,7 @@ import { topologyOf } from '../../shared/protocol/topology';
 import { AmqpError } from '../../shared/runtime/amqp-error';
 import type { Malformed } from '../../shared/runtime/amqp-wire';
 import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
-import { MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
+import { isClosing, MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
 import { namedLogId } from '../../shared/runtime/node-settings';
 import { PromiseKeeper } from '../../shared/runtime/promise-keeper';
 import { StoreReader } from '../../shared/runtime/store-reader';
@@ -191,13 +191,18 @@ export class MasterNode implements MasterPort {
   }
 
   private perform(effect: MasterEffect): void {
-    const { store, logger, fail } = this.options;
+    const { store, logger } = this.options;
+    const fail = (error: unknown) => {
+      if (!isClosing(error)) this.options.fail(error);
+    };
     switch (effect.do) {
       case 'store': {
         const { generation } = effect;
         store.append(effect.records).then(
           () => this.dispatch({ type: 'stored', generation, checksum: store.checksum }),
-          (error: unknown) => this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error) }),
+          (error: unknown) => {
+            if (!isClosing(error)) this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error) });
+          },
         );
         return undefined;
       }
@@ -364,7 +369,11 @@ export class MasterNode implements MasterPort {
         up: ({ freshBroker }) => this.dispatch({ type: 'up', freshBroker, reign: freshReign() }),
         down: () => this.dispatch({ type: 'down' }),
         blockedChanged: (reason) => this.dispatch({ type: 'blocked', blocked: reason !== null }),
-        message: (message, replyTo) => this.dispatch({ type: 'wire', message, replyTo }),
+        message: (message, replyTo) => {
+          // It was upgraded.
+          if (this.outdated.size > 0 && 'node' in message) this.outdated.delete(message.node);
+          this.dispatch({ type: 'wire', message, replyTo });
+        },
         malformed: (what) => this.noteMalformed(what),
         callbackThrew: fail,
         trace: (level, what, facts) => logger[level](facts, what),

@@ -8,7 +8,7 @@ import { BATCH_BYTES_MAX } from '../../shared/protocol/limits';
 import { topologyOf } from '../../shared/protocol/topology';
 import type { WireMessage } from '../../shared/protocol/wire';
 import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
-import { MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
+import { isClosing, MachineDriver, writeFailureOf } from '../../shared/runtime/machine-driver';
 import { namedLogId } from '../../shared/runtime/node-settings';
 import { PromiseKeeper } from '../../shared/runtime/promise-keeper';
 import { StoreReader } from '../../shared/runtime/store-reader';
@@ -185,14 +185,19 @@ export class SecondaryNode implements SecondaryPort {
   }
 
   private perform(effect: SecondaryEffect): void {
-    const { store, logger, fail } = this.options;
+    const { store, logger } = this.options;
+    const fail = (error: unknown) => {
+      if (!isClosing(error)) this.options.fail(error);
+    };
     switch (effect.do) {
       case 'store': {
         const { generation } = effect;
         store.append(effect.records).then(
           () => this.dispatch({ type: 'stored', generation, checksum: store.checksum, random: Math.random() }),
-          (error: unknown) =>
-            this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error), random: Math.random() }),
+          (error: unknown) => {
+            if (isClosing(error)) return;
+            this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error), random: Math.random() });
+          },
         );
         return undefined;
       }

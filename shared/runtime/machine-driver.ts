@@ -33,6 +33,11 @@ export class MachineDriver<Event, Effect> {
   }
 }
 
+/** Did this node close its store under a write? It stops: the write was told to nobody, and nothing is broken. */
+export function isClosing(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'closed';
+}
+
 /** What a machine is told of a failed write. Whatever is not a `StorageError` is taken for the worst. */
 export function writeFailureOf(error: unknown): { readonly fatal: boolean; readonly what: string } {
   if (error instanceof StorageError) return { fatal: error.fatal, what: error.message };

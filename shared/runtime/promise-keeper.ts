@@ -38,6 +38,8 @@ export class PromiseKeeper {
       try {
         await this.options.store.savePromise(promised);
       } catch (err) {
+        // This node stops: what was not promised durably was told to nobody.
+        if (err instanceof StorageError && err.code === 'closed') return;
         if (!(err instanceof StorageError) || err.fatal) throw err;
         if (attempt === 1) this.options.logger.error({ err }, 'a promise cannot be stored, trying again');
         await new Promise((resolve) => setTimeout(resolve, retryDelayMs(RETRY, attempt, Math.random())));

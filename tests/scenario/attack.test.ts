@@ -24,6 +24,30 @@ function settled(options: SimOptions = {}): SimCluster {
   return cluster;
 }
 
+test.each([1, 2, 3, 4, 5])(
+  'a blank master that has heard of a log begins none when it has given the lock up and come back (seed %i)',
+  (seed) => {
+    const cluster = new SimCluster({ seed, secondaries: ['s1', 's2'], openMembership: true });
+    cluster.start('master', 's1', 's2', 's3', 's4');
+    cluster.runUntil('all are voters', () => voters(cluster).length === 5);
+    for (const text of ABC) acknowledge(cluster, text);
+    cluster.kill('master', 's1', 's2', 's3', 's4');
+    cluster.wipe('master');
+    cluster.wipe('s1');
+    cluster.world.stopBroker(true);
+    cluster.run(50);
+    cluster.startBroker();
+    cluster.start('s3', 's4', 'master');
+    cluster.run(3_000);
+    cluster.start('s1');
+    cluster.run(30_000);
+    expect(reigns(cluster)).toBe(false);
+    cluster.start('s2');
+    cluster.runUntil('three of five voters are heard, and vote', () => reigns(cluster), 60_000);
+    expect(cluster.messages('master')).toEqual(ABC);
+  },
+);
+
 test('a force that came to nothing before another master reigned is void', () => {
   const cluster = settled();
   cluster.kill('secondary-1', 'secondary-2');
@@ -97,4 +121,56 @@ test('a change of the members that comes after the shutdown is answered', () => 
   cluster.tellMaster('master', { type: 'shutdown' });
   cluster.tellMaster('master', { type: 'remove', request: 4711, node: 'secondary-1' });
   expect(cluster.memberChanges.get(4711)).toBe('refused');
+});
+
+test('a log is young while it has members that the settings do not name', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  expect(cluster.masterMachine.young).toEqual([]);
+  cluster.start('s3');
+  const request = cluster.world.nextRequest();
+  cluster.tellMaster('master', { type: 'admit', request, node: 's3' });
+  cluster.runUntil('s3 has a vote', () => voters(cluster).includes('s3'));
+  expect(cluster.masterMachine.young).toEqual(['s3']);
+});
+
+test('a broker that has lost its data is told of a log that its master had to fetch', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  cluster.kill('master');
+  cluster.wipe('master');
+  cluster.world.stopBroker(true);
+  cluster.run(50);
+  cluster.startBroker();
+  cluster.start('master');
+  cluster.runUntil('it reigns', () => reigns(cluster));
+  acknowledge(cluster, 'd');
+  expect(cluster.broker.knowsLog).toBe(true);
+});
+
+test.failing('a branch of which nobody is left to hold a record does not bury the log that it began from', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  cluster.kill('s1', 's2');
+  cluster.runUntil('no quorum', () => !reigns(cluster), 20_000);
+  expect(cluster.force().state).toBe('ready');
+  cluster.runUntil('a branch begins', () => cluster.masterMachine.forcedEpoch !== null, 20_000);
+  cluster.run(2_000);
+  cluster.slowStore('s1', 200);
+  cluster.slowStore('s2', 200);
+  cluster.start('s1', 's2');
+  const isBranch = (node: string) => cluster.world.diskOf(node).promised.identity?.includes('/') === true;
+  cluster.runUntil('both know of the branch', () => isBranch('s1') && isBranch('s2'), 20_000);
+  cluster.kill('master', 's1', 's2');
+  for (const node of ['s1', 's2']) expect(cluster.recordsOf(node).some(({ epoch }) => epoch > 1)).toBe(false);
+  cluster.wipe('master');
+  cluster.start('master', 's1', 's2');
+  cluster.run(20_000);
+  const states = new Set<string>();
+  cluster.runUntil(
+    'it goes on, by whatever command',
+    () => {
+      states.add(JSON.stringify([cluster.force(), cluster.force('new')]));
+      return reigns(cluster);
+    },
+    60_000,
+  );
+  expect(cluster.messages('master')).toEqual(ABC);
 });

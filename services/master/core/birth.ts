@@ -37,7 +37,7 @@ export interface BirthFacts {
   readonly isBlank: boolean;
   /** The own store ends with the process. */
   readonly inMemory: boolean;
-  /** The broker knows of no log. */
+  /** The broker knows of no log, nor has anybody spoken of one since this process began. */
   readonly freshBroker: boolean;
   /** Members that the settings name. */
   readonly secondaries: readonly string[];

@@ -54,6 +54,8 @@ export abstract class MasterState implements Standing {
   protected freshBroker = false;
   /** The broker knows of the log that this master reigns. */
   protected isDeclared = true;
+  /** While this node was blank somebody said that there is a log; who has fallen silent since holds it all the same. */
+  protected hasHeardOfALog = false;
   /** Since when this master can hear who holds a log; null: it cannot. */
   protected listeningSince: number | null = null;
   /** An operator's word that a new log may begin. */
@@ -290,8 +292,9 @@ export abstract class MasterState implements Standing {
   /** What decides about the birth of a log at this moment. */
   protected birth(now: number): BirthSituation {
     const { birth: mode, inMemory } = this.settings;
-    const someoneHoldsALog = this.heard.holders(now, this.identity).length > 0;
-    const { freshBroker, isNewForced: isForced } = this;
+    const someoneHoldsALog = this.heard.holders(now, this.identity).length + this.foreigners.all(now).length > 0;
+    const { isNewForced: isForced } = this;
+    const freshBroker = this.freshBroker && !this.hasHeardOfALog;
     return { mode, inMemory, freshBroker, someoneHoldsALog, hasListened: this.hasListened(now), isForced };
   }
 

@@ -42,11 +42,9 @@ export class MasterMachine extends MasterState {
   private forced = false;
   /** As last traced; null: not yet. */
   private readOnly: boolean | null = null;
-  /** A log has begun, and the broker is to be told when its first list is durable. */
+  /** A log has begun, or was fetched, and the broker is to be told when this reign is durable. */
   private mustDeclare = false;
   private isRenewing = false;
-  /** Somebody was heard who holds a log that this master lacks: whatever the broker knows, there is one. */
-  private hasHeardOfALog = false;
   private nextCommitSaveAt = 0;
   private now = 0;
 
@@ -175,7 +173,7 @@ export class MasterMachine extends MasterState {
   private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
     this.broker.becomeUp();
     this.listeningSince = this.now;
-    this.freshBroker = event.freshBroker && !this.hasHeardOfALog;
+    this.freshBroker = event.freshBroker;
     const { claiming, reigning } = this;
     // A session begins with all that a log needs.
     if (reigning?.isFounded === true) {
@@ -189,6 +187,7 @@ export class MasterMachine extends MasterState {
 
   /** The broker knows of the log: now the nodes may. Else what they acknowledge could be forgotten with one disk, and the log begun again. */
   private becomeDeclared(out: MasterEffect[]): void {
+    this.freshBroker = false;
     this.isDeclared = true;
     if (this.reigning !== null) this.followers.announce(this.now, this.reigning, out);
   }
@@ -301,8 +300,8 @@ export class MasterMachine extends MasterState {
     membership.wantAll();
     reign.begin(membership.wanted, out);
     membership.followList();
-    this.isDeclared = !isBirth;
-    this.mustDeclare = isBirth;
+    this.mustDeclare = isBirth || this.freshBroker;
+    this.isDeclared = !this.mustDeclare;
     this.followers.announce(this.now, reign, out);
   }
 
@@ -357,6 +356,7 @@ export class MasterMachine extends MasterState {
       return this.meetForeign(message, out);
     this.foreigners.forget(message.node);
     this.heard.record(this.now, message);
+    if (identity === null && log !== null) this.hasHeardOfALog = true;
     this.lookForLogs(out);
     if (this.membership.removed.includes(message.node)) return;
     if (this.members.includes(message.node)) this.receiveFromMember(message, replyTo, out);
@@ -395,10 +395,6 @@ export class MasterMachine extends MasterState {
   private lookForLogs(out: MasterEffect[]): void {
     const { claiming, identity, now } = this;
     if (claiming === null) return;
-    if (!this.hasHeardOfALog && this.heard.holders(now, identity).length > 0) {
-      this.hasHeardOfALog = true;
-      this.freshBroker = false;
-    }
     if (claiming.isCatchingUp) return;
     const prepared = now < this.forcePreparedUntil ? (this.heard.best(now, identity)?.end.log ?? null) : null;
     const log = this.heard.adoptable(now, identity, this.self) ?? prepared;

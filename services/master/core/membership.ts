@@ -40,9 +40,10 @@ export class Membership {
   /** Members that were never a voter of this log, and nodes that only the settings or only the list name. */
   get young(): readonly string[] {
     const { members, removed } = this;
+    const { secondaries } = this.settings;
     const ever = this.outline.everVoters;
-    const named = [...new Set([...members, ...this.settings.secondaries])].filter((node) => !removed.includes(node));
-    return named.filter((node) => !ever.has(node) || !members.includes(node));
+    const named = [...new Set([...members, ...secondaries])].filter((node) => !removed.includes(node));
+    return named.filter((node) => !ever.has(node) || !members.includes(node) || !secondaries.includes(node));
   }
 
   /** Members that there shall be. */

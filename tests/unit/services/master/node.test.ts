@@ -86,3 +86,47 @@ test('more nodes than there are cannot be waited for', async () => {
   expect(outcome).toEqual({ outcome: 'unsatisfiable', w: 2, nodes: 1 });
   expect(node.reader.position().head).toBe(0);
 });
+
+test('a group that finds the store closed when the node stops is no failure', async () => {
+  const held: (() => void)[] = [];
+  class HeldStore extends MemoryLogStore {
+    isHeld = false;
+    override async append(...given: Parameters<MemoryLogStore['append']>): Promise<void> {
+      await super.append(...given);
+      if (this.isHeld) await new Promise<void>((resolve) => held.push(resolve));
+    }
+  }
+  const store = new HeldStore();
+  const failures: unknown[] = [];
+  const fail = (error: unknown) => failures.push(error);
+  const stopped = new MasterNode({
+    settings: readMasterSettings({}),
+    store,
+    logger: pino({ level: 'silent' }),
+    fail,
+    restart: fail,
+  });
+  stopped.start('http://localhost:8000');
+  while (!stopped.readiness().ready) await new Promise(setImmediate);
+  store.isHeld = true;
+  const answers = [];
+  for (const id of ['first', 'second']) {
+    answers.push(stopped.append({ ...APPEND, id }, NEVER));
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+  }
+  stopped.release();
+  await stopped.stop();
+  expect(await Promise.all(answers)).toMatchObject([{ problem: 'shutting-down' }, { problem: 'shutting-down' }]);
+  for (const resolve of held) resolve();
+  await new Promise(setImmediate);
+  expect(failures).toEqual([]);
+});
+
+test('a node of an older release is shown until it was upgraded', () => {
+  const what = { type: 'join', bytes: 1, queue: 'rlog.replies', what: 'says no log', outdatedNode: 's1' };
+  events?.malformed(what);
+  expect(node.health().outdated).toEqual(['s1']);
+  events?.message({ type: 'leave', epoch: 0, reign: '', log: null, node: 's1' }, null);
+  expect(node.health().outdated).toBeUndefined();
+});

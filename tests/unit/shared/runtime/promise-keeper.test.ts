@@ -107,6 +107,16 @@ test.each([broken, new Error('surprise')])('a store that is broken for good ends
   expect(store.attempts).toEqual([1]);
 });
 
+test('a store that was closed under a promise ends nothing: the node stops', async () => {
+  const { store, keeper, saved, failures } = keeperOf();
+  keeper.save(promised(1));
+  keeper.save(promised(2));
+  await store.end();
+  await store.end(new StorageError('closed', { code: 'closed', fatal: true }));
+  await jest.advanceTimersByTimeAsync(60_000);
+  expect({ saved, failures }).toEqual({ saved: [1], failures: [] });
+});
+
 test('a promise that is made while the last is reported is saved, too', async () => {
   const store = new HeldStore();
   const saved: number[] = [];
