@@ -14,6 +14,8 @@ export interface ModelRecord {
   readonly list: MembersControl | null;
   /** Entries are numbered from 1; 0: a control record. */
   readonly entry: number;
+  /** Of an epoch record: whose reign it opens. */
+  readonly by?: Voter;
 }
 
 export class Log {
@@ -46,6 +48,11 @@ export class Log {
   }
 
   static readonly EMPTY = new Log(null, null);
+
+  /** Who began the log, as its first record says. */
+  get founder(): Voter | null {
+    return this.path[1]?.record?.by ?? null;
+  }
 
   get lastEpoch(): number {
     return this.record?.epoch ?? 0;

@@ -125,24 +125,31 @@ export const SEARCHES: readonly NamedSearch[] = [
     depth: 6,
     finds: ['superseded: anyLost rolledBack', 'lost: anyLost rolledBack'],
   },
-];
-
-/**
- * Faults that are known, each with the rule that would mend it. The tests show that they are there.
- */
-export const KNOWN_FAULTS: readonly NamedSearch[] = [
   {
-    // While another member is slow, `nextList` adds the new store of a node beside its old one: four voters, of which a second loss leaves two.
-    name: 'a node that loses its disk twice',
-    setup: { ...SMALL, most: { ...most, losses: 2 } },
-    start: 'grown',
-    depth: 5,
+    name: 'a young folder that is set back',
+    setup: { ...SMALL, most: { ...most, rollbacks: true, brokerLosses: true } },
+    start: 'young',
+    depth: 6,
     checksRecovery: true,
     finds: [],
   },
   {
-    // Records that were fetched, but no members record yet: it is no torn birth if record 1 names another store.
-    name: 'a log that is begun again under the id of one that was fetched in part',
+    name: 'a log that is used before the broker is told of it',
+    setup: { ...SMALL, most: { ...most, brokerUntold: true, entries: 2 } },
+    start: 'empty',
+    depth: 8,
+    finds: [],
+  },
+  {
+    name: 'a node that loses its disk twice',
+    setup: { ...SMALL, most: { ...most, losses: 2 } },
+    start: 'grown',
+    depth: 7,
+    checksRecovery: true,
+    finds: [],
+  },
+  {
+    name: 'a log that is fetched in part where another may begin',
     setup: { ...SMALL, mode: 'new', most },
     start: 'empty',
     depth: 10,
