@@ -4,7 +4,7 @@
  */
 import type { MembersControl } from '../../shared/protocol/record';
 import { Log } from './log';
-import { STRANGE_ENTRY, type Shape, type Step } from './shape';
+import { type Shape, STRANGE_ENTRY, type Step } from './shape';
 import { blankFolder, FLAGS, type Folder, type ModelNode, node, type State, withNode } from './state';
 
 export function accidents(cluster: Shape, state: State): Step[] {

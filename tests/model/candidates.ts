@@ -40,7 +40,8 @@ export class Candidates {
       add(`hears that ${names[other]} reigns`, this.hear(state, at, other));
     for (const heard of choices) {
       const words = `hearing ${this.shape.namesOf(heard)}`;
-      for (const [how, ending] of FIRST_WRITES) add(`begins a log ${words}${ending}`, this.begin(state, at, heard, how));
+      for (const [how, ending] of FIRST_WRITES)
+        add(`begins a log ${words}${ending}`, this.begin(state, at, heard, how));
       for (const from of heard) {
         for (const piece of PIECES) {
           const what = piece === 'all' ? 'the log' : `${piece} of the log`;
@@ -50,8 +51,9 @@ export class Candidates {
       const won = this.claim(state, at, heard);
       add(won !== null && node(won, at).reign === null ? `becomes another store ${words}` : `wins ${words}`, won);
       if (!setup.most.forces) continue;
-      add(`is forced ${words}`, this.force(state, at, heard, false));
-      add(`is forced ${words}, torn behind the epoch record`, this.force(state, at, heard, true));
+      const forced = this.force(state, at, heard, false);
+      add(`is forced ${words}`, forced);
+      if (forced !== null) add(`is forced ${words}, torn behind the epoch record`, this.force(state, at, heard, true));
     }
   }
 
@@ -77,6 +79,7 @@ export class Candidates {
     }
     const identity = identityOf(own);
     const mode = this.shape.modeOf(at);
+    if (mode === 'never') return null;
     const may = rules.mayBegin({
       mode,
       isBlank: identity === null || (isWhole(own) && rules.isTornBirth(log.founder, self)),
@@ -130,7 +133,7 @@ export class Candidates {
     for (const each of heard)
       if (rules.grants(node(state, each), { log, identity })) granted.push(this.shape.voter(state, each));
     if (!isMajority(log.list.voters, (voter) => granted.some((each) => rules.sameVoter(voter, each)))) return null;
-    if (rules.isRolledBack(log, this.heard(state, heard).best(0, identity)))
+    if (rules.isRolledBack(log, () => this.heard(state, heard).best(0, identity)))
       return withNode(state, at, { store: `${own.life + 1}`, life: own.life + 1 });
     const id = this.shape.reignId(epoch, at, own.life);
     const opened = log.append(opening(epoch, id, this.shape.voter(state, at)));
@@ -151,7 +154,7 @@ export class Candidates {
     const isBetter = best !== null && isAtLeastAsUpToDate(best.end, endOf(own.log));
     const takes = isBetter && !isAtLeastAsUpToDate(endOf(own.log), best.end) && source !== undefined;
     // Of a log that a node knows by name alone nothing can be fetched.
-    if (takes ? best.log !== best.end.log : !isWhole(own)) return null;
+    if (takes ? best.log !== best.end.log : identity !== own.log.identity) return null;
     const log = takes ? node(state, source).log : own.log;
     if (!this.shape.isAllowed(log) || !rules.mayForce(log)) return null;
     const taken = takes ? this.take(state, at, log, 'all') : state;

@@ -1,7 +1,7 @@
 /** A master that reigns: who takes its records, what it appends, how it changes the list, and what follows from who holds what. */
 import { includesVoter, majorityIndex } from '../../shared/protocol/voters';
 import { byName, commonLength, type Log, type ModelRecord } from './log';
-import { STRANGE_ENTRY, type Shape, type Step, step } from './shape';
+import { type Shape, STRANGE_ENTRY, type Step, step } from './shape';
 import { identityOf, node, type Reign, type State, withNode } from './state';
 
 /** What a follower takes: everything, all but the last record, only the cut, or only the word which log that is. */
@@ -156,12 +156,14 @@ export class Reigns {
         const { log: own } = node(state, number);
         const isBack = own.length >= log.listIndex && own.length >= commit && log.contains(own);
         const holdsAll = state.acked.every((each) => own.contains(each));
-        if (isBack && holdsAll && includesVoter(log.list.voters, this.shape.voter(state, number))) lost &= ~(1 << number);
+        if (isBack && holdsAll && includesVoter(log.list.voters, this.shape.voter(state, number)))
+          lost &= ~(1 << number);
       }
     }
     const logId = log.path[1]?.identity ?? '';
     const { everVoters } = log.prefix(commit);
-    if (!grownUp.includes(logId) && this.shape.members.every((name) => everVoters.has(name))) grownUp = [...grownUp, logId];
+    if (!grownUp.includes(logId) && this.shape.members.every((name) => everVoters.has(name)))
+      grownUp = [...grownUp, logId];
     return lost === state.lost && grownUp === state.grownUp ? state : { ...state, lost, grownUp };
   }
 }

@@ -52,8 +52,9 @@ export const REAL_RULES = {
   },
 
   /** Does the only voter hear of more of its log than it has? It lacks what it once had, then, and becomes another store. */
-  isRolledBack(own: Log, best: HeardLog | null): boolean {
-    return own.list?.voters.length === 1 && best !== null && !isAtLeastAsUpToDate(endOf(own), best.end);
+  isRolledBack(own: Log, bestHeard: () => HeardLog | null): boolean {
+    const best = own.list?.voters.length === 1 ? bestHeard() : null;
+    return best !== null && !isAtLeastAsUpToDate(endOf(own), best.end);
   },
 
   /** Where a follower cuts to agree with its master: null where it says that its log differs, and cuts nothing. */
@@ -82,7 +83,17 @@ export function heardLogs(nodes: readonly { readonly name: string; readonly fold
     const claim = { granted: false, claimed: epoch, storeKind: 'disk' } as const;
     const voters = [...(log.list?.voters ?? [])];
     const end = saidEnd(endOf(log), log.length);
-    heard.record(0, { type: 'vote', epoch, reign, log: identityOf(folder), node: name, store, ...claim, ...end, voters });
+    heard.record(0, {
+      type: 'vote',
+      epoch,
+      reign,
+      log: identityOf(folder),
+      node: name,
+      store,
+      ...claim,
+      ...end,
+      voters,
+    });
   }
   return heard;
 }

@@ -4,12 +4,14 @@ import { REAL_RULES } from './rules';
 import type { Setup } from './setups';
 import type { State } from './state';
 
-export type Start = 'empty' | 'young' | 'grown' | 'taken over';
+export type Start = 'empty' | 'young' | 'grown' | 'taken over' | 'an entry on two nodes';
 
 /** By the real rules, under `auto`, whatever the search itself has. */
 export function startAt(start: Start, setup: Setup): State {
   const cluster = new Cluster({ ...setup, mode: 'auto', logIdNamed: false }, REAL_RULES);
-  return { empty: () => cluster.start(), young, grown, 'taken over': takenOver }[start](cluster);
+  return { empty: () => cluster.start(), young, grown, 'taken over': takenOver, 'an entry on two nodes': onTwoNodes }[
+    start
+  ](cluster);
 }
 
 /** The master is the only voter, and the first secondary has caught up. */
@@ -22,6 +24,13 @@ function young(cluster: Cluster): State {
 function grown(cluster: Cluster): State {
   const changed = must(cluster.reigns.changeList(caughtUp(cluster, young(cluster), 0), 0, cluster.secondaryNumbers));
   return caughtUp(cluster, caughtUp(cluster, changed, 0), 0);
+}
+
+/** The master has crashed with an entry that it had acknowledged: the first secondary has it, and does not know that it is committed. */
+function onTwoNodes(cluster: Cluster): State {
+  const appended = must(cluster.reigns.appendEntry(grown(cluster), 0));
+  const acked = must(cluster.reigns.sync(appended, 0, cluster.masters, 'all'));
+  return { ...acked, nodes: acked.nodes.map((each) => ({ ...each, reign: null })) };
 }
 
 /** The standby reigns, and the list is still that of the former master. */
