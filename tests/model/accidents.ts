@@ -3,14 +3,11 @@
  * is over.
  */
 import type { MembersControl } from '../../shared/protocol/record';
-import { type Cluster, node, type Step } from './cluster';
 import { Log } from './log';
-import { blankFolder, FLAGS, type Folder, type ModelNode, type State, withNode } from './state';
+import { type Shape, STRANGE_ENTRY, type Step } from './shape';
+import { blankFolder, FLAGS, type Folder, type ModelNode, node, type State, withNode } from './state';
 
-/** The entries of the log that is none of this cluster's. */
-export const STRANGE_ENTRY = 99;
-
-export function accidents(cluster: Cluster, state: State): Step[] {
+export function accidents(cluster: Shape, state: State): Step[] {
   const steps: Step[] = [];
   const { most } = cluster.setup;
   const outside = (what: string, next: State) => steps.push({ what, state: next, fromOutside: true });
@@ -30,7 +27,7 @@ export function accidents(cluster: Cluster, state: State): Step[] {
     if (at > 0 && at < cluster.masters) continue;
     const own = node(state, at);
     const name = cluster.names[at];
-    if (own.log.length > 0 || own.intends) {
+    if (own.log.length > 0) {
       const gone = lose(cluster, state, at, blankFolder(`${own.life + 1}`));
       outside(`${name} loses its disk`, gone);
       if (most.returns && state.shelf === null)
@@ -56,9 +53,9 @@ export function accidents(cluster: Cluster, state: State): Step[] {
 }
 
 /** Every earlier state of a node's folder, as a prefix of its log. */
-function rollbacks(cluster: Cluster, state: State, at: number, outside: (what: string, next: State) => void): void {
+function rollbacks(cluster: Shape, state: State, at: number, outside: (what: string, next: State) => void): void {
   const own = node(state, at);
-  for (let length = at === 0 ? 0 : 1; length < own.log.length; length += 1) {
+  for (let length = 0; length < own.log.length; length += 1) {
     const log = own.log.prefix(length);
     const older: Folder = {
       store: own.store,
@@ -67,14 +64,14 @@ function rollbacks(cluster: Cluster, state: State, at: number, outside: (what: s
       commit: Math.min(own.commit, length),
       promise: log.lastEpoch,
       promisedReign: log.lastReign,
-      intends: at === 0 && log.list === null && cluster.setup.mode === 'auto',
+      promisedLog: null,
     };
     const rolled = lose(cluster, state, at, older);
     outside(`${cluster.names[at]} is set back to ${log}`, { ...rolled, flags: rolled.flags | FLAGS.rolledBack });
   }
 }
 
-function lose(cluster: Cluster, state: State, at: number, folder: Folder): State {
+function lose(cluster: Shape, state: State, at: number, folder: Folder): State {
   const { life } = node(state, at);
   const lost = state.lost | (1 << at);
   const tooMany = bits(lost) > cluster.nodes - cluster.majority;
@@ -97,8 +94,8 @@ function strangeLog(members: readonly string[]): Log {
     .append(entry);
 }
 
-function folderOf({ store, log, seen, commit, promise, promisedReign, intends }: ModelNode): Folder {
-  return { store, log, seen, commit, promise, promisedReign, intends };
+function folderOf({ store, log, seen, commit, promise, promisedReign, promisedLog }: ModelNode): Folder {
+  return { store, log, seen, commit, promise, promisedReign, promisedLog };
 }
 
 function bits(mask: number): number {

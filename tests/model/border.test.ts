@@ -3,7 +3,7 @@
  * MODEL_DEEPER=2 goes two steps further in each of them.
  */
 import { describeFinding, runSearch } from './run';
-import { KNOWN_FAULTS, SEARCHES } from './searches';
+import { SEARCHES } from './searches';
 
 const deeper = Number(process.env.MODEL_DEEPER ?? 0);
 
@@ -15,13 +15,4 @@ test.each(SEARCHES.map((search) => [search.name, search] as const))(
     expect(findings.map(describeFinding).sort()).toEqual([...search.finds].sort());
   },
   600_000,
-);
-
-// When the rule is mended its test fails: the search belongs into the table above then.
-test.failing.each(KNOWN_FAULTS.map((search) => [search.name, search] as const))(
-  'known fault: %s',
-  (_name, search) => {
-    expect(runSearch(search, 0).findings.map(describeFinding)).toEqual(search.finds);
-  },
-  60_000,
 );

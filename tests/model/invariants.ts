@@ -2,10 +2,10 @@
  * What must be true in every state and of every step. A broken rule comes with the circumstances under which it broke, so that a search can
  * tell the fewest of them that suffice: they are what the documents must name as an exception, or a fault of the rules.
  */
-import { isForeign, isPrefixOf, logIdOf } from '../../shared/protocol/identity';
-import type { Step } from './cluster';
+import { extendsLog, isForeign, isPrefixOf, logIdOf } from '../../shared/protocol/identity';
 import { commonLength, type Log } from './log';
-import { FLAGS, type Flag, identityOf, type State } from './state';
+import type { Step } from './shape';
+import { FLAGS, type Flag, type Folder, identityOf, type State } from './state';
 
 export type Rule =
   | 'foreign cut'
@@ -71,7 +71,7 @@ function brokenAcks(state: State): Broken | null {
       if (reign === null || reign.commit < reign.opening || log.contains(ack)) continue;
       if (isForeign(log.identity, ack.identity)) continue;
       // An old master may not know yet that it is deposed; the newest one has everything, and nobody commits anything else in its place.
-      const isNewest = state.nodes.every((each) => each.log.path[1] !== log.path[1] || each.promise <= reign.epoch);
+      const isNewest = state.nodes.every((each) => !isLater(each, log, reign.epoch));
       if (isNewest || reign.commit >= ack.length) return broken('superseded', state, ack, `${ack} is not in ${log}`);
     }
   }
@@ -84,6 +84,12 @@ function brokenAcks(state: State): Broken | null {
     }
   }
   return null;
+}
+
+/** Does that node follow a later reign of this log, or a later branch of it? */
+function isLater(node: Folder, log: Log, epoch: number): boolean {
+  const identity = identityOf(node);
+  return identity === log.identity ? node.promise > epoch : identity !== null && extendsLog(identity, log.identity);
 }
 
 function older(a: Log, b: Log): Log {

@@ -14,6 +14,9 @@ export interface ModelRecord {
   readonly list: MembersControl | null;
   /** Entries are numbered from 1; 0: a control record. */
   readonly entry: number;
+  /** Of an epoch record: whose reign it opens, and whether a force opened it, which begins a branch. */
+  readonly by?: Voter;
+  readonly forced?: boolean;
 }
 
 export class Log {
@@ -41,11 +44,15 @@ export class Log {
     this.listIndex = list === null ? (parent?.listIndex ?? 0) : this.length;
     this.everVoters = list === null ? (parent?.everVoters ?? new Set()) : withNames(parent, list.voters);
     this.identity = parent?.identity ?? record?.reign ?? null;
-    if (list?.forced && record !== null && this.identity !== null)
-      this.identity = branchOf(this.identity, record.reign);
+    if (record?.forced && this.identity !== null) this.identity = branchOf(this.identity, record.reign);
   }
 
   static readonly EMPTY = new Log(null, null);
+
+  /** Who began the log, as its first record says. */
+  get founder(): Voter | null {
+    return this.path[1]?.record?.by ?? null;
+  }
 
   get lastEpoch(): number {
     return this.record?.epoch ?? 0;
@@ -56,7 +63,7 @@ export class Log {
   }
 
   append(record: ModelRecord): Log {
-    const key = `${record.epoch} ${record.reign} ${record.entry} ${record.list === null ? '' : listKey(record.list)}`;
+    const key = `${record.epoch} ${record.reign} ${record.entry} ${record.forced ? '!' : ''}${record.list === null ? '' : listKey(record.list)}`;
     let child = this.children.get(key);
     if (child === undefined) {
       child = new Log(this, record);
@@ -78,7 +85,7 @@ export class Log {
     const text = this.path.slice(1).map(({ record }) => {
       if (record === null) return '';
       if (record.entry > 0) return `x${record.entry}`;
-      if (record.list === null) return `e${record.epoch}`;
+      if (record.list === null) return `${record.forced ? '!' : ''}e${record.epoch}`;
       return `${record.list.forced ? '!' : ''}{${record.list.voters.map(({ node, store }) => node + (store === '0' ? '' : `'${store}`)).join(' ')}}`;
     });
     return text.length === 0 ? '-' : text.join(' ');

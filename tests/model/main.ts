@@ -3,13 +3,13 @@
  * prints the shortest history of everything that is found.
  */
 import { describeFinding, runSearch } from './run';
-import { KNOWN_FAULTS, SEARCHES } from './searches';
+import { SEARCHES } from './searches';
 
 const args = process.argv.slice(2);
 const words = args.filter((arg) => !arg.startsWith('--')).join(' ');
 const deeper = Number(args.find((arg) => arg.startsWith('--deeper='))?.slice('--deeper='.length) ?? 0);
 
-for (const each of [...SEARCHES, ...KNOWN_FAULTS].filter(({ name }) => name.includes(words))) {
+for (const each of SEARCHES.filter(({ name }) => name.includes(words))) {
   const started = Date.now();
   const { states, steps, depth, isComplete, findings } = runSearch(each, deeper);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);

@@ -1,4 +1,5 @@
 /** Changes of the rules, each of which loses or mixes something. The search must find every one of them, or it proves nothing. */
+import { includesVoter } from '../../shared/protocol/voters';
 import { majority } from '../../shared/protocol/write-concern';
 import type { Broken } from './invariants';
 import { REAL_RULES, type Rules } from './rules';
@@ -47,7 +48,7 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
     name: 'takes the log of a minority',
     rules: {
       ...REAL_RULES,
-      mayAdopt: (claimant, source, isHeard) => REAL_RULES.mayAdopt(claimant, source, isHeard, true),
+      mayAdopt: (claimant, source, adoptable) => REAL_RULES.mayAdopt(claimant, source, adoptable, true),
     },
     setup: { ...SMALL, secondaries: 4, most: { ...most, losses: 2, strangeFolders: 'secondaries' } },
     start: 'grown',
@@ -124,6 +125,45 @@ export const PLANTED_CHANGES: readonly PlantedChange[] = [
     setup: { ...SMALL, standby: true, most: { ...most, losses: 0 } },
     start: 'taken over',
     depth: 8,
+    breaks: 'superseded',
+    under: [],
+  },
+  {
+    // Former fault: four voters, of which a second loss leaves two.
+    name: 'takes a new store in beside the former one of its node',
+    rules: {
+      ...REAL_RULES,
+      nextList(list, wish) {
+        const next = REAL_RULES.nextList(list, wish);
+        const fresh = wish.members
+          .map((node) => ({ node, store: wish.caughtUp(node) ?? '' }))
+          .filter(({ node, store }) => store !== '' && list.voters.some((voter) => voter.node === node))
+          .find((each) => !includesVoter(list.voters, each));
+        return next === null && fresh !== undefined ? { ...list, voters: [...list.voters, fresh] } : next;
+      },
+    },
+    setup: { ...SMALL, most: { ...most, entries: 1, losses: 2 } },
+    start: 'grown',
+    depth: 6,
+    breaks: 'stuck',
+    under: ['anyLost'],
+  },
+  {
+    // Former fault: a log is begun a second time, under its own id.
+    name: 'takes the first records of another store for a torn first write',
+    rules: { ...REAL_RULES, isTornBirth: (founder) => founder !== null },
+    setup: { ...SMALL, mode: 'new', most: { ...most, entries: 1 } },
+    start: 'grown',
+    depth: 6,
+    breaks: 'superseded',
+    under: ['anyLost', 'newAsked'],
+  },
+  {
+    name: 'follows a reign below the epoch that it has promised',
+    rules: { ...REAL_RULES, isBound: () => false },
+    setup: { ...SMALL, standby: true, most: { ...most, losses: 0 } },
+    start: 'grown',
+    depth: 6,
     breaks: 'superseded',
     under: [],
   },

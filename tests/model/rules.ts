@@ -2,14 +2,15 @@
  * The rules that the model runs on. Those that the product has as pure functions are these functions; the others are written down here, one
  * each, as the design says them. A planted change replaces one of them, and the search must find what that breaks.
  */
-import { mayBegin } from '../../services/master/core/birth';
+import { isTornBirth, mayBegin } from '../../services/master/core/birth';
+import { type HeardLog, HeardLogs } from '../../services/master/core/heard-logs';
 import { nextList } from '../../services/master/core/list-change';
-import { type Identity, isForeign, isPrefixOf } from '../../shared/protocol/identity';
+import { extendsLog, type Identity, isForeign, isPrefixOf } from '../../shared/protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '../../shared/protocol/log-outline';
-import type { Voter } from '../../shared/protocol/record';
-import { isMajority, sameVoter } from '../../shared/protocol/voters';
+import { sameVoter } from '../../shared/protocol/voters';
+import { saidEnd } from '../../shared/protocol/wire';
 import type { Log } from './log';
-import { type Folder, identityOf } from './state';
+import { type Folder, identityOf, type Reign } from './state';
 
 export interface Candidate {
   readonly log: Log;
@@ -18,6 +19,7 @@ export interface Candidate {
 
 export const REAL_RULES = {
   mayBegin,
+  isTornBirth,
   nextList,
   isForeign,
   /** Is a voter of a list this very node, with the store that it has now? */
@@ -28,6 +30,13 @@ export const REAL_RULES = {
     return isPrefixOf(node, master);
   },
 
+  /** Has a node promised not to follow this reign any more? An epoch binds within its log, and a later branch is above all of them. */
+  isBound(node: Folder, master: Identity | null, { epoch, id }: Pick<Reign, 'epoch' | 'id'>): boolean {
+    const own = identityOf(node);
+    if (own === null ? master !== node.promisedLog : extendsLog(master ?? '', own)) return false;
+    return node.promise > epoch || (node.promise === epoch && node.promisedReign !== id);
+  },
+
   /** Beside the promise: does this voter vote for the candidate? */
   grants(voter: Folder, candidate: Candidate): boolean {
     if (!isPrefixOf(identityOf(voter), candidate.identity)) return false;
@@ -35,12 +44,17 @@ export const REAL_RULES = {
     return isAtLeastAsUpToDate(endOf(log), endOf(voter.log)) && log.length >= voter.commit;
   },
 
-  /** May a claimant take the log of a node that it has heard? */
-  mayAdopt(claimant: Folder, source: Folder, isHeard: (voter: Voter) => boolean, isNamed: boolean): boolean {
-    const { list } = source.log;
-    if (list === null || isForeign(identityOf(claimant), source.log.identity)) return false;
-    if (claimant.log.list !== null) return isPrefixOf(identityOf(claimant), source.log.identity);
-    return isNamed || isMajority(list.voters, isHeard);
+  /** May a claimant take the log of a node that it has heard? `adoptable`: the later one of which it has heard enough. */
+  mayAdopt(claimant: Folder, source: Folder, adoptable: Identity | null, isNamed: boolean): boolean {
+    const [own, theirs] = [identityOf(claimant), identityOf(source)];
+    if (theirs === null || theirs !== source.log.identity) return false;
+    return theirs === own || (isPrefixOf(own, theirs) && (isNamed || theirs === adoptable));
+  },
+
+  /** Does the only voter hear of more of its log than it has? It lacks what it once had, then, and becomes another store. */
+  isRolledBack(own: Log, bestHeard: () => HeardLog | null): boolean {
+    const best = own.list?.voters.length === 1 ? bestHeard() : null;
+    return best !== null && !isAtLeastAsUpToDate(endOf(own), best.end);
   },
 
   /** Where a follower cuts to agree with its master: null where it says that its log differs, and cuts nothing. */
@@ -57,15 +71,38 @@ export const REAL_RULES = {
   mayForce(best: Log): boolean {
     return best.list !== null;
   },
-
-  /** Whose log a force may take before it begins a branch: never one that knows less than the own. */
-  mayTakeForForce(own: Folder, other: Folder): boolean {
-    return other.log.list !== null && isPrefixOf(identityOf(own), other.log.identity);
-  },
 };
 
 export type Rules = typeof REAL_RULES;
 
-function endOf({ length, lastEpoch, lastReign, identity }: Log): LogEnd {
+/** What a master knows that has heard these nodes: the product's own book of it. */
+export function heardLogs(nodes: readonly { readonly name: string; readonly folder: Folder }[]): HeardLogs {
+  const heard = new HeardLogs(Number.POSITIVE_INFINITY);
+  for (const { name, folder } of nodes) {
+    const { log, store, promise: epoch, promisedReign: reign } = folder;
+    const claim = { granted: false, claimed: epoch, storeKind: 'disk' } as const;
+    const voters = [...(log.list?.voters ?? [])];
+    const end = saidEnd(endOf(log), log.length);
+    heard.record(0, {
+      type: 'vote',
+      epoch,
+      reign,
+      log: identityOf(folder),
+      node: name,
+      store,
+      ...claim,
+      ...end,
+      voters,
+    });
+  }
+  return heard;
+}
+
+/** Is there more of this log in `a` than in `b`? */
+export function isAhead(a: Log, b: Log): boolean {
+  return isAtLeastAsUpToDate(endOf(a), endOf(b)) && !isAtLeastAsUpToDate(endOf(b), endOf(a));
+}
+
+export function endOf({ length, lastEpoch, lastReign, identity }: Log): LogEnd {
   return { index: length, epoch: lastEpoch, reign: lastReign, log: identity };
 }

@@ -14,6 +14,8 @@ export interface Setup {
     readonly epochs: number;
     readonly losses: number;
     readonly brokerLosses: boolean;
+    /** A log can be used before the broker is told that it has begun. */
+    readonly brokerUntold: boolean;
     readonly rollbacks: boolean;
     readonly strangeFolders: 'nobody' | 'secondaries' | 'anybody';
     readonly returns: boolean;
@@ -32,6 +34,7 @@ export const SMALL: Setup = {
     epochs: 3,
     losses: 1,
     brokerLosses: false,
+    brokerUntold: false,
     rollbacks: false,
     strangeFolders: 'nobody',
     returns: false,

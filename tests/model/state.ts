@@ -24,8 +24,8 @@ export interface Folder {
   readonly commit: number;
   readonly promise: number;
   readonly promisedReign: string;
-  /** It means to begin a log. */
-  readonly intends: boolean;
+  /** Of a blank node: the log that its promise binds it in. Null: none, or its own. */
+  readonly promisedLog: Identity | null;
 }
 
 export interface ModelNode extends Folder {
@@ -49,6 +49,8 @@ export const FLAGS = {
   /** A node that had lost its folder got that very folder back. */
   folderReturned: 64,
   anyLost: 128,
+  /** A log had begun and was used, and the broker had not been told of it yet. */
+  brokerUntold: 256,
 } as const;
 
 export type Flag = keyof typeof FLAGS;
@@ -69,7 +71,7 @@ export interface State {
 }
 
 export function blankFolder(store: string): Folder {
-  return { store, log: Log.EMPTY, seen: null, commit: 0, promise: 0, promisedReign: '', intends: false };
+  return { store, log: Log.EMPTY, seen: null, commit: 0, promise: 0, promisedReign: '', promisedLog: null };
 }
 
 /** Which log a node holds, or has followed; null: it is blank. */
@@ -79,10 +81,14 @@ export function identityOf(node: Folder): Identity | null {
 
 export function withNode(state: State, at: number, change: Partial<ModelNode>): State {
   const nodes = state.nodes.slice();
-  const node = nodes[at];
-  if (node === undefined) throw new Error(`there is no node ${at}`);
-  nodes[at] = { ...node, ...change };
+  nodes[at] = { ...node(state, at), ...change };
   return { ...state, nodes };
+}
+
+export function node(state: State, at: number): ModelNode {
+  const found = state.nodes[at];
+  if (found === undefined) throw new Error(`there is no node ${at}`);
+  return found;
 }
 
 /** Writes a state as text, the same for all states that differ only in which secondary is which. */
@@ -116,7 +122,7 @@ export class Encoder {
   private encode(state: State, { order, names, memo }: Encoder['renamings'][number]): string {
     const first = this.firstSecondary;
     const folder = (f: Folder) =>
-      `${f.store},${renamed(f.log, names, memo).id},${f.seen === f.log.identity ? '' : f.seen},${f.commit},${f.promise}${f.promisedReign}${f.intends ? '!' : ''}`;
+      `${f.store},${renamed(f.log, names, memo).id},${f.seen === f.log.identity ? '' : f.seen},${f.commit},${f.promise}${f.promisedReign}${f.promisedLog === null ? '' : `/${f.promisedLog}`}`;
     let lost = state.lost & ((1 << first) - 1);
     let text = '';
     for (let at = 0; at < this.names.length; at += 1) {

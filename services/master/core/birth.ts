@@ -20,6 +20,8 @@
  * Blank means: no members record. A first write that was torn behind its first record is begun again, under the id that this record gave; but only
  * by the store that the record names, or one that has fetched no more than the first records of a log would begin it a second time.
  */
+import type { Voter } from '../../../shared/protocol/record';
+import { sameVoter } from '../../../shared/protocol/voters';
 import { majority, nodeCount } from '../../../shared/protocol/write-concern';
 
 export type BirthMode = 'auto' | 'new' | 'never';
@@ -64,6 +66,11 @@ export function mayBegin(facts: BirthFacts): boolean {
   if (freshBroker) return blankSecondaries(facts).length >= blanksNeeded(facts);
   const blank = blankSecondaries(facts);
   return inMemory && blank.length === secondaries.length && blank.every((node) => facts.answered.get(node)?.inMemory);
+}
+
+/** Of a log without a list: did this very store begin it, as its first record says, so that its first write was torn? */
+export function isTornBirth(founder: Voter | null, self: Voter): boolean {
+  return founder !== null && sameVoter(founder, self);
 }
 
 /** Secondaries that must have answered, and be blank, before a log begins on a broker that knows of none: with this node a majority. */

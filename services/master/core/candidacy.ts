@@ -12,9 +12,8 @@
 import type { GroupCommit } from '../../../shared/protocol/group-commit';
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Voter } from '../../../shared/protocol/record';
-import { sameVoter } from '../../../shared/protocol/voters';
 import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '../../../shared/protocol/wire';
-import { type BirthFacts, mayBegin } from './birth';
+import { type BirthFacts, isTornBirth, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
 import { Election } from './election';
 import type { MasterEffect } from './events';
@@ -196,8 +195,7 @@ export class Candidacy {
 
   /** Did this very store begin the log, and the first write was torn behind its first record? */
   private get isTornBirth(): boolean {
-    const { founder } = this.parts.outline;
-    return this.isWhole && founder !== null && sameVoter(founder, this.options.self);
+    return this.isWhole && isTornBirth(this.parts.outline.founder, this.options.self);
   }
 
   private birthFacts(now: number, birth: BirthSituation): BirthFacts {
