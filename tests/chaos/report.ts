@@ -1,7 +1,8 @@
 /** What a chaos run came to: counts of faults and outcomes, times to recover, the worst time without a safe append, and what was broken. */
 import type { Attempted } from './chaos-clients';
-import { type Fault, KINDS } from './chaos-nemesis';
+import { type Fault, KINDS } from './fault';
 import type { Look } from './observer';
+import type { TailCounts } from './tail-readers';
 
 export interface ChaosRun {
   readonly seed: number;
@@ -10,6 +11,7 @@ export interface ChaosRun {
   readonly attempts: readonly Attempted[];
   readonly looks: readonly Look[];
   readonly entries: number;
+  readonly tails: TailCounts;
   readonly deaths: readonly { readonly node: string; readonly how: string; readonly said: string }[];
   /** What was broken; null: nothing. */
   readonly violation: string | null;
@@ -31,6 +33,8 @@ export interface Summary {
   >;
   readonly outcomes: Readonly<Record<string, number>>;
   readonly entries: number;
+  /** What the readers that follow the log were sent. */
+  readonly tails: TailCounts;
   /** The longest time between two safe acknowledgements. */
   readonly worstBlockedMs: number;
   /** Processes that ended by themselves. */
@@ -62,6 +66,7 @@ export function summarize(run: ChaosRun): Summary {
     faults,
     outcomes,
     entries: run.entries,
+    tails: run.tails,
     worstBlockedMs: Math.round(worst),
     deaths: run.deaths.map(({ node, how }) => `${node}: ${how}`),
     violation: run.violation,
@@ -79,11 +84,13 @@ export function describe(summary: Summary): string {
     ([kind, { seen, unseen, recoverMsMedian, recoverMsMax }]) =>
       `  ${kind.padEnd(26)} ${String(seen).padStart(4)} seen ${String(unseen).padStart(3)} not   recovers in ${recoverMsMedian ?? '–'} ms, at most ${recoverMsMax ?? '–'} ms`,
   );
+  const resets = Object.entries(summary.tails.resets).map(([reason, count]) => `, ${count} resets: ${reason}`);
   const outcomes = Object.entries(summary.outcomes).sort((a, b) => b[1] - a[1]);
   return [
     `seed ${summary.seed}, ${summary.elapsedS} s, ${summary.entries} entries in the log`,
     ...rows,
     `  attempts: ${outcomes.map(([name, count]) => `${count} ${name}`).join(', ')}`,
+    `  readers: ${summary.tails.connections} connections, ${summary.tails.events} events${resets.join('')}`,
     `  longest time without a safe acknowledgement: ${summary.worstBlockedMs} ms`,
     ...summary.deaths.map((death) => `  ended by itself: ${death}`),
     summary.violation === null ? '  no violation' : `  VIOLATION: ${summary.violation}`,

@@ -96,7 +96,7 @@ export function followEvents({ url, lastEventId, signal, take }: Followed): Prom
           for (const event of parser.feed(text)) if (!signal.aborted) take(event);
         } catch (error) {
           outgoing.destroy();
-          reject(error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
       response.on('error', () => resolve(end));
