@@ -224,8 +224,9 @@ export class ChaosCluster {
 }
 
 function storeIn(folder: string): string {
-  const { storeId } = JSON.parse(readFileSync(join(folder, 'store.json'), 'utf8')) as { storeId: string };
-  return storeId;
+  // Behind the value is a line with its checksum.
+  const [line = ''] = readFileSync(join(folder, 'store.json'), 'utf8').split('\n', 1);
+  return (JSON.parse(line) as { storeId: string }).storeId;
 }
 
 /** Nobody was asked: nothing can have come of it. */

@@ -207,5 +207,6 @@ function say(line: string): void {
 
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
+  // What watches the nodes goes on for ever, and nobody waits for it now.
+  process.exit(1);
 });
