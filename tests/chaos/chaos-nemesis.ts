@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from 'amqplib';
 import { LATE, NODES, SECONDARIES } from './chaos-cluster';
 import { DiskFaults } from './disk-faults';
-import { type Fault, KINDS, type Kind, NEEDS_ALL, type Struck, WEIGHTS } from './fault';
+import { type Fault, KINDS, type Kind, LAST_ACT, NEEDS_ALL, type Struck, WEIGHTS } from './fault';
 import { MemberFaults } from './member-faults';
 import type { ChaosParts, ChaosView } from './view';
 
@@ -116,7 +116,7 @@ export class ChaosNemesis {
       case 'late node':
         this.isWhole = true;
         return this.memberFaults.startLate();
-      case 'majority lost, and forced':
+      case LAST_ACT:
         throw new Error('the last act is not drawn');
     }
   }

@@ -1,4 +1,8 @@
 /** The kinds of faults of a chaos run, and what is written down of each. */
+
+/** Gives up the promise of the log, so nothing comes behind it. */
+export const LAST_ACT = 'majority lost, and forced';
+
 export const KINDS = [
   'kill -9 of a secondary',
   'kill -9 of the master',
@@ -15,7 +19,7 @@ export const KINDS = [
   'folder of another log',
   'removal and re-admission',
   'late node',
-  'majority lost, and forced',
+  LAST_ACT,
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -37,9 +41,9 @@ export interface Struck {
 
 /**
  * How often each kind is drawn beside the others. A broker restart costs everybody some seconds; the others shall have their turn. The late
- * node comes once, and what gives up the promise of the log is the last act: neither is drawn.
+ * node comes once, and the last act at the end: neither is drawn.
  */
-export const WEIGHTS: Readonly<Record<Exclude<Kind, 'late node' | 'majority lost, and forced'>, number>> = {
+export const WEIGHTS: Readonly<Record<Exclude<Kind, 'late node' | typeof LAST_ACT>, number>> = {
   'kill -9 of a secondary': 4,
   'kill -9 of the master': 4,
   'SIGSTOP and SIGCONT': 4,

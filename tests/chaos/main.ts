@@ -17,6 +17,7 @@ import { SeededRandom } from '../support/seeded-random';
 import { ChaosClients } from './chaos-clients';
 import { ChaosCluster, MASTERS, SECONDARIES } from './chaos-cluster';
 import { ChaosNemesis } from './chaos-nemesis';
+import { LAST_ACT } from './fault';
 import { LastAct } from './last-act';
 import { Observer } from './observer';
 import { pageOf } from './page';
@@ -124,7 +125,7 @@ class Chaos {
 
   /** A majority of the voters is lost, and an operator says so: what is left goes on, and nothing of it is cut. */
   private async force(): Promise<void> {
-    await this.nemesis.act('majority lost, and forced', () => this.lastAct.strike());
+    await this.nemesis.act(LAST_ACT, () => this.lastAct.strike());
     await this.nemesis.heal();
     await this.converge();
     this.lastAct.judge(this.log);

@@ -1,6 +1,6 @@
 /** What a chaos run came to: counts of faults and outcomes, times to recover, the worst time without a safe append, and what was broken. */
 import type { Attempted } from './chaos-clients';
-import { type Fault, KINDS } from './fault';
+import { type Fault, KINDS, LAST_ACT } from './fault';
 import type { Look } from './observer';
 import type { TailCounts } from './tail-readers';
 
@@ -35,7 +35,7 @@ export interface Summary {
   readonly entries: number;
   /** What the readers that follow the log were sent. */
   readonly tails: TailCounts;
-  /** The longest time between two safe acknowledgements. */
+  /** The longest time between two safe acknowledgements, before the last act, in which nothing can be acknowledged. */
   readonly worstBlockedMs: number;
   /** Processes that ended by themselves. */
   readonly deaths: readonly string[];
@@ -44,6 +44,7 @@ export interface Summary {
 
 export function summarize(run: ChaosRun): Summary {
   const safe = run.attempts.filter(({ isSafe }) => isSafe).sort((a, b) => a.until - b.until);
+  const lastActAt = run.faults.find(({ kind }) => kind === LAST_ACT)?.from ?? Number.POSITIVE_INFINITY;
   const faults: Record<string, Summary['faults'][string]> = {};
   for (const kind of KINDS) {
     const all = run.faults.filter((fault) => fault.kind === kind);
@@ -59,7 +60,8 @@ export function summarize(run: ChaosRun): Summary {
     outcomes[name] = (outcomes[name] ?? 0) + 1;
   }
   let worst = 0;
-  for (const [at, { until }] of safe.entries()) worst = Math.max(worst, until - (safe[at - 1]?.until ?? 0));
+  const before = safe.filter(({ until }) => until < lastActAt);
+  for (const [at, { until }] of before.entries()) worst = Math.max(worst, until - (before[at - 1]?.until ?? 0));
   return {
     seed: run.seed,
     elapsedS: Math.round(run.elapsedMs / 1000),
