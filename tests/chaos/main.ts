@@ -113,9 +113,9 @@ class Chaos {
       if (this.isBroken) await Promise.all([this.observer.stop(), this.readers.stop()]);
       await this.converge();
       this.history.judge(this.log);
-      await this.readers.finish(this.log);
+      await this.readers.untilLevel(this.log);
       await this.force();
-      await this.observer.stop();
+      await Promise.all([this.observer.stop(), this.readers.stop()]);
       return null;
     } catch (error) {
       if (error instanceof Violation) return error.message;
@@ -130,6 +130,8 @@ class Chaos {
     await this.converge();
     this.lastAct.judge(this.log);
     this.history.judge(this.log);
+    // What was committed before is in the new branch, too, so nobody has anything to drop.
+    await this.readers.untilLevel(this.log);
   }
 
   /** Every log equal to that of whoever reigns, which still takes an append that all nodes have to hold (L1, L2). */
