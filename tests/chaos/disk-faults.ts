@@ -51,7 +51,7 @@ export class DiskFaults {
 
   /**
    * A secondary comes back with a folder that lacks what it has acknowledged to the master that still reigns. That master has to notice, and the
-   * node to become another store. Where nobody noticed the node is made a new one here: the product does not promise to survive it.
+   * node to become another store. Where another master reigns by then the node is wiped here: the product does not promise to notice.
    */
   async restoreOlder(node: string): Promise<Struck> {
     const { cluster, random, say } = this.parts;
@@ -69,6 +69,7 @@ export class DiskFaults {
     if (!(await this.view.untilAllVote())) return { node, isSeen: false };
     const joins = this.view.newStores();
     const noticed = this.noticed();
+    const reign = await this.reign();
     cluster.allowRestart(node, true);
     await cluster.kill(node);
     cluster.putFolder(node, copy.folder);
@@ -80,6 +81,9 @@ export class DiskFaults {
     const isSeen = await this.view.seen(isBack, BACK_MS);
     cluster.allowRestart(node, false);
     if (!isSeen && cluster.storeOf(node) === copy.store) {
+      const isFollowing = (await this.view.health(node))?.status === 'ok';
+      if (isFollowing && reign !== null && reign === (await this.reign()))
+        throw new Violation('S3', `${node} lacks what it has acknowledged to the master that reigns, which counts it`);
       say(`nobody noticed that ${node} came back with an older folder: it is wiped`);
       await cluster.kill(node);
       cluster.wipe(node);
@@ -144,6 +148,13 @@ export class DiskFaults {
   private async hasAcked(node: string, { head }: Kept): Promise<boolean> {
     const members = await this.view.members();
     return (members?.find(({ id }) => id === node)?.acked ?? 0) >= head + ACKED_SINCE;
+  }
+
+  /** Who reigns, in which epoch; null: no answer. */
+  private async reign(): Promise<string | null> {
+    const holder = this.view.holder();
+    const health = await this.view.health(holder);
+    return health === null ? null : `${holder} ${String(health.epoch)}`;
   }
 
   private noticed(): number {

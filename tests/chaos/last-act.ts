@@ -110,8 +110,8 @@ export class LastAct {
           );
         return true;
       }
-      const said = answer === null ? 'no answer' : `${answer.status} ${answer.text.slice(0, 400)}`;
-      if (said !== last) say(`force at ${this.reigningOr(node)}: ${said}`);
+      const said = answer === null ? 'no answer' : `${answer.status} ${String(answer.json().title)}`;
+      if (said !== last) say(`force at ${this.reigningOr(node)}: ${answer?.text ?? said}`);
       last = said;
       this.asksOther = String(answer?.json().type) === '/problems/standby' && !this.asksOther;
     }
