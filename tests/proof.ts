@@ -43,7 +43,7 @@ function rateText(): string {
 
 function chaosTable(paths: readonly string[]): string {
   const all = paths.map((path) => (JSON.parse(readFileSync(path, 'utf8')) as { summary: Summary }).summary);
-  const kinds = Object.keys(all[0]?.faults ?? {});
+  const kinds = [...new Set(all.flatMap(({ faults }) => Object.keys(faults)))];
   const rows = kinds.map((kind) => {
     const each = all.flatMap(({ faults }) => faults[kind] ?? []);
     const sum = (of: (one: (typeof each)[number]) => number) => each.reduce((total, one) => total + of(one), 0);
@@ -55,6 +55,12 @@ function chaosTable(paths: readonly string[]): string {
   for (const summary of all)
     for (const [name, count] of Object.entries(summary.outcomes)) outcomes.set(name, (outcomes.get(name) ?? 0) + count);
   const told = [...outcomes].sort((a, b) => b[1] - a[1]).map(([name, count]) => `${count} ${name}`);
+  const resets = new Map<string, number>();
+  for (const { tails } of all)
+    for (const [reason, count] of Object.entries(tails.resets)) resets.set(reason, (resets.get(reason) ?? 0) + count);
+  const sent = (of: (summary: Summary) => number) => all.reduce((total, summary) => total + of(summary), 0);
+  const reset = [...resets].map(([reason, count]) => `${count} of reason ${reason}`).join(', ') || 'none';
+  const readers = `Readers: ${sent(({ tails }) => tails.connections)} connections, ${sent(({ tails }) => tails.events)} events; resets: ${reset}.`;
   const minutes = all.reduce((total, { elapsedS }) => total + elapsedS, 0) / 60;
   const violations = all.flatMap(({ violation, seed }) => (violation === null ? [] : [`seed ${seed}: ${violation}`]));
   const head = `${minutes.toFixed(0)} minutes in ${all.length} runs, seeds ${all.map(({ seed }) => seed).join(', ')}; ${all.reduce((total, { entries }) => total + entries, 0)} entries; violations: ${violations.length === 0 ? 'none' : violations.join('; ')}. Longest time between two appends that a majority acknowledged: ${Math.max(...all.map(({ worstBlockedMs }) => worstBlockedMs))} ms.`;
@@ -66,6 +72,8 @@ function chaosTable(paths: readonly string[]): string {
     ...rows,
     '',
     `Attempts to append: ${told.join(', ')}.`,
+    '',
+    readers,
   ].join('\n');
 }
 

@@ -33,7 +33,7 @@ const CONCERNS: readonly WriteConcern[] = [1, 2, 3, 'majority', 'majority', 'maj
 export class ChaosClients {
   readonly attempts: Attempted[] = [];
   private readonly stopping = new AbortController();
-  private running: Promise<unknown> = Promise.resolve();
+  running: Promise<unknown> = Promise.resolve();
   private texts = 0;
 
   constructor(
@@ -54,10 +54,10 @@ export class ChaosClients {
     await this.running;
   }
 
-  /** One append for which all nodes are asked; false when it was not acknowledged. */
-  async appendToAll(to: string): Promise<boolean> {
+  /** One append; by default all nodes are asked for. What came of it is for the caller. */
+  async append(to: string, w: WriteConcern = 'all'): Promise<Outcome> {
     const { operation, id } = this.begin();
-    return (await this.attempt({ client: -1, to, operation, id, w: 'all' })) === 'ok';
+    return this.attempt({ client: -1, to, operation, id, w });
   }
 
   private async live(client: number): Promise<void> {

@@ -2,21 +2,26 @@
  * What a chaos run hurts: a master, a standby, secondaries and a broker of its own, each node behind a network of its own (tcp-proxy.ts). All
  * of it is started by this run, and ended by it, by process id.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OwnBroker } from '../../rabbitmq/own-broker';
 import { topologyOf } from '../../shared/protocol/topology';
 import { type Answer, type Asked, ask } from '../support/ask';
 import { RealProcess } from '../support/real-process';
 import { TcpProxy } from '../support/tcp-proxy';
+import { type ForeignFolder, makeForeignFolder } from './foreign-log';
 
 export const MASTERS = ['master', 'standby'] as const;
 export const SECONDARIES = ['secondary-1', 'secondary-2', 'secondary-3', 'secondary-4'] as const;
 export const NODES: readonly string[] = [...MASTERS, ...SECONDARIES];
+/** Is not there when the others begin. */
+export const LATE = 'secondary-4';
 
 const LISTENS_MS = 60_000;
 /** A supervisor's pause before it starts again what has ended by itself. */
 const RESTART_MS = 500;
+/** How a node ends that has asked to be started again. */
+const EXIT_RESTART = '74';
 
 interface Slot {
   readonly proxy: TcpProxy;
@@ -24,6 +29,14 @@ interface Slot {
   url: string | null;
   /** Nobody starts it but the one who stopped it. */
   isHeldDown: boolean;
+  /** It was told to become another store: that it asks to be started again is no surprise. */
+  mayRestart: boolean;
+}
+
+/** A folder as it was at some moment. */
+export interface FolderCopy {
+  readonly folder: string;
+  readonly store: string;
 }
 
 export class ChaosCluster {
@@ -31,6 +44,10 @@ export class ChaosCluster {
   /** Ends that nobody has asked for, with what was said last. */
   readonly deaths: { readonly node: string; readonly at: number; readonly how: string; readonly said: string }[] = [];
   private readonly slots = new Map<string, Slot>();
+  /** Every process that was started, for what it has logged. */
+  private readonly lives: RealProcess[] = [];
+  private copies = 0;
+  private elsewhere: ForeignFolder | null = null;
   private isOver = false;
 
   private constructor(
@@ -48,10 +65,18 @@ export class ChaosCluster {
     const cluster = new ChaosCluster(broker, options.dir, options.seed);
     for (const node of NODES) {
       const proxy = await TcpProxy.open(broker.amqpUrl);
-      cluster.slots.set(node, { proxy, process: null, url: null, isHeldDown: true });
+      cluster.slots.set(node, { proxy, process: null, url: null, isHeldDown: true, mayRestart: false });
     }
-    await Promise.all(NODES.map((node) => cluster.start(node)));
+    const { log: logName } = cluster;
+    cluster.elsewhere = await makeForeignFolder({ broker, logName, dir: join(options.dir, 'elsewhere') });
+    await Promise.all(NODES.filter((node) => node !== LATE).map((node) => cluster.start(node)));
     return cluster;
+  }
+
+  /** A folder of another log with this one's name. */
+  get foreign(): ForeignFolder {
+    if (this.elsewhere === null) throw new Error('there is no other log');
+    return this.elsewhere;
   }
 
   get topology(): ReturnType<typeof topologyOf> {
@@ -87,6 +112,7 @@ export class ChaosCluster {
     const script = MASTERS.some((each) => each === node) ? 'services/master/main.js' : 'services/secondary/main.js';
     const process = RealProcess.start({ name: node, script, env: this.environmentOf(node) });
     slot.process = process;
+    this.lives.push(process);
     void process.exited.then(({ code, signal }) => this.noticeEnd(node, process, `${code ?? signal}`));
     const { url } = await process.line('that it listens', ({ msg }) => msg === 'listening', LISTENS_MS);
     slot.url = String(url);
@@ -104,13 +130,50 @@ export class ChaosCluster {
     rmSync(this.dataDirOf(node), { recursive: true, force: true });
   }
 
+  /** Of a node that is down. */
+  copyFolder(node: string): FolderCopy {
+    this.copies += 1;
+    const folder = join(this.dir, `copy-${this.copies}`);
+    cpSync(this.dataDirOf(node), folder, { recursive: true });
+    return { folder, store: storeIn(folder) };
+  }
+
+  /** Puts another folder in the place of the node's own; it must be down. */
+  putFolder(node: string, folder: string): void {
+    this.wipe(node);
+    cpSync(folder, this.dataDirOf(node), { recursive: true });
+  }
+
+  /** Id of the store in the node's folder. */
+  storeOf(node: string): string {
+    return storeIn(this.dataDirOf(node));
+  }
+
+  /** The node may ask, until further notice, to be started again. */
+  allowRestart(node: string, mayRestart: boolean): void {
+    this.slot(node).mayRestart = mayRestart;
+  }
+
   signal(node: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.processOf(node)?.signal(signal);
   }
 
-  /** Lines that any process of the node has logged since then, by the monotonic clock of this process. */
+  /** Lines that the node's present process has logged. */
   lineCount(node: string, sentence: string): number {
     return this.slot(node).process?.linesOf(sentence).length ?? 0;
+  }
+
+  /** How often any process of the node has logged it. */
+  everLogged(node: string, sentence: string): number {
+    const lives = this.lives.filter(({ name }) => name === node);
+    return lives.reduce((sum, process) => sum + process.linesOf(sentence).length, 0);
+  }
+
+  /** What all of them have logged, in the order of time. */
+  logText(): string {
+    const lines = this.lives.flatMap(({ lines }) => lines);
+    lines.sort((a, b) => String(a.time).localeCompare(String(b.time)));
+    return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
   }
 
   async close(): Promise<void> {
@@ -124,7 +187,7 @@ export class ChaosCluster {
     const slot = this.slot(node);
     if (slot.isHeldDown || this.isOver) return;
     const said = [process.said.stderr, ...process.lines.slice(-5).map((line) => JSON.stringify(line))].join('\n');
-    this.deaths.push({ node, at: performance.now(), how, said });
+    if (!slot.mayRestart || how !== EXIT_RESTART) this.deaths.push({ node, at: performance.now(), how, said });
     setTimeout(() => {
       if (!slot.isHeldDown) this.start(node).catch((error: unknown) => this.cannotStart(node, error));
     }, RESTART_MS);
@@ -148,7 +211,7 @@ export class ChaosCluster {
     };
   }
 
-  private dataDirOf(node: string): string {
+  dataDirOf(node: string): string {
     mkdirSync(this.dir, { recursive: true });
     return join(this.dir, node);
   }
@@ -158,6 +221,12 @@ export class ChaosCluster {
     if (slot === undefined) throw new Error(`there is no ${node}`);
     return slot;
   }
+}
+
+function storeIn(folder: string): string {
+  // Behind the value is a line with its checksum.
+  const [line = ''] = readFileSync(join(folder, 'store.json'), 'utf8').split('\n', 1);
+  return (JSON.parse(line) as { storeId: string }).storeId;
 }
 
 /** Nobody was asked: nothing can have come of it. */

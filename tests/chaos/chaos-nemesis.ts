@@ -4,86 +4,65 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from 'amqplib';
-import type { SeededRandom } from '../support/seeded-random';
-import { type ChaosCluster, MASTERS, NODES, SECONDARIES } from './chaos-cluster';
-import type { Observer } from './observer';
-
-export const KINDS = [
-  'kill -9 of a secondary',
-  'kill -9 of the master',
-  'SIGSTOP and SIGCONT',
-  'broker restart',
-  'broker kill',
-  'queue purge',
-  'queue deletion',
-  'connections closed',
-  'network cut',
-  'network delay',
-  'data folder deleted',
-] as const;
-export type Kind = (typeof KINDS)[number];
-
-export interface Fault {
-  readonly kind: Kind;
-  readonly node: string;
-  /** Milliseconds since the beginning of the run. */
-  readonly from: number;
-  readonly until: number;
-  /** Its effect was seen. */
-  readonly isSeen: boolean;
-}
+import { LATE, NODES, SECONDARIES } from './chaos-cluster';
+import { DiskFaults } from './disk-faults';
+import { type Fault, KINDS, type Kind, LAST_ACT, NEEDS_ALL, type Struck, WEIGHTS } from './fault';
+import { MemberFaults } from './member-faults';
+import type { ChaosParts, ChaosView } from './view';
 
 const SESSION_ENDED = 'the session with the broker ended';
-const EFFECT_MS = 8_000;
-const READY_MS = 20_000;
 const FIRST_MS = 60_000;
-/** A broker restart costs everybody some seconds; the others shall have their turn. */
-const WEIGHTS: Readonly<Record<Kind, number>> = {
-  'kill -9 of a secondary': 4,
-  'kill -9 of the master': 4,
-  'SIGSTOP and SIGCONT': 4,
-  'broker restart': 1,
-  'broker kill': 1,
-  'queue purge': 4,
-  'queue deletion': 4,
-  'connections closed': 4,
-  'network cut': 4,
-  'network delay': 4,
-  'data folder deleted': 4,
-};
+/** The late node comes with one of the first faults. */
+const LATE_WITHIN = 5;
+const COPIED_RATE = 0.5;
 
 export class ChaosNemesis {
   readonly faults: Fault[] = [];
 
-  constructor(
-    private readonly parts: {
-      readonly cluster: ChaosCluster;
-      readonly observer: Observer;
-      readonly random: SeededRandom;
-      readonly clock: () => number;
-      readonly say: (line: string) => void;
-    },
-  ) {}
+  private readonly disks: DiskFaults;
+  private readonly memberFaults: MemberFaults;
+  private isWhole = false;
 
-  /** Until that time, by the run's clock. */
-  async run(untilMs: number): Promise<void> {
-    const { clock, random, say } = this.parts;
+  constructor(
+    private readonly parts: ChaosParts,
+    private readonly view: ChaosView,
+  ) {
+    this.disks = new DiskFaults(parts, view);
+    this.memberFaults = new MemberFaults(parts, view);
+  }
+
+  /** Until that time, by the run's clock, or until something is broken. */
+  async run(untilMs: number, isBroken: () => boolean): Promise<void> {
+    const { clock, random } = this.parts;
+    const drawn = KINDS.filter((kind) => kind in WEIGHTS);
     // Each kind once in a drawn order, so that a short run has some of all; then all of a bag before the next one, so that a long run has many.
-    let bag = random.shuffle(KINDS);
-    while (clock() < untilMs) {
-      if (bag.length === 0) bag = random.shuffle(KINDS.flatMap((kind) => Array<Kind>(WEIGHTS[kind]).fill(kind)));
-      const kind = bag.pop() as Kind;
-      const from = clock();
-      const { node, isSeen } = await this.strike(kind);
-      this.faults.push({ kind, node, from, until: clock(), isSeen });
-      say(`${(from / 1000).toFixed(1)} s  ${kind} ${node}${isSeen ? '' : ' (no effect seen)'}`);
+    const bag: Kind[] = random.shuffle(drawn);
+    bag.splice(bag.length - random.below(LATE_WITHIN), 0, 'late node');
+    while (clock() < untilMs && !isBroken()) {
+      if (bag.length === 0)
+        bag.push(...random.shuffle(Object.entries(WEIGHTS).flatMap(([kind, n]) => Array<Kind>(n).fill(kind as Kind))));
+      await this.act(this.draw(bag), (kind) => this.strike(kind));
       await pause(500 + random.below(2_500));
     }
   }
 
-  /** The cluster is up for the first time, and every member a voter: there is something to hurt. */
-  async untilWhole(): Promise<void> {
-    if (!(await this.seen(() => this.allVote(), FIRST_MS))) throw new Error('the cluster does not come up');
+  /** The log has begun, with all that are there: there is something to hurt. */
+  async untilBegun(): Promise<void> {
+    const names = SECONDARIES.filter((node) => node !== LATE);
+    const haveVotes = async () => {
+      const members = await this.view.members();
+      return names.filter((node) => members?.find(({ id }) => id === node)?.voter).length >= 2;
+    };
+    if (!(await this.view.seen(haveVotes, FIRST_MS))) throw new Error('the cluster does not come up');
+  }
+
+  /** One fault, written down. */
+  async act(kind: Kind, strike: (kind: Kind) => Promise<Struck>): Promise<void> {
+    const { clock, say } = this.parts;
+    const from = clock();
+    const { node, isSeen } = await strike(kind);
+    this.faults.push({ kind, node, from, until: clock(), isSeen });
+    say(`${(from / 1000).toFixed(1)} s  ${kind} ${node}${isSeen ? '' : ' (no effect seen)'}`);
   }
 
   /** Nothing is wrong any more, and everything is up. */
@@ -96,43 +75,57 @@ export class ChaosNemesis {
     await Promise.all(NODES.map((node) => cluster.start(node)));
   }
 
-  private async strike(kind: Kind): Promise<{ node: string; isSeen: boolean }> {
+  /** The next one of the bag; while a node has yet to come, the next one that needs no other voters than there are. */
+  private draw(bag: Kind[]): Kind {
+    const at = this.isWhole ? bag.length - 1 : bag.findLastIndex((kind) => !NEEDS_ALL.has(kind));
+    return bag.splice(at, 1)[0] as Kind;
+  }
+
+  private async strike(kind: Kind): Promise<Struck> {
     const { random } = this.parts;
+    const secondary = random.pick(this.isWhole ? SECONDARIES : SECONDARIES.filter((node) => node !== LATE));
+    const either = random.chance(0.2) ? this.view.holder() : secondary;
     switch (kind) {
       case 'kill -9 of a secondary':
-        return this.kill(random.pick(SECONDARIES));
+        return this.kill(secondary);
       case 'kill -9 of the master':
-        return this.kill(this.holder());
+        return this.kill(this.view.holder());
       case 'SIGSTOP and SIGCONT':
-        return this.freeze(random.pick([...SECONDARIES, this.holder()]));
+        return this.freeze(either);
       case 'broker restart':
       case 'broker kill':
         return this.restartBroker(kind === 'broker restart');
       case 'queue purge':
-        return this.purge(random.pick(SECONDARIES));
+        return this.purge(secondary);
       case 'queue deletion':
-        return this.deleteQueue(random.pick(SECONDARIES));
+        return this.deleteQueue(secondary);
       case 'connections closed':
-        return this.closeConnections(random.pick([...SECONDARIES, this.holder()]));
+        return this.closeConnections(either);
       case 'network cut':
-        return this.cut(random.pick([...SECONDARIES, this.holder()]));
+        return this.cut(either);
       case 'network delay':
-        return this.delay(random.pick([...SECONDARIES, this.holder()]));
+        return this.delay(either);
       case 'data folder deleted':
-        return this.wipe(random.pick([...SECONDARIES, this.holder()]));
+        return this.disks.wipe(either);
+      case 'older folder restored':
+        return this.disks.restoreOlder(secondary);
+      case 'folder of another log':
+        return this.disks.bringForeign(secondary);
+      case 'removal and re-admission':
+        return this.memberFaults.removeAndAdmit(secondary);
+      case 'late node':
+        this.isWhole = true;
+        return this.memberFaults.startLate();
+      case LAST_ACT:
+        throw new Error('the last act is not drawn');
     }
   }
 
-  private holder(): string {
-    const { observer } = this.parts;
-    const reigning = ['ok', 'degraded', 'read-only'];
-    return MASTERS.find((node) => reigning.includes(observer.latest(node)?.status ?? '')) ?? 'master';
-  }
-
-  private async kill(node: string) {
+  private async kill(node: string): Promise<Struck> {
     const { cluster, random, observer, clock } = this.parts;
     const since = clock();
     await cluster.kill(node);
+    if (SECONDARIES.some((each) => each === node) && random.chance(COPIED_RATE)) this.disks.keepCopy(node);
     await pause(200 + random.below(4_000));
     const isSeen = observer.sawTrouble(node, since);
     await cluster.start(node);
@@ -145,7 +138,7 @@ export class ChaosNemesis {
     cluster.signal(node, 'SIGSTOP');
     await pause(2_000 + random.below(5_000));
     cluster.signal(node, 'SIGCONT');
-    return { node, isSeen: await this.seen(() => observer.sawTrouble(node, since)) };
+    return { node, isSeen: await this.view.seen(() => observer.sawTrouble(node, since)) };
   }
 
   private async restartBroker(graceful: boolean) {
@@ -154,7 +147,7 @@ export class ChaosNemesis {
     await (graceful ? cluster.broker.halt() : cluster.broker.kill());
     await pause(random.below(2_000));
     await cluster.broker.start();
-    return { node: 'broker', isSeen: await this.seen(() => this.sessionEnds() > ends) };
+    return { node: 'broker', isSeen: await this.view.seen(() => this.sessionEnds() > ends) };
   }
 
   /** While the node is down, so that there is something to lose. */
@@ -175,14 +168,14 @@ export class ChaosNemesis {
     const sentence = 'consumption of entries ended, starting again';
     const before = cluster.lineCount(node, sentence);
     await this.onBroker((channel) => channel.deleteQueue(cluster.topology.entriesQueue(node)));
-    return { node, isSeen: await this.seen(() => cluster.lineCount(node, sentence) > before) };
+    return { node, isSeen: await this.view.seen(() => cluster.lineCount(node, sentence) > before) };
   }
 
   private async closeConnections(node: string) {
     const { cluster, random } = this.parts;
     const ends = cluster.lineCount(node, SESSION_ENDED);
     cluster.proxyOf(node).cut(random.chance(0.5) ? 'RST' : 'FIN');
-    return { node, isSeen: await this.seen(() => cluster.lineCount(node, SESSION_ENDED) > ends) };
+    return { node, isSeen: await this.view.seen(() => cluster.lineCount(node, SESSION_ENDED) > ends) };
   }
 
   private async cut(node: string) {
@@ -190,7 +183,7 @@ export class ChaosNemesis {
     const since = clock();
     cluster.proxyOf(node).partition();
     await pause(3_000 + random.below(9_000));
-    const isSeen = observer.sawTrouble(this.holder(), since) || observer.sawTrouble(node, since);
+    const isSeen = observer.sawTrouble(this.view.holder(), since) || observer.sawTrouble(node, since);
     cluster.proxyOf(node).cut('RST');
     cluster.proxyOf(node).heal();
     return { node, isSeen };
@@ -203,54 +196,12 @@ export class ChaosNemesis {
     await pause(2_000 + random.below(4_000));
     cluster.proxyOf(node).heal();
     // A late heartbeat shows as a suspected member, at the master.
-    return { node, isSeen: observer.sawTrouble(node, since) || observer.sawTrouble(this.holder(), since) };
-  }
-
-  private async wipe(node: string) {
-    const { cluster, random, observer, clock } = this.parts;
-    if (!(await this.seen(() => this.allVote(), READY_MS))) return { node, isSeen: false };
-    const since = clock();
-    const joins = this.newStores();
-    await cluster.kill(node);
-    cluster.wipe(node);
-    await pause(random.below(2_000));
-    await cluster.start(node);
-    // A master tells nobody that its store is another one; that it was gone is seen.
-    const isMaster = MASTERS.some((each) => each === node);
-    return {
-      node,
-      isSeen: await this.seen(() => (isMaster ? observer.sawTrouble(node, since) : this.newStores() > joins)),
-    };
-  }
-
-  private async allVote(): Promise<boolean> {
-    const { cluster, observer } = this.parts;
-    const holder = this.holder();
-    if (observer.latest(holder)?.status !== 'ok') return false;
-    const answer = await cluster.ask(holder, { path: '/members', withinMs: 1_500 }).catch(() => null);
-    if (answer === null || answer.status !== 200) return false;
-    const members = JSON.parse(answer.text) as { voter: boolean }[];
-    return members.length === SECONDARIES.length && members.every(({ voter }) => voter);
-  }
-
-  private newStores(): number {
-    const { cluster } = this.parts;
-    return MASTERS.reduce((sum, node) => sum + cluster.lineCount(node, 'joins with another store'), 0);
+    return { node, isSeen: observer.sawTrouble(node, since) || observer.sawTrouble(this.view.holder(), since) };
   }
 
   private sessionEnds(): number {
     const { cluster } = this.parts;
     return NODES.reduce((sum, node) => sum + cluster.lineCount(node, SESSION_ENDED), 0);
-  }
-
-  /** Looks until it is so, or time is up. */
-  private async seen(condition: () => boolean | Promise<boolean>, withinMs = EFFECT_MS): Promise<boolean> {
-    const deadline = performance.now() + withinMs;
-    while (!(await condition())) {
-      if (performance.now() >= deadline) return false;
-      await pause(50);
-    }
-    return true;
   }
 
   /** What a person does with the broker's tools; null when the broker would not. */

@@ -1,7 +1,7 @@
 /**
  * `npm run chaos -- --minutes M --seed N [--out FOLDER] [--no-build]`: a master, a standby, four secondaries and a RabbitMQ of their own on this
- * machine, hurt for M minutes while clients append; then healed, and judged by the same checkers as the simulation. Writes
- * chaos-N.json and chaos-N.html. Exit code 1 when something was broken.
+ * machine, hurt for M minutes while clients append and readers follow; then healed, and judged by the same checkers as the simulation; at last
+ * a majority of the voters is lost, and an operator forces a new list. Writes chaos-N.json and chaos-N.html. Exit code 1 when something was broken.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
@@ -17,9 +17,13 @@ import { SeededRandom } from '../support/seeded-random';
 import { ChaosClients } from './chaos-clients';
 import { ChaosCluster, MASTERS, SECONDARIES } from './chaos-cluster';
 import { ChaosNemesis } from './chaos-nemesis';
+import { LAST_ACT } from './fault';
+import { LastAct } from './last-act';
 import { Observer } from './observer';
 import { pageOf } from './page';
 import { type ChaosRun, describe, summarize } from './report';
+import { TailReaders } from './tail-readers';
+import { ChaosView } from './view';
 
 const ROOT = resolve(__dirname, '../..');
 const CONVERGENCE_MS = 120_000;
@@ -38,6 +42,7 @@ async function main(): Promise<void> {
     try {
       const run = await new Chaos(cluster, seed).run(minutes * 60_000);
       write(run, out);
+      if (run.violation !== null || run.deaths.length > 0) keepLogs(cluster, out, seed);
       process.exitCode = run.violation === null ? 0 : 1;
     } finally {
       await cluster.close();
@@ -53,7 +58,10 @@ class Chaos {
   private readonly observer: Observer;
   private readonly clients: ChaosClients;
   private readonly nemesis: ChaosNemesis;
+  private readonly lastAct: LastAct;
+  private readonly readers: TailReaders;
   private log: readonly Entry[] = [];
+  private isBroken = false;
 
   constructor(
     private readonly cluster: ChaosCluster,
@@ -61,9 +69,14 @@ class Chaos {
   ) {
     const random = new SeededRandom(seed);
     const clock = () => this.elapsedMs;
+    const { history } = this;
     this.observer = new Observer(cluster, clock);
-    this.clients = new ChaosClients(cluster, this.history, random.split('clients'), clock);
-    this.nemesis = new ChaosNemesis({ cluster, observer: this.observer, random: random.split('nemesis'), clock, say });
+    this.clients = new ChaosClients(cluster, history, random.split('clients'), clock);
+    const view = new ChaosView({ cluster, observer: this.observer });
+    const parts = { cluster, observer: this.observer, random: random.split('nemesis'), clock, say };
+    this.nemesis = new ChaosNemesis(parts, view);
+    this.lastAct = new LastAct({ ...parts, random: random.split('last act') }, view, this.clients);
+    this.readers = new TailReaders(cluster, random.split('readers'));
   }
 
   private get elapsedMs(): number {
@@ -79,6 +92,7 @@ class Chaos {
       attempts: this.clients.attempts,
       looks: this.observer.looks,
       entries: this.log.length,
+      tails: this.readers.counts,
       deaths: this.cluster.deaths,
       violation,
     };
@@ -88,18 +102,36 @@ class Chaos {
     try {
       this.observer.start();
       this.clients.start();
-      await this.nemesis.untilWhole();
-      await this.nemesis.run(this.elapsedMs + ms);
+      for (const { running } of [this.observer, this.clients, this.readers])
+        running.catch(() => {
+          this.isBroken = true;
+        });
+      await this.nemesis.untilBegun();
+      await this.nemesis.run(this.elapsedMs + ms, () => this.isBroken);
       await this.nemesis.heal();
       await this.clients.stop();
+      if (this.isBroken) await Promise.all([this.observer.stop(), this.readers.stop()]);
       await this.converge();
-      await this.observer.stop();
       this.history.judge(this.log);
+      await this.readers.untilLevel(this.log);
+      await this.force();
+      await Promise.all([this.observer.stop(), this.readers.stop()]);
       return null;
     } catch (error) {
       if (error instanceof Violation) return error.message;
       throw error;
     }
+  }
+
+  /** A majority of the voters is lost, and an operator says so: what is left goes on, and nothing of it is cut. */
+  private async force(): Promise<void> {
+    await this.nemesis.act(LAST_ACT, () => this.lastAct.strike());
+    await this.nemesis.heal();
+    await this.converge();
+    this.lastAct.judge(this.log);
+    this.history.judge(this.log);
+    // What was committed before is in the new branch, too, so nobody has anything to drop.
+    await this.readers.untilLevel(this.log);
   }
 
   /** Every log equal to that of whoever reigns, which still takes an append that all nodes have to hold (L1, L2). */
@@ -118,7 +150,7 @@ class Chaos {
     const healths = await Promise.all(MASTERS.map(async (node) => ({ node, health: await this.health(node) })));
     const holder = healths.find(({ health }) => health.status === 'ok')?.node;
     if (holder === undefined) return `nobody reigns: ${JSON.stringify(healths)}`;
-    if (!(await this.clients.appendToAll(holder))) return 'an append for all was not acknowledged';
+    if ((await this.clients.append(holder)) !== 'ok') return 'an append for all was not acknowledged';
     const log = await this.entriesOf(holder);
     for (const node of SECONDARIES) {
       const own = await this.entriesOf(node);
@@ -154,6 +186,13 @@ function write(run: ChaosRun, out: string): void {
   say(`written: ${file}.json and ${file}.html`);
 }
 
+/** For whoever looks for the reason. */
+function keepLogs(cluster: ChaosCluster, out: string, seed: number): void {
+  const file = join(out, `chaos-${seed}.log`);
+  writeFileSync(file, cluster.logText());
+  say(`what the nodes have logged: ${file}`);
+}
+
 function readArguments(args: readonly string[]) {
   const textOf = (name: string): string | null => {
     const at = args.indexOf(`--${name}`);
@@ -169,7 +208,11 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
-});
+// What watches the nodes goes on for ever after a breach, and nobody waits for it.
+main().then(
+  () => process.exit(),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(1);
+  },
+);

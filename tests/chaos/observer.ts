@@ -1,6 +1,7 @@
 /**
  * Looks at every node a few times a second: where it stands, and what a reader sees that asks for what is committed. The committed entries
- * have to be 1…k without a gap, and at each seq the same at every look at every node (S1, S2, S6).
+ * have to be 1…k without a gap, and at each seq the same at every look at every node (S1, S2, S6). A node may show another log, under that log's
+ * id: each log is judged by itself.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry } from '../../shared/protocol/entry';
@@ -23,10 +24,12 @@ const ENTRIES_A_LOOK = 2_000;
 
 export class Observer {
   readonly looks: Look[] = [];
-  private readonly order: string[] = [];
-  private readonly seen = new Map<string, number>();
+  /** Of each log, by seq. */
+  private readonly orders = new Map<string, string[]>();
+  /** Which log each node has shown, and up to which seq. */
+  private readonly places = new Map<string, { readonly log: string | null; readonly seq: number }>();
   private isOver = false;
-  private running: Promise<unknown> = Promise.resolve();
+  running: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly cluster: ChaosCluster,
@@ -46,7 +49,18 @@ export class Observer {
 
   /** Did the node not answer, or not well, at some look since then? */
   sawTrouble(node: string, since: number): boolean {
-    const bad = ['gone', 'disconnected', 'joining', 'recovering', 'standby', 'read-only', 'degraded', 'catching-up'];
+    const bad = [
+      'gone',
+      'disconnected',
+      'joining',
+      'recovering',
+      'standby',
+      'read-only',
+      'degraded',
+      'catching-up',
+      'foreign',
+      'removed',
+    ];
     return this.looks.some((look) => look.node === node && look.at >= since && bad.includes(look.status));
   }
 
@@ -75,20 +89,29 @@ export class Observer {
   }
 
   private async read(node: string): Promise<void> {
-    const from = (this.seen.get(node) ?? 0) + 1;
+    const place = this.places.get(node) ?? { log: null, seq: 0 };
+    const from = place.seq + 1;
     const path = `/messages?committed=true&from=${from}&limit=${ENTRIES_A_LOOK}`;
     const answer = await this.cluster.ask(node, { path, withinMs: ANSWER_MS });
-    if (answer.status !== 200) return;
+    const log = answer.headers['rlog-log'];
+    if (answer.status !== 200 || typeof log !== 'string') return;
+    if (log !== place.log && from > 1) {
+      // The next look begins with its first entry.
+      this.places.set(node, { log, seq: 0 });
+      return;
+    }
     const entries = JSON.parse(answer.text) as Entry[];
-    for (const [at, entry] of entries.entries()) this.check(node, entry, from + at);
-    this.seen.set(node, from - 1 + entries.length);
+    for (const [at, entry] of entries.entries()) this.check({ node, log }, entry, from + at);
+    this.places.set(node, { log, seq: place.seq + entries.length });
   }
 
-  private check(node: string, entry: Entry, seq: number): void {
+  private check({ node, log }: { readonly node: string; readonly log: string }, entry: Entry, seq: number): void {
     if (entry.seq !== seq) throw new Violation('S2', `${node} shows seq ${entry.seq} where ${seq} is next`);
+    const order = this.orders.get(log) ?? [];
+    this.orders.set(log, order);
     const text = JSON.stringify(entry);
-    const known = this.order[seq];
-    if (known === undefined) this.order[seq] = text;
+    const known = order[seq];
+    if (known === undefined) order[seq] = text;
     else if (known !== text)
       throw new Violation('S6', `${node} shows ${text} as committed, another has shown ${known}`);
   }
