@@ -21,7 +21,8 @@ export async function awaitReady(url: string, { boundMs, signal }: WaitOptions):
     const readiness = await askReady(url);
     signal.throwIfAborted();
     if (readiness.ready || performance.now() >= deadline) return readiness;
-    await delay(ASK_EVERY_MS, undefined, { signal });
+    // An aborted delay rejects with an error of its own; the signal's reason is what is to be said.
+    await delay(ASK_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
