@@ -8,7 +8,7 @@ import { docker } from '../support/docker-command';
 import { eventually } from '../support/eventually';
 import type { HttpNode } from '../support/http-node';
 import { PrefixWatch } from '../support/prefix-watch';
-import type { SecondaryHealth } from '../support/real-cluster';
+import type { MasterHealth, SecondaryHealth } from '../support/real-cluster';
 
 jest.setTimeout(240_000);
 
@@ -75,8 +75,9 @@ describe('docker compose up', () => {
       expect(answer.status).toBe(201);
       expect(answer.json()).toMatchObject({ seq: 1, acks: ['master', 'secondary-1', 'secondary-2'], w: 3 });
       for (const node of [master, first, second]) expect(await node.messages()).toEqual(['Hello']);
-      const { secondaries, status } = await master.health<{ status: string; secondaries: { httpUrl: string }[] }>();
-      expect(status).toBe('ok');
+      const { secondaries, status, log, warning } = await master.health<MasterHealth>();
+      // Open membership, and no id in LOG_ID yet: it says which one to set.
+      expect([status, warning]).toEqual(['degraded', expect.stringContaining(`set LOG_ID=${log}`)]);
       const ports = [first, second].map(({ url }) => `http://localhost:${new URL(url).port}`);
       expect(secondaries.map(({ httpUrl }) => httpUrl)).toEqual(ports);
     }),
@@ -359,6 +360,20 @@ describe('docker compose down and up', () => {
       const after = await project.agreed(...NODES);
       expect(after).toEqual(before);
       await expectWhole();
+    }),
+  );
+
+  it(
+    'with the log id set is ok, gives a lost volume of the master its log back, and begins no other one',
+    onCluster(async () => {
+      const before = await project.agreed(...NODES);
+      const { log } = await master.health<MasterHealth>();
+      await project.compose(['down']);
+      await docker(['volume', 'rm', project.volumeOf('master'), project.volumeOf('rabbitmq')]);
+      await project.compose(['up', '--detach', '--wait', '--wait-timeout', '180'], { LOG_ID: log ?? 'none' });
+      expect(await project.agreed(...NODES)).toEqual(before);
+      const look = async () => expect(await master.health<MasterHealth>()).toMatchObject({ log, status: 'ok' });
+      await eventually('all have a vote again', look);
     }),
   );
 });
