@@ -155,11 +155,12 @@ test('--new is refused where there is a log', async () => {
   expect(posted).toEqual([]);
 });
 
-test('the token comes from the environment or the command line', async () => {
-  await force(['--log', 'rlog', '--yes'], '', { API_TOKEN: 'a' });
-  expect([...tokens]).toEqual(['Bearer a']);
-  await force(['--log', 'rlog', '--yes', '--token', 'b'], '', { API_TOKEN: 'a' });
-  expect([...tokens]).toEqual(['Bearer a', 'Bearer b']);
+test.each([
+  [[], 'Bearer a'],
+  [['--token', 'b'], 'Bearer b'],
+])('with the options %j and API_TOKEN=a every request says %s', async (args, said) => {
+  await force(['--log', 'rlog', '--yes', ...args], '', { API_TOKEN: 'a' });
+  expect([...tokens]).toEqual([said]);
 });
 
 test.each([[['--colour']], [['--yes']], [['--timeout', 'soon']], [['--url', 'localhost:8000']], [['rlog']]])(
