@@ -44,7 +44,18 @@ export function planNodes(settings: LauncherSettings): readonly NodePlan[] {
 /** Faults may be injected over HTTP: this is a cluster to try things on. */
 export function environmentOf(
   node: NodePlan,
-  { settings, nodes, broker }: { settings: LauncherSettings; nodes: readonly NodePlan[]; broker: BrokerAddress },
+  {
+    settings,
+    nodes,
+    broker,
+    logId,
+  }: {
+    settings: LauncherSettings;
+    nodes: readonly NodePlan[];
+    broker: BrokerAddress;
+    /** null: what the environment says. */
+    logId: string | null;
+  },
 ): Environment {
   return {
     ...settings.environment,
@@ -57,6 +68,7 @@ export function environmentOf(
       .filter(({ role }) => role === 'secondary')
       .map(({ name }) => name)
       .join(','),
+    ...(logId !== null && { LOG_ID: logId }),
     LOG_STORE: node.dataDir === null ? 'memory' : 'disk',
     DATA_DIR: node.dataDir ?? undefined,
     LOG_LEVEL: fileLevel(settings.logLevel),

@@ -15,12 +15,16 @@ import { awaitReady, type Readiness } from './readiness';
 import { type AfterEnd, describeEnd, type NodeEnd } from './restart-policy';
 
 /** A node with a long log, on a busy machine. */
-const READY_MS_MAX = 60_000;
+export const READY_MS_MAX = 60_000;
 
 export interface ClusterOptions {
   readonly settings: LauncherSettings;
   readonly nodes: readonly NodePlan[];
   readonly broker: BrokerAddress;
+  /** LOG_ID of every node; null: what the environment says. */
+  readonly logId: string | null;
+  /** How long start() waits for all to be ready. */
+  readonly readyMsMax: number;
   readonly logsDir: string;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
@@ -54,7 +58,7 @@ export class Cluster {
     this.startStopped();
     const signal = AbortSignal.any([this.options.signal, this.startFailed.signal]);
     const waits = this.members.map(async ({ plan, process }) => {
-      const readiness = await awaitReady(plan.url, { boundMs: READY_MS_MAX, signal });
+      const readiness = await awaitReady(plan.url, { boundMs: this.options.readyMsMax, signal });
       return { plan, pid: process.pid, readiness };
     });
     const started = await Promise.all(waits);

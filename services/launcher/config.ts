@@ -35,6 +35,9 @@ export interface LauncherSettings {
   /** Where the nodes listen. */
   readonly host: string;
   readonly apiToken: string | null;
+  /** LOG_ID, when the user has set it: no kept id is passed then. */
+  readonly logId: string | null;
+  readonly logName: string;
   readonly environment: Environment;
 }
 
@@ -108,6 +111,8 @@ export function readLauncherSettings({
     delaysMs: values['--delay'],
     host: environment.HTTP_HOST || '127.0.0.1',
     apiToken: environment.API_TOKEN || null,
+    logId: environment.LOG_ID || null,
+    logName: environment.LOG_NAME || 'rlog',
     environment,
   });
 }

@@ -18,6 +18,9 @@ export interface GreetingFacts {
   readonly broker: BrokerAddress & { readonly description: string };
   /** As shown; null: nothing is kept. */
   readonly dataDir: string | null;
+  readonly logName: string;
+  /** Id of the log that was kept in the data folder, when the folder of no node holds any of it; null: that is not so. */
+  readonly goneLog: string | null;
   readonly logsDir: string;
   readonly hasApiToken: boolean;
   readonly launcherPid: number;
@@ -60,7 +63,8 @@ function placeRows({ dataDir, logsDir }: GreetingFacts): string[][] {
   ];
 }
 
-function warnings({ nodes, hasApiToken }: GreetingFacts): string[] {
+function warnings(facts: GreetingFacts): string[] {
+  const { nodes, hasApiToken } = facts;
   const waiting = nodes.filter(({ readiness }) => !readiness.ready).map(({ plan }) => plan.name);
   const [master] = nodes;
   const names = nodes.map(({ plan }) => plan.name);
@@ -69,6 +73,7 @@ function warnings({ nodes, hasApiToken }: GreetingFacts): string[] {
     ...(waiting.length === 0
       ? []
       : [`Not ready yet: ${waiting.join(', ')}. They go on trying; see their log files.`, '']),
+    ...recoveryHints(facts),
     ...(absent.length === 0
       ? []
       : [
@@ -77,6 +82,28 @@ function warnings({ nodes, hasApiToken }: GreetingFacts): string[] {
           ...absent.map((id) => `  curl${tokenOption(hasApiToken)} -X DELETE ${master?.plan.url}/members/${id}`),
           '',
         ]),
+  ];
+}
+
+/** Why the master does not reign, and what only an operator can do about it. */
+function recoveryHints({ nodes, goneLog, dataDir, logName, hasApiToken }: GreetingFacts): string[] {
+  const [master] = nodes;
+  if (master?.health == null || master.readiness.ready) return [];
+  if (goneLog !== null)
+    return [
+      `The master is recovering: the log ${goneLog} was kept in ${dataDir}, and the folder of no node holds any of it.`,
+      'To go on with it, stop this, give a node its folder back, and start again.',
+      `To begin another log, stop this, delete ${dataDir}, and start again.`,
+      '',
+    ];
+  const { waitingFor } = master.health;
+  if (waitingFor === null) return [];
+  const token = hasApiToken ? ' --token "$API_TOKEN"' : '';
+  return [
+    `The master is recovering: it waits for ${waitingFor}`,
+    'It goes on by itself once that comes. If it is lost for good, see what a force would give up, and decide:',
+    `  npm run force -- --url ${master.plan.url} --log ${logName}${token}`,
+    '',
   ];
 }
 

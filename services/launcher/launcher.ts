@@ -4,20 +4,23 @@
  *
  * Whatever fails or interrupts the start, stop() takes apart what there is by then.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProvidedBroker } from '../../rabbitmq/provide';
 import { StorageError } from '../../shared/runtime/log-store/log-store';
 import { type StoreLock, takeStoreLock } from '../../shared/runtime/log-store/store-lock';
+import { writeBeginPermission } from '../../shared/runtime/log-store/write-begin-permission';
 import { BrokerKeeper } from './broker-keeper';
-import { Cluster, type StartedNode } from './cluster';
+import { Cluster, READY_MS_MAX, type StartedNode } from './cluster';
 import { type NodePlan, planNodes } from './cluster-plan';
 import type { LauncherSettings } from './config';
 import { renderGreeting } from './greeting';
+import { holdsStore, keepLogId, readKeptLogId } from './kept-log';
 import { LaunchError } from './launch-error';
+import { type LogPlan, planLog } from './log-plan';
 import { explainRefused, findRefused, suggestPort } from './ports';
-import { readHealth } from './readiness';
+import { awaitReady, readHealth } from './readiness';
 
 /** A node stops within a second; one whose clients do not read their answers takes 5 s. Together below 9.5 s. */
 const NODES_STOP_MS_MAX = 6_000;
@@ -27,6 +30,9 @@ const BROKER_STOP_MS_MAX = 2_400;
 /** Nodes of a launcher that was killed stop by themselves, within the 10 s of every node. */
 const LEFTOVER_MS_MAX = 12_000;
 const LEFTOVER_LOOK_MS = 100;
+
+/** How long is waited for nodes of which it is known that most have lost their stores: nobody but an operator may be able to help. */
+const SHORT_READY_MS_MAX = 15_000;
 
 export interface LauncherOptions {
   readonly settings: LauncherSettings;
@@ -43,6 +49,8 @@ export class Launcher {
   private lock: StoreLock | null = null;
   private cluster: Cluster | null = null;
   private hasBroker = false;
+  /** The id that the data folder has; null: none yet, or nothing is kept. */
+  private keptLogId: string | null = null;
 
   constructor(private readonly options: LauncherOptions) {
     const { settings, signal, say } = options;
@@ -61,16 +69,25 @@ export class Launcher {
     say(this.plan());
     this.lock = await takeLock(settings.dataDir);
     await this.requirePorts(this.lock.takenFrom !== null);
+    const hadBroker = existsSync(join(settings.dataDir, 'broker'));
     const providing = this.keeper.provide();
     hold(providing);
     const broker = await providing;
     this.hasBroker = broker.kind !== 'given';
     say(`  ${broker.describe()}`);
+    const log = await this.planLog(broker.kind !== 'private-node' || hadBroker);
     say(`  starting ${this.nodes.map(({ name }) => name).join(', ')}`);
     const logsDir = join(settings.dataDir, 'logs');
-    this.cluster = new Cluster({ settings, nodes: this.nodes, broker, logsDir, signal, say });
+    const { logId } = log;
+    const readyMsMax = log.state === 'fine' ? READY_MS_MAX : SHORT_READY_MS_MAX;
+    this.cluster = new Cluster({ settings, nodes: this.nodes, broker, logId, readyMsMax, logsDir, signal, say });
     const started = await this.cluster.start();
-    say(await this.greeting(started, broker, logsDir));
+    const keeping = this.keepLogId().catch((error: unknown) => {
+      if (!signal.aborted) say(`The id of the log is not kept: ${error instanceof Error ? error.message : error}`);
+    });
+    const [master] = started;
+    if (master?.readiness.ready === true) await keeping;
+    say(await this.greeting(started, { broker, logsDir, log }));
   }
 
   startStopped(): void {
@@ -93,6 +110,31 @@ export class Launcher {
     if (this.cluster === null) return;
     const where = shown(settings.dataDir);
     say(settings.memory ? 'Stopped. Nothing is kept.' : `Stopped. The log is in ${where}; the next start finds it.`);
+  }
+
+  /** Permits the master to begin a log, where that is part of the plan. */
+  private async planLog(brokerMayRemember: boolean): Promise<LogPlan> {
+    const { settings } = this.options;
+    const { dataDir, memory, logId: given } = settings;
+    if (!memory) this.keptLogId = await readKeptLogId(dataDir);
+    const folders = this.nodes.flatMap((node) => (node.dataDir === null ? [] : [node.dataDir]));
+    const holds = await Promise.all(folders.map(holdsStore));
+    const plan = planLog({ given, memory, kept: this.keptLogId, holds, brokerMayRemember });
+    const [master] = folders;
+    if (plan.permitsBirth && master !== undefined) await writeBeginPermission(master);
+    return plan;
+  }
+
+  /** Keeps the id of the log as soon as the master reigns in it, for the next starts. */
+  private async keepLogId(): Promise<void> {
+    const { settings, signal } = this.options;
+    const [master] = this.nodes;
+    if (settings.memory || master === undefined) return;
+    await awaitReady(master.url, { boundMs: Number.POSITIVE_INFINITY, signal });
+    const health = await readHealth(master.url, settings.apiToken);
+    if (health === null || health.log === null || health.log === this.keptLogId) return;
+    await keepLogId(settings.dataDir, health.log);
+    this.keptLogId = health.log;
   }
 
   private plan(): string {
@@ -125,13 +167,18 @@ export class Launcher {
     throw new LaunchError(explainRefused(refused, host, await suggestPort(host, port + 10, this.nodes.length)));
   }
 
-  private async greeting(started: readonly StartedNode[], broker: ProvidedBroker, logsDir: string): Promise<string> {
-    const { apiToken, dataDir, memory } = this.options.settings;
+  private async greeting(
+    started: readonly StartedNode[],
+    { broker, logsDir, log }: { broker: ProvidedBroker; logsDir: string; log: LogPlan },
+  ): Promise<string> {
+    const { apiToken, dataDir, memory, logName } = this.options.settings;
     const asked = started.map(async (node) => ({ ...node, health: await readHealth(node.plan.url, apiToken) }));
     return renderGreeting({
       nodes: await Promise.all(asked),
       broker: { amqpUrl: broker.amqpUrl, management: broker.management, description: broker.describe() },
       dataDir: memory ? null : shown(dataDir),
+      logName,
+      goneLog: log.state === 'gone' ? log.logId : null,
       logsDir: shown(logsDir),
       hasApiToken: apiToken !== null,
       launcherPid: process.pid,

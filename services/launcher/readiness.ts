@@ -21,7 +21,8 @@ export async function awaitReady(url: string, { boundMs, signal }: WaitOptions):
     const readiness = await askReady(url);
     signal.throwIfAborted();
     if (readiness.ready || performance.now() >= deadline) return readiness;
-    await delay(ASK_EVERY_MS, undefined, { signal });
+    // An aborted delay rejects with an error of its own; the signal's reason is what is to be said.
+    await delay(ASK_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
@@ -40,6 +41,10 @@ export interface NodeHealth {
   readonly entries: number;
   /** Of a master: all members that it knows, this start's or an earlier one's. */
   readonly members: readonly string[];
+  /** Id of its log; null: it belongs to none. */
+  readonly log: string | null;
+  /** Of a master that does not reign: what would end that; null: nothing has to. */
+  readonly waitingFor: string | null;
 }
 
 /** null when it cannot be had. */
@@ -52,6 +57,8 @@ export async function readHealth(url: string, apiToken: string | null): Promise<
     return {
       entries: health.applied ?? health.head ?? 0,
       members: (health.secondaries ?? []).map(({ id }) => id),
+      log: health.log ?? null,
+      waitingFor: health.waitingFor ?? null,
     };
   } catch (error) {
     if (error instanceof Error) return null;
@@ -62,6 +69,8 @@ export async function readHealth(url: string, apiToken: string | null): Promise<
 interface HealthBody {
   readonly head?: number;
   readonly applied?: number;
+  readonly log?: string | null;
+  readonly waitingFor?: string;
   readonly secondaries?: readonly { readonly id: string }[];
 }
 

@@ -21,6 +21,10 @@ export const USAGE = `Starts a replicated log on this machine: a RabbitMQ, a mas
 AMQP_URL names a RabbitMQ to use instead of one of our own. Other variables reach every node as they are: DEFAULT_W,
 QUORUM_APPEND, HEARTBEAT_INTERVAL_MS, FAIL_RATE, HTTP_HOST, API_TOKEN, LOG_NAME …
 
+The first start begins a log and keeps its id in DIR/log-id; every later start passes it to the nodes as LOG_ID, so that no
+node which has lost its folder begins another log. LOG_ID in the environment is passed instead. To begin another log,
+delete DIR. With --memory no id is kept, and none is passed.
+
 A node that crashes is started again after 10 s, later after longer, 60 s at most. One that was stopped (kill PID) stays
 down; kill -USR2 with the pid of npm start's process starts at once whatever is down. Ctrl-C stops everything.`;
 

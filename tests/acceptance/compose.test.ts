@@ -15,6 +15,13 @@ jest.setTimeout(240_000);
 const NODES = ['master', 'secondary-1', 'secondary-2'] as const;
 const NO_FAULTS = { delayMs: 0, failRate: 0, dropRate: 0, duplicateRate: 0, reorderRate: 0 };
 
+interface Health {
+  readonly status: string;
+  readonly log: string | null;
+  readonly warning?: string;
+  readonly secondaries: readonly { readonly httpUrl: string }[];
+}
+
 let project: ComposeProject;
 let master: HttpNode;
 let first: HttpNode;
@@ -75,8 +82,9 @@ describe('docker compose up', () => {
       expect(answer.status).toBe(201);
       expect(answer.json()).toMatchObject({ seq: 1, acks: ['master', 'secondary-1', 'secondary-2'], w: 3 });
       for (const node of [master, first, second]) expect(await node.messages()).toEqual(['Hello']);
-      const { secondaries, status } = await master.health<{ status: string; secondaries: { httpUrl: string }[] }>();
-      expect(status).toBe('ok');
+      const { secondaries, status, log, warning } = await master.health<Health>();
+      // Open membership, and no id in LOG_ID yet: it says which one to set.
+      expect([status, warning]).toEqual(['degraded', expect.stringContaining(`set LOG_ID=${log}`)]);
       const ports = [first, second].map(({ url }) => `http://localhost:${new URL(url).port}`);
       expect(secondaries.map(({ httpUrl }) => httpUrl)).toEqual(ports);
     }),
@@ -359,6 +367,20 @@ describe('docker compose down and up', () => {
       const after = await project.agreed(...NODES);
       expect(after).toEqual(before);
       await expectWhole();
+    }),
+  );
+
+  it(
+    'with the log id set is ok, gives a lost volume of the master its log back, and begins no other one',
+    onCluster(async () => {
+      const before = await project.agreed(...NODES);
+      const { log } = await master.health<Health>();
+      await project.compose(['down']);
+      await docker(['volume', 'rm', project.volumeOf('master'), project.volumeOf('rabbitmq')]);
+      await project.compose(['up', '--detach', '--wait', '--wait-timeout', '180'], { LOG_ID: log ?? 'none' });
+      expect(await project.agreed(...NODES)).toEqual(before);
+      const look = async () => expect(await master.health<Health>()).toMatchObject({ log, status: 'ok' });
+      await eventually('all have a vote again', look);
     }),
   );
 });

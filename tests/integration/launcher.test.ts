@@ -1,6 +1,6 @@
 /** `npm start`: what a user sees of it, and that nothing of it is left, however it ends. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { awaitGone } from '../../rabbitmq/processes';
@@ -33,6 +33,13 @@ async function append(message: string): Promise<unknown> {
   const answer = await ask(url(0), { method: 'POST', path: '/messages', headers, body: JSON.stringify({ message }) });
   expect(answer.status).toBe(201);
   return answer.json();
+}
+
+/** Id of the log that the master says, and the one that the data folder keeps for the next start. */
+async function logIds(): Promise<unknown[]> {
+  const { log } = (await ask(url(0), { path: '/health' })).json();
+  const [kept = ''] = readFileSync(join(place.dataDir, 'log-id'), 'utf8').split('\n');
+  return [log, JSON.parse(kept)];
 }
 
 async function messages(node: number): Promise<string[]> {
@@ -70,6 +77,8 @@ it(
     expect(first.output).toContain(place.dataDir);
     expect(await append('one')).toMatchObject({ seq: 1, acks: ['master', 'secondary-1', 'secondary-2'] });
     await untilAllShow(['one']);
+    const [log, kept] = await logIds();
+    expect(kept).toBe(log);
 
     const second = start();
     expect(await second.ended()).toBe(69);
@@ -82,6 +91,7 @@ it(
     expect(third.output).toMatch(/ {2}master .* 1 entry, /);
     await append('two');
     await untilAllShow(['one', 'two']);
+    expect(await logIds()).toEqual([log, log]);
     const orphans = third.started;
     third.signal('SIGKILL');
     expect(await awaitGone(orphans, LEFTOVER_MS)).toEqual([]);
@@ -90,6 +100,33 @@ it(
     await fourth.isUp();
     await untilAllShow(['one', 'two']);
     await expectOrderlyStop(fourth);
+  },
+  STORY_MS,
+);
+
+it(
+  'with every node’s folder lost no other log begins: the greeting says what was lost, and what can be done',
+  async () => {
+    const first = start();
+    await first.isUp();
+    const [log] = await logIds();
+    await expectOrderlyStop(first);
+    for (const node of ['master', 'secondary-1', 'secondary-2']) rmSync(join(place.dataDir, node), { recursive: true });
+
+    const second = start();
+    await second.isUp();
+    expect(second.output).toContain(`the log ${log} was kept in ${place.dataDir}, and the folder of no node holds`);
+    expect(await logIds()).toEqual([log, log]);
+    await expectOrderlyStop(second);
+
+    rmSync(place.dataDir, { recursive: true });
+    const third = start();
+    await third.isUp();
+    expect(third.output).toMatch(/ {2}master .* ready, 0 entries, /);
+    const [other, kept] = await logIds();
+    expect(other).not.toBe(log);
+    expect(kept).toBe(other);
+    await expectOrderlyStop(third);
   },
   STORY_MS,
 );

@@ -208,11 +208,11 @@ export class Candidacy {
 
   private wordOfALog({ mode, freshBroker, someoneHoldsALog }: BirthSituation): string {
     const silent = this.options.secondaries.filter((node) => !this.election.hasHeard(node));
-    const from = silent.length === 0 ? '' : ` Not heard: ${silent.join(', ')}.`;
+    const from = silent.length === 0 ? '' : `; not heard: ${silent.join(', ')}`;
     if (this.claim.log !== null)
-      return `the log ${this.claim.log}, which this node belongs to and does not hold.${from}`;
-    if (someoneHoldsALog) return `a majority of the voters of the log that was heard of, which this node lacks.${from}`;
-    if (mode === 'never') return `the master that may begin the log: this one may not.${from}`;
+      return `the log ${this.claim.log}, which this node belongs to and does not hold${from}`;
+    if (someoneHoldsALog) return `a majority of the voters of the log that was heard of, which this node lacks${from}`;
+    if (mode === 'never') return `the master that may begin the log: this one may not${from}`;
     if (silent.length > 0) return `word from ${silent.join(', ')}, who may have the log that this node lacks`;
     return freshBroker ? 'word from its secondaries' : NOWHERE;
   }

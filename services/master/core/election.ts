@@ -72,12 +72,14 @@ export class Election {
     return this.answers;
   }
 
-  /** Votes that are still needed, and the voters that could give them. */
+  /** Votes that are still needed, and the voters that could give them; the claimant's own former store is named as such. */
   get missing(): { readonly votes: number; readonly from: readonly string[] } {
     const open = this.voters.filter((voter) => !includesVoter(this.granted, voter));
     return {
       votes: Math.max(0, majority(this.voters.length) - (this.voters.length - open.length)),
-      from: open.filter((voter) => !sameVoter(voter, this.self)).map(({ node }) => node),
+      from: open
+        .filter((voter) => !sameVoter(voter, this.self))
+        .map(({ node }) => (node === this.self.node ? `${node}'s former store` : node)),
     };
   }
 

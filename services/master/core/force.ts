@@ -35,7 +35,7 @@ export interface ForceFacts {
   readonly isAmbiguous: boolean;
   /** Who holds another log than this master. */
   readonly foreign: readonly ForeignNode[];
-  /** Nodes of the voters whose log was not heard. */
+  /** Voters whose log was not heard: nodes that are away, and former stores of nodes that are not. */
   readonly missing: readonly string[];
 }
 
@@ -101,8 +101,11 @@ function refuse(problem: ForceRefusal, detail: string): ForcePlan {
 }
 
 function ready(from: string, lastSeq: number, { missing }: ForceFacts): ForcePlan {
-  const lost = missing.length === 0 ? 'nobody else who has a vote' : missing.join(', ');
-  const detail = `It would begin with the log of ${from}, entries 1 to ${lastSeq}. What only ${lost} may hold is given up.`;
+  const lost =
+    missing.length === 0
+      ? 'Every voter was heard, so nothing more is given up.'
+      : `What only ${missing.join(', ')} may have held is given up.`;
+  const detail = `It would begin with the log of ${from}, entries 1 to ${lastSeq}. ${lost}`;
   return { state: 'ready', from, lastSeq, detail };
 }
 

@@ -11,6 +11,7 @@ import { type Identity, logIdOf, longerOf } from '../../../shared/protocol/ident
 import type { LogOutline } from '../../../shared/protocol/log-outline';
 import type { Promised } from '../../../shared/protocol/promised';
 import type { LogRecord, Voter } from '../../../shared/protocol/record';
+import { includesVoter } from '../../../shared/protocol/voters';
 import type { EpochId } from '../../../shared/protocol/wire';
 import { majority, nodeCount, requiredAcks, type WriteConcern } from '../../../shared/protocol/write-concern';
 import { BrokerLink, type Holder } from './broker-link';
@@ -249,8 +250,10 @@ export abstract class MasterState implements Standing {
       isAmbiguous: heard.isAmbiguous(now, identity),
       foreign: this.foreigners.all(now),
       missing: voters
-        .map(({ node }) => node)
-        .filter((node) => node !== self.node && !all.some((each) => each.node === node)),
+        .filter((voter) => !includesVoter([self, ...all], voter))
+        .map(({ node }) =>
+          node === self.node || all.some((each) => each.node === node) ? `${node}'s former store` : node,
+        ),
     };
     return begin === 'new' ? planNew(facts) : planForce(facts);
   }

@@ -6,13 +6,17 @@ const broker = {
   management: { url: 'http://127.0.0.1:15690', user: 'guest', password: 'p@ss' },
 };
 
-function plan(args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}) {
+function plan(
+  args: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+  logId: string | null = null,
+) {
   const settings = readLauncherSettings({ args, environment, workingDir: '/here', root: '/checkout' });
   if (settings === null) throw new Error('help is no plan');
   const nodes = planNodes(settings);
   return {
     nodes,
-    environment: (node: NodePlan | undefined) => node && environmentOf(node, { settings, nodes, broker }),
+    environment: (node: NodePlan | undefined) => node && environmentOf(node, { settings, nodes, broker, logId }),
   };
 }
 
@@ -68,6 +72,15 @@ describe('the environment of a node', () => {
       PUBLIC_URL: undefined,
       NODE_ID: 'secondary-1',
     });
+  });
+
+  it.each([
+    [null, {}, undefined],
+    ['60c249b35917a53d', {}, '60c249b35917a53d'],
+    [null, { LOG_ID: 'new' }, 'new'],
+  ])('with the id %s and the environment %j tells every node LOG_ID=%s', (logId, variables, expected) => {
+    const { nodes, environment } = plan([], variables, logId);
+    for (const node of nodes) expect(environment(node)?.LOG_ID).toBe(expected);
   });
 
   it('keeps nothing with --memory', () => {

@@ -1,12 +1,14 @@
 import { type GreetingFacts, renderGreeting } from '../../../../services/launcher/greeting';
 
+const HEALTH = { entries: 0, members: [], log: '60c249b35917a53d', waitingFor: null };
+
 function node(name: string, port: number): GreetingFacts['nodes'][number] {
   const role = name === 'master' ? 'master' : 'secondary';
   return {
     plan: { name, role, port, url: `http://127.0.0.1:${port}`, dataDir: null, delayMs: 0 },
     pid: port - 7900,
     readiness: { ready: true },
-    health: { entries: 4, members: role === 'master' ? ['secondary-1'] : [] },
+    health: { ...HEALTH, entries: 4, members: role === 'master' ? ['secondary-1'] : [] },
   };
 }
 
@@ -20,6 +22,8 @@ const facts: GreetingFacts = {
     description: 'RabbitMQ 4.0',
   },
   dataDir: './data',
+  logName: 'rlog',
+  goneLog: null,
   logsDir: './data/logs',
   hasApiToken: false,
   launcherPid: 42,
@@ -57,13 +61,31 @@ describe('the greeting says', () => {
     expect(text).not.toContain('/faults');
   });
 
+  it('what a master that recovers waits for, and how a force is looked at', () => {
+    const health = { ...HEALTH, waitingFor: '1 more vote from secondary-1, secondary-2' };
+    const waiting = { ...master, readiness: { ready: false, reason: 'recovering' }, health } as const;
+    const text = renderGreeting({ ...facts, nodes: [waiting], hasApiToken: true });
+    expect(text).toContain('it waits for 1 more vote from secondary-1, secondary-2\n');
+    expect(text).toContain('npm run force -- --url http://127.0.0.1:8000 --log rlog --token "$API_TOKEN"\n');
+  });
+
+  it('that no folder holds the log that was kept, and the two ways out', () => {
+    const health = { ...HEALTH, waitingFor: 'the log 60c249b35917a53d' };
+    const waiting = { ...master, readiness: { ready: false, reason: 'recovering' }, health } as const;
+    const text = renderGreeting({ ...facts, nodes: [waiting], goneLog: '60c249b35917a53d' });
+    expect(text).toContain('the log 60c249b35917a53d was kept in ./data, and the folder of no node holds any of it.');
+    expect(text).toContain('give a node its folder back');
+    expect(text).toContain('delete ./data, and start again');
+    expect(text).not.toContain('npm run force');
+  });
+
   it('which delays there are, and who is down', () => {
     const slow = { ...secondary, plan: { ...secondary.plan, delayMs: 5000 }, pid: null };
     expect(renderGreeting({ ...facts, nodes: [master, slow] })).toContain('4 entries, appends after 5000 ms, down');
   });
 
   it('which members of an earlier start are waited for, and how to be rid of them', () => {
-    const health = { entries: 1, members: ['secondary-1', 'secondary-2', 'secondary-3'] };
+    const health = { ...HEALTH, entries: 1, members: ['secondary-1', 'secondary-2', 'secondary-3'] };
     const text = renderGreeting({ ...facts, nodes: [{ ...master, health }, secondary] });
     expect(text).toContain('earlier start: secondary-2, secondary-3.');
     expect(text).toContain('curl -X DELETE http://127.0.0.1:8000/members/secondary-3');
@@ -71,7 +93,7 @@ describe('the greeting says', () => {
   });
 
   it('the token in every request that needs it', () => {
-    const health = { entries: 1, members: ['secondary-1', 'secondary-2'] };
+    const health = { ...HEALTH, entries: 1, members: ['secondary-1', 'secondary-2'] };
     const text = renderGreeting({ ...facts, nodes: [{ ...master, health }, secondary], hasApiToken: true });
     const requests = text.split('\n').filter((line) => line.includes('curl'));
     expect(requests).toHaveLength(4);

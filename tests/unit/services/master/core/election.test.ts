@@ -44,7 +44,7 @@ test('with another store than the list names it has no vote of its own and needs
   const election = electionOf([MASTER, S1, S2], { self: voter('master', 'wiped') });
   election.recordVote(vote(S1), null);
   expect(election.won).toBe(false);
-  expect(election.missing).toEqual({ votes: 1, from: ['master', 's2'] });
+  expect(election.missing).toEqual({ votes: 1, from: ["master's former store", 's2'] });
   election.recordVote(vote(S2), null);
   expect(election.won).toBe(true);
 });

@@ -45,8 +45,8 @@ describe('an operator who gives a lost majority up', () => {
     expect(plan.detail).toContain('s1, s2');
   });
 
-  test('is told when nobody is missing who has a vote', () => {
-    expect(planForce({ ...STUCK, missing: [] }).detail).toContain('nobody else who has a vote');
+  test('is told when every voter was heard', () => {
+    expect(planForce({ ...STUCK, missing: [] }).detail).toContain('Every voter was heard');
   });
 
   const blanks = [heard('s1', EMPTY), heard('s2', EMPTY)];
