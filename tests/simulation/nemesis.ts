@@ -5,6 +5,7 @@
 import type { SeededRandom } from '../support/seeded-random';
 import { CALM } from './faults';
 import { mayLose } from './ledger';
+import type { MasterProcess } from './master-process';
 import type { Action, Profile } from './profile';
 import type { World } from './world';
 
@@ -95,7 +96,18 @@ export class Nemesis {
         return this.plan(ms, () => this.start(node));
       case 'remove':
         return this.remove(node);
+      case 'admit': {
+        const master = this.reigningMaster();
+        return master === null ? undefined : this.admit(master, node);
+      }
     }
+  }
+
+  /** An operator takes a node in, also one that was removed. */
+  admit(master: MasterProcess, node: string): void {
+    if (master.machine.members.includes(node) || this.profile.masters.includes(node)) return;
+    this.note('admit', node);
+    master.enter(() => master.dispatch({ type: 'admit', request: this.world.nextRequest(), node }));
   }
 
   kill(node: string): void {
@@ -172,6 +184,12 @@ export class Nemesis {
     if (how === 'wipe') disk.wipe();
     else disk.damage();
     this.events.lost(node);
+  }
+
+  /** Whoever takes itself for the reigning master. */
+  private reigningMaster(): MasterProcess | null {
+    const processes = this.profile.masters.map((master) => this.world.masterOf(master));
+    return processes.find((process) => process?.machine.phaseName === 'reigning') ?? null;
   }
 
   private remove(node: string): void {

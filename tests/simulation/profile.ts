@@ -21,6 +21,7 @@ export const ACTIONS = [
   'wipe',
   'damage',
   'remove',
+  'admit',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -42,7 +43,7 @@ export interface Profile {
   readonly clients: number;
   /** Mean time between two operations of a client, in milliseconds. */
   readonly thinkMs: number;
-  /** Who is removed by an operator may come back by joining. */
+  /** Nodes become members by joining, and an operator removes and admits some. */
   readonly openMembership: boolean;
   /** Stores are in memory: a kill loses them. */
   readonly inMemory: boolean;
@@ -69,7 +70,7 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
     schedule,
     troubleMs: schedule === 'random' ? random.between(4_000, 14_000) : random.between(8_000, 20_000),
     calmMs: [100_000, 1_500, 600, 250][severity] ?? 600,
-    actions: ACTIONS.filter((action) => random.chance(0.5) && fits(action, openMembership)),
+    actions: drawActions(random, openMembership),
     openMembership,
     faults: withHoles(drawFaults(random, severity, inMemory), schedule, random),
     tickMs: random.pick([50, 100, 100, 150]),
@@ -86,6 +87,12 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
 function withHoles(faults: Faults, schedule: Schedule, random: SeededRandom): Faults {
   if (schedule !== 'figure 8' || random.chance(0.4)) return faults;
   return { ...faults, dropRate: random.next() * 0.5, skewMs: random.below(800), storeMs: random.between(1, 60) };
+}
+
+/** Who removes now and then admits as well; drawn apart, so that a seed draws the rest as it did before. */
+function drawActions(random: SeededRandom, openMembership: boolean): Action[] {
+  const drawn = ACTIONS.filter((action) => action !== 'admit' && random.chance(0.5) && fits(action, openMembership));
+  return drawn.includes('remove') && random.split('admit').chance(0.7) ? [...drawn, 'admit'] : drawn;
 }
 
 /** An operator who removes members while stores are lost can leave a list that is stuck for good; so it is the one or the other. */

@@ -182,10 +182,19 @@ class Simulation {
     const { timeline } = this.world;
     const deadline = timeline.now + CONVERGENCE_MS;
     while (!condition()) {
+      this.takeIn();
       if (timeline.now >= deadline)
         throw new Violation(what.slice(0, 2), `not within ${CONVERGENCE_MS} ms: ${what.slice(4)}`);
       timeline.runUntil(timeline.now + 100);
     }
+  }
+
+  /** Removal is for good: an operator takes every node in again that should be a member in the end. */
+  private takeIn(): void {
+    const holder = this.holder();
+    if (holder?.machine.refusal(this.world.now) !== null) return;
+    for (const node of this.profile.secondaries)
+      if (holder.machine.removed.includes(node)) this.nemesis.admit(holder, node);
   }
 
   private isConverged(): boolean {
