@@ -84,6 +84,13 @@ export class BrokerModel {
     return true;
   }
 
+  /** Forgets who has the lock, as a broker does that was parted: the next one gets it while the former one believes to have it. Returns the former one. */
+  forgetLock(): string | null {
+    const { holder } = this;
+    this.lock = null;
+    return holder;
+  }
+
   get holder(): string | null {
     return this.lock?.connection.node ?? null;
   }

@@ -32,6 +32,7 @@ export interface DiskSnapshot {
 export interface DiskWatcher {
   stored(disk: DiskModel, record: LogRecord): void;
   cut(disk: DiskModel, record: LogRecord): void;
+  promised(disk: DiskModel, promised: Promised): void;
 }
 
 export class DiskModel {
@@ -116,6 +117,7 @@ export class DiskModel {
       if (order > this.promiseOrder) {
         this.promiseOrder = order;
         this.promised = promised;
+        this.parts.watcher?.promised(this, promised);
       }
       done();
     });
@@ -189,6 +191,7 @@ export class DiskModel {
   restore({ store, platter, promised }: DiskSnapshot): void {
     this.lose(0);
     this.store = store;
+    this.lostStores.delete(store);
     this.promised = promised;
     for (const record of platter) {
       this.running.push(crc32(record.bytes, this.checksum));

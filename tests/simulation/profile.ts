@@ -25,6 +25,29 @@ export const ACTIONS = [
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
+/** What only wild runs do. */
+export const WILD_ACTIONS = [
+  'former life',
+  'another log',
+  'swap',
+  'roll back',
+  'force',
+  'lose broker and disk',
+  'two holders',
+] as const;
+export type WildAction = (typeof WILD_ACTIONS)[number];
+
+/** A run at the borders of a log's life. */
+export interface Wild {
+  readonly actions: readonly WildAction[];
+  /** Does what the README does not promise to survive, too; else it stops short of that. */
+  readonly isBeyond: boolean;
+  /** Nodes that do not start at once, and when, in milliseconds; after the trouble: when all is healed. */
+  readonly late: ReadonlyMap<string, number>;
+  /** Nodes that the masters' settings do not name: they join. */
+  readonly guests: readonly string[];
+}
+
 export interface Profile {
   readonly name: 'calm' | 'breezy' | 'stormy' | 'hellish' | 'amnesia';
   readonly masters: readonly string[];
@@ -47,13 +70,54 @@ export interface Profile {
   readonly openMembership: boolean;
   /** Stores are in memory: a kill loses them. */
   readonly inMemory: boolean;
+  /** Null: none of that. */
+  readonly wild: Wild | null;
 }
 
 export interface ProfileWish {
   readonly schedule?: Schedule;
+  readonly wild?: boolean;
 }
 
+/** The rest stays as it is, so that the borders cost the rest no depth. */
+const WILD_SHARE = 0.25;
+
 export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profile {
+  const profile = drawTame(random, wish);
+  const wild = random.split('wild');
+  const isWild = wild.chance(WILD_SHARE);
+  const fitsWild = !profile.inMemory && profile.name !== 'amnesia' && profile.name !== 'calm';
+  return fitsWild && (wish.wild ?? (isWild && wish.schedule === undefined)) ? drawWild(profile, wild) : profile;
+}
+
+/** Drawn apart: a seed that is not wild draws what it would without this. */
+function drawWild(profile: Profile, random: SeededRandom): Profile {
+  const isBeyond = random.chance(0.5);
+  const openMembership = random.chance(0.3);
+  const loses = !openMembership || isBeyond || random.chance(0.5);
+  const guests = openMembership ? ['g1'] : [];
+  const changes: Action[] = openMembership && !(loses && !isBeyond) ? ['remove', 'admit'] : [];
+  const losses: Action[] = loses ? (['wipe', 'damage'] as const).filter(() => random.chance(0.5)) : [];
+  const tame = profile.actions.filter((action) => !['remove', 'admit', 'wipe', 'damage'].includes(action));
+  const actions = WILD_ACTIONS.filter((action) => random.chance(0.5) && fitsPromise(action, { isBeyond, loses }));
+  const late = new Map<string, number>();
+  for (const node of [...profile.masters, ...profile.secondaries, ...guests])
+    if (random.chance(0.2))
+      late.set(node, random.chance(0.3) ? Number.POSITIVE_INFINITY : random.below(profile.troubleMs));
+  return {
+    ...profile,
+    openMembership,
+    actions: [...tame, ...changes, ...losses],
+    wild: { actions, isBeyond, late, guests },
+  };
+}
+
+function fitsPromise(action: WildAction, { isBeyond, loses }: { isBeyond: boolean; loses: boolean }): boolean {
+  if (action === 'force' || action === 'roll back') return isBeyond;
+  return loses || action === 'two holders';
+}
+
+function drawTame(random: SeededRandom, wish: ProfileWish): Profile {
   const roll = random.next();
   const severity = roll < 0.1 ? 0 : roll < 0.4 ? 1 : roll < 0.8 ? 2 : 3;
   const isAmnesia = wish.schedule === undefined && random.chance(0.03);
@@ -80,6 +144,7 @@ export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profi
     clients: random.between(1, 4),
     thinkMs: random.pick([30, 100, 300]),
     inMemory,
+    wild: null,
   };
 }
 
@@ -143,6 +208,13 @@ function drawFaults(random: SeededRandom, severity: number, inMemory: boolean): 
   };
 }
 
+function describeWild({ actions, isBeyond, late, guests }: Wild): string {
+  const starts = [...late].map(
+    ([node, ms]) => `${node} ${ms === Number.POSITIVE_INFINITY ? 'in the end' : `at ${ms}`}`,
+  );
+  return `wild${isBeyond ? ', beyond what is promised' : ''}: ${actions.join(', ')}; late: ${starts.join(', ')}; guests: ${guests.join(', ')}`;
+}
+
 export function describeProfile(profile: Profile): string {
   const { name, masters, secondaries, schedule, troubleMs, calmMs, actions, inMemory, faults, clients } = profile;
   const rates = Object.entries(faults)
@@ -157,5 +229,6 @@ export function describeProfile(profile: Profile): string {
     `${name}, ${schedule}: ${masters.length} masters, ${secondaries.length} secondaries${inMemory ? ' in memory' : ''}, ${clients} clients`,
     `trouble for ${troubleMs} ms, every ${calmMs} ms one of: ${actions.join(', ')}`,
     rates.join(' '),
+    ...(profile.wild === null ? [] : [describeWild(profile.wild)]),
   ].join('\n  ');
 }

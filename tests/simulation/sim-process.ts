@@ -2,6 +2,7 @@
  * One start of a node: a machine, its driver's part, its connection. What was planned for a process that has ended does not happen; what
  * comes to one that is stopped (SIGSTOP) waits until it goes on.
  */
+import type { Identity } from '../../shared/protocol/identity';
 import type { LogOutline } from '../../shared/protocol/log-outline';
 import type { WireMessage } from '../../shared/protocol/wire';
 import type { Connection } from './connection';
@@ -14,6 +15,8 @@ export interface Machine {
   readonly outline: LogOutline;
   readonly groups: { readonly durableIndex: number };
   readonly commit: number;
+  /** The log that it follows; null: it is blank. */
+  readonly identity: Identity | null;
 }
 
 export interface Serving {
