@@ -369,7 +369,7 @@ export class MasterMachine extends MasterState {
     const { node, log } = message;
     if (this.foreigners.record(this.now, message))
       out.push(trace('error', 'a node holds another log', { peer: node, log: this.identity, theirs: log }));
-    if (this.members.includes(node)) this.membership.book.recordForeign(this.now, node, out);
+    if (this.members.includes(node)) this.membership.book.recordForeign(this.now, message, out);
   }
 
   /** Somebody holds a log that this master lacks. Then none begins; and once enough say so, it is this master's log, too. */
