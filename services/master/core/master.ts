@@ -330,6 +330,8 @@ export class MasterMachine extends MasterState {
     const { claiming } = this;
     if (claiming === null) return;
     claiming.receive(this.now, message, this.commitIndex, out);
+    // What was fetched may name other members than the settings do: whether anybody is there is asked of these.
+    this.membership.followList();
     // What was cut may have been known by its checksum.
     this.trail.truncateAfter(this.outline.lastIndex);
     this.judge(claiming, out);
