@@ -98,14 +98,17 @@ function drawWild(profile: Profile, random: SeededRandom): Profile {
   const guests = openMembership ? ['g1'] : [];
   const changes: Action[] = openMembership && !(loses && !isBeyond) ? ['remove', 'admit'] : [];
   const losses: Action[] = loses ? (['wipe', 'damage'] as const).filter(() => random.chance(0.5)) : [];
-  const tame = profile.actions.filter((action) => !['remove', 'admit', 'wipe', 'damage'].includes(action));
-  const actions = WILD_ACTIONS.filter((action) => random.chance(0.5) && fitsPromise(action, { isBeyond, loses }));
+  const others: readonly Action[] = ['remove', 'admit', 'wipe', 'damage'];
+  const tame = profile.actions.filter((action) => !others.includes(action) && random.chance(0.6));
+  const actions = WILD_ACTIONS.filter((action) => random.chance(0.6) && fitsPromise(action, { isBeyond, loses }));
   const late = new Map<string, number>();
   for (const node of [...profile.masters, ...profile.secondaries, ...guests])
     if (random.chance(0.2))
       late.set(node, random.chance(0.3) ? Number.POSITIVE_INFINITY : random.below(profile.troubleMs));
   return {
     ...profile,
+    schedule: random.chance(0.5) ? 'random' : profile.schedule,
+    calmMs: Math.min(profile.calmMs, 800),
     openMembership,
     actions: [...tame, ...changes, ...losses],
     wild: { actions, isBeyond, late, guests },

@@ -163,6 +163,7 @@ class Simulation {
     clients.start();
     readers.start();
     follow(profile.schedule, nemesis);
+    if (profile.wild !== null && profile.schedule !== 'random') nemesis.startRandom(2 * profile.calmMs);
     if (profile.name === 'amnesia') nemesis.plan(profile.troubleMs - 1_000, () => this.forgetAll());
     world.timeline.runUntil(profile.troubleMs);
     nemesis.heal();
