@@ -177,7 +177,7 @@ export class Nemesis {
     const { world } = this;
     this.isOver = true;
     for (const { node, isUp } of world.processes.values())
-      if (this.profile.wild !== null && isUp && this.profile.masters.includes(node) && world.broker.holder !== node)
+      if (world.broker.hasForgotten && isUp && this.profile.masters.includes(node) && world.broker.holder !== node)
         world.broker.severNode(node);
     world.trace.note(world.now, 'heal');
     Object.assign(world.faults, CALM);

@@ -2,7 +2,11 @@
 import type { SeededRandom } from '../support/seeded-random';
 import { CALM, type Faults } from './faults';
 
-export const SCHEDULES = ['random', 'swizzle', 'short reigns', 'chosen order', 'wipe after ack', 'figure 8'] as const;
+/** What any run may draw. */
+const TAME_SCHEDULES = ['random', 'swizzle', 'short reigns', 'chosen order', 'wipe after ack', 'figure 8'] as const;
+/** What wild runs may draw beside. */
+const BORDER_SCHEDULES = ['list changes', 'births', 'split votes', 'lost majority'] as const;
+export const SCHEDULES = [...TAME_SCHEDULES, ...BORDER_SCHEDULES] as const;
 export type Schedule = (typeof SCHEDULES)[number];
 
 export const ACTIONS = [
@@ -107,7 +111,7 @@ function drawWild(profile: Profile, random: SeededRandom): Profile {
       late.set(node, random.chance(0.3) ? Number.POSITIVE_INFINITY : random.below(profile.troubleMs));
   return {
     ...profile,
-    schedule: random.chance(0.5) ? 'random' : profile.schedule,
+    schedule: drawWildSchedule(profile, isBeyond, random),
     calmMs: Math.min(profile.calmMs, 800),
     openMembership,
     actions: [...tame, ...changes, ...losses],
@@ -115,9 +119,29 @@ function drawWild(profile: Profile, random: SeededRandom): Profile {
   };
 }
 
+function drawWildSchedule({ schedule, masters }: Profile, isBeyond: boolean, random: SeededRandom): Schedule {
+  const drawn = random.pick(['random', 'random', schedule, random.pick(BORDER_SCHEDULES)] as const);
+  const fits = (masters.length > 1 || !FOR_TWO.has(drawn)) && (isBeyond || drawn !== 'lost majority');
+  return fits ? drawn : 'random';
+}
+
 function fitsPromise(action: WildAction, { isBeyond, loses }: { isBeyond: boolean; loses: boolean }): boolean {
   if (action === 'force' || action === 'roll back') return isBeyond;
   return loses || action === 'two holders';
+}
+
+/** They take turns. */
+const FOR_TWO: ReadonlySet<Schedule> = new Set([
+  'short reigns',
+  'figure 8',
+  'wipe after ack',
+  'list changes',
+  'split votes',
+  'lost majority',
+]);
+
+function isBorder(schedule: Schedule): boolean {
+  return (BORDER_SCHEDULES as readonly string[]).includes(schedule);
 }
 
 function drawTame(random: SeededRandom, wish: ProfileWish): Profile {
@@ -125,10 +149,10 @@ function drawTame(random: SeededRandom, wish: ProfileWish): Profile {
   const severity = roll < 0.1 ? 0 : roll < 0.4 ? 1 : roll < 0.8 ? 2 : 3;
   const isAmnesia = wish.schedule === undefined && random.chance(0.03);
   const schedule = wish.schedule ?? (severity === 0 ? 'random' : drawSchedule(random));
-  const needsTwo = schedule === 'short reigns' || schedule === 'figure 8' || schedule === 'wipe after ack';
+  const needsTwo = FOR_TWO.has(schedule);
   const hasTwo = !isAmnesia && (random.chance(0.6) || needsTwo);
   const members = needsTwo ? random.between(2, 4) : drawMembers(random);
-  const inMemory = isAmnesia || random.chance(0.1);
+  const inMemory = isAmnesia || (random.chance(0.1) && !isBorder(schedule));
   const openMembership = !inMemory && schedule !== 'wipe after ack' && random.chance(0.15);
   return {
     name: isAmnesia ? 'amnesia' : (['calm', 'breezy', 'stormy', 'hellish'] as const)[severity as 0 | 1 | 2 | 3],
@@ -170,7 +194,7 @@ function fits(action: Action, openMembership: boolean): boolean {
 }
 
 function drawSchedule(random: SeededRandom): Schedule {
-  return random.chance(0.4) ? 'random' : random.pick(SCHEDULES);
+  return random.chance(0.4) ? 'random' : random.pick(TAME_SCHEDULES);
 }
 
 /** 1 to 7 nodes, three to five of them most of the time. */

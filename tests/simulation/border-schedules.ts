@@ -1,0 +1,214 @@
+/**
+ * Directed schedules at the borders of a log's life:
+ *
+ * list changes   a list is under way when its reign ends, the next reign changes the list in its own way, and the first one comes back
+ * births         the first reign is gone a moment after it began, again and again, before anybody knows of the log or just then
+ * split votes    two masters claim at once, and voters are gone a moment after they voted
+ * lost majority  most nodes are away, an operator forces a list with the rest; then those who were away go on, or are forced, without the others
+ */
+import type { Nemesis } from './nemesis';
+import { isElected, reigningMaster, when } from './watching';
+
+/**
+ * Members leave and come, or stores are lost and replaced; not both, for that can leave a list that is stuck for good. (Raft's changes of one
+ * server at a time are safe only if a reign's first record is committed before: two reigns could change one list in two ways.)
+ */
+export function listChanges(nemesis: Nemesis): void {
+  const { random, world, profile } = nemesis;
+  const loses = random.chance(0.5);
+  when(
+    nemesis,
+    () => reigningMaster(nemesis) !== null,
+    () => nemesis.plan(random.between(500, 2_500), begin),
+    6_000,
+  );
+
+  function begin(): void {
+    const first = reigningMaster(nemesis) ?? random.pick(profile.masters);
+    const second = profile.masters.find((node) => node !== first) ?? first;
+    const away = some(0.3);
+    for (const node of away) nemesis.cut(node);
+    change();
+    const isUnderWay = (): boolean => listIsUnderWay(nemesis, first);
+    when(nemesis, isUnderWay, () => nemesis.plan(soon(), () => takeOver(first, second, away)), 1_500);
+  }
+
+  /** The second master, with some of the others. */
+  function takeOver(first: string, second: string, away: readonly string[]): void {
+    nemesis.cut(first);
+    for (const node of away) world.allow(node);
+    const silent = some(0.35);
+    for (const node of silent) nemesis.cut(node);
+    world.allow(second);
+    nemesis.start(second);
+    when(
+      nemesis,
+      () => isElected(nemesis, second),
+      () => {
+        if (random.chance(0.5)) change();
+        const isUnderWay = (): boolean => listIsUnderWay(nemesis, second);
+        when(nemesis, isUnderWay, () => nemesis.plan(soon(), () => comeBack(first, second, silent)), 600);
+      },
+    );
+  }
+
+  /** The first one, with others. */
+  function comeBack(first: string, second: string, silent: readonly string[]): void {
+    if (random.chance(0.5)) nemesis.kill(second);
+    else nemesis.cut(second);
+    for (const node of some(0.3)) if (!silent.includes(node)) nemesis.cut(node);
+    for (const node of silent) world.allow(node);
+    world.allow(first);
+    nemesis.start(first);
+    when(
+      nemesis,
+      () => isElected(nemesis, first),
+      () => nemesis.plan(random.below(800), together),
+      3_000,
+    );
+  }
+
+  function together(): void {
+    for (const node of nemesis.nodes) {
+      world.allow(node);
+      nemesis.start(node);
+    }
+    nemesis.plan(random.between(300, 3_000), begin);
+  }
+
+  function change(): void {
+    const node = random.pick(profile.secondaries);
+    if (loses) {
+      nemesis.lose(node, 'wipe');
+      return nemesis.plan(random.below(200), () => nemesis.start(node));
+    }
+    const removed = profile.secondaries.filter((each) => isRemoved(nemesis, each));
+    if (removed.length > 0 && random.chance(0.6)) for (const each of removed) nemesis.act('admit', each);
+    else nemesis.act('remove', node);
+  }
+
+  function some(rate: number): string[] {
+    return profile.secondaries.filter(() => random.chance(rate));
+  }
+
+  function soon(): number {
+    return random.chance(0.6) ? random.below(12) : random.below(250);
+  }
+}
+
+export function births(nemesis: Nemesis): void {
+  const { random, world, profile } = nemesis;
+  const [founder = ''] = profile.masters;
+  round(random.between(2, 6));
+
+  function round(left: number): void {
+    if (left === 0) return nemesis.startRandom();
+    nemesis.slowDisk(founder, random.chance(0.6) ? random.between(5, 150) : 0);
+    when(
+      nemesis,
+      () => isElected(nemesis, founder),
+      () => {
+        nemesis.plan(random.chance(0.7) ? random.below(40) : random.below(800), () => {
+          nemesis.kill(founder);
+          if (random.chance(0.2)) nemesis.act('lose broker data', founder);
+          for (const node of profile.secondaries) if (random.chance(0.3)) away(node);
+          nemesis.plan(random.below(1_200), () => nemesis.start(founder));
+          nemesis.plan(random.below(2_500), () => round(left - 1));
+        });
+      },
+    );
+  }
+
+  function away(node: string): void {
+    if (random.chance(0.3)) nemesis.lose(node, 'wipe');
+    else nemesis.cut(node);
+    nemesis.plan(random.below(2_000), () => {
+      world.allow(node);
+      nemesis.start(node);
+    });
+  }
+}
+
+export function splitVotes(nemesis: Nemesis): void {
+  const { random, world, profile } = nemesis;
+  nemesis.plan(random.between(800, 3_000), begin);
+
+  function begin(): void {
+    for (const node of profile.masters) nemesis.act('blink', node);
+    for (const node of profile.secondaries) nemesis.slowDisk(node, random.chance(0.7) ? random.between(5, 120) : 0);
+    when(
+      nemesis,
+      () => world.broker.holder !== null,
+      () => claimTwice(random.between(1, 3)),
+      2_000,
+    );
+  }
+
+  /** The lock is free for the other one while the first goes on. */
+  function claimTwice(times: number): void {
+    const epochs = profile.secondaries.map((node) => world.secondaryOf(node)?.machine.epoch ?? 0);
+    world.broker.forgetLock();
+    const hasPromised = (): boolean =>
+      profile.secondaries.some((node, at) => (world.secondaryOf(node)?.machine.epoch ?? 0) > (epochs[at] ?? 0));
+    when(nemesis, hasPromised, () => nemesis.plan(random.below(40), () => goAfterVote(times)), 1_500);
+  }
+
+  function goAfterVote(times: number): void {
+    for (const node of profile.secondaries) {
+      if (!random.chance(0.6)) continue;
+      nemesis.kill(node);
+      nemesis.plan(random.below(100), () => nemesis.start(node));
+    }
+    if (times > 1) return nemesis.plan(random.below(500), () => claimTwice(times - 1));
+    nemesis.plan(random.between(500, 2_500), begin);
+  }
+}
+
+export function lostMajority(nemesis: Nemesis): void {
+  const { random, world, nodes } = nemesis;
+  when(
+    nemesis,
+    () => reigningMaster(nemesis) !== null,
+    () => nemesis.plan(random.between(800, 3_000), begin),
+    6_000,
+  );
+
+  function begin(): void {
+    const reigning = reigningMaster(nemesis);
+    const gone = random.shuffle(nodes).slice(0, Math.floor(nodes.length / 2) + random.below(2));
+    if (reigning !== null && random.chance(0.4) && !gone.includes(reigning)) gone.push(reigning);
+    for (const node of gone) {
+      if (random.chance(0.15)) nemesis.lose(node, 'wipe');
+      else if (random.chance(0.5)) nemesis.kill(node);
+      else nemesis.cut(node);
+    }
+    nemesis.plan(random.between(50, 1_500), () => nemesis.act('force', ''));
+    nemesis.plan(random.between(4_000, 7_000), () => otherSide(gone));
+  }
+
+  function otherSide(gone: readonly string[]): void {
+    if (random.chance(0.5)) for (const node of nodes) if (!gone.includes(node)) nemesis.cut(node);
+    for (const node of gone) {
+      world.allow(node);
+      nemesis.start(node);
+    }
+    if (random.chance(0.5)) nemesis.plan(random.below(2_000), () => nemesis.act('force', ''));
+    nemesis.plan(random.between(500, 5_000), () => {
+      for (const node of nodes) {
+        world.allow(node);
+        nemesis.start(node);
+      }
+      nemesis.plan(random.between(500, 3_000), begin);
+    });
+  }
+}
+
+/** Is the newest list behind all that is known to be committed? */
+function listIsUnderWay({ world }: Nemesis, node: string): boolean {
+  const machine = world.masterOf(node)?.machine;
+  return machine !== undefined && machine.outline.newestList().index > (machine.outline.indexOf(machine.commit) ?? 0);
+}
+
+function isRemoved({ world, profile }: Nemesis, node: string): boolean {
+  return profile.masters.some((master) => world.masterOf(master)?.machine.removed.includes(node) === true);
+}
