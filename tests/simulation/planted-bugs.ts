@@ -17,6 +17,9 @@ import type { LogRecord, Voter } from '../../shared/protocol/record';
 import type { EntriesMessage } from '../../shared/protocol/wire';
 import { majority } from '../../shared/protocol/write-concern';
 import type { DiskModel } from './disk-model';
+import { PLANTED_BORDER_BUGS } from './planted-borders';
+import { PLANTED_LIST_BUGS } from './planted-lists';
+import { inner, replace } from './planting';
 import type { Schedule } from './profile';
 import { type Cores, REAL_CORES } from './world';
 
@@ -26,21 +29,11 @@ export interface PlantedBug {
   readonly seeds: number;
   /** A schedule that is known to bring it out; left out: any. */
   readonly schedule?: Schedule;
+  /** Only a run at the borders of a log's life can show it. */
+  readonly wild?: true;
   readonly cores?: Cores;
   /** Puts the bug into a leaf of all machines; returns what takes it out again. */
   readonly plant?: () => () => void;
-}
-
-/** A part of a machine that is nobody's business but its own. */
-function inner<Part>(owner: object, part: string): Part {
-  return Reflect.get(owner, part) as Part;
-}
-
-function replace(prototype: object, name: string, descriptor: PropertyDescriptor): () => void {
-  const former = Object.getOwnPropertyDescriptor(prototype, name);
-  if (former === undefined) throw new Error(`there is no ${name} to replace`);
-  Object.defineProperty(prototype, name, { ...descriptor, configurable: true });
-  return () => void Object.defineProperty(prototype, name, former);
 }
 
 class AcksBeforeStore extends SecondaryMachine {
@@ -242,4 +235,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 80,
     cores: secondariesWith((machine) => void Reflect.set(machine, 'gap', new OneFetch(200))),
   },
+  ...PLANTED_LIST_BUGS,
+  ...PLANTED_BORDER_BUGS,
 ];
