@@ -6,6 +6,7 @@
  * split votes    two masters claim at once, and voters are gone a moment after they voted
  * lost majority  most nodes are away, an operator forces a list with the rest; then those who were away go on, or are forced, without the others
  */
+import { majority, nodeCount } from '../../shared/protocol/write-concern';
 import type { Nemesis } from './nemesis';
 import { isElected, reigningMaster, when } from './watching';
 
@@ -99,7 +100,25 @@ export function listChanges(nemesis: Nemesis): void {
 export function births(nemesis: Nemesis): void {
   const { random, world, profile } = nemesis;
   const [founder = ''] = profile.masters;
-  round(random.between(2, 6));
+  if (profile.secondaries.length >= 4 && random.chance(0.6)) young();
+  else round(random.between(2, 6));
+
+  /** Some never had the log when its master loses its disk, and these are heard first. */
+  function young(): void {
+    const blank = random.shuffle(profile.secondaries).slice(0, majority(nodeCount(profile.secondaries.length)) - 1);
+    const others = profile.secondaries.filter((node) => !blank.includes(node));
+    for (const node of blank) nemesis.cut(node);
+    nemesis.plan(random.between(2_000, 3_500), () => {
+      nemesis.lose(founder, 'wipe');
+      for (const node of others) nemesis.cut(node);
+      for (const node of blank) world.allow(node);
+      nemesis.plan(random.below(300), () => nemesis.start(founder));
+      nemesis.plan(random.between(1_000, 5_000), () => {
+        for (const node of others) world.allow(node);
+        nemesis.plan(random.below(1_000), () => round(2));
+      });
+    });
+  }
 
   function round(left: number): void {
     if (left === 0) return nemesis.startRandom();

@@ -89,7 +89,7 @@ class BeginsAnywhere extends OtherBatches {
     const records = batch.records.map((record): LogRecord => {
       return { ...record, index: record.index - batch.prevIndex, seq: record.seq - before };
     });
-    return { ...batch, prevIndex: 0, prevEpoch: 0, records };
+    return { ...batch, prevIndex: 0, prevEpoch: 0, prevReign: '', records };
   }
 }
 

@@ -29,8 +29,8 @@ export interface Serving {
 
 export abstract class SimProcess {
   isAlive = true;
-  /** The session stands. */
-  isUp = false;
+  /** Since when the session stands and says what it has to; null: it does not. */
+  private upSince: number | null = null;
   protected connection: Connection | null = null;
   protected lockedOut = false;
   protected isBlocked = false;
@@ -43,6 +43,20 @@ export abstract class SimProcess {
     readonly node: string,
     readonly disk: DiskModel,
   ) {}
+
+  /** The session stands. */
+  get isUp(): boolean {
+    return this.upSince !== null;
+  }
+
+  set isUp(isUp: boolean) {
+    if (isUp !== this.isUp) this.upSince = isUp ? this.world.now : null;
+  }
+
+  /** For how long it could be heard, in milliseconds. */
+  get steadyMs(): number {
+    return this.upSince === null || this.frozen || this.isBlocked ? 0 : this.world.now - this.upSince;
+  }
 
   abstract readonly machine: Machine;
   protected abstract tick(): void;
@@ -70,6 +84,7 @@ export abstract class SimProcess {
   thaw(): void {
     if (!this.frozen) return;
     this.frozen = false;
+    if (this.upSince !== null) this.upSince = this.world.now;
     const backlog = this.backlog;
     this.backlog = [];
     for (const run of backlog) this.enter(run);
@@ -135,6 +150,7 @@ export abstract class SimProcess {
 
   protected setBlocked(blocked: boolean): void {
     this.isBlocked = blocked;
+    if (this.upSince !== null) this.upSince = this.world.now;
   }
 
   /** The broker's alarm is told to every connection. */

@@ -2,6 +2,7 @@
  * Disks that are not what their node had: of a former life, of another log, of another node, older than they were. And what else a wild run does
  * at the borders of a log's life. Unless the run goes beyond what is promised, nothing is done that is not; and if it does, the ledger says so.
  */
+import { isAtLeastAsUpToDate } from '../../shared/protocol/log-outline';
 import { controlRecord, entryRecords, type LogRecord } from '../../shared/protocol/record';
 import type { SeededRandom } from '../support/seeded-random';
 import type { DiskSnapshot } from './disk-model';
@@ -9,10 +10,13 @@ import { type Losses, logsOf, mayBeginBeside, mayLose } from './ledger';
 import type { MasterProcess } from './master-process';
 import type { Nemesis } from './nemesis';
 import type { WildAction } from './profile';
+import { Violation } from './violation';
 
 /** An operator asks again so often, and so many times, whether a force is ready. */
 const ASK_AGAIN_MS = 500;
 const ASKS = 25;
+/** Whoever is there for so long must have been heard. */
+const HEARD_MS = 6_000;
 
 export class StrangeDisks {
   /** Ids of the other logs that were brought in. */
@@ -134,11 +138,26 @@ export class StrangeDisks {
     process.enter(() => {
       const { state } = process.machine.forcePlan(world.now, begin);
       if (state !== 'refused') nemesis.ledger.force();
+      if (state === 'ready' && begin === 'best') this.checkBest(process);
       nemesis.note('force', `${process.node} ${begin} ${state}`);
       process.dispatch({ type: 'force', request: world.nextRequest(), begin });
       if (state === 'refused' || state === 'ready' || asks === 0) return;
       nemesis.plan(ASK_AGAIN_MS, () => this.ask(process, begin, asks - 1));
     });
+  }
+
+  /** Nobody who is up, and was so for long enough to be heard, knows more of this log than the master that begins a branch of it. */
+  private checkBest({ node, machine }: MasterProcess): void {
+    const { world, nemesis } = this;
+    const others = nemesis.profile.masters.filter((each) => each !== node).map((each) => world.masterOf(each)?.machine);
+    if (machine.votersUp !== null || others.some((other) => other != null && other.votersUp !== null)) return;
+    const { last } = machine.outline;
+    for (const { node: other, steadyMs, machine: theirs } of world.processes.values()) {
+      if (nemesis.profile.masters.includes(other) || steadyMs < HEARD_MS || theirs.outline.last.log !== last.log)
+        continue;
+      if (!isAtLeastAsUpToDate(last, theirs.outline.last))
+        throw new Violation('force', `${node} begins a branch at ${last.index}@${last.epoch}, and ${other} has more`);
+    }
   }
 
   private loseBrokerAndDisk(): void {
@@ -162,7 +181,7 @@ export class StrangeDisks {
   }
 }
 
-/** A folder of another log, with more or fewer epochs than the one at hand: begun by this node, or by somebody else, and with a majority or without. */
+/** A folder of another log, with more or fewer epochs than the one at hand, with a majority or without, and with its commit index known or not. */
 function strangeLog(random: SeededRandom, node: string, nodes: readonly string[]): DiskSnapshot {
   const store = random.hex(8);
   const self = { node, store };
@@ -171,8 +190,8 @@ function strangeLog(random: SeededRandom, node: string, nodes: readonly string[]
     .map((each) => ({ node: each, store: random.hex(8) }));
   const platter: LogRecord[] = [];
   const identity = random.hex(8);
-  let [epoch, reign] = [random.between(1, 3), identity];
-  for (let reigns = random.between(1, 4); reigns > 0; reigns -= 1) {
+  let [epoch, reign] = [1, identity];
+  for (let reigns = random.chance(0.5) ? 1 : random.between(2, 4); reigns > 0; reigns -= 1) {
     const seq = platter.at(-1)?.seq ?? 0;
     platter.push(controlRecord({ index: platter.length + 1, epoch, seq }, { control: 'epoch', reign, ...self }));
     if (platter.length === 1) {
@@ -186,9 +205,10 @@ function strangeLog(random: SeededRandom, node: string, nodes: readonly string[]
       return { seq: seq + at + 1, epoch, id: `${reign}-${at}`, ts: 't0', message };
     });
     platter.push(...entryRecords(platter.length + 1, entries));
-    [epoch, reign] = [epoch + random.between(1, 4), random.hex(8)];
+    [epoch, reign] = [epoch + random.between(1, 3), random.hex(8)];
   }
-  const commit = random.below(platter.length + 1);
-  const promised = { epoch, reign, votedFor: null, log: identity, identity, commit };
+  const commit = random.chance(0.5) ? 0 : random.below(platter.length + 1);
+  const last = { epoch: platter.at(-1)?.epoch ?? 0, reign };
+  const promised = { ...last, votedFor: null, log: identity, identity, commit };
   return { store, platter, promised };
 }
