@@ -17,12 +17,40 @@ import { isElected, reigningMaster, when } from './watching';
 export function listChanges(nemesis: Nemesis): void {
   const { random, world, profile } = nemesis;
   const loses = random.chance(0.5);
+  if (profile.secondaries.length >= 4 && random.chance(0.7)) return grow();
   when(
     nemesis,
     () => reigningMaster(nemesis) !== null,
     () => nemesis.plan(random.between(500, 2_500), begin),
     6_000,
   );
+
+  /** Several nodes are to become voters when the voters that there are go; these go on with the other master. */
+  function grow(): void {
+    const [old, young] = [profile.secondaries.slice(0, 2), profile.secondaries.slice(2)];
+    for (const node of young) nemesis.cut(node);
+    const voters = () => world.masterOf(reigningMaster(nemesis) ?? '')?.machine.voters.length ?? 0;
+    when(
+      nemesis,
+      () => voters() === 3,
+      () => nemesis.plan(random.between(100, 1_000), takeIn),
+      5_000,
+    );
+
+    function takeIn(): void {
+      const first = reigningMaster(nemesis) ?? random.pick(profile.masters);
+      const second = profile.masters.find((node) => node !== first) ?? first;
+      for (const node of young) world.allow(node);
+      nemesis.plan(random.below(600), () => {
+        for (const node of old) nemesis.cut(node);
+        nemesis.plan(random.between(100, 2_000), () => {
+          for (const node of [first, ...young]) nemesis.cut(node);
+          for (const node of [second, ...old]) world.allow(node);
+          nemesis.plan(random.between(1_500, 4_000), together);
+        });
+      });
+    }
+  }
 
   function begin(): void {
     const first = reigningMaster(nemesis) ?? random.pick(profile.masters);
@@ -107,8 +135,12 @@ export function births(nemesis: Nemesis): void {
   function young(): void {
     const blank = random.shuffle(profile.secondaries).slice(0, majority(nodeCount(profile.secondaries.length)) - 1);
     const others = profile.secondaries.filter((node) => !blank.includes(node));
+    const [first = ''] = blank;
     for (const node of blank) nemesis.cut(node);
-    nemesis.plan(random.between(2_000, 3_500), () => {
+    // Lists later than that of the founder alone, with the others as voters.
+    nemesis.plan(random.between(2_000, 2_500), () => nemesis.act('remove', first));
+    nemesis.plan(random.between(3_000, 3_500), () => nemesis.act('admit', first));
+    nemesis.plan(random.between(4_000, 5_000), () => {
       nemesis.lose(founder, 'wipe');
       for (const node of others) nemesis.cut(node);
       for (const node of blank) world.allow(node);
@@ -185,12 +217,33 @@ export function splitVotes(nemesis: Nemesis): void {
 
 export function lostMajority(nemesis: Nemesis): void {
   const { random, world, nodes } = nemesis;
+  const { masters, secondaries } = nemesis.profile;
   when(
     nemesis,
     () => reigningMaster(nemesis) !== null,
-    () => nemesis.plan(random.between(800, 3_000), begin),
+    () => nemesis.plan(random.between(800, 3_000), random.chance(0.4) ? behind : begin),
     6_000,
   );
+
+  /** The master that is asked was away while the other one reigned, and comes back to what is left of its followers. */
+  function behind(): void {
+    const first = reigningMaster(nemesis) ?? random.pick(masters);
+    const second = masters.find((node) => node !== first) ?? first;
+    nemesis.cut(first);
+    nemesis.start(second);
+    nemesis.plan(random.between(4_000, 6_000), () => {
+      const left = random.pick(secondaries);
+      for (const node of nodes) if (node !== first && node !== left) nemesis.kill(node);
+      world.allow(first);
+      const isBack = (): boolean => world.broker.holder === first && world.masterOf(first)?.isUp === true;
+      when(nemesis, isBack, () => {
+        nemesis.act('force', '');
+        nemesis.plan(random.between(4_000, 7_000), () =>
+          otherSide(nodes.filter((node) => ![first, left].includes(node))),
+        );
+      });
+    });
+  }
 
   function begin(): void {
     const reigning = reigningMaster(nemesis);

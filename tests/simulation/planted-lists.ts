@@ -75,8 +75,8 @@ export const PLANTED_LIST_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'w of a majority answered without commit',
-    seeds: 1_000,
-    schedule: 'short reigns',
+    seeds: 300,
+    wild: true,
     plant: () => {
       const release = inner<(this: Reign, out: MasterEffect[]) => void>(Reign.prototype, 'release');
       return replace(Reign.prototype, 'release', {

@@ -119,9 +119,14 @@ function drawWild(profile: Profile, random: SeededRandom): Profile {
   };
 }
 
-function drawWildSchedule({ schedule, masters }: Profile, isBeyond: boolean, random: SeededRandom): Schedule {
+function drawWildSchedule(
+  { schedule, masters, secondaries }: Profile,
+  isBeyond: boolean,
+  random: SeededRandom,
+): Schedule {
   const drawn = random.pick(['random', 'random', schedule, random.pick(BORDER_SCHEDULES)] as const);
-  const fits = (masters.length > 1 || !FOR_TWO.has(drawn)) && (isBeyond || drawn !== 'lost majority');
+  const isLarge = masters.length > 1 && secondaries.length > 1;
+  const fits = (isLarge || !FOR_TWO.has(drawn)) && (isBeyond || drawn !== 'lost majority');
   return fits ? drawn : 'random';
 }
 
