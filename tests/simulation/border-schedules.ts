@@ -182,7 +182,40 @@ export function births(nemesis: Nemesis): void {
 
 export function splitVotes(nemesis: Nemesis): void {
   const { random, world, profile } = nemesis;
-  nemesis.plan(random.between(800, 3_000), begin);
+  nemesis.plan(random.between(800, 3_000), next);
+
+  function next(): void {
+    if (random.chance(0.5)) begin();
+    else forget();
+  }
+
+  /** Those who elect a master are gone before their promises can be durable; then the others, and they, are asked by the other master. */
+  function forget(): void {
+    const first = reigningMaster(nemesis) ?? random.pick(profile.masters);
+    const second = profile.masters.find((node) => node !== first) ?? first;
+    const kept = random.shuffle(profile.secondaries).slice(0, majority(nodeCount(profile.secondaries.length)) - 1);
+    for (const node of profile.masters) nemesis.kill(node);
+    for (const node of profile.secondaries) {
+      if (kept.includes(node)) world.diskOf(node).promiseMs = random.between(50, 400);
+      else nemesis.cut(node);
+    }
+    nemesis.start(first);
+    const isOver = (): boolean => isElected(nemesis, first);
+    when(nemesis, isOver, () => {
+      nemesis.kill(first);
+      for (const node of kept) nemesis.kill(node);
+      for (const node of profile.secondaries) {
+        world.diskOf(node).promiseMs = 0;
+        world.allow(node);
+        nemesis.start(node);
+      }
+      nemesis.start(second);
+      nemesis.plan(random.between(1_500, 3_500), () => {
+        nemesis.start(first);
+        nemesis.plan(random.between(500, 2_000), next);
+      });
+    });
+  }
 
   function begin(): void {
     for (const node of profile.masters) nemesis.act('blink', node);
@@ -211,7 +244,7 @@ export function splitVotes(nemesis: Nemesis): void {
       nemesis.plan(random.below(100), () => nemesis.start(node));
     }
     if (times > 1) return nemesis.plan(random.below(500), () => claimTwice(times - 1));
-    nemesis.plan(random.between(500, 2_500), begin);
+    nemesis.plan(random.between(500, 2_500), next);
   }
 }
 

@@ -44,6 +44,8 @@ export class DiskModel {
   full = false;
   /** What a write takes beside what the faults say, in milliseconds. */
   extraMs = 0;
+  /** … and what it takes to save a promise. */
+  promiseMs = 0;
   /** What is durable. Another array after a loss. */
   platter: LogRecord[] = [];
   /** What the process has handed over, durable or not. */
@@ -110,7 +112,7 @@ export class DiskModel {
     const { timeline, random } = this.parts;
     this.promises += 1;
     const order = this.promises;
-    timeline.after(1 + random.below(this.parts.faults.storeMs) + this.slowness(), () => {
+    timeline.after(1 + random.below(this.parts.faults.storeMs) + this.promiseMs + this.slowness(), () => {
       if (start !== this.start) return;
       if (this.full) return this.savePromise(promised, done);
       // A newer one that was quicker is not put back: one is written after the other.

@@ -187,6 +187,7 @@ export class Nemesis {
       const disk = world.diskOf(node);
       disk.full = false;
       disk.extraMs = 0;
+      disk.promiseMs = 0;
       world.allow(node);
       world.processes.get(node)?.thaw();
       const secondary = world.secondaryOf(node);

@@ -1,7 +1,6 @@
 /** Planted bugs at the borders of a log's life: birth, identity, force, removal, and what a disk keeps beside the log. */
 
 import type { BirthSituation } from '../../services/master/core/candidacy';
-import type { MasterEffect, MasterEvent } from '../../services/master/core/events';
 import { MasterMachine } from '../../services/master/core/master';
 import { MemberBook } from '../../services/master/core/member-book';
 import { Membership } from '../../services/master/core/membership';
@@ -9,7 +8,6 @@ import { Reign } from '../../services/master/core/reign';
 import { Ballot } from '../../services/secondary/core/ballot';
 import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
 import { SecondaryMachine } from '../../services/secondary/core/secondary';
-import { isForeign } from '../../shared/protocol/identity';
 import type { PlantedBug } from './planted-bugs';
 import { inner, replace } from './planting';
 import { REAL_CORES } from './world';
@@ -17,15 +15,6 @@ import { REAL_CORES } from './world';
 class BeginsOnAnyBroker extends MasterMachine {
   protected override birth(now: number): BirthSituation {
     return { ...super.birth(now), freshBroker: true };
-  }
-}
-
-/** Whatever a node of another log says is taken as if it were said in this one. */
-class CountsForeignNodes extends MasterMachine {
-  override step(now: number, event: MasterEvent): MasterEffect[] {
-    if (event.type !== 'wire' || !isForeign(event.message.log, this.identity)) return super.step(now, event);
-    const { epoch, reign } = this.epoch;
-    return super.step(now, { ...event, message: { ...event.message, log: this.identity, epoch, reign } });
   }
 }
 
@@ -45,16 +34,6 @@ class VotesBeforePromise extends SecondaryMachine {
   }
 }
 
-/** Every message of its epoch is taken for one of its reign. */
-class IgnoresReigns extends SecondaryMachine {
-  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
-    if (event.type !== 'control' && event.type !== 'delivery') return super.step(now, event);
-    const { epoch, reign } = inner<Ballot>(this, 'ballot').id;
-    if (event.message.epoch !== epoch || event.message.type === 'claim') return super.step(now, event);
-    return super.step(now, { ...event, message: { ...event.message, reign } } as SecondaryEvent);
-  }
-}
-
 /** As before there was a commit index on disk: what is committed is not known after a start, and to be told to cut it is taken for impossible. */
 class ThrowsBelowCommit extends SecondaryMachine {
   override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
@@ -71,43 +50,37 @@ class ThrowsBelowCommit extends SecondaryMachine {
 export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   {
     name: 'a birth on the word of m - 1 on any broker',
-    seeds: 1_000,
+    seeds: 100,
     schedule: 'births',
     cores: { ...REAL_CORES, master: (settings, start) => new BeginsOnAnyBroker(settings, start) },
   },
   {
     name: 'announces before the first list is durable',
-    seeds: 1_000,
+    seeds: 60,
     schedule: 'births',
     plant: () => replace(Reign.prototype, 'isFounded', { get: () => true }),
   },
   {
-    name: 'a foreign node is counted',
-    seeds: 1_000,
-    wild: true,
-    cores: { ...REAL_CORES, master: (settings, start) => new CountsForeignNodes(settings, start) },
-  },
-  {
     name: 'the former acks of a foreign node count on',
-    seeds: 1_000,
+    seeds: 300,
     wild: true,
     plant: () => replace(MemberBook.prototype, 'recordForeign', { value: () => undefined }),
   },
   {
     name: 'identity ignored when following',
-    seeds: 1_000,
+    seeds: 300,
     wild: true,
     plant: () => replace(Ballot.prototype, 'accepts', { value: () => true }),
   },
   {
     name: 'force without listening',
-    seeds: 1_000,
+    seeds: 300,
     schedule: 'lost majority',
     cores: { ...REAL_CORES, master: (settings, start) => new ForcesAtOnce(settings, start) },
   },
   {
     name: 'commit index not kept on disk',
-    seeds: 1_000,
+    seeds: 60,
     schedule: 'lost majority',
     cores: {
       ...REAL_CORES,
@@ -117,13 +90,13 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a cut below commit that throws',
-    seeds: 1_000,
+    seeds: 60,
     schedule: 'lost majority',
     cores: { ...REAL_CORES, secondary: (settings, start) => new ThrowsBelowCommit(settings, start) },
   },
   {
     name: 'removed members come back',
-    seeds: 1_000,
+    seeds: 30,
     schedule: 'list changes',
     plant: () => replace(Membership.prototype, 'removed', { get: () => [] }),
   },
@@ -132,11 +105,5 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
     seeds: 1_000,
     schedule: 'split votes',
     cores: { ...REAL_CORES, secondary: (settings, start) => new VotesBeforePromise(settings, start) },
-  },
-  {
-    name: 'epochs without reigns',
-    seeds: 1_000,
-    schedule: 'split votes',
-    cores: { ...REAL_CORES, secondary: (settings, start) => new IgnoresReigns(settings, start) },
   },
 ];
