@@ -232,6 +232,27 @@ test('a master with the disk of a former life takes no append, cuts nothing, and
   expect(cluster.messages('standby')).toEqual(ABC);
 });
 
+test('what a member had acknowledged counts no more when it comes back with the disk of another log', () => {
+  const cluster = settled({ secondaries: ['s1', 's2'] });
+  const other = new SimCluster({ seed: 7, secondaries: ['s1', 's2'] });
+  other.start('master', 's1', 's2');
+  other.runUntil('it begins', () => reigns(other));
+  other.runUntil('its member has it', () => other.recordsOf('s2').length > 1);
+  other.kill('s2');
+  cluster.cut('s1');
+  const request = cluster.append('d', 'all');
+  cluster.runUntil('s2 has it', () => cluster.messages('s2').length === 4);
+  cluster.run(100);
+  cluster.kill('s2');
+  cluster.world.diskOf('s2').replaceBy(other.world.diskOf('s2'));
+  cluster.start('s2');
+  cluster.runUntil('s2 is known as foreign', () => cluster.masterMachine.foreign(cluster.now).length === 1, 10_000);
+  cluster.reconnect('s1');
+  cluster.runUntil('s1 has it', () => cluster.messages('s1').length === 4, 20_000);
+  cluster.run(2_000);
+  expect(cluster.answerOf(request)).toBeNull();
+});
+
 describe('force', () => {
   test('waits until it has heard who is there, fetches the best log, and only then begins', () => {
     const cluster = settled({ secondaries: ['s1', 's2'] });

@@ -209,3 +209,22 @@ test('a source that lost its store is not believed: what it lacks may be committ
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 20_000);
   expect(cluster.messages('master')).toEqual(['kept', 'held by two']);
 });
+
+test('a standby that fetched a list of other members than its settings name lets go of the lock, too', () => {
+  const cluster = ready({ secondaries: ['s1', 's2', 's3'], openMembership: true });
+  cluster.start('guest');
+  cluster.runUntil('the guest is a member', () => cluster.masterMachine.members.includes('guest'));
+  for (const node of cluster.members) {
+    cluster.tellMaster('master', { type: 'remove', request: 1_000, node });
+    cluster.runUntil(`${node} is removed`, () => cluster.masterMachine.removed.includes(node));
+  }
+  cluster.runUntil('two voters are left', () => voters(cluster, 'master').join() === 'master,guest');
+  acknowledge(cluster, 'held by two');
+  cluster.start('standby');
+  cluster.runUntil('the standby knows the log', () => cluster.masterOf('standby').identity !== null);
+  cluster.cut('master');
+  const length = cluster.recordsOf('guest').length;
+  cluster.runUntil('the standby has the log', () => cluster.recordsOf('standby').length === length, 20_000);
+  cluster.reconnect('master');
+  cluster.runUntil('a master reigns', () => reigns(cluster, 'master') || reigns(cluster, 'standby'), 60_000);
+});

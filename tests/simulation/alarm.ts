@@ -1,5 +1,6 @@
 /** Looks for a planted bug as `npm test` and docs/proof.md do: the same seeds, until one breaks a rule. */
 import type { PlantedBug } from './planted-bugs';
+import type { ProfileWish } from './profile';
 import { type Failure, simulate } from './simulation';
 
 export const FIRST_SEED = 50_000;
@@ -10,10 +11,15 @@ export interface Found {
   readonly failure: Failure;
 }
 
+/** The runs that a bug is looked for in. */
+export function wishOf({ schedule, wild }: PlantedBug): ProfileWish {
+  return { ...(schedule === undefined ? {} : { schedule }), ...(wild === undefined ? {} : { wild }) };
+}
+
 /** Null: not within the bug's own bound. */
 export function findBug(bug: PlantedBug): Found | null {
   const uproot = bug.plant?.() ?? (() => undefined);
-  const wish = bug.schedule === undefined ? {} : { schedule: bug.schedule };
+  const wish = wishOf(bug);
   const cores = bug.cores === undefined ? {} : { cores: bug.cores };
   try {
     for (let at = 0; at < bug.seeds; at += 1) {

@@ -36,6 +36,8 @@ export class BrokerModel {
   /** The entries exchange is there: a log has begun. */
   knowsLog = false;
   readonly queues = new Map<string, EntriesQueue>();
+  /** Two connections may have believed to have the lock. */
+  hasForgotten = false;
   private lock: Exclusive | null = null;
   private readonly control = new Map<string, Exclusive>();
   private readonly connections = new Set<Connection>();
@@ -82,6 +84,14 @@ export class BrokerModel {
     if (this.lock !== null) return this.lock.connection === connection;
     this.lock = { connection, receiver };
     return true;
+  }
+
+  /** Forgets who has the lock, as a broker does that was parted: the next one gets it while the former one believes to have it. Returns the former one. */
+  forgetLock(): string | null {
+    const { holder } = this;
+    this.hasForgotten = true;
+    this.lock = null;
+    return holder;
   }
 
   get holder(): string | null {

@@ -2,13 +2,11 @@
  * The clients of a run: they append with every w, with and without ids, alone and in bulk; give up, leave, try again at whichever master answers; one in
  * a while two of them use the same id at once. A client that never gives up waits for ever: it must be answered in the end.
  */
-import { entryOf } from '../../shared/protocol/record';
 import { majority, type WriteConcern } from '../../shared/protocol/write-concern';
 import type { SeededRandom } from '../support/seeded-random';
 import type { History, Operation } from './history';
 import type { ClientAnswer, MasterProcess } from './master-process';
-import type { SimProcess } from './sim-process';
-import { Violation } from './violation';
+import type { Readers } from './readers';
 import type { World } from './world';
 
 interface Attempt {
@@ -24,20 +22,16 @@ export interface ClientWishes {
   readonly thinkMs: number;
 }
 
-const READ_MS = 2_000;
-const LOOK_MS = 50;
-
 export class Clients {
   /** Attempts without an answer. */
   readonly open = new Set<Attempt>();
-  /** Reads of what was acknowledged. */
-  reads = 0;
   private isOver = false;
   private texts = 0;
 
   constructor(
     private readonly world: World,
     private readonly history: History,
+    private readonly readers: Readers,
     private readonly random: SeededRandom,
     private readonly wishes: ClientWishes,
   ) {}
@@ -126,7 +120,7 @@ export class Clients {
       case 'acknowledged': {
         const isSafe = answer.w >= majority(process.machine.members.length + 1);
         this.history.recordAcknowledged(operation, { seq: answer.seq, isSafe });
-        if (isSafe && this.random.chance(0.2)) this.read(answer.seq, operation.texts.at(-1) ?? '');
+        if (isSafe && this.random.chance(0.2)) this.read(attempt, answer.seq);
         return undefined;
       }
       case 'refused':
@@ -144,24 +138,11 @@ export class Clients {
     }
   }
 
-  /** Somebody who was told of the entry reads it at any node: as soon as that node knows it as committed, it is this one. */
-  private read(seq: number, text: string): void {
-    const node = this.random.pick([...this.world.options.masters, ...this.world.options.secondaries]);
-    const deadline = this.world.now + READ_MS;
-    const look = (): void => {
-      const process = this.world.processes.get(node);
-      if (process !== undefined && process.machine.commit >= seq) return this.compare(process, seq, text);
-      if (this.world.now < deadline && !this.isOver) this.world.timeline.after(LOOK_MS, look);
-    };
-    look();
-  }
-
-  private compare({ node, machine, disk }: SimProcess, seq: number, text: string): void {
-    const record = disk.platter[(machine.outline.indexOf(seq) ?? 0) - 1];
-    const shown = record === undefined ? null : entryOf(record.bytes).message;
-    this.reads += 1;
-    if (shown !== text && this.history.isCurrent(text))
-      throw new Violation('reads', `${node} shows ${shown} at ${seq}, where ${text} was safely acknowledged`);
+  /** Somebody who was told of the entry reads it at any node. */
+  private read({ operation, process }: Attempt, seq: number): void {
+    const { masters, secondaries } = this.world.options;
+    const node = this.random.pick([...masters, ...secondaries]);
+    this.readers.expect(node, { seq, text: operation.texts.at(-1) ?? '', log: process.machine.outline.identity });
   }
 
   /** With the same ids it is the same append; without, it would be another one, so it ends here. */

@@ -32,6 +32,7 @@ export interface DiskSnapshot {
 export interface DiskWatcher {
   stored(disk: DiskModel, record: LogRecord): void;
   cut(disk: DiskModel, record: LogRecord): void;
+  promised(disk: DiskModel, promised: Promised): void;
 }
 
 export class DiskModel {
@@ -43,6 +44,8 @@ export class DiskModel {
   full = false;
   /** What a write takes beside what the faults say, in milliseconds. */
   extraMs = 0;
+  /** … and what it takes to save a promise. */
+  promiseMs = 0;
   /** What is durable. Another array after a loss. */
   platter: LogRecord[] = [];
   /** What the process has handed over, durable or not. */
@@ -109,13 +112,14 @@ export class DiskModel {
     const { timeline, random } = this.parts;
     this.promises += 1;
     const order = this.promises;
-    timeline.after(1 + random.below(this.parts.faults.storeMs) + this.slowness(), () => {
+    timeline.after(1 + random.below(this.parts.faults.storeMs) + this.promiseMs + this.slowness(), () => {
       if (start !== this.start) return;
       if (this.full) return this.savePromise(promised, done);
       // A newer one that was quicker is not put back: one is written after the other.
       if (order > this.promiseOrder) {
         this.promiseOrder = order;
         this.promised = promised;
+        this.parts.watcher?.promised(this, promised);
       }
       done();
     });
@@ -189,6 +193,7 @@ export class DiskModel {
   restore({ store, platter, promised }: DiskSnapshot): void {
     this.lose(0);
     this.store = store;
+    this.lostStores.delete(store);
     this.promised = promised;
     for (const record of platter) {
       this.running.push(crc32(record.bytes, this.checksum));

@@ -6,9 +6,11 @@
  * S5  one id, one text: one entry
  * S7  an append of which every attempt was refused is in no log, now or later
  *     an append has a higher seq than any that was acknowledged with w ≥ m before it was begun; one id is told one seq
- * The same class judges a simulated run and one of real processes.
+ * The same class judges a simulated run and one of real processes. What was promised may be given up (promise-ledger.ts): then only S7 is left of this, and
+ * nothing when a disk was set back.
  */
 import type { Entry } from '../../shared/protocol/entry';
+import { PromiseLedger } from './promise-ledger';
 import { Violation } from './violation';
 
 /** One append of a client, however often tried: its texts are new, and all of them are appended or none. */
@@ -37,6 +39,8 @@ export class History {
   private readonly appeared = new Set<string>();
   private highestSafe = 0;
 
+  constructor(private readonly ledger = new PromiseLedger()) {}
+
   begin(texts: readonly string[]): Operation {
     const operation = { texts, floor: this.highestSafe, attempts: 0, refusals: 0, seq: 0 };
     for (const text of texts) this.operations.set(text, operation);
@@ -51,6 +55,7 @@ export class History {
   recordRefused(operation: Operation): void {
     this.refused += 1;
     operation.refusals += 1;
+    if (!this.ledger.remembers) return;
     for (const text of operation.texts) if (this.appeared.has(text)) this.checkOrigin(text, operation);
   }
 
@@ -60,7 +65,7 @@ export class History {
 
   recordAcknowledged(operation: Operation, { seq, isSafe }: Acknowledgement): void {
     this.acknowledged += 1;
-    if (!isSafe) return;
+    if (!isSafe || !this.ledger.isPromised) return;
     if (operation.seq !== 0 && operation.seq !== seq)
       throw new Violation('S5', `${operation.texts[0]} is acknowledged as ${operation.seq} and as ${seq}`);
     this.checkFloor(operation, seq - operation.texts.length + 1);
@@ -70,6 +75,7 @@ export class History {
 
   /** An entry is in some log. */
   recordEntry({ message }: Entry): void {
+    if (!this.ledger.remembers) return;
     const operation = this.operations.get(message);
     if (operation === undefined) throw new Violation('S7', `nobody has asked to append ${message.slice(0, 80)}`);
     this.appeared.add(message);
@@ -78,7 +84,7 @@ export class History {
 
   /** Is what was acknowledged of this text still promised? */
   isCurrent(text: string): boolean {
-    return (this.operations.get(text)?.seq ?? 0) > 0;
+    return this.ledger.isPromised && (this.operations.get(text)?.seq ?? 0) > 0;
   }
 
   /** Every store was lost at once: nothing is promised of what was before. */

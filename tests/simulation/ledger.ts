@@ -1,7 +1,9 @@
 /**
  * Which stores may be lost: never more than a minority of the voters of any list that may be in force, or what was promised with w ≥ m would
- * not have to survive (S4). A voter is lost when its node has another store by now.
+ * not have to survive (S4). A voter is lost when its node has another store by now. And when a log may begin, or be taken, beside the one there is.
  */
+import { blanksNeeded } from '../../services/master/core/birth';
+import { logIdOf } from '../../shared/protocol/identity';
 import type { MembersControl, Voter } from '../../shared/protocol/record';
 import type { World } from './world';
 
@@ -19,6 +21,52 @@ export function mayLose(world: World, node: string): boolean {
     const rest = lost === 0 ? concerned : concerned.filter((voter) => !masters.includes(voter.node));
     return [concerned, rest].every((voters) => lost + 1 <= Math.floor((voters.length - 1) / 2));
   });
+}
+
+/** What would be gone beside what is. */
+export interface Losses {
+  readonly disks?: readonly string[];
+  readonly brokerData?: boolean;
+  /** A disk of another log would be put in. */
+  readonly strangeDisk?: boolean;
+}
+
+/**
+ * Could another log take appends while those who hold this one are away? That takes as many blank secondaries as an append needs, and a master that may
+ * lead them: one that is blank and may begin, at a broker that knows of no log; or one that holds another log, or finds it at somebody's.
+ */
+export function mayBeginBeside(world: World, { disks = [], brokerData = false, strangeDisk = false }: Losses): boolean {
+  const { masters, secondaries, inMemory = false } = world.options;
+  const founder = masters[0] ?? '';
+  const blank = secondaries.filter((node) => disks.includes(node) || isBlank(world, node)).length;
+  if (blank < blanksNeeded({ secondaries, needsVotes: true }) || logsOf(world).size === 0) return false;
+  if (strangeDisk || logsOf(world).size > 1) return true;
+  const isUnknown = brokerData || !world.broker.knowsLog || (inMemory && blank === secondaries.length);
+  return isUnknown && (disks.includes(founder) || isBlank(world, founder));
+}
+
+/** Ids of all logs that some disk holds or belongs to. */
+export function logsOf(world: World): ReadonlySet<string> {
+  const logs = new Set<string>();
+  for (const node of world.disks.keys()) {
+    const log = logAt(world, node);
+    if (log !== null) logs.add(log);
+  }
+  return logs;
+}
+
+/** Id of the log that the node's disk belongs to; null: blank. */
+export function logAt(world: World, node: string): string | null {
+  const { platter, promised } = world.diskOf(node);
+  const [first] = platter;
+  if (first?.control?.control === 'epoch') return first.control.reign;
+  return promised.identity === null ? null : logIdOf(promised.identity);
+}
+
+/** Does it hold no list, and belong to no log? */
+function isBlank(world: World, node: string): boolean {
+  const { platter, promised } = world.diskOf(node);
+  return promised.identity === null && !platter.some(({ control }) => control?.control === 'members');
 }
 
 /** The voters of a list, and who may become one: this node, and members that have lost a store, with the store that they lost. */

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- --seed N --runs K --minutes M [--seeds N,N,…] [--twice] [--trace] [--schedule S]`: runs seeds N, N+1 … until K are done or M
+ * `npm run sim -- --seed N --runs K --minutes M [--seeds N,N,…] [--twice] [--trace] [--schedule S] [--wild|--tame]`: runs seeds N, N+1 … until K are done or M
  * minutes have passed, or the seeds that are named. Every failure is printed with its profile, its last steps, and the line that replays
  * it. `--twice` runs each seed again and compares the traces. Exit code 1 when anything failed.
  */
@@ -11,12 +11,17 @@ import { Tally } from './tally';
 const RUNS_A_WORD = 5_000;
 
 function main(): void {
-  const { seed, seeds, runs, minutes, schedule, isTraced, twice } = readArguments(process.argv.slice(2));
+  const { seed, seeds, runs, minutes, schedule, wild, isTraced, twice } = readArguments(process.argv.slice(2));
   const deadline = performance.now() + minutes * 60_000;
   const tally = new Tally();
   if (seeds === null) say(`first seed ${seed}`);
   for (let at = 0; at < (seeds?.length ?? runs) && performance.now() < deadline; at += 1) {
-    const options = { seed: seeds?.[at] ?? seed + at, isTraced, ...(schedule === null ? {} : { schedule }) };
+    const options = {
+      seed: seeds?.[at] ?? seed + at,
+      isTraced,
+      ...(schedule === null ? {} : { schedule }),
+      ...(wild === null ? {} : { wild }),
+    };
     const result = simulate(options);
     tally.add(result);
     if (tally.runs % RUNS_A_WORD === 0) say(`${tally.runs} runs, ${tally.failures.length} failed`);
@@ -50,6 +55,7 @@ function readArguments(args: readonly string[]) {
     runs: numberOf('runs', minutes === Number.POSITIVE_INFINITY ? 100 : Number.POSITIVE_INFINITY),
     minutes,
     schedule: schedule satisfies Schedule | null,
+    wild: args.includes('--wild') ? true : args.includes('--tame') ? false : null,
     isTraced: args.includes('--trace'),
     twice: args.includes('--twice'),
   };

@@ -63,6 +63,11 @@ export class MasterProcess extends SimProcess {
     return request;
   }
 
+  /** Requests whose clients wait. */
+  get waiting(): readonly number[] {
+    return [...this.told.keys()];
+  }
+
   giveUp(request: number, why: 'timeout' | 'gone'): void {
     if (why === 'gone' && this.told.delete(request)) this.gone.add(request);
     this.dispatch({ type: 'giveUp', request, why });

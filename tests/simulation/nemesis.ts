@@ -1,11 +1,14 @@
 /**
  * Who makes trouble: single acts at random, or a schedule that is known to break protocols which random acts leave whole. Whatever it
- * does is undone by `heal`. It never takes more than a minority of voters' stores (ledger.ts).
+ * does is undone by `heal`. As long as a run does not go beyond what is promised it never takes more than a minority of voters' stores (ledger.ts).
  */
 import type { SeededRandom } from '../support/seeded-random';
 import { CALM } from './faults';
-import { mayLose } from './ledger';
-import type { Action, Profile } from './profile';
+import { type Losses, logAt, mayBeginBeside, mayLose } from './ledger';
+import type { MasterProcess } from './master-process';
+import { type Action, type Profile, WILD_ACTIONS, type WildAction } from './profile';
+import type { PromiseLedger } from './promise-ledger';
+import { StrangeDisks } from './strange-disks';
 import type { World } from './world';
 
 export interface NemesisEvents {
@@ -13,26 +16,32 @@ export interface NemesisEvents {
   killing(node: string): void;
   /** The store of a stopped node was lost. */
   lost(node: string): void;
+  /** An operator takes the node in. */
+  admitting(node: string): void;
 }
 
 export class Nemesis {
   readonly counts: Record<string, number> = {};
+  private readonly strange: StrangeDisks;
   private isOver = false;
 
   constructor(
     readonly world: World,
     readonly profile: Profile,
+    readonly ledger: PromiseLedger,
     readonly random: SeededRandom,
-    private readonly events: NemesisEvents,
-  ) {}
+    readonly events: NemesisEvents,
+  ) {
+    this.strange = new StrangeDisks(this, random.split('strange'));
+  }
 
   get nodes(): readonly string[] {
-    return [...this.profile.masters, ...this.profile.secondaries];
+    return [...this.profile.masters, ...this.profile.secondaries, ...(this.profile.wild?.guests ?? [])];
   }
 
   /** One act after another, at random times. */
   startRandom(calmMs = this.profile.calmMs): void {
-    const { actions } = this.profile;
+    const actions = [...this.profile.actions, ...(this.profile.wild?.actions ?? [])];
     if (actions.length === 0) return;
     this.plan(1 + this.random.below(2 * calmMs), () => {
       this.act(this.random.pick(actions), this.random.pick(this.nodes));
@@ -47,7 +56,12 @@ export class Nemesis {
     });
   }
 
-  act(action: Action, node: string): void {
+  act(action: Action | WildAction, node: string): void {
+    if (isWild(action)) this.strange.act(action, node);
+    else this.actTame(action, node);
+  }
+
+  private actTame(action: Action, node: string): void {
     const { world, random } = this;
     const ms = this.some();
     switch (action) {
@@ -68,7 +82,7 @@ export class Nemesis {
       case 'restart broker':
         return this.restartBroker(false, ms);
       case 'lose broker data':
-        return this.restartBroker(true, ms);
+        return this.mayDo({ brokerData: true }) ? this.restartBroker(true, ms) : undefined;
       case 'purge':
         this.note('purge', node);
         return world.broker.purge(node);
@@ -95,18 +109,31 @@ export class Nemesis {
         return this.plan(ms, () => this.start(node));
       case 'remove':
         return this.remove(node);
+      case 'admit': {
+        const master = this.reigningMaster();
+        return master === null ? undefined : this.admit(master, node);
+      }
     }
+  }
+
+  /** An operator takes a node in, also one that was removed. */
+  admit(master: MasterProcess, node: string): void {
+    if (master.machine.members.includes(node) || this.profile.masters.includes(node)) return;
+    this.note('admit', node);
+    this.events.admitting(node);
+    master.enter(() => master.dispatch({ type: 'admit', request: this.world.nextRequest(), node }));
   }
 
   kill(node: string): void {
     if (!this.world.processes.has(node)) return;
-    if (this.profile.inMemory && !mayLose(this.world, node)) return this.world.broker.severNode(node);
+    if (this.profile.inMemory && !this.mayLose(node)) return this.world.broker.severNode(node);
     this.note('kill', node);
     this.end(node);
   }
 
   start(node: string): void {
-    if (!this.isOver) this.world.start(node);
+    const isLate = this.world.now < (this.profile.wild?.late.get(node) ?? 0);
+    if (!this.isOver && !isLate) this.world.start(node);
   }
 
   cut(node: string): void {
@@ -116,7 +143,7 @@ export class Nemesis {
 
   /** Kills the node and takes its store, if that may be. */
   lose(node: string, how: 'wipe' | 'damage'): boolean {
-    if (!mayLose(this.world, node)) return false;
+    if (!this.mayLose(node)) return false;
     this.note(how, node);
     this.end(node);
     if (!this.profile.inMemory) this.takeStore(node, how);
@@ -134,10 +161,24 @@ export class Nemesis {
     for (const node of this.nodes) this.end(node);
   }
 
+  /** Nodes with a disk of another log get an empty one, as an operator gives them who has looked at them. */
+  emptyStrange(): void {
+    for (const node of this.nodes) {
+      if (!this.strange.logs.has(logAt(this.world, node) ?? '')) continue;
+      this.note('empty a strange disk', node);
+      this.end(node);
+      this.takeStore(node, 'wipe');
+      this.world.start(node);
+    }
+  }
+
   /** Nothing goes wrong from now on, and everything is up. */
   heal(): void {
     const { world } = this;
     this.isOver = true;
+    for (const { node, isUp } of world.processes.values())
+      if (world.broker.hasForgotten && isUp && this.profile.masters.includes(node) && world.broker.holder !== node)
+        world.broker.severNode(node);
     world.trace.note(world.now, 'heal');
     Object.assign(world.faults, CALM);
     world.setBlocked(false);
@@ -146,6 +187,7 @@ export class Nemesis {
       const disk = world.diskOf(node);
       disk.full = false;
       disk.extraMs = 0;
+      disk.promiseMs = 0;
       world.allow(node);
       world.processes.get(node)?.thaw();
       const secondary = world.secondaryOf(node);
@@ -159,7 +201,7 @@ export class Nemesis {
     return this.random.chance(0.2) ? this.random.between(2_000, 6_000) : this.random.between(5, 1_500);
   }
 
-  private end(node: string): void {
+  end(node: string): void {
     if (this.world.processes.has(node)) {
       this.events.killing(node);
       this.world.kill(node);
@@ -167,11 +209,30 @@ export class Nemesis {
     if (this.profile.inMemory) this.takeStore(node, 'wipe');
   }
 
-  private takeStore(node: string, how: 'wipe' | 'damage'): void {
+  takeStore(node: string, how: 'wipe' | 'damage'): void {
     const disk = this.world.diskOf(node);
+    if (this.profile.wild !== null) this.strange.keep(disk.snapshot());
     if (how === 'wipe') disk.wipe();
     else disk.damage();
     this.events.lost(node);
+  }
+
+  private mayLose(node: string): boolean {
+    return this.mayDo({ disks: [node] }, mayLose(this.world, node));
+  }
+
+  /** May this be lost? What is not promised to be survived ends the promise, or is not done. */
+  private mayDo(losses: Losses, isMinority = true): boolean {
+    if (!this.ledger.isPromised || (isMinority && !mayBeginBeside(this.world, losses))) return true;
+    if (this.profile.wild?.isBeyond !== true) return false;
+    this.ledger.giveUp(JSON.stringify(losses));
+    return true;
+  }
+
+  /** Whoever takes itself for the reigning master. */
+  private reigningMaster(): MasterProcess | null {
+    const processes = this.profile.masters.map((master) => this.world.masterOf(master));
+    return processes.find((process) => process?.machine.phaseName === 'reigning') ?? null;
   }
 
   private remove(node: string): void {
@@ -204,8 +265,12 @@ export class Nemesis {
     });
   }
 
-  private note(what: string, node: string): void {
+  note(what: string, node: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
     this.world.trace.note(this.world.now, `${what} ${node}`);
   }
+}
+
+function isWild(action: Action | WildAction): action is WildAction {
+  return (WILD_ACTIONS as readonly string[]).includes(action);
 }

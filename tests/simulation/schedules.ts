@@ -6,9 +6,13 @@
  * short reigns    whoever begins to reign is gone a moment later
  * wipe after ack  a holder loses its store right after an append was safely acknowledged, and the master goes
  * figure 8        two masters take turns, each with slow disks and a few followers (Raft, figure 8)
+ *
+ * Those at the borders of a log's life are in border-schedules.ts.
  */
+import { births, listChanges, lostMajority, splitVotes } from './border-schedules';
 import type { Nemesis } from './nemesis';
 import type { Schedule } from './profile';
+import { isElected, reigningMaster, when } from './watching';
 
 export function follow(schedule: Schedule, nemesis: Nemesis): void {
   switch (schedule) {
@@ -24,6 +28,14 @@ export function follow(schedule: Schedule, nemesis: Nemesis): void {
       return wipeAfterAck(nemesis);
     case 'figure 8':
       return figure8(nemesis);
+    case 'list changes':
+      return listChanges(nemesis);
+    case 'births':
+      return births(nemesis);
+    case 'split votes':
+      return splitVotes(nemesis);
+    case 'lost majority':
+      return lostMajority(nemesis);
   }
 }
 
@@ -73,32 +85,6 @@ function shortReigns(nemesis: Nemesis): void {
       shortReigns(nemesis);
     });
   });
-}
-
-/** What is seen of the masters, to act at the right moment. */
-function reigningMaster(nemesis: Nemesis): string | null {
-  const { world, profile } = nemesis;
-  const isReigning = (node: string): boolean => {
-    const process = world.masterOf(node);
-    return process?.isUp === true && process.machine.phaseName === 'reigning' && world.broker.holder === node;
-  };
-  return profile.masters.find(isReigning) ?? null;
-}
-
-/** Has the master been elected, whether it takes appends yet or not? */
-function isElected(nemesis: Nemesis, node: string): boolean {
-  const machine = nemesis.world.masterOf(node)?.machine;
-  return machine !== undefined && /reigning/.test(`${machine}`.slice(0, 24));
-}
-
-/** Looks every few milliseconds until it is so, or too late; then goes on. */
-function when(nemesis: Nemesis, condition: () => boolean, next: () => void, ms = 4_000): void {
-  const deadline = nemesis.world.now + ms;
-  const look = (): void => {
-    if (condition() || nemesis.world.now >= deadline) return next();
-    nemesis.plan(5, look);
-  };
-  nemesis.plan(5, look);
 }
 
 /**

@@ -2,6 +2,7 @@
  * One start of a node: a machine, its driver's part, its connection. What was planned for a process that has ended does not happen; what
  * comes to one that is stopped (SIGSTOP) waits until it goes on.
  */
+import type { Identity } from '../../shared/protocol/identity';
 import type { LogOutline } from '../../shared/protocol/log-outline';
 import type { WireMessage } from '../../shared/protocol/wire';
 import type { Connection } from './connection';
@@ -14,6 +15,8 @@ export interface Machine {
   readonly outline: LogOutline;
   readonly groups: { readonly durableIndex: number };
   readonly commit: number;
+  /** The log that it follows; null: it is blank. */
+  readonly identity: Identity | null;
 }
 
 export interface Serving {
@@ -26,8 +29,8 @@ export interface Serving {
 
 export abstract class SimProcess {
   isAlive = true;
-  /** The session stands. */
-  isUp = false;
+  /** Since when the session stands and says what it has to; null: it does not. */
+  private upSince: number | null = null;
   protected connection: Connection | null = null;
   protected lockedOut = false;
   protected isBlocked = false;
@@ -40,6 +43,20 @@ export abstract class SimProcess {
     readonly node: string,
     readonly disk: DiskModel,
   ) {}
+
+  /** The session stands. */
+  get isUp(): boolean {
+    return this.upSince !== null;
+  }
+
+  set isUp(isUp: boolean) {
+    if (isUp !== this.isUp) this.upSince = isUp ? this.world.now : null;
+  }
+
+  /** For how long it could be heard, in milliseconds. */
+  get steadyMs(): number {
+    return this.upSince === null || this.frozen || this.isBlocked ? 0 : this.world.now - this.upSince;
+  }
 
   abstract readonly machine: Machine;
   protected abstract tick(): void;
@@ -67,6 +84,7 @@ export abstract class SimProcess {
   thaw(): void {
     if (!this.frozen) return;
     this.frozen = false;
+    if (this.upSince !== null) this.upSince = this.world.now;
     const backlog = this.backlog;
     this.backlog = [];
     for (const run of backlog) this.enter(run);
@@ -132,6 +150,7 @@ export abstract class SimProcess {
 
   protected setBlocked(blocked: boolean): void {
     this.isBlocked = blocked;
+    if (this.upSince !== null) this.upSince = this.world.now;
   }
 
   /** The broker's alarm is told to every connection. */

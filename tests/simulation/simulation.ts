@@ -1,6 +1,7 @@
 /**
- * One simulated run: a seed draws the profile, the cluster starts, clients and nemesis do their work, everything is healed, and then the
- * cluster has to converge. The result says what was wrong, if anything; the same seed gives the same trace.
+ * One simulated run: a seed draws the profile, the cluster starts, clients, readers and nemesis do their work, everything is healed, and then the
+ * cluster has to converge; or, when more happened than is promised to be survived (promise-ledger.ts), everybody who waits has to be answered. The
+ * result says what was wrong, if anything; the same seed gives the same trace.
  */
 
 import type { OwnLog } from '../../services/secondary/core/own-log';
@@ -15,6 +16,8 @@ import { LogChecker } from './log-checker';
 import type { MasterProcess } from './master-process';
 import { Nemesis } from './nemesis';
 import { describeProfile, drawProfile, type Profile, type ProfileWish } from './profile';
+import { PromiseLedger, type Standing } from './promise-ledger';
+import { Readers } from './readers';
 import { follow } from './schedules';
 import { Violation } from './violation';
 import { type Cores, REAL_CORES, World } from './world';
@@ -46,11 +49,15 @@ export interface RunResult {
   readonly cuts: number;
   readonly reigns: number;
   readonly acts: Readonly<Record<string, number>>;
+  /** What the run was still promised in the end. */
+  readonly standing: Standing;
   readonly failure: Failure | null;
 }
 
 /** In which a healed cluster has to converge: some elections, backoffs and changes of the list. */
 const CONVERGENCE_MS = 60_000;
+/** After which a cluster that is not promised to converge has done what it does. */
+const SETTLE_MS = 10_000;
 const SUPERVISOR_MS = 1_000;
 /** Beside the bound itself: what one request may add, and control records. */
 const IN_FLIGHT_SLACK = 20_000;
@@ -62,8 +69,10 @@ export function simulate(options: SimulationOptions): RunResult {
 class Simulation {
   private readonly profile: Profile;
   private readonly world: World;
-  private readonly history = new History();
+  private readonly ledger = new PromiseLedger();
+  private readonly history = new History(this.ledger);
   private readonly checker: LogChecker;
+  private readonly readers: Readers;
   private readonly clients: Clients;
   private readonly nemesis: Nemesis;
 
@@ -96,15 +105,19 @@ class Simulation {
     this.world = new World({ ...worldOptions, cores }, { ...this.profile.faults }, random);
     this.world.trace.isFull = options.isTraced ?? false;
     this.checker = new LogChecker(
+      this.ledger,
       { inFlightBytes: inFlightBytesMax + IN_FLIGHT_SLACK, bufferedRecords: bufferBytesMax / 60 },
       { appeared: (record) => this.appeared(record), halted: (node) => this.halted(node) },
     );
     this.world.watcher = this.checker;
-    this.nemesis = new Nemesis(this.world, this.profile, random.split('nemesis'), {
+    this.nemesis = new Nemesis(this.world, this.profile, this.ledger, random.split('nemesis'), {
       killing: (node) => this.killing(node),
       lost: (node) => this.checker.lost(this.world.diskOf(node)),
+      admitting: (node) => this.checker.admitting(node),
     });
-    this.clients = new Clients(this.world, this.history, random.split('clients'), {
+    const { world, history, ledger } = this;
+    this.readers = new Readers(world, history, ledger, random.split('readers'), this.nemesis.nodes);
+    this.clients = new Clients(world, history, this.readers, random.split('clients'), {
       count: clients,
       thinkMs,
     });
@@ -112,7 +125,7 @@ class Simulation {
 
   run(): RunResult {
     const failure = this.attempt();
-    const { world, history, checker, profile } = this;
+    const { world, history, checker, profile, ledger } = this;
     const { acknowledged, refused, unknown } = history;
     return {
       seed: this.options.seed,
@@ -126,6 +139,7 @@ class Simulation {
       cuts: checker.cuts,
       reigns: checker.reigns,
       acts: this.nemesis.counts,
+      standing: ledger.standing,
       failure,
     };
   }
@@ -142,22 +156,41 @@ class Simulation {
   }
 
   private live(): void {
-    const { world, profile, nemesis, clients } = this;
+    const { world, profile, nemesis, clients, readers, ledger } = this;
     for (const node of nemesis.nodes) nemesis.plan(nemesis.random.below(800), () => nemesis.start(node));
+    for (const [node, ms] of profile.wild?.late ?? [])
+      if (ms < profile.troubleMs) nemesis.plan(ms, () => nemesis.start(node));
     clients.start();
+    readers.start();
     follow(profile.schedule, nemesis);
+    if (profile.wild !== null && profile.schedule !== 'random') nemesis.startRandom(2 * profile.calmMs);
     if (profile.name === 'amnesia') nemesis.plan(profile.troubleMs - 1_000, () => this.forgetAll());
     world.timeline.runUntil(profile.troubleMs);
     nemesis.heal();
+    if (ledger.isPromised) nemesis.emptyStrange();
     clients.stop();
-    this.converge();
-    this.judge();
+    if (ledger.isPromised) {
+      this.converge();
+      this.judge();
+    } else this.settle();
+  }
+
+  /** Nothing has to become of it but an answer to everybody whose time is up. */
+  private settle(): void {
+    const { timeline } = this.world;
+    timeline.runUntil(timeline.now + SETTLE_MS);
+    const masters = () => this.profile.masters.flatMap((node) => this.world.masterOf(node) ?? []);
+    for (const process of masters()) for (const request of process.waiting) process.giveUp(request, 'timeout');
+    const isAnswered = () => masters().every(({ waiting }) => waiting.length === 0);
+    this.until('L2: every client whose time is up is answered', isAnswered);
+    this.readers.stop();
   }
 
   private forgetAll(): void {
     this.nemesis.forgetAll();
     this.checker.reset();
     this.history.forget();
+    this.readers.forget();
     for (const node of this.nemesis.nodes) this.nemesis.plan(100, () => this.nemesis.start(node));
   }
 
@@ -182,10 +215,18 @@ class Simulation {
     const { timeline } = this.world;
     const deadline = timeline.now + CONVERGENCE_MS;
     while (!condition()) {
+      this.takeIn();
       if (timeline.now >= deadline)
         throw new Violation(what.slice(0, 2), `not within ${CONVERGENCE_MS} ms: ${what.slice(4)}`);
       timeline.runUntil(timeline.now + 100);
     }
+  }
+
+  /** Removal is for good: an operator takes every node in again that should be a member in the end. */
+  private takeIn(): void {
+    const holder = this.holder();
+    if (holder?.machine.refusal(this.world.now) !== null) return;
+    for (const node of this.members) if (holder.machine.removed.includes(node)) this.nemesis.admit(holder, node);
   }
 
   private isConverged(): boolean {
@@ -195,14 +236,19 @@ class Simulation {
     if (
       machine.refusal(this.world.now) !== null ||
       machine.commit !== machine.head ||
-      machine.members.length !== this.profile.secondaries.length
+      machine.members.length !== this.members.length
     )
       return false;
-    return this.profile.secondaries.every((node) => {
+    return this.members.every((node) => {
       const process = this.world.secondaryOf(node);
       if (process === null || process.machine.status !== 'ok') return false;
       return process.disk.platter.length === disk.platter.length && process.machine.commit === machine.commit;
     });
+  }
+
+  /** Whom the healed cluster has to consist of, beside the masters. */
+  private get members(): readonly string[] {
+    return [...this.profile.secondaries, ...(this.profile.wild?.guests ?? [])];
   }
 
   private holder(): MasterProcess | null {
@@ -215,9 +261,14 @@ class Simulation {
   }
 
   private judge(): void {
-    const log = this.holder()?.disk.platter ?? [];
-    this.checker.checkComplete('the master', log);
-    for (const node of this.profile.secondaries) this.checkEqual(node, log);
+    const holder = this.holder();
+    if (holder === null) throw new Violation('L1', 'no master reigns in the end');
+    const log = holder.disk.platter;
+    this.checker.checkComplete(holder, log);
+    for (const node of this.members) this.checkEqual(node, log);
+    for (const process of this.world.processes.values()) this.checker.checkShown(process);
+    this.readers.stop();
+    this.readers.judge(holder);
     const entries: Entry[] = [];
     for (const { control, bytes } of log) if (control === null) entries.push(entryOf(bytes));
     this.history.judge(entries);
@@ -254,6 +305,7 @@ class Simulation {
     return [
       `seed ${seed}: ${describeProfile(this.profile)}`,
       ...this.world.trace.lines().slice(this.options.isTraced === true ? 0 : -80),
+      `${this.ledger.standing}${this.ledger.why === null ? '' : `: ${this.ledger.why}`}`,
       `${this.world}`,
     ].join('\n');
   }

@@ -10,6 +10,7 @@ export class Tally {
   cuts = 0;
   reigns = 0;
   simulatedMs = 0;
+  private readonly standings = new Map<string, number>();
   readonly failures: { readonly seed: number; readonly rule: string; readonly what: string }[] = [];
   private readonly startedAt = performance.now();
 
@@ -22,6 +23,7 @@ export class Tally {
     this.cuts += result.cuts;
     this.reigns += result.reigns;
     this.simulatedMs += result.simulatedMs;
+    this.standings.set(result.standing, (this.standings.get(result.standing) ?? 0) + 1);
     if (result.failure !== null) this.failures.push({ seed: result.seed, ...result.failure });
   }
 
@@ -39,6 +41,7 @@ export class Tally {
     return [
       `${this.runs} runs in ${seconds.toFixed(1)} s: ${(this.runs / seconds).toFixed(1)} a second, ${Math.round(this.steps / seconds)} steps a second`,
       `a run: ${per(this.steps)} steps, ${per(this.simulatedMs / 1000)} s simulated, ${per(this.reigns)} reigns, ${per(this.acknowledged)} acknowledged, ${per(this.refused)} refused, ${per(this.unknown)} unknown, ${per(this.cuts)} entries cut`,
+      [...this.standings].map(([standing, count]) => `${count} ${standing}`).join(', '),
       `${this.failures.length} failed ${[...byRule].map(([rule, count]) => `${rule}: ${count}`).join(', ')}`,
       ...this.failures.slice(0, 40).map(({ seed, what }) => `  seed ${seed}: ${what}`),
     ].join('\n');

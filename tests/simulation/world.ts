@@ -159,6 +159,7 @@ export class World {
     const watcher: DiskWatcher = {
       stored: (disk, record) => this.watcher?.stored(disk, record),
       cut: (disk, record) => this.watcher?.cut(disk, record),
+      promised: (disk, promised) => this.watcher?.promised(disk, promised),
     };
     const { timeline, diskRandom: random, faults } = this;
     const disk = new DiskModel(node, { timeline, random, faults, watcher });

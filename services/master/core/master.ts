@@ -343,6 +343,8 @@ export class MasterMachine extends MasterState {
     const { claiming } = this;
     if (claiming === null) return;
     claiming.receive(this.now, message, this.commitIndex, out);
+    // What was fetched may name other members than the settings do: whether anybody is there is asked of these.
+    this.membership.followList();
     // What was cut may have been known by its checksum.
     this.trail.truncateAfter(this.outline.lastIndex);
     this.judge(claiming, out);
@@ -388,7 +390,7 @@ export class MasterMachine extends MasterState {
     const { node, log } = message;
     if (this.foreigners.record(this.now, message))
       out.push(trace('error', 'a node holds another log', { peer: node, log: this.identity, theirs: log }));
-    if (this.members.includes(node)) this.membership.book.recordForeign(this.now, node, out);
+    if (this.members.includes(node)) this.membership.book.recordForeign(this.now, message, out);
   }
 
   /** Somebody holds a log that this master lacks. Then none begins; and once enough say so, it is this master's log, too. */

@@ -47,9 +47,12 @@ export class MemberBook {
     else this.following.add(node);
   }
 
-  /** A node of this name holds another log: the member is not there. */
-  recordForeign(now: number, node: string, out: MasterEffect[]): void {
+  /** A node of this name holds another log: the member is not there, and what it had acknowledged was on a disk that it has no more, or was cut. */
+  recordForeign(now: number, message: WireMessage & { readonly node: string }, out: MasterEffect[]): void {
+    const { node } = message;
     this.following.delete(node);
+    if ('store' in message) this.tracker.recordJoin(message);
+    this.tracker.forget(node);
     const transition = this.detector.recordLeft(now, node);
     if (transition !== null) out.push(traceOf(transition));
   }

@@ -6,7 +6,7 @@
  *                                                            └──a still higher one──▶ being saved (the former claim gets no answer)
  *
  * An epoch binds within its log only. A later branch of the own log is above every epoch of the former one; a node that is blank is bound by
- * the log that it promised to last, and by no other. Which log a node belongs to (`identity`) is learned from an elected master, or from
+ * the log that it promised to last, and by no other, and only until somebody reigns. Which log a node belongs to (`identity`) is learned from an elected master, or from
  * whoever speaks for a later branch of the log it knows, and never forgotten; who only claims a log teaches a blank node nothing.
  */
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '../../../shared/protocol/identity';
@@ -79,6 +79,14 @@ export class Ballot {
     const { identity, promised } = this;
     if (identity === null) return log !== promised.log || epoch > promised.epoch;
     return (log !== null && extendsLog(log, identity)) || epoch > promised.epoch;
+  }
+
+  /**
+   * Is a reign to be followed that is announced? What a blank node has promised to a claimant does not bind it there: it has no vote that counts, and
+   * its master, who was elected without it, is not told of that promise.
+   */
+  isToFollow(sender: Sender): boolean {
+    return this.isAbove(sender) || (this.identity === null && !this.follows(sender));
   }
 
   /** Follows a higher epoch that somebody claims, and votes for the claimant if its log is at least as up to date as this one. */

@@ -197,7 +197,7 @@ export class SecondaryMachine extends SecondaryState {
       this.counters.misfits += 1;
       return;
     }
-    if (this.ballot.isAbove(message)) {
+    if (this.ballot.isToFollow(message)) {
       this.forgetEpoch();
       return this.ballot.promiseReign(message, out);
     }

@@ -231,6 +231,21 @@ describe('a promise', () => {
     expect(ballot.takeWaiting()).toBeNull();
   });
 
+  test.each([49, 50, 51])(
+    'to a claimant binds a blank node to no reign of that log that is announced (epoch %i)',
+    (epoch) => {
+      const ballot = ballotOf({ promised: { epoch: 50, reign: 'r50', log: 'r1' } });
+      expect(ballot.isToFollow({ epoch, reign: 'other', log: 'r1' })).toBe(true);
+      expect(
+        ballotOf({ epochs: [1], promised: { epoch: 50, reign: 'r50', log: 'r1', identity: 'r1' } }).isToFollow({
+          epoch,
+          reign: 'other',
+          log: 'r1',
+        }),
+      ).toBe(epoch > 50);
+    },
+  );
+
   test('to a reign makes a blank node one of its log, and gives nobody the vote', () => {
     const ballot = ballotOf();
     const out: SecondaryEffect[] = [];
