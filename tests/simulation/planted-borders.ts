@@ -74,13 +74,13 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'force without listening',
-    seeds: 300,
+    seeds: 500,
     schedule: 'lost majority',
     cores: { ...REAL_CORES, master: (settings, start) => new ForcesAtOnce(settings, start) },
   },
   {
     name: 'commit index not kept on disk',
-    seeds: 500,
+    seeds: 200,
     schedule: 'lost majority',
     cores: {
       ...REAL_CORES,
