@@ -20,7 +20,7 @@ function plantedTable(): string {
   const rows = PLANTED_BUGS.map((bug) => {
     const found = findBug(bug);
     if (found === null) throw new Error(`${bug.name} is not found within ${bug.seeds} seeds`);
-    return `| ${bug.name} | ${bug.schedule ?? 'any'} | ${found.seeds} | ${bug.seeds} | ${found.failure.rule} |`;
+    return `| ${bug.name} | ${bug.schedule ?? (bug.wild === true ? 'wild' : 'any')} | ${found.seeds} | ${bug.seeds} | ${found.failure.rule} |`;
   });
   return [
     '| planted bug | schedule | found after | bound in the test | shows as |',

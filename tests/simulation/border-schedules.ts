@@ -264,8 +264,10 @@ export function lostMajority(nemesis: Nemesis): void {
     const second = masters.find((node) => node !== first) ?? first;
     nemesis.cut(first);
     nemesis.start(second);
+    const left = random.pick(secondaries);
+    if (random.chance(0.5)) nemesis.cut(left);
     nemesis.plan(random.between(4_000, 6_000), () => {
-      const left = random.pick(secondaries);
+      world.allow(left);
       for (const node of nodes) if (node !== first && node !== left) nemesis.kill(node);
       world.allow(first);
       const isBack = (): boolean => world.broker.holder === first && world.masterOf(first)?.isUp === true;

@@ -74,13 +74,13 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'force without listening',
-    seeds: 300,
+    seeds: 500,
     schedule: 'lost majority',
     cores: { ...REAL_CORES, master: (settings, start) => new ForcesAtOnce(settings, start) },
   },
   {
     name: 'commit index not kept on disk',
-    seeds: 60,
+    seeds: 200,
     schedule: 'lost majority',
     cores: {
       ...REAL_CORES,
@@ -90,7 +90,7 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a cut below commit that throws',
-    seeds: 60,
+    seeds: 120,
     schedule: 'lost majority',
     cores: { ...REAL_CORES, secondary: (settings, start) => new ThrowsBelowCommit(settings, start) },
   },
@@ -102,7 +102,7 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a vote that does not wait for its promise',
-    seeds: 1_000,
+    seeds: 250,
     schedule: 'split votes',
     cores: { ...REAL_CORES, secondary: (settings, start) => new VotesBeforePromise(settings, start) },
   },
