@@ -2,8 +2,10 @@
  * What some node has called committed, by the identity that it followed then: a force may give up what another branch has committed. Throws when a
  * node moves its commit index back, or calls something else committed at a place (S6).
  */
+import { SecondaryMachine } from '../../services/secondary/core/secondary';
 import type { Identity } from '../../shared/protocol/identity';
 import type { LogRecord } from '../../shared/protocol/record';
+import { inner } from './planting';
 import { isSame, placeOf } from './records';
 import type { Machine, SimProcess } from './sim-process';
 import { Violation } from './violation';
@@ -11,8 +13,8 @@ import { Violation } from './violation';
 export class CommitBook {
   /** By log, then by index. */
   private readonly committed = new Map<Identity, LogRecord[]>();
-  /** Seq up to which each process has called the log committed. */
-  private readonly commitOf = new WeakMap<Machine, { seq: number }>();
+  /** Seq up to which each process has called the log committed, and in which log: what is still being stored when it turns to a branch was committed before. */
+  private readonly commitOf = new WeakMap<Machine, { seq: number; log: Identity | null }>();
 
   clear(): void {
     this.committed.clear();
@@ -20,7 +22,7 @@ export class CommitBook {
 
   /** What it knew before was said by a process before it. */
   started(machine: Machine): void {
-    this.commitOf.set(machine, { seq: machine.commit });
+    this.commitOf.set(machine, { seq: machine.commit, log: machine.outline.identity });
   }
 
   /** Null: nobody who follows this log has called it committed. */
@@ -39,18 +41,18 @@ export class CommitBook {
   /** @param compares false: no more than that commit does not move back */
   look(process: SimProcess, compares: boolean): void {
     const { machine, node } = process;
-    const known = this.commitOf.get(machine) ?? { seq: 0 };
+    const known = this.commitOf.get(machine) ?? { seq: 0, log: null };
     const { commit } = machine;
+    if (!(machine instanceof SecondaryMachine) || inner<boolean>(machine, 'synced')) known.log = machine.identity;
+    this.commitOf.set(machine, known);
     if (commit === known.seq) return;
     if (commit < known.seq) throw new Violation('S6', `${node} moves commit back from ${known.seq} to ${commit}`);
-    if (compares) this.record(process, known.seq);
+    if (compares) this.record(process, known.seq, known.log ?? '');
     known.seq = commit;
-    this.commitOf.set(machine, known);
   }
 
-  private record({ machine, node, disk }: SimProcess, formerSeq: number): void {
+  private record({ machine, node, disk }: SimProcess, formerSeq: number, log: Identity): void {
     const { outline, commit } = machine;
-    const log = machine.identity ?? '';
     const records = this.committed.get(log) ?? [];
     this.committed.set(log, records);
     const from = formerSeq === 0 ? 1 : (outline.indexOf(formerSeq) ?? 0);

@@ -1,6 +1,7 @@
 /** Planted bugs at the borders of a log's life: birth, identity, force, removal, and what a disk keeps beside the log. */
 
 import type { BirthSituation } from '../../services/master/core/candidacy';
+import type { MasterEffect, MasterEvent } from '../../services/master/core/events';
 import { MasterMachine } from '../../services/master/core/master';
 import { MemberBook } from '../../services/master/core/member-book';
 import { Membership } from '../../services/master/core/membership';
@@ -15,6 +16,15 @@ import { REAL_CORES } from './world';
 class BeginsOnAnyBroker extends MasterMachine {
   protected override birth(now: number): BirthSituation {
     return { ...super.birth(now), freshBroker: true };
+  }
+}
+
+class LeadsAtOnce extends MasterMachine {
+  override step(now: number, event: MasterEvent): MasterEffect[] {
+    this.isDeclared = true;
+    const out = super.step(now, event);
+    this.isDeclared = true;
+    return out;
   }
 }
 
@@ -56,8 +66,9 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'announces before the first list is durable',
-    seeds: 60,
+    seeds: 200,
     schedule: 'births',
+    cores: { ...REAL_CORES, master: (settings, start) => new LeadsAtOnce(settings, start) },
     plant: () => replace(Reign.prototype, 'isFounded', { get: () => true }),
   },
   {

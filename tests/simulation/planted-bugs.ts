@@ -230,7 +230,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a position that outlives its store',
-    seeds: 60,
+    seeds: 300,
     schedule: 'wipe after ack',
     plant: () =>
       replace(AckTracker.prototype, 'recordJoin', {
