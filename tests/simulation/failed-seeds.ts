@@ -33,4 +33,6 @@ export const FAILED_SEEDS: readonly number[] = [
   // What a foreign node had acknowledged counted on; a claimant counted the members of its settings. Both as wild runs: see borders and elections.
   20033,
   30213,
+  // The check itself: what was still being stored when a node turned to a forced branch was taken for that branch's.
+  20013517,
 ];
