@@ -2,16 +2,16 @@
  * Makes the table of faults from what the fault tests measured: fault, what a client sees, how long, what brought it back, test.
  *
  *     RLOG_FAULT_REPORT=faults.jsonl npm run test:integration
- *     node scripts/fault-table.mjs faults.jsonl docs/faults.md
+ *     node scripts/fault-table.mjs faults.jsonl docs/faults.md "On which machine, and how busy."
  *
  * The report has one JSON line for each fault and each run of its test; the last line of a fault counts. Without a second argument the
  * table goes to stdout.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const [reportPath, tablePath] = process.argv.slice(2);
+const [reportPath, tablePath, measuredOn] = process.argv.slice(2);
 if (reportPath === undefined) {
-  console.error('usage: node scripts/fault-table.mjs <report.jsonl> [<table.md>]');
+  console.error('usage: node scripts/fault-table.mjs <report.jsonl> [<table.md> [<measured on>]]');
   process.exit(64);
 }
 
@@ -23,7 +23,7 @@ missing, nothing twice, and everything acknowledged in its place. Three nodes on
 *Writable again* counts from the fault's begin to the first append that a majority acknowledged; where nothing could be written while the
 cause was there (the disk stays full, the network away), from its end. *Converged* counts from the end of the cause (the process started
 again, the network or the disk in order) until all nodes show the same log. A client sends an append again, with its id, after a 503 or a
-lost connection.
+lost connection.${measuredOn === undefined ? '' : ` ${measuredOn}`}
 
 | fault | what a client sees | writable again | converged | what brought it back | test |
 | --- | --- | --- | --- | --- | --- |

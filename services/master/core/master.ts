@@ -55,7 +55,7 @@ export class MasterMachine extends MasterState {
     const { reigning } = this;
     if (reigning !== null) {
       this.commitIndex = reigning.commitIndex;
-      this.publisher.publish(reigning, out);
+      if (this.isDeclared) this.publisher.publish(reigning, out);
     }
     this.traceReadOnly(out);
     return out;
@@ -177,6 +177,7 @@ export class MasterMachine extends MasterState {
     const { claiming, reigning } = this;
     // A session begins with all that a log needs.
     if (reigning?.isFounded === true) {
+      this.freshBroker = false;
       this.isDeclared = true;
       this.mustDeclare = false;
     }
@@ -189,6 +190,7 @@ export class MasterMachine extends MasterState {
   private becomeDeclared(out: MasterEffect[]): void {
     this.freshBroker = false;
     this.isDeclared = true;
+    for (const node of this.members) out.push({ do: 'ensureMember', node });
     if (this.reigning !== null) this.followers.announce(this.now, this.reigning, out);
   }
 
@@ -420,7 +422,8 @@ export class MasterMachine extends MasterState {
       out.push(trace('error', 'a store came back with less than it had acknowledged', facts));
     }
     book.recordJoin(message, out);
-    if (this.broker.hasLock) out.push({ do: 'ensureMember', node: message.node });
+    // A broker that knows of no log has nothing to bind a queue to.
+    if (this.broker.hasLock && !this.freshBroker) out.push({ do: 'ensureMember', node: message.node });
   }
 
   /** Only voters of the own list are counted; but that may be an old one, or none, and who is ahead knows the newest. */

@@ -26,6 +26,9 @@ class Lone {
   readonly answers = new Map<number, Answer>();
   readonly machine: MasterMachine;
   now = 0;
+  /** False: the broker takes its time to hear of a log. */
+  isToldAtOnce = true;
+  readonly effects: MasterEffect[] = [];
   private requests = 0;
 
   constructor(
@@ -69,11 +72,14 @@ class Lone {
   }
 
   private perform(effect: MasterEffect): void {
+    this.effects.push(effect);
     if (effect.do === 'store') {
       this.records.push(...effect.records);
       this.tell({ type: 'stored', generation: effect.generation, checksum: 0 });
     } else if (effect.do === 'savePromise') {
       this.tell({ type: 'promiseSaved', promised: effect.promised });
+    } else if (effect.do === 'declare' && this.isToldAtOnce) {
+      this.tell({ type: 'declared' });
     } else if (effect.do === 'publish') {
       this.tell({ type: 'confirmed', publish: effect.publish.id });
     } else if (effect.do === 'answer') {
@@ -144,6 +150,19 @@ describe('a master that lost the lock while clients wait', () => {
     lone.tell({ type: 'up', freshBroker: false, reign: 'cccccccccccccccc' });
     expect(lone.machine.epoch.epoch).toBe(epoch + 8);
   });
+});
+
+test('before the broker knows of the log nothing is published, and no queue is bound', () => {
+  const lone = new Lone();
+  lone.isToldAtOnce = false;
+  lone.up(true);
+  lone.append('one', 1);
+  const said = () => lone.effects.map((effect) => effect.do).filter((each) => each !== 'trace');
+  expect(said()).toContain('declare');
+  expect(said()).not.toContain('publish');
+  expect(said()).not.toContain('ensureMember');
+  lone.tell({ type: 'declared' });
+  expect(said()).toContain('publish');
 });
 
 describe('a limit', () => {
