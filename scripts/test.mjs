@@ -26,7 +26,7 @@ import { runStep } from './step.mjs';
 const MINUTE_MS = 60_000;
 const CHECK_MS_MAX = 5 * MINUTE_MS;
 const PURE_MS_MAX = 10 * MINUTE_MS;
-const INTEGRATION_MS_MAX = 15 * MINUTE_MS;
+const INTEGRATION_MS_MAX = 17 * MINUTE_MS;
 const CHAOS_MS_MAX = 8 * MINUTE_MS;
 const BENCH_MS_MAX = 6 * MINUTE_MS;
 const COMPOSE_MS_MAX = 20 * MINUTE_MS;
