@@ -10,5 +10,5 @@ test.each(PLANTED_BUGS.map((bug) => [bug.name, bug.seeds, bug] as const))(
     expect(found).not.toBeNull();
     expect(simulate({ seed: FIRST_SEED + (found?.seeds ?? 0) - 1, ...wishOf(bug) }).failure).toBeNull();
   },
-  120_000,
+  300_000,
 );

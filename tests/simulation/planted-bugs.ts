@@ -219,7 +219,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a reorder buffer that survives a new epoch',
-    seeds: 500,
+    seeds: 1_500,
     schedule: 'figure 8',
     plant: () => replace(ReorderBuffer.prototype, 'clear', { value: () => undefined }),
   },

@@ -61,7 +61,7 @@ export const PLANTED_LIST_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'w of a majority answered without commit',
-    seeds: 300,
+    seeds: 1_200,
     wild: true,
     plant: () => {
       const release = inner<(this: Reign, out: MasterEffect[]) => void>(Reign.prototype, 'release');
