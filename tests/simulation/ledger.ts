@@ -4,7 +4,7 @@
  */
 import { blanksNeeded } from '../../services/master/core/birth';
 import { logIdOf } from '../../shared/protocol/identity';
-import type { MembersControl, Voter } from '../../shared/protocol/record';
+import type { LogRecord, MembersControl, Voter } from '../../shared/protocol/record';
 import type { World } from './world';
 
 /**
@@ -12,10 +12,12 @@ import type { World } from './world';
  * when its ack is late; so it counts as if it were. And while one is lost, a new master that does not know it yet may drop the former one from
  * the list: then the rest of the list has to bear the next loss, too. (Two stores lost within the moment of a list change can leave a list that only an
  * operator's force mends; so it is with Raft's changes of one server at a time.)
+ *
+ * @param arriving what is on the disk that would take its place: its lists are in force again, too
  */
-export function mayLose(world: World, node: string): boolean {
+export function mayLose(world: World, node: string, arriving: readonly LogRecord[] = []): boolean {
   const masters = world.options.masters;
-  return listsInForce(world).every((list) => {
+  return [...listsInForce(world), ...newestLists(arriving)].every((list) => {
     const concerned = concernedBy(world, list, node);
     const lost = concerned.filter((voter) => isLost(world, voter)).length;
     const rest = lost === 0 ? concerned : concerned.filter((voter) => !masters.includes(voter.node));
@@ -29,6 +31,8 @@ export interface Losses {
   readonly brokerData?: boolean;
   /** A disk of another log would be put in. */
   readonly strangeDisk?: boolean;
+  /** What is on a disk that would be put in. */
+  readonly arriving?: readonly LogRecord[];
 }
 
 /**
@@ -90,15 +94,16 @@ function isLost(world: World, { node, store }: Voter): boolean {
 function listsInForce(world: World): MembersControl[] {
   const lists: MembersControl[] = [];
   for (const { view, platter } of world.disks.values()) {
-    for (const log of view === platter ? [platter] : [view, platter]) {
-      let found = 0;
-      for (let at = log.length - 1; at >= 0 && found < 2; at -= 1) {
-        const control = log[at]?.control;
-        if (control?.control !== 'members') continue;
-        found += 1;
-        lists.push(control);
-      }
-    }
+    for (const log of view === platter ? [platter] : [view, platter]) lists.push(...newestLists(log));
+  }
+  return lists;
+}
+
+function newestLists(log: readonly LogRecord[]): MembersControl[] {
+  const lists: MembersControl[] = [];
+  for (let at = log.length - 1; at >= 0 && lists.length < 2; at -= 1) {
+    const control = log[at]?.control;
+    if (control?.control === 'members') lists.push(control);
   }
   return lists;
 }

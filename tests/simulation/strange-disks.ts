@@ -66,7 +66,7 @@ export class StrangeDisks {
   private allows(nodes: readonly string[], losses: Losses, what: string): boolean {
     const { ledger, profile } = this.nemesis;
     if (!ledger.isPromised) return true;
-    const isMinority = nodes.every((node) => mayLose(this.world, node));
+    const isMinority = nodes.every((node) => mayLose(this.world, node, losses.arriving));
     if (isMinority && !mayBeginBeside(this.world, { ...losses, disks: nodes })) return true;
     if (profile.wild?.isBeyond !== true) return false;
     ledger.giveUp(what);
@@ -77,7 +77,7 @@ export class StrangeDisks {
     const { nemesis, world } = this;
     const isStrange = what === 'another log';
     if (isStrange && logsOf(world).size === 0) return;
-    if (!this.allows([node], { strangeDisk: isStrange }, `${what} at ${node}`)) return;
+    if (!this.allows([node], { strangeDisk: isStrange, arriving: snapshot.platter }, `${what} at ${node}`)) return;
     nemesis.note(what, node);
     if (isStrange) this.logs.add(snapshot.promised.identity ?? '');
     nemesis.end(node);
