@@ -23,7 +23,8 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY shared shared
 COPY services services
 COPY rabbitmq rabbitmq
-RUN node_modules/.bin/tsc -p tsconfig.build.json
+COPY scripts/build.mjs scripts/build.mjs
+RUN node scripts/build.mjs
 
 # ---- what is shipped
 FROM ${NODE_IMAGE}
@@ -36,6 +37,7 @@ WORKDIR /app
 COPY --chmod=755 scripts/docker-entrypoint.sh /usr/local/bin/replicated-log
 COPY scripts/docker-healthcheck.mjs package.json ./
 COPY --from=packages /app/node_modules node_modules
+COPY --from=build /app/dist/package.json dist/package.json
 COPY --from=build /app/dist/shared dist/shared
 COPY --from=build /app/dist/services/master dist/services/master
 COPY --from=build /app/dist/services/secondary dist/services/secondary

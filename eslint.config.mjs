@@ -1,5 +1,5 @@
 // typescript-eslint does here what biome cannot: promises nobody waits for, and the walls between the folders.
-// Import direction: tests → services → shared/runtime → shared/protocol. A core/ and shared/protocol are pure.
+// Import direction: tests → services → shared rooms → shared/protocol. A core/ and shared/protocol are pure.
 import tseslint from 'typescript-eslint';
 
 const PURE = ['services/*/core/**/*.ts', 'shared/protocol/**/*.ts'];
@@ -22,7 +22,21 @@ const impure = {
   ],
 };
 
-const wall = (...patterns) => ({ 'no-restricted-imports': ['error', { patterns }] });
+/** Rooms are named in package.json's `imports`. A path climbs one folder at most, and never out of its room. */
+const climbing = { regex: '^(\\.\\./){2}', message: "Import by the room's name: package.json, imports." };
+const only = (...rooms) => ({
+  regex: `^#(?!(${rooms.join('|')})/)`,
+  message: `This room knows ${rooms.join(', ')} only.`,
+});
+const no = (...rooms) => ({
+  regex: `^#(${rooms.join('|')})/`,
+  message: `This room knows nothing of ${rooms.join(', ')}.`,
+});
+const inside = { regex: '^\\.\\./', message: 'This path leaves the room.' };
+const room = (files, ...patterns) => ({
+  files: [files],
+  rules: { 'no-restricted-imports': ['error', { patterns: [climbing, ...patterns] }] },
+});
 const packages = {
   regex: '^(node:|amqplib|koa|@koa/|koa-|pino|lmdb|prom-client)',
   message: 'A pure place imports no I/O.',
@@ -58,27 +72,12 @@ export default tseslint.config(
       ],
     },
   },
-  {
-    files: ['services/*/core/**/*.ts'],
-    rules: wall(packages, {
-      regex:
-        '^(\\.\\./\\.\\./(?!\\.\\./shared/protocol/)|\\.\\./(?!\\.\\./\\.\\./shared/protocol/)(?!\\.\\./)|.*/shared/runtime/)',
-      message: 'A core imports its own folder and shared/protocol, nothing else.',
-    }),
-  },
-  {
-    files: ['shared/protocol/**/*.ts'],
-    rules: wall(packages, { regex: '^\\.\\./', message: 'shared/protocol imports itself and zod, nothing else.' }),
-  },
-  {
-    files: ['shared/runtime/**/*.ts'],
-    rules: wall({ regex: '/(services|tests|rabbitmq)/', message: 'shared/runtime knows no service.' }),
-  },
-  {
-    files: ['services/*/*.ts'],
-    rules: wall({
-      regex: '^\\.\\./(?!\\.\\./(shared|rabbitmq)/)|/tests/',
-      message: 'No service imports another.',
-    }),
-  },
+  room('**/*.ts'),
+  room('shared/protocol/**/*.ts', packages, only('protocol')),
+  room('shared/runtime/**/*.ts', only('protocol', 'runtime')),
+  room('services/*/*.ts', no('tests', 'bench')),
+  room('services/master/**/*.ts', no('tests', 'bench', 'secondary', 'services', 'rabbitmq')),
+  room('services/secondary/**/*.ts', no('tests', 'bench', 'master', 'services', 'rabbitmq')),
+  room('services/*/core/**/*.ts', packages, only('protocol')),
+  room('services/*/core/*.ts', packages, only('protocol'), inside),
 );

@@ -5,7 +5,8 @@
  * Resolves with whether it compiled. The compiler's complaints are on stderr.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -29,5 +30,17 @@ export async function build() {
   process.once('exit', endWithUs);
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
   process.removeListener('exit', endWithUs);
+  if (code === 0) mapImports();
   return code === 0;
 }
+
+/** What runs in dist/ imports from dist/: package.json's `imports` name the sources. */
+function mapImports() {
+  const { imports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const compiled = Object.entries(imports).map(([name, path]) => [name, path.replace(/\.ts$/, '.js')]);
+  const text = `${JSON.stringify({ imports: Object.fromEntries(compiled) }, null, 2)}\n`;
+  const file = join(root, 'dist', 'package.json');
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = (await build()) ? 0 : 1;

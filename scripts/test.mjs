@@ -41,7 +41,7 @@ const bin = (path) => join(root, 'node_modules', path);
 const tsc = bin('typescript/bin/tsc');
 
 const CHECKS = {
-  build: [[tsc, '-b', 'tsconfig.build.json']],
+  build: [[join(root, 'scripts/build.mjs')]],
   typecheck: [[tsc, '-p', 'tsconfig.json', '--noEmit']],
   lint: [
     [bin('@biomejs/biome/bin/biome'), 'check', '.'],

@@ -10,7 +10,7 @@ import Router from '@koa/router';
 import Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { z } from 'zod';
-import { entryRecord } from '../../shared/protocol/record';
+import { entryRecord } from '#protocol/record';
 import { MESSAGE } from '../load';
 
 const schema = z.object({ message: z.string(), w: z.int().optional(), id: z.string().optional() });

@@ -1,7 +1,7 @@
 /** The settings of the echo server and of its client. */
-import { LOG_LEVELS, type LogLevel } from '../../shared/runtime/node-settings';
-import { hostField, webUrlField, wholeNumberField, wordField } from '../../shared/runtime/setting-fields';
-import { type Environment, readSettings } from '../../shared/runtime/settings';
+import { LOG_LEVELS, type LogLevel } from '#runtime/node-settings';
+import { hostField, webUrlField, wholeNumberField, wordField } from '#runtime/setting-fields';
+import { type Environment, readSettings } from '#runtime/settings';
 
 const PORT = 8080;
 

@@ -7,10 +7,10 @@ import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { createHttpApp, requestIdOf } from '../../shared/runtime/http-app';
-import { addProbeRoutes } from '../../shared/runtime/probe-routes';
-import { invalidRequest, sendProblem } from '../../shared/runtime/problem';
-import { requestFaults } from '../../shared/runtime/request-faults';
+import { createHttpApp, requestIdOf } from '#runtime/http-app';
+import { addProbeRoutes } from '#runtime/probe-routes';
+import { invalidRequest, sendProblem } from '#runtime/problem';
+import { requestFaults } from '#runtime/request-faults';
 
 const BODY_BYTES_MAX = 2 ** 20;
 

@@ -1,7 +1,7 @@
 /** The echo server's process. */
-import { HttpServer } from '../../shared/runtime/http-server';
-import { createLogger } from '../../shared/runtime/logger';
-import { type ProcessHandle, type RunningService, runProcess } from '../../shared/runtime/process-lifecycle';
+import { HttpServer } from '#runtime/http-server';
+import { createLogger } from '#runtime/logger';
+import { type ProcessHandle, type RunningService, runProcess } from '#runtime/process-lifecycle';
 import { readEchoServerSettings } from './config';
 import { createEchoApp } from './http-app';
 

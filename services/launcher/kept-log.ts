@@ -4,11 +4,11 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, nodeFileSystem } from '../../shared/runtime/log-store/file-system';
-import { StorageError } from '../../shared/runtime/log-store/log-store';
-import { firstIndexOf } from '../../shared/runtime/log-store/segment';
-import { readSmallFile, replaceSmallFile } from '../../shared/runtime/log-store/small-file';
-import { MANIFEST } from '../../shared/runtime/log-store/store-files';
+import { errorCode, nodeFileSystem } from '#runtime/log-store/file-system';
+import { StorageError } from '#runtime/log-store/log-store';
+import { firstIndexOf } from '#runtime/log-store/segment';
+import { readSmallFile, replaceSmallFile } from '#runtime/log-store/small-file';
+import { MANIFEST } from '#runtime/log-store/store-files';
 import { LaunchError } from './launch-error';
 
 const LOG_ID = 'log-id';

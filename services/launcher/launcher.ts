@@ -7,10 +7,10 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ProvidedBroker } from '../../rabbitmq/provide';
-import { StorageError } from '../../shared/runtime/log-store/log-store';
-import { type StoreLock, takeStoreLock } from '../../shared/runtime/log-store/store-lock';
-import { writeBeginPermission } from '../../shared/runtime/log-store/write-begin-permission';
+import type { ProvidedBroker } from '#rabbitmq/provide';
+import { StorageError } from '#runtime/log-store/log-store';
+import { type StoreLock, takeStoreLock } from '#runtime/log-store/store-lock';
+import { writeBeginPermission } from '#runtime/log-store/write-begin-permission';
 import { BrokerKeeper } from './broker-keeper';
 import { Cluster, READY_MS_MAX, type StartedNode } from './cluster';
 import { type NodePlan, planNodes } from './cluster-plan';

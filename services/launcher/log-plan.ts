@@ -9,7 +9,7 @@
  * for UNHEALTHY_AFTER_MS and begins unless a node that it hears holds a log. A private RabbitMQ whose data is new remembers nothing, and
  * those seconds are saved.
  */
-import { majority } from '../../shared/protocol/write-concern';
+import { majority } from '#protocol/write-concern';
 
 export interface LogFacts {
   /** LOG_ID in the environment; null: it is not set. */

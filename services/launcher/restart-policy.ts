@@ -7,7 +7,7 @@
  *
  * A restart waits long enough for the failure to be watched: a master needs 3 s to call a silent secondary Unhealthy.
  */
-import { retryDelayMs } from '../../shared/protocol/retry-policy';
+import { retryDelayMs } from '#protocol/retry-policy';
 
 export interface NodeEnd {
   /** null when a signal ended it. */

@@ -1,14 +1,14 @@
 /** The master's settings: its environment variables, their defaults and limits, and what must hold between them. */
-import { nodeCount, parseWriteConcern, type WriteConcern } from '../../shared/protocol/write-concern';
-import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '../../shared/runtime/node-settings';
-import { flagField, namesField, wholeNumberField, wrong } from '../../shared/runtime/setting-fields';
+import { nodeCount, parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
+import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#runtime/node-settings';
+import { flagField, namesField, wholeNumberField, wrong } from '#runtime/setting-fields';
 import {
   type Environment,
   readSettings,
   type SettingFields,
   type SettingRelation,
   settingField,
-} from '../../shared/runtime/settings';
+} from '#runtime/settings';
 
 const MEBIBYTE = 2 ** 20;
 

@@ -2,8 +2,8 @@
  * What a master says of itself in /health and /members: positions, who is up, and what the log would not survive now. It decides nothing; what it
  * shows is the machine's.
  */
-import { logIdOf } from '../../shared/protocol/identity';
-import { majority, nodeCount } from '../../shared/protocol/write-concern';
+import { logIdOf } from '#protocol/identity';
+import { majority, nodeCount } from '#protocol/write-concern';
 import type { MasterSettings } from './config';
 import type { MasterMachine } from './core/master';
 import type { MasterHealth, MemberHealth, Unsurvivable } from './http-ports';

@@ -7,12 +7,12 @@
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
-import type { WriteConcern } from '../../shared/protocol/write-concern';
-import { requestIdOf } from '../../shared/runtime/http-app';
-import { createJsonBodyReader, type JsonBodyReader } from '../../shared/runtime/json-body';
-import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '../../shared/runtime/problem';
-import type { BodyBudget } from '../../shared/runtime/raw-body';
-import { HttpClient } from '../../shared/runtime/wait-signal';
+import type { WriteConcern } from '#protocol/write-concern';
+import { requestIdOf } from '#runtime/http-app';
+import { createJsonBodyReader, type JsonBodyReader } from '#runtime/json-body';
+import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '#runtime/problem';
+import type { BodyBudget } from '#runtime/raw-body';
+import { HttpClient } from '#runtime/wait-signal';
 import type { AppendOutcome } from './core/append';
 import { notStored, sendOutcome } from './http-append-answer';
 import { parseAppendRequest, readIdHeader } from './http-append-request';

@@ -1,9 +1,9 @@
 /** A secondary's process: puts the parts together, in the order in which they depend on each other, and takes them apart the other way round. */
-import { HttpServer } from '../../shared/runtime/http-server';
-import { logOpened, openLogStore } from '../../shared/runtime/log-store/open-log-store';
-import { createLogger } from '../../shared/runtime/logger';
-import { namedLogId } from '../../shared/runtime/node-settings';
-import { type ProcessHandle, type RunningService, runProcess } from '../../shared/runtime/process-lifecycle';
+import { HttpServer } from '#runtime/http-server';
+import { logOpened, openLogStore } from '#runtime/log-store/open-log-store';
+import { createLogger } from '#runtime/logger';
+import { namedLogId } from '#runtime/node-settings';
+import { type ProcessHandle, type RunningService, runProcess } from '#runtime/process-lifecycle';
 import { readSecondarySettings } from './config';
 import { createSecondaryApp } from './http-app';
 import { SecondaryNode } from './node';

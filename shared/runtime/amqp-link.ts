@@ -11,7 +11,7 @@
  * (a dead channel on a living connection, a consumer on the old one of two connections) are the bugs this shape cannot have.
  * amqplib's own recovery was rejected: it reconnects the connection only, to one address, and can adopt a dead one.
  */
-import { type RetryPolicy, retryDelayMs } from '../protocol/retry-policy';
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { AmqpConnection, closedHere } from './amqp-connection';
 import { AmqpError, amqpErrorOf, describeUrl } from './amqp-error';
 import { AmqpSession, pause } from './amqp-session';

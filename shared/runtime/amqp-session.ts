@@ -8,7 +8,7 @@
  * destroyed and `signal` aborts every wait of the set-up.
  */
 
-import { type RetryPolicy, retryDelayMs } from '../protocol/retry-policy';
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { AmqpChannel, type ChannelOptions } from './amqp-channel';
 import { type AmqpConnection, closedHere } from './amqp-connection';
 import { AmqpError } from './amqp-error';

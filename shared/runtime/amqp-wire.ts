@@ -5,9 +5,9 @@
  * dropped; nothing that a peer can send makes this throw.
  */
 import type { Message, Options } from 'amqplib/callback_api';
-import { NAME_PATTERN } from '../protocol/topology';
-import type { WireMessage } from '../protocol/wire';
-import { decodeWire, encodeWire, WireError } from '../protocol/wire-codec';
+import { NAME_PATTERN } from '#protocol/topology';
+import type { WireMessage } from '#protocol/wire';
+import { decodeWire, encodeWire, WireError } from '#protocol/wire-codec';
 
 /** RabbitMQ 4.x closes the channel for a larger message (`max_message_size`). */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;

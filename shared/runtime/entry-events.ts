@@ -1,5 +1,5 @@
 /** Entries as server-sent events, and what else a tail may say. An event's id is a resume token (shared/protocol/resume-token.ts). */
-import { type ReignRun, type ResetReason, reignRunAt, tokenAt, tokenRest, tokenText } from '../protocol/resume-token';
+import { type ReignRun, type ResetReason, reignRunAt, tokenAt, tokenRest, tokenText } from '#protocol/resume-token';
 import { CHUNK_BYTES } from './entry-stream';
 import type { LogReader, ReaderPosition } from './log-reader';
 import { type Problem, problemBody } from './problem';

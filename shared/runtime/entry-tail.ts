@@ -14,7 +14,7 @@
  * read belongs to nobody, and a reader that is busy or stalled owes its client one reset, however many cuts there are, before the next entry.
  */
 import type { ServerResponse } from 'node:http';
-import { judge, judgeSeq, type ResetReason, type ResumePoint, type ResumeVerdict } from '../protocol/resume-token';
+import { judge, judgeSeq, type ResetReason, type ResumePoint, type ResumeVerdict } from '#protocol/resume-token';
 import { COMMENT, type EventChunk, errorEvent, type Reset, readEvents, resetEvent } from './entry-events';
 import type { ForeignLog, LogReader } from './log-reader';
 import { PROBLEM_KINDS, type Problem } from './problem';

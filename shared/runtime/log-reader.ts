@@ -3,8 +3,8 @@
  * machine decides what is visible; this is only the window on it.
  */
 
-import type { Identity } from '../protocol/identity';
-import type { LogShape } from '../protocol/resume-token';
+import type { Identity } from '#protocol/identity';
+import type { LogShape } from '#protocol/resume-token';
 import type { EntryBytes } from './log-store/log-store';
 
 /** Positions at one moment. */

@@ -4,8 +4,8 @@
  */
 
 import type { Logger } from 'pino';
-import type { Promised } from '../protocol/promised';
-import { type RetryPolicy, retryDelayMs } from '../protocol/retry-policy';
+import type { Promised } from '#protocol/promised';
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { type LogStore, StorageError } from './log-store/log-store';
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5_000 };

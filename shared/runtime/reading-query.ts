@@ -3,8 +3,8 @@
  * once. Parameters that nobody knows are ignored; one given twice is a fault, for only one of the two could be meant.
  */
 import { z } from 'zod';
-import { idFault } from '../protocol/entry';
-import { IDENTITY_LENGTH_MAX } from '../protocol/identity';
+import { idFault } from '#protocol/entry';
+import { IDENTITY_LENGTH_MAX } from '#protocol/identity';
 import type { RequestFault } from './problem';
 import { requestFaults } from './request-faults';
 

@@ -4,8 +4,8 @@
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
-import { logIdOf } from '../protocol/identity';
-import { parseResumePoint, type ResumePoint } from '../protocol/resume-token';
+import { logIdOf } from '#protocol/identity';
+import { parseResumePoint, type ResumePoint } from '#protocol/resume-token';
 import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './entry-stream';
 import { EntryTails, EVENT_STREAM, foreignLog } from './entry-tail';
 import type { LogReader, ReaderPosition } from './log-reader';

@@ -3,8 +3,8 @@
  * may hold a password.
  */
 import type { z } from 'zod';
-import { REIGN_LENGTH } from '../protocol/entry';
-import { NAME_PATTERN } from '../protocol/topology';
+import { REIGN_LENGTH } from '#protocol/entry';
+import { NAME_PATTERN } from '#protocol/topology';
 import { type ReadText, settingField } from './settings';
 
 type Field<Value> = z.ZodType<Value, string | undefined>;

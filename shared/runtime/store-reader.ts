@@ -1,8 +1,8 @@
 /**
  * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's machine says it is visible.
  */
-import type { LogOutline } from '../protocol/log-outline';
-import { entryOf } from '../protocol/record';
+import type { LogOutline } from '#protocol/log-outline';
+import { entryOf } from '#protocol/record';
 import type { ForeignLog, LogReader, ReaderPosition } from './log-reader';
 import { type EntryBytes, type LogStore, StorageError } from './log-store/log-store';
 

@@ -3,7 +3,7 @@
  * attempt is written down with its beginning, its end and what came of it, and judged by the simulator's `History`.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { majority, requiredAcks, type WriteConcern } from '../../shared/protocol/write-concern';
+import { majority, requiredAcks, type WriteConcern } from '#protocol/write-concern';
 import type { History, Operation } from '../simulation/history';
 import type { Answer } from '../support/ask';
 import type { SeededRandom } from '../support/seeded-random';

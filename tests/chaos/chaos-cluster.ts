@@ -4,8 +4,8 @@
  */
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OwnBroker } from '../../rabbitmq/own-broker';
-import { topologyOf } from '../../shared/protocol/topology';
+import { topologyOf } from '#protocol/topology';
+import type { OwnBroker } from '#rabbitmq/own-broker';
 import { type Answer, type Asked, ask } from '../support/ask';
 import { RealProcess } from '../support/real-process';
 import { TcpProxy } from '../support/tcp-proxy';

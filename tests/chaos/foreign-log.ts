@@ -4,8 +4,8 @@
  */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OwnBroker } from '../../rabbitmq/own-broker';
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
+import type { OwnBroker } from '#rabbitmq/own-broker';
 import { ask } from '../support/ask';
 import { RealProcess } from '../support/real-process';
 

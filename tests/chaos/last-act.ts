@@ -4,7 +4,7 @@
  * best one has everything, so that what was acknowledged can still be asked for.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import { Violation } from '../simulation/violation';
 import type { ChaosClients } from './chaos-clients';
 import { MASTERS, SECONDARIES } from './chaos-cluster';

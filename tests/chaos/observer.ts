@@ -4,7 +4,7 @@
  * id: each log is judged by itself.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import { Violation } from '../simulation/violation';
 import { type ChaosCluster, NODES } from './chaos-cluster';
 

@@ -5,9 +5,9 @@
  * - entries come in order and without a gap, and those of two logs are never mixed without a reset
  * - a reader of what is committed is never told that it is cut, and never sees another entry where it saw one, in whatever order it asked nodes
  */
-import type { Entry } from '../../shared/protocol/entry';
-import { isForeign } from '../../shared/protocol/identity';
-import { parseResumePoint } from '../../shared/protocol/resume-token';
+import type { Entry } from '#protocol/entry';
+import { isForeign } from '#protocol/identity';
+import { parseResumePoint } from '#protocol/resume-token';
 import { Violation } from '../simulation/violation';
 import type { SentEvent } from '../support/event-stream';
 

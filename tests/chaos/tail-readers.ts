@@ -3,7 +3,7 @@
  * to the node that sent it. What they are sent is judged by tail-copy.ts; at the end each holds exactly the log (S9).
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import { Violation } from '../simulation/violation';
 import { followEvents } from '../support/event-stream';
 import type { SeededRandom } from '../support/seeded-random';

@@ -1,6 +1,6 @@
 /** Makes records that follow one another, for the tests of the log stores. */
-import { generatedId } from '../../shared/protocol/entry';
-import { controlRecord, entryRecord, type LogRecord } from '../../shared/protocol/record';
+import { generatedId } from '#protocol/entry';
+import { controlRecord, entryRecord, type LogRecord } from '#protocol/record';
 
 export const NO_LIMITS = { to: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER, maxRecords: 1_000_000 };
 

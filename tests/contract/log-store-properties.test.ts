@@ -1,9 +1,9 @@
 /** Random histories on both stores against the plainest thing that can be right: an array. */
 import fc from 'fast-check';
-import { generatedId, parseGeneratedId } from '../../shared/protocol/entry';
-import type { LogRecord } from '../../shared/protocol/record';
-import type { LogStore } from '../../shared/runtime/log-store/log-store';
-import { MemoryLogStore } from '../../shared/runtime/log-store/memory-log-store';
+import { generatedId, parseGeneratedId } from '#protocol/entry';
+import type { LogRecord } from '#protocol/record';
+import type { LogStore } from '#runtime/log-store/log-store';
+import { MemoryLogStore } from '#runtime/log-store/memory-log-store';
 import { CrashingFileSystem } from '../unit/shared/runtime/log-store/crashing-file-system';
 import { storeOn } from '../unit/shared/runtime/log-store/disk-harness';
 import { RecordSource } from './log-records';

@@ -1,8 +1,8 @@
 /** What every log store must do. Run on each implementation by log-store.test.ts. */
 import { crc32 } from 'node:zlib';
-import { NO_PROMISE } from '../../shared/protocol/promised';
-import type { LogRecord } from '../../shared/protocol/record';
-import { type LogStore, StorageError } from '../../shared/runtime/log-store/log-store';
+import { NO_PROMISE } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
+import { type LogStore, StorageError } from '#runtime/log-store/log-store';
 import { NO_LIMITS, RecordSource } from './log-records';
 
 export interface LogStoreFactory {

@@ -7,11 +7,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Channel } from 'amqplib';
-import { REIGN_LENGTH } from '../../shared/protocol/entry';
-import { logIdOf } from '../../shared/protocol/identity';
-import { entryRecord } from '../../shared/protocol/record';
-import type { Sender, WireMessage } from '../../shared/protocol/wire';
-import { encodeWire } from '../../shared/protocol/wire-codec';
+import { REIGN_LENGTH } from '#protocol/entry';
+import { logIdOf } from '#protocol/identity';
+import { entryRecord } from '#protocol/record';
+import type { Sender, WireMessage } from '#protocol/wire';
+import { encodeWire } from '#protocol/wire-codec';
 import { eventually } from '../support/eventually';
 import { onShared, RealCluster, type RealNode, type SecondaryHealth } from '../support/real-cluster';
 

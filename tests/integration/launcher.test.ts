@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { awaitGone } from '../../rabbitmq/processes';
+import { awaitGone } from '#rabbitmq/processes';
 import { ask } from '../support/ask';
 import { eventually } from '../support/eventually';
 import { makePlace, NpmStart, type Place, removePlace } from '../support/npm-start';

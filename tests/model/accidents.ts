@@ -2,7 +2,7 @@
  * What happens to a cluster from outside: disks are lost, exchanged and set back, and the broker forgets. A node must be down for that, so its reign
  * is over.
  */
-import type { MembersControl } from '../../shared/protocol/record';
+import type { MembersControl } from '#protocol/record';
 import { Log } from './log';
 import { type Shape, STRANGE_ENTRY, type Step } from './shape';
 import { blankFolder, FLAGS, type Folder, type ModelNode, node, type State, withNode } from './state';

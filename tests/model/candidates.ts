@@ -1,10 +1,10 @@
 /** A master without a reign: it begins a log, takes one that it hears of, wins the votes, is forced, or finds that its store was set back. */
-import type { Answer } from '../../services/master/core/birth';
-import type { HeardLogs } from '../../services/master/core/heard-logs';
-import { extendsLog, type Identity, isPrefixOf, longerOf } from '../../shared/protocol/identity';
-import { isAtLeastAsUpToDate } from '../../shared/protocol/log-outline';
-import type { MembersControl, Voter } from '../../shared/protocol/record';
-import { isMajority } from '../../shared/protocol/voters';
+import type { Answer } from '#master/core/birth';
+import type { HeardLogs } from '#master/core/heard-logs';
+import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
+import { isAtLeastAsUpToDate } from '#protocol/log-outline';
+import type { MembersControl, Voter } from '#protocol/record';
+import { isMajority } from '#protocol/voters';
 import { commonLength, type Log, type ModelRecord } from './log';
 import type { Reigns } from './reigns';
 import { endOf, heardLogs, isAhead } from './rules';

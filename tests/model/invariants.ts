@@ -2,7 +2,7 @@
  * What must be true in every state and of every step. A broken rule comes with the circumstances under which it broke, so that a search can
  * tell the fewest of them that suffice: they are what the documents must name as an exception, or a fault of the rules.
  */
-import { extendsLog, isForeign, isPrefixOf, logIdOf } from '../../shared/protocol/identity';
+import { extendsLog, isForeign, isPrefixOf, logIdOf } from '#protocol/identity';
 import { commonLength, type Log } from './log';
 import type { Step } from './shape';
 import { FLAGS, type Flag, type Folder, identityOf, type State } from './state';

@@ -4,8 +4,8 @@
  *
  * An entry is a number, an epoch record opens a reign, a list is the real `MembersControl`.
  */
-import { branchOf, type Identity } from '../../shared/protocol/identity';
-import type { MembersControl, Voter } from '../../shared/protocol/record';
+import { branchOf, type Identity } from '#protocol/identity';
+import type { MembersControl, Voter } from '#protocol/record';
 
 export interface ModelRecord {
   readonly epoch: number;

@@ -1,6 +1,6 @@
 /** Changes of the rules, each of which loses or mixes something. The search must find every one of them, or it proves nothing. */
-import { includesVoter } from '../../shared/protocol/voters';
-import { majority } from '../../shared/protocol/write-concern';
+import { includesVoter } from '#protocol/voters';
+import { majority } from '#protocol/write-concern';
 import type { Broken } from './invariants';
 import { REAL_RULES, type Rules } from './rules';
 import { type Setup, SMALL } from './setups';

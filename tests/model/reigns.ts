@@ -1,5 +1,5 @@
 /** A master that reigns: who takes its records, what it appends, how it changes the list, and what follows from who holds what. */
-import { includesVoter, majorityIndex } from '../../shared/protocol/voters';
+import { includesVoter, majorityIndex } from '#protocol/voters';
 import { byName, commonLength, type Log, type ModelRecord } from './log';
 import { type Shape, STRANGE_ENTRY, type Step, step } from './shape';
 import { identityOf, node, type Reign, type State, withNode } from './state';

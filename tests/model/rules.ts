@@ -2,13 +2,13 @@
  * The rules that the model runs on. Those that the product has as pure functions are these functions; the others are written down here, one
  * each, as the design says them. A planted change replaces one of them, and the search must find what that breaks.
  */
-import { isTornBirth, mayBegin } from '../../services/master/core/birth';
-import { type HeardLog, HeardLogs } from '../../services/master/core/heard-logs';
-import { nextList } from '../../services/master/core/list-change';
-import { extendsLog, type Identity, isForeign, isPrefixOf } from '../../shared/protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '../../shared/protocol/log-outline';
-import { sameVoter } from '../../shared/protocol/voters';
-import { saidEnd } from '../../shared/protocol/wire';
+import { isTornBirth, mayBegin } from '#master/core/birth';
+import { type HeardLog, HeardLogs } from '#master/core/heard-logs';
+import { nextList } from '#master/core/list-change';
+import { extendsLog, type Identity, isForeign, isPrefixOf } from '#protocol/identity';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
+import { sameVoter } from '#protocol/voters';
+import { saidEnd } from '#protocol/wire';
 import type { Log } from './log';
 import { type Folder, identityOf, type Reign } from './state';
 

@@ -1,5 +1,5 @@
 /** The clusters that are searched. */
-import type { BirthMode } from '../../services/master/core/birth';
+import type { BirthMode } from '#master/core/birth';
 
 export interface Setup {
   readonly secondaries: number;

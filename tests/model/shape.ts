@@ -1,7 +1,7 @@
 /** What a cluster is made of: its nodes by number and by name, and what the settings say of them. */
-import type { BirthMode } from '../../services/master/core/birth';
-import type { MembersControl, Voter } from '../../shared/protocol/record';
-import { majority, nodeCount } from '../../shared/protocol/write-concern';
+import type { BirthMode } from '#master/core/birth';
+import type { MembersControl, Voter } from '#protocol/record';
+import { majority, nodeCount } from '#protocol/write-concern';
 import type { Log } from './log';
 import type { Rules } from './rules';
 import type { Setup } from './setups';

@@ -4,7 +4,7 @@
  * There is no "up" or "down": every action names the nodes that take part in it, and a node that is down is one that takes part in none. What a
  * process forgets when it stops is its reign alone; everything else is in its folder.
  */
-import { type Identity, longerOf } from '../../shared/protocol/identity';
+import { type Identity, longerOf } from '#protocol/identity';
 import { Log, renamed } from './log';
 
 export interface Reign {

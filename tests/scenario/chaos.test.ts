@@ -2,7 +2,7 @@
  * Random faults on a whole cluster of cores. While they last nothing that was promised is broken (the checker looks at every step); once
  * everything is healed every client has its answer and all logs are equal. A failure names its seed.
  */
-import { entryOf } from '../../shared/protocol/record';
+import { entryOf } from '#protocol/record';
 import { Chaos, type ChaosOptions } from '../support/chaos';
 
 const MILD = { tornWrites: true } as const;

@@ -6,7 +6,7 @@
  * split votes    two masters claim at once, and voters are gone a moment after they voted
  * lost majority  most nodes are away, an operator forces a list with the rest; then those who were away go on, or are forced, without the others
  */
-import { majority, nodeCount } from '../../shared/protocol/write-concern';
+import { majority, nodeCount } from '#protocol/write-concern';
 import type { Nemesis } from './nemesis';
 import { isElected, reigningMaster, when } from './watching';
 

@@ -2,7 +2,7 @@
  * The clients of a run: they append with every w, with and without ids, alone and in bulk; give up, leave, try again at whichever master answers; one in
  * a while two of them use the same id at once. A client that never gives up waits for ever: it must be answered in the end.
  */
-import { majority, type WriteConcern } from '../../shared/protocol/write-concern';
+import { majority, type WriteConcern } from '#protocol/write-concern';
 import type { SeededRandom } from '../support/seeded-random';
 import type { History, Operation } from './history';
 import type { ClientAnswer, MasterProcess } from './master-process';

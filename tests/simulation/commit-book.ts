@@ -2,9 +2,10 @@
  * What some node has called committed, by the identity that it followed then: a force may give up what another branch has committed. Throws when a
  * node moves its commit index back, or calls something else committed at a place (S6).
  */
-import { SecondaryMachine } from '../../services/secondary/core/secondary';
-import type { Identity } from '../../shared/protocol/identity';
-import type { LogRecord } from '../../shared/protocol/record';
+
+import type { Identity } from '#protocol/identity';
+import type { LogRecord } from '#protocol/record';
+import { SecondaryMachine } from '#secondary/core/secondary';
 import { inner } from './planting';
 import { isSame, placeOf } from './records';
 import type { Machine, SimProcess } from './sim-process';

@@ -9,7 +9,7 @@
  * The same class judges a simulated run and one of real processes. What was promised may be given up (promise-ledger.ts): then only S7 is left of this, and
  * nothing when a disk was set back.
  */
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import { PromiseLedger } from './promise-ledger';
 import { Violation } from './violation';
 

@@ -2,9 +2,9 @@
  * Which stores may be lost: never more than a minority of the voters of any list that may be in force, or what was promised with w ≥ m would
  * not have to survive (S4). A voter is lost when its node has another store by now. And when a log may begin, or be taken, beside the one there is.
  */
-import { blanksNeeded } from '../../services/master/core/birth';
-import { logIdOf } from '../../shared/protocol/identity';
-import type { LogRecord, MembersControl, Voter } from '../../shared/protocol/record';
+import { blanksNeeded } from '#master/core/birth';
+import { logIdOf } from '#protocol/identity';
+import type { LogRecord, MembersControl, Voter } from '#protocol/record';
 import type { World } from './world';
 
 /**

@@ -13,14 +13,14 @@
  * It knows nothing of how the machines work: it reads disks, positions and what goes out. What is left of this when a run is not promised any more
  * is in promise-ledger.ts.
  */
-import type { MasterEffect, MasterEvent } from '../../services/master/core/events';
-import { MasterMachine } from '../../services/master/core/master';
-import { SecondaryMachine } from '../../services/secondary/core/secondary';
-import { type Identity, isPrefixOf } from '../../shared/protocol/identity';
-import type { LogOutline } from '../../shared/protocol/log-outline';
-import type { Promised } from '../../shared/protocol/promised';
-import type { LogRecord } from '../../shared/protocol/record';
-import type { MessageOf, WireMessage } from '../../shared/protocol/wire';
+import type { MasterEffect, MasterEvent } from '#master/core/events';
+import { MasterMachine } from '#master/core/master';
+import { type Identity, isPrefixOf } from '#protocol/identity';
+import type { LogOutline } from '#protocol/log-outline';
+import type { Promised } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
+import type { MessageOf, WireMessage } from '#protocol/wire';
+import { SecondaryMachine } from '#secondary/core/secondary';
 import { CommitBook } from './commit-book';
 import type { DiskModel } from './disk-model';
 import type { PromiseLedger } from './promise-ledger';

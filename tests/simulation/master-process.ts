@@ -1,9 +1,9 @@
 /** A master's process: what services/master/node.ts, its broker and its append requests do around the machine. */
 
-import type { Answer, MasterEffect, MasterEvent, NewEntry } from '../../services/master/core/events';
-import type { MasterMachine } from '../../services/master/core/master';
-import { entryOf } from '../../shared/protocol/record';
-import type { WriteConcern } from '../../shared/protocol/write-concern';
+import type { Answer, MasterEffect, MasterEvent, NewEntry } from '#master/core/events';
+import type { MasterMachine } from '#master/core/master';
+import { entryOf } from '#protocol/record';
+import type { WriteConcern } from '#protocol/write-concern';
 import { BrokenInvariant } from './broken-invariant';
 import { REPLIES } from './broker-model';
 import type { Connection } from './connection';

@@ -1,6 +1,6 @@
 /** A wire message on its way: as an object, or as bytes when a run goes through the codec. */
-import type { WireMessage } from '../../shared/protocol/wire';
-import { decodeWire, encodeWire, WireError } from '../../shared/protocol/wire-codec';
+import type { WireMessage } from '#protocol/wire';
+import { decodeWire, encodeWire, WireError } from '#protocol/wire-codec';
 
 export interface Parcel {
   readonly type: string;

@@ -1,14 +1,14 @@
 /** Planted bugs at the borders of a log's life: birth, identity, force, removal, and what a disk keeps beside the log. */
 
-import type { BirthSituation } from '../../services/master/core/candidacy';
-import type { MasterEffect, MasterEvent } from '../../services/master/core/events';
-import { MasterMachine } from '../../services/master/core/master';
-import { MemberBook } from '../../services/master/core/member-book';
-import { Membership } from '../../services/master/core/membership';
-import { Reign } from '../../services/master/core/reign';
-import { Ballot } from '../../services/secondary/core/ballot';
-import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
-import { SecondaryMachine } from '../../services/secondary/core/secondary';
+import type { BirthSituation } from '#master/core/candidacy';
+import type { MasterEffect, MasterEvent } from '#master/core/events';
+import { MasterMachine } from '#master/core/master';
+import { MemberBook } from '#master/core/member-book';
+import { Membership } from '#master/core/membership';
+import { Reign } from '#master/core/reign';
+import { Ballot } from '#secondary/core/ballot';
+import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
+import { SecondaryMachine } from '#secondary/core/secondary';
 import type { PlantedBug } from './planted-bugs';
 import { inner, replace } from './planting';
 import { REAL_CORES } from './world';

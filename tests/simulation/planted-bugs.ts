@@ -15,20 +15,20 @@
  * the list that it finds waits for that record, too, unless an own former reign had committed this list. For harm that list must have an even number of
  * voters, and the other master must have changed it meanwhile: this one adds a voter, and the other one takes one out.
  */
-import { AckTracker } from '../../services/master/core/ack-tracker';
-import { Election } from '../../services/master/core/election';
-import type { MasterEffect, MasterEvent } from '../../services/master/core/events';
-import { MasterMachine } from '../../services/master/core/master';
-import { Reign } from '../../services/master/core/reign';
-import type { Ballot } from '../../services/secondary/core/ballot';
-import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
-import { GapRepair } from '../../services/secondary/core/gap-repair';
-import { ReorderBuffer } from '../../services/secondary/core/reorder-buffer';
-import { SecondaryMachine } from '../../services/secondary/core/secondary';
-import { LogOutline } from '../../shared/protocol/log-outline';
-import type { LogRecord, Voter } from '../../shared/protocol/record';
-import type { EntriesMessage } from '../../shared/protocol/wire';
-import { majority } from '../../shared/protocol/write-concern';
+import { AckTracker } from '#master/core/ack-tracker';
+import { Election } from '#master/core/election';
+import type { MasterEffect, MasterEvent } from '#master/core/events';
+import { MasterMachine } from '#master/core/master';
+import { Reign } from '#master/core/reign';
+import { LogOutline } from '#protocol/log-outline';
+import type { LogRecord, Voter } from '#protocol/record';
+import type { EntriesMessage } from '#protocol/wire';
+import { majority } from '#protocol/write-concern';
+import type { Ballot } from '#secondary/core/ballot';
+import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
+import { GapRepair } from '#secondary/core/gap-repair';
+import { ReorderBuffer } from '#secondary/core/reorder-buffer';
+import { SecondaryMachine } from '#secondary/core/secondary';
 import type { DiskModel } from './disk-model';
 import { PLANTED_BORDER_BUGS } from './planted-borders';
 import { PLANTED_LIST_BUGS } from './planted-lists';

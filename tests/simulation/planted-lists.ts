@@ -2,11 +2,11 @@
  * Planted bugs in the rules by which the list of voters changes, and by which what needs a majority is answered. The step itself is a pure function of the
  * product (list-change.ts); what is planted is when it is taken, and how often at once.
  */
-import type { MasterEffect } from '../../services/master/core/events';
-import { type ListWish, nextList } from '../../services/master/core/list-change';
-import { Reign, type ReignParts } from '../../services/master/core/reign';
-import type { Waiters } from '../../services/master/core/waiters';
-import type { MembersControl, Voter } from '../../shared/protocol/record';
+import type { MasterEffect } from '#master/core/events';
+import { type ListWish, nextList } from '#master/core/list-change';
+import { Reign, type ReignParts } from '#master/core/reign';
+import type { Waiters } from '#master/core/waiters';
+import type { MembersControl, Voter } from '#protocol/record';
 import type { PlantedBug } from './planted-bugs';
 import { inner, replace } from './planting';
 

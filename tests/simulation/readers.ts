@@ -6,9 +6,9 @@
  * commits   read what is committed at any node: per log it never goes back further than what was asked for (minSeq), and never changes
  * expected  whoever was told of an entry with w ≥ m finds it at any node that calls its seq committed
  */
-import { type Identity, isPrefixOf } from '../../shared/protocol/identity';
-import { entryOf, type LogRecord } from '../../shared/protocol/record';
-import { judge, type ResumePlace, type ResumeToken, tokenAt } from '../../shared/protocol/resume-token';
+import { type Identity, isPrefixOf } from '#protocol/identity';
+import { entryOf, type LogRecord } from '#protocol/record';
+import { judge, type ResumePlace, type ResumeToken, tokenAt } from '#protocol/resume-token';
 import type { SeededRandom } from '../support/seeded-random';
 import type { History } from './history';
 import type { PromiseLedger } from './promise-ledger';

@@ -1,5 +1,5 @@
 /** How records are compared and named. */
-import type { LogRecord } from '../../shared/protocol/record';
+import type { LogRecord } from '#protocol/record';
 
 export function isSame(a: LogRecord, b: LogRecord): boolean {
   if (a === b || a.bytes === b.bytes) return true;

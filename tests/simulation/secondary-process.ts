@@ -1,7 +1,8 @@
 /** A secondary's process: what services/secondary/node.ts, its broker and its fault injector do around the machine. */
-import type { SecondaryEffect, SecondaryEvent } from '../../services/secondary/core/events';
-import type { SecondaryMachine } from '../../services/secondary/core/secondary';
-import { type RetryPolicy, retryDelayMs } from '../../shared/protocol/retry-policy';
+
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
+import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
+import type { SecondaryMachine } from '#secondary/core/secondary';
 import { REPLIES } from './broker-model';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk-model';

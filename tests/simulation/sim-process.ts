@@ -2,9 +2,9 @@
  * One start of a node: a machine, its driver's part, its connection. What was planned for a process that has ended does not happen; what
  * comes to one that is stopped (SIGSTOP) waits until it goes on.
  */
-import type { Identity } from '../../shared/protocol/identity';
-import type { LogOutline } from '../../shared/protocol/log-outline';
-import type { WireMessage } from '../../shared/protocol/wire';
+import type { Identity } from '#protocol/identity';
+import type { LogOutline } from '#protocol/log-outline';
+import type { WireMessage } from '#protocol/wire';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk-model';
 import { type Parcel, pack } from './parcel';

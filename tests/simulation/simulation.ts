@@ -4,10 +4,10 @@
  * result says what was wrong, if anything; the same seed gives the same trace.
  */
 
-import type { OwnLog } from '../../services/secondary/core/own-log';
-import { ReorderBuffer } from '../../services/secondary/core/reorder-buffer';
-import type { Entry } from '../../shared/protocol/entry';
-import { entryOf, type LogRecord } from '../../shared/protocol/record';
+import type { Entry } from '#protocol/entry';
+import { entryOf, type LogRecord } from '#protocol/record';
+import type { OwnLog } from '#secondary/core/own-log';
+import { ReorderBuffer } from '#secondary/core/reorder-buffer';
 import { SeededRandom } from '../support/seeded-random';
 import { BrokenInvariant } from './broken-invariant';
 import { Clients } from './clients';

@@ -2,12 +2,12 @@
  * A cluster of real cores on a simulated clock, disks and a broker; what the small scenarios and the simulator share. It does nothing by
  * itself: whoever has it starts and stops nodes, and lets time pass.
  */
-import type { ForcePlan } from '../../services/master/core/force';
-import { MasterMachine } from '../../services/master/core/master';
-import type { MasterSettings, MasterStart } from '../../services/master/core/settings';
-import { SecondaryMachine } from '../../services/secondary/core/secondary';
-import type { SecondarySettings, SecondaryStart } from '../../services/secondary/core/settings';
-import type { LogRecord } from '../../shared/protocol/record';
+import type { ForcePlan } from '#master/core/force';
+import { MasterMachine } from '#master/core/master';
+import type { MasterSettings, MasterStart } from '#master/core/settings';
+import type { LogRecord } from '#protocol/record';
+import { SecondaryMachine } from '#secondary/core/secondary';
+import type { SecondarySettings, SecondaryStart } from '#secondary/core/settings';
 import type { SeededRandom } from '../support/seeded-random';
 import { Timeline } from '../support/timeline';
 import { BrokenInvariant } from './broken-invariant';

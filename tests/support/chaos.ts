@@ -4,7 +4,7 @@
  *
  * A client whose master died asks again under the same id, as a client would, until it has an answer that settles it.
  */
-import type { WriteConcern } from '../../shared/protocol/write-concern';
+import type { WriteConcern } from '#protocol/write-concern';
 import { CALM } from '../simulation/faults';
 import { ClusterChecker } from './cluster-checker';
 import { SimCluster, type SimOptions } from './sim-cluster';

@@ -9,7 +9,7 @@
  *
  * It knows nothing of how the machines work: it reads disks, positions and answers.
  */
-import { entryOf, type LogRecord } from '../../shared/protocol/record';
+import { entryOf, type LogRecord } from '#protocol/record';
 import type { SimCluster } from './sim-cluster';
 
 interface Watched {

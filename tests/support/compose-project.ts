@@ -3,8 +3,8 @@
  * a cluster that somebody has up from the same checkout. `end` deletes all of it, and must be called whatever the tests came to.
  */
 import { randomUUID } from 'node:crypto';
-import { freePorts } from '../../rabbitmq/ports';
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
+import { freePorts } from '#rabbitmq/ports';
 import { type DockerEnvironment, docker } from './docker-command';
 import { eventually, type Patience } from './eventually';
 import { HttpNode } from './http-node';

@@ -2,7 +2,7 @@
  * How every fault test ends: all logs are equal, nothing is missing, nothing is there twice, and what was acknowledged is where it was
  * said to be. What is wrong comes as sentences, a few of each kind, for a log may have thousands of entries.
  */
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import type { Clients } from './clients';
 import type { RealCluster } from './real-cluster';
 

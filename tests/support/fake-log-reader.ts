@@ -1,9 +1,9 @@
 /** A log of made entries whose head and history a test moves, and which counts how it is read. */
 import { EventEmitter, once } from 'node:events';
-import type { Entry } from '../../shared/protocol/entry';
-import type { Identity } from '../../shared/protocol/identity';
-import { LogOutline } from '../../shared/protocol/log-outline';
-import type { ForeignLog, LogReader, ReaderPosition } from '../../shared/runtime/log-reader';
+import type { Entry } from '#protocol/entry';
+import type { Identity } from '#protocol/identity';
+import { LogOutline } from '#protocol/log-outline';
+import type { ForeignLog, LogReader, ReaderPosition } from '#runtime/log-reader';
 
 export const FIRST_REIGN = '1a';
 

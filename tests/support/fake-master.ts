@@ -6,11 +6,11 @@ import type {
   BulkRequest,
   HoldOutcome,
   HoldRequest,
-} from '../../services/master/core/append';
-import type { MemberChange } from '../../services/master/core/events';
-import type { ForcePlan } from '../../services/master/core/force';
-import type { MasterHealth, MasterPort, MemberHealth } from '../../services/master/http-ports';
-import type { WaitingClient } from '../../shared/runtime/wait-signal';
+} from '#master/core/append';
+import type { MemberChange } from '#master/core/events';
+import type { ForcePlan } from '#master/core/force';
+import type { MasterHealth, MasterPort, MemberHealth } from '#master/http-ports';
+import type { WaitingClient } from '#runtime/wait-signal';
 import { FakeLogReader } from './fake-log-reader';
 
 const NOTHING_TO_GIVE_UP: ForcePlan = {

@@ -1,5 +1,5 @@
 /** A node of a log as its users see it: an address that answers HTTP. Whether it is a process or a container does not matter here. */
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import { type Answer, type Asked, ask } from './ask';
 import { eventually, type Patience } from './eventually';
 

@@ -9,9 +9,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { runCommand } from '../../rabbitmq/command';
-import { descendants } from '../../rabbitmq/processes';
-import { suggestPort } from '../../services/launcher/ports';
+import { runCommand } from '#rabbitmq/command';
+import { descendants } from '#rabbitmq/processes';
+import { suggestPort } from '#services/launcher/ports';
 import { eventually } from './eventually';
 
 const ROOT = resolve(__dirname, '../..');

@@ -2,7 +2,7 @@
  * Readers that poll every node as fast as it answers, and what they must see at each look (S1, S2): the seqs 1…k without a gap
  * or a duplicate, never fewer than before, and at each seq the same entry as any look at any node before.
  */
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import type { HttpNode } from './http-node';
 
 /** Whatever shows a log. */

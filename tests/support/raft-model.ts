@@ -2,8 +2,8 @@
  * A few nodes that follow Raft's rules in the plainest form, and a reader that follows them by resume tokens: the oracle for the tokens. Logs
  * are lists, every rule is a loop over them.
  */
-import { LogOutline } from '../../shared/protocol/log-outline';
-import type { Control } from '../../shared/protocol/record';
+import { LogOutline } from '#protocol/log-outline';
+import type { Control } from '#protocol/record';
 import {
   judge,
   parseResumePoint,
@@ -11,7 +11,7 @@ import {
   type ResumeVerdict,
   tokenAt,
   tokenText,
-} from '../../shared/protocol/resume-token';
+} from '#protocol/resume-token';
 
 export interface ModelRecord {
   readonly index: number;

@@ -3,12 +3,12 @@
  * a test does to it. Every wire message goes through the codec. Nothing happens but in `run`, in an order that the seed decides, so a
  * failure replays.
  */
-import type { MasterEvent } from '../../services/master/core/events';
-import type { ForcePlan } from '../../services/master/core/force';
-import type { MasterMachine } from '../../services/master/core/master';
-import type { SecondaryMachine } from '../../services/secondary/core/secondary';
-import { entryOf, type LogRecord } from '../../shared/protocol/record';
-import type { WriteConcern } from '../../shared/protocol/write-concern';
+import type { MasterEvent } from '#master/core/events';
+import type { ForcePlan } from '#master/core/force';
+import type { MasterMachine } from '#master/core/master';
+import { entryOf, type LogRecord } from '#protocol/record';
+import type { WriteConcern } from '#protocol/write-concern';
+import type { SecondaryMachine } from '#secondary/core/secondary';
 import type { BrokerModel } from '../simulation/broker-model';
 import { CALM, type Faults } from '../simulation/faults';
 import type { ClientAnswer, MasterProcess } from '../simulation/master-process';

@@ -7,10 +7,10 @@
  *   private     a private node, or no tests: Debian's package is RabbitMQ 3.10, which the same tests must pass
  */
 import { RabbitMQContainer } from '@testcontainers/rabbitmq';
-import { findDocker, IMAGE, pullImage } from '../../rabbitmq/docker';
-import { BrokerError } from '../../rabbitmq/errors';
-import { freePorts } from '../../rabbitmq/ports';
-import { provideBroker } from '../../rabbitmq/provide';
+import { findDocker, IMAGE, pullImage } from '#rabbitmq/docker';
+import { BrokerError } from '#rabbitmq/errors';
+import { freePorts } from '#rabbitmq/ports';
+import { provideBroker } from '#rabbitmq/provide';
 
 export interface TestBroker {
   readonly amqpUrl: string;

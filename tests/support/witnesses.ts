@@ -2,7 +2,7 @@
  * Clients that ask once and keep what they were told, to be held against the log at the end: 201 is there, once; a refusal with `stored: false`
  * never is; of anything else there is one at most, and one exactly after a retry with its id.
  */
-import type { Entry } from '../../shared/protocol/entry';
+import type { Entry } from '#protocol/entry';
 import type { Answer } from './ask';
 import type { Acknowledged, WriteConcern } from './clients';
 import type { Book } from './converged';

@@ -6,7 +6,7 @@
  * store acked never counts again. So w is never met twice by one member.
  * After etcd-io/raft's tracker and hashicorp/raft's commitment.
  */
-import type { Voter } from '../../../shared/protocol/record';
+import type { Voter } from '#protocol/record';
 
 interface Position {
   /** '' until the member was heard. */

@@ -1,5 +1,5 @@
 /** What a client asks of the master, and every way it can end. Outcomes are values: none of them is thrown. */
-import type { WriteConcern } from '../../../shared/protocol/write-concern';
+import type { WriteConcern } from '#protocol/write-concern';
 
 export interface AppendRequest {
   readonly message: string;

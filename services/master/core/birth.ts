@@ -20,9 +20,9 @@
  * Blank means: no members record. A first write that was torn behind its first record is begun again, under the id that this record gave; but only
  * by the store that the record names, or one that has fetched no more than the first records of a log would begin it a second time.
  */
-import type { Voter } from '../../../shared/protocol/record';
-import { sameVoter } from '../../../shared/protocol/voters';
-import { majority, nodeCount } from '../../../shared/protocol/write-concern';
+import type { Voter } from '#protocol/record';
+import { sameVoter } from '#protocol/voters';
+import { majority, nodeCount } from '#protocol/write-concern';
 
 export type BirthMode = 'auto' | 'new' | 'never';
 

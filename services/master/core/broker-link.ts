@@ -6,7 +6,7 @@
  *
  * The lock says who may speak as the master, nothing more: safety comes from epochs.
  */
-import type { Identity } from '../../../shared/protocol/identity';
+import type { Identity } from '#protocol/identity';
 
 /** Who reigns while this one does not. */
 export interface Holder {

@@ -9,10 +9,10 @@
  *
  * `again` means: claim anew, one epoch higher. The claim is repeated every interval, for a secondary that was away has not heard it.
  */
-import type { GroupCommit } from '../../../shared/protocol/group-commit';
-import type { LogOutline } from '../../../shared/protocol/log-outline';
-import type { Voter } from '../../../shared/protocol/record';
-import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '../../../shared/protocol/wire';
+import type { GroupCommit } from '#protocol/group-commit';
+import type { LogOutline } from '#protocol/log-outline';
+import type { Voter } from '#protocol/record';
+import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '#protocol/wire';
 import { type BirthFacts, isTornBirth, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
 import { Election } from './election';

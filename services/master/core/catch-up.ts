@@ -8,10 +8,10 @@
  *        │──nothing that fits for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
  *        └──the source lacks what is committed here──▶ contradicted (nothing is cut, and nothing is claimed any more)
  */
-import type { GroupCommit } from '../../../shared/protocol/group-commit';
-import { BATCH_RECORDS_MAX } from '../../../shared/protocol/limits';
-import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
-import { type MessageOf, type Sender, saidEnd } from '../../../shared/protocol/wire';
+import type { GroupCommit } from '#protocol/group-commit';
+import { BATCH_RECORDS_MAX } from '#protocol/limits';
+import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log-outline';
+import { type MessageOf, type Sender, saidEnd } from '#protocol/wire';
 import type { Refuser } from './election';
 import { type MasterEffect, trace } from './events';
 

@@ -8,12 +8,12 @@
  * The voters are those of the claimant's own newest list. It counts itself only if it is one of them with this very store: a wiped
  * master or a standby needs the others' majority. Who is ahead is asked among nodes of the claimant's own log only.
  */
-import type { Identity } from '../../../shared/protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '../../../shared/protocol/log-outline';
-import type { Voter } from '../../../shared/protocol/record';
-import { includesVoter, isMajority, sameVoter } from '../../../shared/protocol/voters';
-import { type EpochId, endOf, isSameEpoch, type MessageOf } from '../../../shared/protocol/wire';
-import { majority } from '../../../shared/protocol/write-concern';
+import type { Identity } from '#protocol/identity';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
+import type { Voter } from '#protocol/record';
+import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
+import { type EpochId, endOf, isSameEpoch, type MessageOf } from '#protocol/wire';
+import { majority } from '#protocol/write-concern';
 import type { Answer } from './birth';
 
 export interface Refuser {

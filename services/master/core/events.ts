@@ -1,9 +1,9 @@
 /** What goes into the master's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
 
-import type { Group } from '../../../shared/protocol/group-commit';
-import type { Promised } from '../../../shared/protocol/promised';
-import type { MessageOf, WireMessage } from '../../../shared/protocol/wire';
-import type { WriteConcern } from '../../../shared/protocol/write-concern';
+import type { Group } from '#protocol/group-commit';
+import type { Promised } from '#protocol/promised';
+import type { MessageOf, WireMessage } from '#protocol/wire';
+import type { WriteConcern } from '#protocol/write-concern';
 import type { AppendOutcome } from './append';
 import type { ForcePlan } from './force';
 import type { Publish } from './publish-window';

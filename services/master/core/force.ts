@@ -7,9 +7,9 @@
  *
  * `new` asks for a log where there is none and a birth got stuck: refused while anybody who was heard holds one.
  */
-import type { Identity } from '../../../shared/protocol/identity';
-import { logIdOf } from '../../../shared/protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '../../../shared/protocol/log-outline';
+import type { Identity } from '#protocol/identity';
+import { logIdOf } from '#protocol/identity';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
 import type { ForeignNode } from './foreign-nodes';
 import type { HeardLog } from './heard-logs';
 

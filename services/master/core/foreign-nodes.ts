@@ -2,8 +2,8 @@
  * Nodes that hold another log under a name of this one: shown to an operator, and nothing else. What they say is counted nowhere, they are
  * asked for nothing, and nothing of theirs is touched.
  */
-import type { Identity } from '../../../shared/protocol/identity';
-import type { WireMessage } from '../../../shared/protocol/wire';
+import type { Identity } from '#protocol/identity';
+import type { WireMessage } from '#protocol/wire';
 
 export interface ForeignNode {
   readonly id: string;

@@ -2,7 +2,7 @@
  * Why a master takes no append at this moment, if it does not: the gates in the order in which an operator would want to hear of them. Whether an
  * append that passes is safe is not decided here, but by the commit rule (reign.ts).
  */
-import { nodeCount } from '../../../shared/protocol/write-concern';
+import { nodeCount } from '#protocol/write-concern';
 import type { Holder } from './broker-link';
 import type { Quorum } from './quorum-gate';
 import { noQuorum, type Refused, refused, type Situation, withoutVoters } from './refusals';

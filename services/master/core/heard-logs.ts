@@ -6,11 +6,11 @@
  * of an earlier branch only, adopts one once it has heard a majority of the voters of the newest list that was named, or when the settings or
  * a force name it.
  */
-import { extendsLog, type Identity, isPrefixOf } from '../../../shared/protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '../../../shared/protocol/log-outline';
-import type { Voter } from '../../../shared/protocol/record';
-import { isMajority, sameVoter } from '../../../shared/protocol/voters';
-import { endOf, type MessageOf, type WireMessage } from '../../../shared/protocol/wire';
+import { extendsLog, type Identity, isPrefixOf } from '#protocol/identity';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
+import type { Voter } from '#protocol/record';
+import { isMajority, sameVoter } from '#protocol/voters';
+import { endOf, type MessageOf, type WireMessage } from '#protocol/wire';
 
 export interface HeardLog extends Voter {
   /** The log that the node knows itself to belong to; null: it is blank. */

@@ -7,9 +7,9 @@
  * by, and nobody leaves a list that those who are left could not commit: the former one may still be held by who has gone. A list does not rest at an even
  * number of voters while more members are to come: two of two is no safer than one, and stops when either stops.
  */
-import { type MembersControl, REMOVED_MAX, type Voter } from '../../../shared/protocol/record';
-import { includesVoter, isMajority, sameVoter } from '../../../shared/protocol/voters';
-import { nodeCount } from '../../../shared/protocol/write-concern';
+import { type MembersControl, REMOVED_MAX, type Voter } from '#protocol/record';
+import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
+import { nodeCount } from '#protocol/write-concern';
 
 export interface ListWish {
   readonly self: Voter;

@@ -10,11 +10,11 @@
  *
  * What it knows, and the parts that know it, are in master-state.ts.
  */
-import { extendsLog, type Identity, isForeign } from '../../../shared/protocol/identity';
-import { EPOCH_JUMP_MAX } from '../../../shared/protocol/limits';
-import { isAtLeastAsUpToDate } from '../../../shared/protocol/log-outline';
-import type { Promised } from '../../../shared/protocol/promised';
-import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '../../../shared/protocol/wire';
+import { extendsLog, type Identity, isForeign } from '#protocol/identity';
+import { EPOCH_JUMP_MAX } from '#protocol/limits';
+import { isAtLeastAsUpToDate } from '#protocol/log-outline';
+import type { Promised } from '#protocol/promised';
+import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire';
 import { Candidacy } from './candidacy';
 import { type Append, type Await, type ChangeMember, type MasterEffect, type MasterEvent, trace } from './events';
 import { MasterState } from './master-state';

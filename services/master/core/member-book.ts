@@ -1,6 +1,6 @@
 /** What the master knows of each member: its position, whether it is up, where it is reached. One set of members for all three. */
-import type { Voter } from '../../../shared/protocol/record';
-import type { MessageOf, WireMessage } from '../../../shared/protocol/wire';
+import type { Voter } from '#protocol/record';
+import type { MessageOf, WireMessage } from '#protocol/wire';
 import { AckTracker } from './ack-tracker';
 import type { MissingNode } from './append';
 import type { MasterEffect } from './events';

@@ -5,9 +5,9 @@
  * (list-change.ts): SECONDARIES, the present members, and nodes that open membership or an operator admitted. Whom an operator removed the list
  * remembers: neither SECONDARIES nor a join brings such a node back.
  */
-import type { LogOutline } from '../../../shared/protocol/log-outline';
-import type { Voter } from '../../../shared/protocol/record';
-import { includesVoter } from '../../../shared/protocol/voters';
+import type { LogOutline } from '#protocol/log-outline';
+import type { Voter } from '#protocol/record';
+import { includesVoter } from '#protocol/voters';
 import { type ChangeMember, type MasterEffect, trace } from './events';
 import { MemberBook, type MemberState } from './member-book';
 import { type Quorum, quorumOf } from './quorum-gate';

@@ -6,7 +6,7 @@
  *        ▲                                   │  └──progress──▶ waiting (from the start)
  *        └──nothing is waited for, or nobody is there who could do better
  */
-import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 
 /** Waiting for so long for votes or acks in vain, it lets another master try; and for twice as long the next time. */
 const YIELD_AFTER: RetryPolicy = { delayMsMin: 5_000, delayMsMax: 20_000 };

@@ -6,13 +6,8 @@
  * is published again, in order. Duplicates are harmless, a hole would have to be fetched. A late answer to a batch of an
  * older round teaches nothing.
  */
-import {
-  BATCH_BYTES_MAX,
-  BATCH_RECORDS_MAX,
-  UNCONFIRMED_BATCHES_MAX,
-  UNCONFIRMED_BYTES_MAX,
-} from '../../../shared/protocol/limits';
-import type { LogRecord } from '../../../shared/protocol/record';
+import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, UNCONFIRMED_BATCHES_MAX, UNCONFIRMED_BYTES_MAX } from '#protocol/limits';
+import type { LogRecord } from '#protocol/record';
 
 export interface Publish {
   /** Names the batch in its answer. */

@@ -4,7 +4,7 @@
  * nothing is held up for longer than a tick. And after a batch that the broker did not take: all that is unconfirmed again, in order,
  * after a wait.
  */
-import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { BrokerLink } from './broker-link';
 import { type MasterEffect, trace } from './events';
 import { PublishWindow } from './publish-window';

@@ -4,7 +4,7 @@
  *
  * The gate is a kindness, not the safety: what is acknowledged with w ≥ m is safe by the commit rule alone.
  */
-import { majority, nodeCount } from '../../../shared/protocol/write-concern';
+import { majority, nodeCount } from '#protocol/write-concern';
 
 export interface Quorum {
   /** Nodes that must be alive, the master included. */

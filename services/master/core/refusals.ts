@@ -1,5 +1,5 @@
 /** Why the master takes no append at this moment, as a client is told: the rule, who is missing and since when, what would end it. */
-import { majority } from '../../../shared/protocol/write-concern';
+import { majority } from '#protocol/write-concern';
 import type { AppendOutcome, MissingNode, Refusal } from './append';
 import type { Quorum } from './quorum-gate';
 

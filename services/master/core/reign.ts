@@ -8,9 +8,9 @@
  * committed. The voters are those of the newest list in the log, committed or not (thesis §4.1).
  */
 
-import { generatedId } from '../../../shared/protocol/entry';
-import type { GroupCommit } from '../../../shared/protocol/group-commit';
-import type { LogOutline } from '../../../shared/protocol/log-outline';
+import { generatedId } from '#protocol/entry';
+import type { GroupCommit } from '#protocol/group-commit';
+import type { LogOutline } from '#protocol/log-outline';
 import {
   type Control,
   controlRecord,
@@ -18,10 +18,10 @@ import {
   type LogRecord,
   type MembersControl,
   type Voter,
-} from '../../../shared/protocol/record';
-import { includesVoter, isMajority, majorityIndex, sameVoter } from '../../../shared/protocol/voters';
-import type { EpochId, MessageOf, Sender } from '../../../shared/protocol/wire';
-import { majority, nodeCount, requiredAcks } from '../../../shared/protocol/write-concern';
+} from '#protocol/record';
+import { includesVoter, isMajority, majorityIndex, sameVoter } from '#protocol/voters';
+import type { EpochId, MessageOf, Sender } from '#protocol/wire';
+import { majority, nodeCount, requiredAcks } from '#protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
 import type { Append, Await, ChangeMember, MasterEffect, NewEntry } from './events';
 import { nextList } from './list-change';

@@ -1,7 +1,7 @@
 /** What a master's machine is told when it is made. */
-import type { LogOutline } from '../../../shared/protocol/log-outline';
-import type { Promised } from '../../../shared/protocol/promised';
-import type { Voter } from '../../../shared/protocol/record';
+import type { LogOutline } from '#protocol/log-outline';
+import type { Promised } from '#protocol/promised';
+import type { Voter } from '#protocol/record';
 import type { BirthMode } from './birth';
 
 export interface MasterSettings extends Voter {

@@ -5,7 +5,7 @@
  * A waiter leaves when it is met (`release`), gives up (`remove`), or the master stops (`drain`). One that gave up stays in its
  * heap as a dead entry; when the dead outnumber the living the heap is built anew, so they never add up.
  */
-import type { WriteConcern } from '../../../shared/protocol/write-concern';
+import type { WriteConcern } from '#protocol/write-concern';
 
 export interface Waiter {
   /** Number of the request, unique in this process. */

@@ -9,11 +9,11 @@
  * the log that it promised to last, and by no other, and only until somebody reigns. Which log a node belongs to (`identity`) is learned from an elected master, or from
  * whoever speaks for a later branch of the log it knows, and never forgotten; who only claims a log teaches a blank node nothing.
  */
-import { extendsLog, type Identity, isPrefixOf, longerOf } from '../../../shared/protocol/identity';
-import { isAtLeastAsUpToDate, type LogOutline } from '../../../shared/protocol/log-outline';
-import type { Promised } from '../../../shared/protocol/promised';
-import type { Voter } from '../../../shared/protocol/record';
-import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '../../../shared/protocol/wire';
+import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
+import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log-outline';
+import type { Promised } from '#protocol/promised';
+import type { Voter } from '#protocol/record';
+import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire';
 import { type SecondaryEffect, trace } from './events';
 
 /** A claim, and where its vote is to be sent. */

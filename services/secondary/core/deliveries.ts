@@ -2,7 +2,7 @@
  * What the broker is told of each delivery. One whose records were appended waits until they are durable, and is settled then; one that taught
  * nothing is settled at once; one whose append failed is given back, after a wait so that a full disk does not make the broker spin.
  */
-import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { SecondaryEffect, Tag } from './events';
 
 /** The broker is asked again soon after a hiccup, and a disk that stays full is not pestered. */

@@ -4,7 +4,7 @@
  *
  *     at home ──a claim or an announcement of another log──▶ foreign ──one that this node can follow──▶ at home
  */
-import type { Identity } from '../../../shared/protocol/identity';
+import type { Identity } from '#protocol/identity';
 
 /** Who has another log. */
 export interface Met {

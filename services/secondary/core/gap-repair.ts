@@ -8,7 +8,7 @@
  *
  * So a deep hole is pulled at the pace of the one who needs it: the next fetch goes out as the last is applied.
  */
-import { type RetryPolicy, retryDelayMs } from '../../../shared/protocol/retry-policy';
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 
 /** An answer takes a few milliseconds; one that is lost is asked for again soon, a master that is away for long is not pestered. */
 const FETCH_RETRY: RetryPolicy = { delayMsMin: 400, delayMsMax: 5_000 };

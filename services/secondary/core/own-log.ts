@@ -4,11 +4,11 @@
  * Of a batch that overlaps the end the known records are dropped and the rest is appended; one that lies beyond the end is kept in the reorder
  * buffer; one that contradicts what is here changes nothing.
  */
-import { ChecksumTrail } from '../../../shared/protocol/checksum-trail';
-import type { GroupCommit } from '../../../shared/protocol/group-commit';
-import type { LogOutline } from '../../../shared/protocol/log-outline';
-import type { LogRecord } from '../../../shared/protocol/record';
-import type { MessageOf } from '../../../shared/protocol/wire';
+import { ChecksumTrail } from '#protocol/checksum-trail';
+import type { GroupCommit } from '#protocol/group-commit';
+import type { LogOutline } from '#protocol/log-outline';
+import type { LogRecord } from '#protocol/record';
+import type { MessageOf } from '#protocol/wire';
 import type { Counters } from './counters';
 import { type SecondaryEffect, trace } from './events';
 import { ReorderBuffer } from './reorder-buffer';

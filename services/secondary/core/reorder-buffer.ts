@@ -2,8 +2,8 @@
  * Batches that came before the records they follow. Bounded in bytes: when it is full the farthest batch is dropped, for the
  * nearest is needed first; what was dropped is fetched later. Every batch in it is of one epoch, the one promised.
  */
-import { REORDER_BYTES_MAX } from '../../../shared/protocol/limits';
-import type { MessageOf } from '../../../shared/protocol/wire';
+import { REORDER_BYTES_MAX } from '#protocol/limits';
+import type { MessageOf } from '#protocol/wire';
 
 type Batch = MessageOf<'entries'>;
 

@@ -5,10 +5,10 @@
  * missing (gap-repair.ts), what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts), whether
  * the master is one of another log (foreign-watch.ts), and the connection (session.ts).
  */
-import { GroupCommit } from '../../../shared/protocol/group-commit';
-import type { Identity } from '../../../shared/protocol/identity';
-import type { LogOutline } from '../../../shared/protocol/log-outline';
-import type { Voter } from '../../../shared/protocol/record';
+import { GroupCommit } from '#protocol/group-commit';
+import type { Identity } from '#protocol/identity';
+import type { LogOutline } from '#protocol/log-outline';
+import type { Voter } from '#protocol/record';
 import { Ballot } from './ballot';
 import { noCounts } from './counters';
 import { Deliveries } from './deliveries';

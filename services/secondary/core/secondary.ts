@@ -14,10 +14,10 @@
  *
  * What it knows, and the parts that know it, are in secondary-state.ts.
  */
-import { isPrefixOf } from '../../../shared/protocol/identity';
-import { BATCH_RECORDS_MAX, EPOCH_JUMP_MAX } from '../../../shared/protocol/limits';
-import type { Promised } from '../../../shared/protocol/promised';
-import type { MessageOf } from '../../../shared/protocol/wire';
+import { isPrefixOf } from '#protocol/identity';
+import { BATCH_RECORDS_MAX, EPOCH_JUMP_MAX } from '#protocol/limits';
+import type { Promised } from '#protocol/promised';
+import type { MessageOf } from '#protocol/wire';
 import type { Asked } from './ballot';
 import type { Source } from './deliveries';
 import { type SecondaryEffect, type SecondaryEvent, trace } from './events';

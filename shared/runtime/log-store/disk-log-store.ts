@@ -12,9 +12,9 @@
  * `salvage.json` while a new store is made of a bad one (salvage.ts).
  */
 
-import type { LogOutline } from '../../protocol/log-outline';
-import type { Promised } from '../../protocol/promised';
-import type { LogRecord } from '../../protocol/record';
+import type { LogOutline } from '#protocol/log-outline';
+import type { Promised } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
 import { FrameKind } from './frame';
 import { type GroupTarget, GroupWriter } from './group-writer';
 import type { IdIndex } from './id-index';

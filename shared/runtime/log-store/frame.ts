@@ -12,7 +12,7 @@
  * CRC of the bytes alone would cost as much again and find nothing more. The header has its own, so that a damaged length is
  * not taken for a file that ends too early.
  */
-import type { LogRecord } from '../../protocol/record';
+import type { LogRecord } from '#protocol/record';
 import { crcOf } from './crc';
 
 export const FRAME_HEADER_BYTES = 40;

@@ -8,7 +8,7 @@
  * A group that finds no room takes everything appended behind it down with it, for it does not follow the log any more; queued
  * truncations stay. The owner is told where the log then ends.
  */
-import type { LogRecord } from '../../protocol/record';
+import type { LogRecord } from '#protocol/record';
 import { type EncodedGroup, encodeGroup, type KindedRecords } from './frame';
 import type { StorageError } from './log-store';
 import { fatalFault, isPassing } from './storage-fault';

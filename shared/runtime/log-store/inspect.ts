@@ -8,10 +8,10 @@
  * after the other, so the newest records may be missing or look torn.
  */
 import { join } from 'node:path';
-import { type Identity, isForeign, logIdOf, longerOf } from '../../protocol/identity';
-import { LogOutline } from '../../protocol/log-outline';
-import type { Promised } from '../../protocol/promised';
-import { type Control, decodeRecord, type Voter } from '../../protocol/record';
+import { type Identity, isForeign, logIdOf, longerOf } from '#protocol/identity';
+import { LogOutline } from '#protocol/log-outline';
+import type { Promised } from '#protocol/promised';
+import { type Control, decodeRecord, type Voter } from '#protocol/record';
 import { hasBeginPermission } from './begin-permission';
 import { errorCode, type FileSystem, type OpenFile } from './file-system';
 import { type Frame, FrameKind } from './frame';

@@ -7,8 +7,8 @@
  * once more and synced before it counts as durable.
  */
 import { join } from 'node:path';
-import type { LogOutline } from '../../protocol/log-outline';
-import { decodeRecord, RecordError } from '../../protocol/record';
+import type { LogOutline } from '#protocol/log-outline';
+import { decodeRecord, RecordError } from '#protocol/record';
 import type { FileSystem, OpenFile } from './file-system';
 import { type Frame, FrameKind } from './frame';
 import { type ScanEnd, scanFile } from './frame-scan';

@@ -5,9 +5,9 @@
  * One writer: the node's own machine, which hands records over in order. Any number of readers.
  */
 
-import type { LogOutline } from '../../protocol/log-outline';
-import type { Promised } from '../../protocol/promised';
-import type { LogRecord } from '../../protocol/record';
+import type { LogOutline } from '#protocol/log-outline';
+import type { Promised } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
 
 export interface ReadLimits {
   /** Last index wanted, inclusive. */

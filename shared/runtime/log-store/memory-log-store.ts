@@ -5,9 +5,9 @@
  * Everything takes effect in the call itself; only the answer is a promise.
  */
 import { randomBytes } from 'node:crypto';
-import { LogOutline } from '../../protocol/log-outline';
-import { NO_PROMISE, type Promised } from '../../protocol/promised';
-import type { LogRecord } from '../../protocol/record';
+import { LogOutline } from '#protocol/log-outline';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
 import { crcOf } from './crc';
 import { FrameKind } from './frame';
 import type { EntryBytes, LogStore, ReadLimits } from './log-store';

@@ -5,9 +5,9 @@
  * that is made anew.
  */
 import { join } from 'node:path';
-import { isForeign } from '../../protocol/identity';
-import { LogOutline } from '../../protocol/log-outline';
-import { decodeRecord } from '../../protocol/record';
+import { isForeign } from '#protocol/identity';
+import { LogOutline } from '#protocol/log-outline';
+import { decodeRecord } from '#protocol/record';
 import { hasBeginPermission } from './begin-permission';
 import { DiskLogStore } from './disk-log-store';
 import type { FileSystem } from './file-system';

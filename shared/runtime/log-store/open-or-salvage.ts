@@ -4,8 +4,8 @@
  * log than the node is configured for before anything is changed.
  */
 import { join } from 'node:path';
-import { type Identity, logIdOf } from '../../protocol/identity';
-import { decodeRecord, RecordError } from '../../protocol/record';
+import { type Identity, logIdOf } from '#protocol/identity';
+import { decodeRecord, RecordError } from '#protocol/record';
 import type { FileSystem } from './file-system';
 import { scanFile } from './frame-scan';
 import { StorageError } from './log-store';

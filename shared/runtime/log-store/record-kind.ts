@@ -3,9 +3,9 @@
  * is, so the many appends without an id cost no index at all. Both stores use these two functions, so they agree on what an
  * id of the generated form means.
  */
-import { parseGeneratedId } from '../../protocol/entry';
-import type { LogOutline } from '../../protocol/log-outline';
-import type { LogRecord } from '../../protocol/record';
+import { parseGeneratedId } from '#protocol/entry';
+import type { LogOutline } from '#protocol/log-outline';
+import type { LogRecord } from '#protocol/record';
 import { FrameKind } from './frame';
 
 /** Takes the records into the outline and tells the kind of each. Throws, and takes none, when one does not follow. */

@@ -17,11 +17,11 @@
  * is ever opened as a store.
  */
 import { join } from 'node:path';
-import { type Identity, isForeign, longerOf } from '../../protocol/identity';
-import { BATCH_BYTES_MAX } from '../../protocol/limits';
-import { LogOutline } from '../../protocol/log-outline';
-import { NO_PROMISE, type Promised } from '../../protocol/promised';
-import { decodeRecord, type LogRecord, RecordError } from '../../protocol/record';
+import { type Identity, isForeign, longerOf } from '#protocol/identity';
+import { BATCH_BYTES_MAX } from '#protocol/limits';
+import { LogOutline } from '#protocol/log-outline';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
+import { decodeRecord, type LogRecord, RecordError } from '#protocol/record';
 import type { FileSystem } from './file-system';
 import type { Frame } from './frame';
 import { type ScanPlace, scanFile } from './frame-scan';

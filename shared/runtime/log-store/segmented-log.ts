@@ -13,7 +13,7 @@
  * each removal synced before the next; the remaining one is cut and synced.
  */
 import { join } from 'node:path';
-import { type LogRecord, RecordDecoder } from '../../protocol/record';
+import { type LogRecord, RecordDecoder } from '#protocol/record';
 import type { FileSystem, OpenFile } from './file-system';
 import { type EncodedGroup, FRAME_HEADER_BYTES, type Frame, FrameKind, POINT_SPACING_BYTES } from './frame';
 import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';

@@ -13,8 +13,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { extendsLog, type Identity } from '../../protocol/identity';
-import { NO_PROMISE, type Promised } from '../../protocol/promised';
+import { extendsLog, type Identity } from '#protocol/identity';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
 import { removeBeginPermission } from './begin-permission';
 import type { FileSystem } from './file-system';
 import { StorageError } from './log-store';

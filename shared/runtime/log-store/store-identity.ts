@@ -2,8 +2,8 @@
  * Which log a store holds: read from its records, compared with what the node is configured for, and never
  * exchanged for another.
  */
-import { type Identity, isPrefixOf } from '../../protocol/identity';
-import type { LogOutline } from '../../protocol/log-outline';
+import { type Identity, isPrefixOf } from '#protocol/identity';
+import type { LogOutline } from '#protocol/log-outline';
 
 /** Identity by the records; null: there are none, or the first one is not the control record of its epoch. */
 export function identityOfRecords(outline: LogOutline): Identity | null {

@@ -3,7 +3,7 @@
  * them want what was just appended. Bounded in bytes, except that a record which is not yet on the disk is never dropped;
  * those are bounded by what the caller lets be in flight.
  */
-import type { LogRecord } from '../../protocol/record';
+import type { LogRecord } from '#protocol/record';
 import type { EntryBytes, ReadLimits } from './log-store';
 
 /** What a cached record costs beside its bytes: the object, its id and its slot, roughly. */

@@ -4,13 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Channel, type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
-import { provideBroker } from '../../../rabbitmq/provide';
-import { MasterBroker, type MasterBrokerEvents } from '../../../services/master/broker';
-import { SecondaryBroker, type SecondaryBrokerEvents } from '../../../services/secondary/broker';
-import { entryRecord } from '../../../shared/protocol/record';
-import { type Topology, topologyOf } from '../../../shared/protocol/topology';
-import type { EntriesMessage, WireMessage } from '../../../shared/protocol/wire';
-import { eventually } from '../../support/eventually';
+import { MasterBroker, type MasterBrokerEvents } from '#master/broker';
+import { entryRecord } from '#protocol/record';
+import { type Topology, topologyOf } from '#protocol/topology';
+import type { EntriesMessage, WireMessage } from '#protocol/wire';
+import { provideBroker } from '#rabbitmq/provide';
+import { SecondaryBroker, type SecondaryBrokerEvents } from '#secondary/broker';
+import { eventually } from '#tests/support/eventually';
 
 /** For one named event on a loaded machine; a test that waits for it longer has failed. */
 const EVENT_MS = 15_000;

@@ -1,6 +1,6 @@
 /** The master's side on a real broker: publishing, the lock, and what people do to queues and exchanges. */
-import type { WireMessage } from '../../../shared/protocol/wire';
-import { AmqpError } from '../../../shared/runtime/amqp-error';
+import type { WireMessage } from '#protocol/wire';
+import { AmqpError } from '#runtime/amqp-error';
 import { ackOf, announcement, batch, Cast, findBroker, Operator, Recorder, type TestBroker } from './amqp-support';
 
 jest.setTimeout(60_000);

@@ -1,8 +1,8 @@
 /** A secondary's side on a real broker: its node id, its backlog, and deliveries that outlive their channel. */
 
-import type { DeliveryHandle } from '../../../services/secondary/broker-entries';
-import type { WireMessage } from '../../../shared/protocol/wire';
-import { eventually } from '../../support/eventually';
+import type { WireMessage } from '#protocol/wire';
+import type { DeliveryHandle } from '#secondary/broker-entries';
+import { eventually } from '#tests/support/eventually';
 import { ackOf, announcement, batch, Cast, findBroker, Operator, type Recorder, type TestBroker } from './amqp-support';
 
 jest.setTimeout(60_000);

@@ -4,9 +4,9 @@
  */
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '../../support/eventually';
-import { FaultWatch } from '../../support/fault-watch';
-import { onCluster, type RealCluster, type RealNode } from '../../support/real-cluster';
+import { eventually } from '#tests/support/eventually';
+import { FaultWatch } from '#tests/support/fault-watch';
+import { onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
 
 const TEST_MS = 120_000;
 const ABC = ['a', 'b', 'c'];

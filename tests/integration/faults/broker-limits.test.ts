@@ -3,12 +3,12 @@
  * is one of this file's own, with its tools and its management API, which the master knows. Each test ends with all logs equal, nothing
  * missing, nothing twice, and everything acknowledged where it was said to be.
  */
-import { Clients } from '../../support/clients';
-import { expectConverged } from '../../support/converged';
-import { eventually } from '../../support/eventually';
-import { FaultWatch } from '../../support/fault-watch';
-import { ManagementApi, type Policy } from '../../support/management-api';
-import { type MemberHealth, onShared, RealCluster } from '../../support/real-cluster';
+import { Clients } from '#tests/support/clients';
+import { expectConverged } from '#tests/support/converged';
+import { eventually } from '#tests/support/eventually';
+import { FaultWatch } from '#tests/support/fault-watch';
+import { ManagementApi, type Policy } from '#tests/support/management-api';
+import { type MemberHealth, onShared, RealCluster } from '#tests/support/real-cluster';
 import { PrivateNode } from '../amqp/private-node';
 
 const TEST_MS = 90_000;

@@ -7,12 +7,12 @@
  * The broker is down for 20 s and late by 10 s, where an operator would say a minute: every backoff has reached its longest by then.
  */
 import { rmSync } from 'node:fs';
-import type { OwnBroker } from '../../../rabbitmq/own-broker';
-import { Clients } from '../../support/clients';
-import { eventually } from '../../support/eventually';
-import { FaultWatch } from '../../support/fault-watch';
-import { launchOwnBroker } from '../../support/own-broker';
-import { onShared, RealCluster } from '../../support/real-cluster';
+import type { OwnBroker } from '#rabbitmq/own-broker';
+import { Clients } from '#tests/support/clients';
+import { eventually } from '#tests/support/eventually';
+import { FaultWatch } from '#tests/support/fault-watch';
+import { launchOwnBroker } from '#tests/support/own-broker';
+import { onShared, RealCluster } from '#tests/support/real-cluster';
 import { expectPromised } from './promised';
 
 const TEST_MS = 120_000;

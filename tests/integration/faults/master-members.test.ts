@@ -4,12 +4,12 @@
  * it was said to be.
  */
 import { rmSync } from 'node:fs';
-import { Clients } from '../../support/clients';
-import { expectConverged } from '../../support/converged';
-import { eventually } from '../../support/eventually';
-import { FaultWatch } from '../../support/fault-watch';
-import { onCluster, type RealCluster, type RealNode } from '../../support/real-cluster';
-import { booksOf, Witnesses } from '../../support/witnesses';
+import { Clients } from '#tests/support/clients';
+import { expectConverged } from '#tests/support/converged';
+import { eventually } from '#tests/support/eventually';
+import { FaultWatch } from '#tests/support/fault-watch';
+import { onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
+import { booksOf, Witnesses } from '#tests/support/witnesses';
 
 const TEST_MS = 90_000;
 const STRANGER = 'secondary-3';

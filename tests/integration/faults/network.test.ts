@@ -5,12 +5,12 @@
  *
  * The nodes of a file share one cluster, so that each fault also meets the log that the faults before it have left.
  */
-import { Clients } from '../../support/clients';
-import { expectConverged } from '../../support/converged';
-import { eventually } from '../../support/eventually';
-import { FaultWatch } from '../../support/fault-watch';
-import { brokerUrl, onShared, RealCluster, type RealNode } from '../../support/real-cluster';
-import { TcpProxy } from '../../support/tcp-proxy';
+import { Clients } from '#tests/support/clients';
+import { expectConverged } from '#tests/support/converged';
+import { eventually } from '#tests/support/eventually';
+import { FaultWatch } from '#tests/support/fault-watch';
+import { brokerUrl, onShared, RealCluster, type RealNode } from '#tests/support/real-cluster';
+import { TcpProxy } from '#tests/support/tcp-proxy';
 
 const TEST_MS = 60_000;
 const SECONDARY = 'secondary-1';

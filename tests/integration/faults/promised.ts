@@ -2,10 +2,10 @@
  * What is promised where a master's store is lost or another master takes over, after the README's table "What each w promises": what a
  * majority holds survives. An entry that was acknowledged with w=1 before that may be there or not; where it is, it is where it was said to be.
  */
-import type { Entry } from '../../../shared/protocol/entry';
-import type { Clients } from '../../support/clients';
-import { expectConverged } from '../../support/converged';
-import type { RealCluster } from '../../support/real-cluster';
+import type { Entry } from '#protocol/entry';
+import type { Clients } from '#tests/support/clients';
+import { expectConverged } from '#tests/support/converged';
+import type { RealCluster } from '#tests/support/real-cluster';
 
 /**
  * As `expectConverged`, with what was promised and no more.

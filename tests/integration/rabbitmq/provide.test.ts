@@ -11,15 +11,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from 'amqplib';
-import { runCommand } from '../../../rabbitmq/command';
-import { findDocker } from '../../../rabbitmq/docker';
-import { findServer, findServerScript } from '../../../rabbitmq/facts';
-import type { RunRecord } from '../../../rabbitmq/leftover';
-import type { OwnBroker } from '../../../rabbitmq/own-broker';
-import { awaitGone, descendants, observe } from '../../../rabbitmq/processes';
-import { type ProvideOptions, provideBroker } from '../../../rabbitmq/provide';
-import { startPrivateNode } from '../../../rabbitmq/start-own';
-import { eventually } from '../../support/eventually';
+import { runCommand } from '#rabbitmq/command';
+import { findDocker } from '#rabbitmq/docker';
+import { findServer, findServerScript } from '#rabbitmq/facts';
+import type { RunRecord } from '#rabbitmq/leftover';
+import type { OwnBroker } from '#rabbitmq/own-broker';
+import { awaitGone, descendants, observe } from '#rabbitmq/processes';
+import { type ProvideOptions, provideBroker } from '#rabbitmq/provide';
+import { startPrivateNode } from '#rabbitmq/start-own';
+import { eventually } from '#tests/support/eventually';
 
 const QUEUE = 'kept';
 

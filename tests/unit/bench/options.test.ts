@@ -1,5 +1,5 @@
-import { readOptions, USAGE } from '../../../bench/options';
-import { PEER_NAMES } from '../../../bench/peers/peer';
+import { readOptions, USAGE } from '#bench/options';
+import { PEER_NAMES } from '#bench/peers/peer';
 
 const read = (...argv: string[]) => readOptions(argv, '/checkout');
 

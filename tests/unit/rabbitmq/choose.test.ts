@@ -1,4 +1,4 @@
-import { type Choice, chooseBroker, type Facts, type Platform } from '../../../rabbitmq/choose';
+import { type Choice, chooseBroker, type Facts, type Platform } from '#rabbitmq/choose';
 
 const debianRoot: Platform = {
   os: 'linux',

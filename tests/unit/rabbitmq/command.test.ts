@@ -1,4 +1,4 @@
-import { runCommand } from '../../../rabbitmq/command';
+import { runCommand } from '#rabbitmq/command';
 
 const node = (script: string) => [process.execPath, ['-e', script]] as const;
 

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createArguments } from '../../../rabbitmq/container-process';
-import { findDocker, pullByApi } from '../../../rabbitmq/docker';
+import { createArguments } from '#rabbitmq/container-process';
+import { findDocker, pullByApi } from '#rabbitmq/docker';
 
 describe('pulling the image through the engine’s API', () => {
   let folder: string;

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { claimRun, clearRun, judgeRun, type RunRecord, recorded } from '../../../rabbitmq/leftover';
-import { type ObservedProcess, observe } from '../../../rabbitmq/processes';
+import { claimRun, clearRun, judgeRun, type RunRecord, recorded } from '#rabbitmq/leftover';
+import { type ObservedProcess, observe } from '#rabbitmq/processes';
 
 const record: RunRecord = {
   owner: { pid: 1, start: 's1', mark: '' },

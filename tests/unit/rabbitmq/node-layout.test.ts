@@ -1,4 +1,4 @@
-import { layOutNode } from '../../../rabbitmq/node-layout';
+import { layOutNode } from '#rabbitmq/node-layout';
 
 const ports = { amqp: 21_001, management: 21_002, distribution: 21_003, epmd: 21_004 };
 const layout = (more: Partial<Parameters<typeof layOutNode>[0]> = {}) =>

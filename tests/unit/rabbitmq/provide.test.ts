@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { parseDistributions } from '../../../rabbitmq/facts';
-import { redact } from '../../../rabbitmq/given-broker';
-import { installPackage } from '../../../rabbitmq/install';
-import { freePorts } from '../../../rabbitmq/ports';
-import { provideBroker } from '../../../rabbitmq/provide';
+import { parseDistributions } from '#rabbitmq/facts';
+import { redact } from '#rabbitmq/given-broker';
+import { installPackage } from '#rabbitmq/install';
+import { freePorts } from '#rabbitmq/ports';
+import { provideBroker } from '#rabbitmq/provide';
 
 const quiet = { name: 'unit', log: () => undefined };
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { privateNodeSettings, renderSettings, sharedSettings } from '../../../rabbitmq/settings';
+import { privateNodeSettings, renderSettings, sharedSettings } from '#rabbitmq/settings';
 
 const both = [...sharedSettings, ...privateNodeSettings({ amqp: 21_001, management: 21_002 })];
 

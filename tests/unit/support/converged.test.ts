@@ -1,6 +1,6 @@
 /** The final check of the fault tests, proven by the flaws that it must find. */
-import type { Entry } from '../../../shared/protocol/entry';
-import { type Book, flawsOf } from '../../support/converged';
+import type { Entry } from '#protocol/entry';
+import { type Book, flawsOf } from '#tests/support/converged';
 
 function entry(seq: number, id: string, message = `text of ${id}`): Entry {
   return { seq, epoch: 1, id, ts: '2020-01-01T00:00:00.000Z', message };

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EventParser, followEvents, type SentEvent } from '../../support/event-stream';
+import { EventParser, followEvents, type SentEvent } from '#tests/support/event-stream';
 
 const STREAM =
   ':\n\nid: 1-a\ndata: {"seq":1}\n\nevent: reset\r\nid: 0-b\r\ndata: {"from":1}\r\n\r\ndata: a\rdata:b\r\rid: 9\n\ndata\n\ndata: torn';

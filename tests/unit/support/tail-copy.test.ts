@@ -1,4 +1,4 @@
-import { TailCopy } from '../../chaos/tail-copy';
+import { TailCopy } from '#tests/chaos/tail-copy';
 
 function entry(seq: number, message = `entry ${seq}`) {
   return JSON.stringify({ seq, message });

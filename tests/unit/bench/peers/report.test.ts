@@ -1,5 +1,5 @@
-import type { PeersRun, RoundMeasured } from '../../../../bench/peers/peer';
-import { peersFacts, peersNotes, peersTable } from '../../../../bench/peers/report';
+import type { PeersRun, RoundMeasured } from '#bench/peers/peer';
+import { peersFacts, peersNotes, peersTable } from '#bench/peers/report';
 
 const latency = (p50: number) => ({ p50, p90: 0, p99: p50 * 10, p999: 0, max: 0 });
 

@@ -6,9 +6,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { openLogStore } from '../../../../shared/runtime/log-store/open-log-store';
-import { RecordSource } from '../../../contract/log-records';
-import { readAll } from '../../../contract/log-store';
+import { openLogStore } from '#runtime/log-store/open-log-store';
+import { RecordSource } from '#tests/contract/log-records';
+import { readAll } from '#tests/contract/log-store';
 
 const ROOT = join(__dirname, '..', '..', '..', '..');
 

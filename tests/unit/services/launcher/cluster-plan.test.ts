@@ -1,5 +1,5 @@
-import { environmentOf, type NodePlan, planNodes } from '../../../../services/launcher/cluster-plan';
-import { readLauncherSettings } from '../../../../services/launcher/config';
+import { environmentOf, type NodePlan, planNodes } from '#services/launcher/cluster-plan';
+import { readLauncherSettings } from '#services/launcher/config';
 
 const broker = {
   amqpUrl: 'amqp://guest:guest@127.0.0.1:5690',

@@ -1,5 +1,5 @@
-import { type LauncherSettings, readLauncherSettings } from '../../../../services/launcher/config';
-import { USAGE, UsageError } from '../../../../services/launcher/usage';
+import { type LauncherSettings, readLauncherSettings } from '#services/launcher/config';
+import { USAGE, UsageError } from '#services/launcher/usage';
 
 function read(args: readonly string[], environment: Readonly<Record<string, string>> = {}): LauncherSettings | null {
   return readLauncherSettings({ args, environment, workingDir: '/here', root: '/checkout' });

@@ -1,4 +1,4 @@
-import { type GreetingFacts, renderGreeting } from '../../../../services/launcher/greeting';
+import { type GreetingFacts, renderGreeting } from '#services/launcher/greeting';
 
 const HEALTH = { entries: 0, members: [], log: '60c249b35917a53d', waitingFor: null };
 

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { LauncherHost } from '../../../../services/launcher/launcher-host';
+import { LauncherHost } from '#services/launcher/launcher-host';
 
 class FakeProcess extends EventEmitter {
   readonly exits: (number | string | null | undefined)[] = [];

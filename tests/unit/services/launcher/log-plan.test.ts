@@ -1,4 +1,4 @@
-import { type LogFacts, planLog } from '../../../../services/launcher/log-plan';
+import { type LogFacts, planLog } from '#services/launcher/log-plan';
 
 const ID = '60c249b35917a53d';
 const FIRST: LogFacts = {

@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LogFile } from '../../../../services/launcher/log-file';
-import { LogView } from '../../../../services/launcher/log-view';
-import type { LogLevel } from '../../../../shared/runtime/node-settings';
+import type { LogLevel } from '#runtime/node-settings';
+import { LogFile } from '#services/launcher/log-file';
+import { LogView } from '#services/launcher/log-view';
 
 const warning =
   '{"level":40,"time":"2026-01-02T03:04:05.678Z","node":"master","role":"master","lag":7,"msg":"is behind"}';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { explainRefused, findRefused, suggestPort } from '../../../../services/launcher/ports';
+import { explainRefused, findRefused, suggestPort } from '#services/launcher/ports';
 
 const HOST = '127.0.0.1';
 

@@ -1,4 +1,4 @@
-import { afterEnd, describeEnd } from '../../../../services/launcher/restart-policy';
+import { afterEnd, describeEnd } from '#services/launcher/restart-policy';
 
 const crash = { code: null, signal: 'SIGKILL', uptimeMs: 5_000, crashes: 0 };
 

@@ -1,4 +1,4 @@
-import { CatchUpPace } from '../../../../services/master/catch-up-pace';
+import { CatchUpPace } from '#master/catch-up-pace';
 
 function paceAfter(isBehind: boolean): CatchUpPace {
   const pace = new CatchUpPace();

@@ -1,5 +1,5 @@
-import { readMasterSettings } from '../../../../services/master/config';
-import { ConfigError, type Environment } from '../../../../shared/runtime/settings';
+import { readMasterSettings } from '#master/config';
+import { ConfigError, type Environment } from '#runtime/settings';
 
 const MEBIBYTE = 2 ** 20;
 

@@ -1,7 +1,7 @@
 import pino from 'pino';
-import { createMasterApp } from '../../../../services/master/http-app';
-import { FakeMaster } from '../../../support/fake-master';
-import { HttpService } from '../../../support/http-service';
+import { createMasterApp } from '#master/http-app';
+import { FakeMaster } from '#tests/support/fake-master';
+import { HttpService } from '#tests/support/http-service';
 
 describe('a master over HTTP', () => {
   let master: FakeMaster;

@@ -1,7 +1,7 @@
-import type { AppendOutcome, Refusal } from '../../../../services/master/core/append';
-import { createMasterApp } from '../../../../services/master/http-app';
-import { FakeMaster } from '../../../support/fake-master';
-import { HttpService, LogLines } from '../../../support/http-service';
+import type { AppendOutcome, Refusal } from '#master/core/append';
+import { createMasterApp } from '#master/http-app';
+import { FakeMaster } from '#tests/support/fake-master';
+import { HttpService, LogLines } from '#tests/support/http-service';
 
 /** Every row of the status table: an outcome of the master, and what its client is told. */
 describe('the answer to an append', () => {

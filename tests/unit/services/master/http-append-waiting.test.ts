@@ -3,11 +3,11 @@ import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import pino from 'pino';
-import type { AppendOutcome, AppendRequest } from '../../../../services/master/core/append';
-import { createMasterApp } from '../../../../services/master/http-app';
-import type { WaitingClient } from '../../../../shared/runtime/wait-signal';
-import { FakeMaster } from '../../../support/fake-master';
-import { HttpService, readToEnd } from '../../../support/http-service';
+import type { AppendOutcome, AppendRequest } from '#master/core/append';
+import { createMasterApp } from '#master/http-app';
+import type { WaitingClient } from '#runtime/wait-signal';
+import { FakeMaster } from '#tests/support/fake-master';
+import { HttpService, readToEnd } from '#tests/support/http-service';
 
 const MEBIBYTE = 2 ** 20;
 

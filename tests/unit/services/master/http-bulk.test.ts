@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import pino from 'pino';
-import type { BulkOutcome, BulkRequest } from '../../../../services/master/core/append';
-import { createMasterApp } from '../../../../services/master/http-app';
-import { BULK_LINES_MAX } from '../../../../services/master/http-bulk-request';
-import { FakeMaster } from '../../../support/fake-master';
-import { type Answer, HttpService } from '../../../support/http-service';
+import type { BulkOutcome, BulkRequest } from '#master/core/append';
+import { createMasterApp } from '#master/http-app';
+import { BULK_LINES_MAX } from '#master/http-bulk-request';
+import { FakeMaster } from '#tests/support/fake-master';
+import { type Answer, HttpService } from '#tests/support/http-service';
 
 const MESSAGE_BYTES_MAX = 1_000;
 const BODY_BYTES_MAX = 2 ** 20;

@@ -1,7 +1,7 @@
-import type { ForcePlan, ForceRefusal } from '../../../../services/master/core/force';
-import { createMasterApp } from '../../../../services/master/http-app';
-import { FakeMaster } from '../../../support/fake-master';
-import { HttpService, LogLines } from '../../../support/http-service';
+import type { ForcePlan, ForceRefusal } from '#master/core/force';
+import { createMasterApp } from '#master/http-app';
+import { FakeMaster } from '#tests/support/fake-master';
+import { HttpService, LogLines } from '#tests/support/http-service';
 
 const MEMBER = {
   id: 'secondary-1',

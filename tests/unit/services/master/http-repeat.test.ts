@@ -1,7 +1,7 @@
 /** A repeat of an append that is in the log, at a master that cannot answer it now. */
-import { createMasterApp } from '../../../../services/master/http-app';
-import { FakeMaster } from '../../../support/fake-master';
-import { HttpService, LogLines } from '../../../support/http-service';
+import { createMasterApp } from '#master/http-app';
+import { FakeMaster } from '#tests/support/fake-master';
+import { HttpService, LogLines } from '#tests/support/http-service';
 
 test.each([
   [undefined, false],

@@ -1,8 +1,8 @@
 import pino from 'pino';
-import type { HoldOutcome, HoldRequest } from '../../../../services/master/core/append';
-import { createMasterApp } from '../../../../services/master/http-app';
-import { FakeMaster } from '../../../support/fake-master';
-import { HttpService } from '../../../support/http-service';
+import type { HoldOutcome, HoldRequest } from '#master/core/append';
+import { createMasterApp } from '#master/http-app';
+import { FakeMaster } from '#tests/support/fake-master';
+import { HttpService } from '#tests/support/http-service';
 
 describe('the replication of one entry', () => {
   let master: FakeMaster;

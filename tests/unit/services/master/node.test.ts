@@ -1,15 +1,15 @@
 import pino from 'pino';
-import type { MasterBrokerEvents } from '../../../../services/master/broker';
-import { readMasterSettings } from '../../../../services/master/config';
-import type { AppendOutcome, AppendRequest } from '../../../../services/master/core/append';
-import { MasterNode } from '../../../../services/master/node';
-import { entryOf } from '../../../../shared/protocol/record';
-import { MemoryLogStore } from '../../../../shared/runtime/log-store/memory-log-store';
+import type { MasterBrokerEvents } from '#master/broker';
+import { readMasterSettings } from '#master/config';
+import type { AppendOutcome, AppendRequest } from '#master/core/append';
+import { MasterNode } from '#master/node';
+import { entryOf } from '#protocol/record';
+import { MemoryLogStore } from '#runtime/log-store/memory-log-store';
 
 /** The events of the last broker that a node made. */
 let events: MasterBrokerEvents | null = null;
 
-jest.mock('../../../../services/master/broker', () => ({
+jest.mock('#master/broker', () => ({
   /** A broker that confirms everything and brings nothing. */
   MasterBroker: class {
     constructor(_: unknown, given: MasterBrokerEvents) {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { QueueWatch } from '../../../../services/master/queue-watch';
-import { LogLines } from '../../../support/http-service';
+import { QueueWatch } from '#master/queue-watch';
+import { LogLines } from '#tests/support/http-service';
 
 let server: Server;
 let answer: { status: number; body: unknown };

@@ -1,4 +1,4 @@
-import { CatchUpMeter } from '../../../../services/secondary/catch-up-meter';
+import { CatchUpMeter } from '#secondary/catch-up-meter';
 
 function meterOf(...samples: [at: number, applied: number][]): CatchUpMeter {
   const meter = new CatchUpMeter();

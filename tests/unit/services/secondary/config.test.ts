@@ -1,4 +1,4 @@
-import { readSecondarySettings } from '../../../../services/secondary/config';
+import { readSecondarySettings } from '#secondary/config';
 
 describe('the settings of a secondary', () => {
   it('need its id', () => {

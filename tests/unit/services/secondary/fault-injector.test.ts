@@ -1,6 +1,6 @@
-import { type Batch, FaultInjector } from '../../../../services/secondary/fault-injector';
-import { type FaultSettings, NO_FAULTS } from '../../../../services/secondary/fault-settings';
-import { SeededRandom } from '../../../support/seeded-random';
+import { type Batch, FaultInjector } from '#secondary/fault-injector';
+import { type FaultSettings, NO_FAULTS } from '#secondary/fault-settings';
+import { SeededRandom } from '#tests/support/seeded-random';
 
 interface Received {
   readonly injector: FaultInjector;

@@ -1,7 +1,7 @@
 import pino from 'pino';
-import { createSecondaryApp } from '../../../../services/secondary/http-app';
-import { FakeSecondary } from '../../../support/fake-secondary';
-import { HttpService } from '../../../support/http-service';
+import { createSecondaryApp } from '#secondary/http-app';
+import { FakeSecondary } from '#tests/support/fake-secondary';
+import { HttpService } from '#tests/support/http-service';
 
 const NO_FAULTS = { delayMs: 0, failRate: 0, dropRate: 0, duplicateRate: 0, reorderRate: 0, paused: false };
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ChecksumTrail } from '../../../../shared/protocol/checksum-trail';
+import { ChecksumTrail } from '#protocol/checksum-trail';
 
 const POINTS_KEPT = 1_024;
 

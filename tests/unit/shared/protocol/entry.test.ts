@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { generatedId, ID_LENGTH_MAX, idFault, parseGeneratedId, REIGN_LENGTH } from '../../../../shared/protocol/entry';
+import { generatedId, ID_LENGTH_MAX, idFault, parseGeneratedId, REIGN_LENGTH } from '#protocol/entry';
 
 const REIGN = '0123456789abcdef';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { type Group, GroupCommit } from '../../../../shared/protocol/group-commit';
-import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../../../../shared/protocol/limits';
-import type { LogRecord } from '../../../../shared/protocol/record';
+import { type Group, GroupCommit } from '#protocol/group-commit';
+import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '#protocol/limits';
+import type { LogRecord } from '#protocol/record';
 
 const sharedBytes = new Uint8Array(2 * BATCH_BYTES_MAX);
 

@@ -1,13 +1,5 @@
 import fc from 'fast-check';
-import {
-  branchOf,
-  extendsLog,
-  type Identity,
-  isForeign,
-  isPrefixOf,
-  logIdOf,
-  longerOf,
-} from '../../../../shared/protocol/identity';
+import { branchOf, extendsLog, type Identity, isForeign, isPrefixOf, logIdOf, longerOf } from '#protocol/identity';
 
 const ONE = '60c249b35917a53d';
 const FORCED = `${ONE}/0b1f0b1f0b1f0b1f`;

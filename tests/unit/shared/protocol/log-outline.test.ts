@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { isAtLeastAsUpToDate, LogOutline } from '../../../../shared/protocol/log-outline';
-import type { Control } from '../../../../shared/protocol/record';
+import { isAtLeastAsUpToDate, LogOutline } from '#protocol/log-outline';
+import type { Control } from '#protocol/record';
 
 interface Shape {
   readonly index: number;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Entry, generatedId } from '../../../../shared/protocol/entry';
+import { type Entry, generatedId } from '#protocol/entry';
 import {
   controlRecord,
   decodeRecord,
@@ -7,7 +7,7 @@ import {
   entryRecords,
   type LogRecord,
   RecordDecoder,
-} from '../../../../shared/protocol/record';
+} from '#protocol/record';
 import { anyString, ODD_STRINGS } from './odd-strings';
 
 const REIGN = '0123456789abcdef';

@@ -1,12 +1,5 @@
 import fc from 'fast-check';
-import {
-  type Control,
-  controlRecord,
-  decodeRecord,
-  entryOf,
-  entryRecord,
-  RecordError,
-} from '../../../../shared/protocol/record';
+import { type Control, controlRecord, decodeRecord, entryOf, entryRecord, RecordError } from '#protocol/record';
 import { anyString, ODD_STRINGS } from './odd-strings';
 
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { LogOutline } from '../../../../shared/protocol/log-outline';
+import { LogOutline } from '#protocol/log-outline';
 import {
   judge,
   judgeSeq,
@@ -9,8 +9,8 @@ import {
   reignRunAt,
   tokenAt,
   tokenText,
-} from '../../../../shared/protocol/resume-token';
-import { type ModelNode, RaftModel } from '../../../support/raft-model';
+} from '#protocol/resume-token';
+import { type ModelNode, RaftModel } from '#tests/support/raft-model';
 
 /** A log in short: `a:3 b:2` are three entries of reign a and two of reign b, each reign an epoch; `b!` is a forced one; `b@7` names the epoch. */
 function logOf(text: string): LogOutline {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { retryDelayMs } from '../../../../shared/protocol/retry-policy';
+import { retryDelayMs } from '#protocol/retry-policy';
 
 const POLICY = { delayMsMin: 100, delayMsMax: 5_000 };
 

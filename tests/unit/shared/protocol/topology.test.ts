@@ -1,4 +1,4 @@
-import { entriesQueueArguments, NAME_PATTERN, topologyOf } from '../../../../shared/protocol/topology';
+import { entriesQueueArguments, NAME_PATTERN, topologyOf } from '#protocol/topology';
 
 function namesOf(log: string): string[] {
   const topology = topologyOf(log);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { Voter } from '../../../../shared/protocol/record';
-import { includesVoter, isMajority, majorityIndex, sameVoter } from '../../../../shared/protocol/voters';
+import type { Voter } from '#protocol/record';
+import { includesVoter, isMajority, majorityIndex, sameVoter } from '#protocol/voters';
 
 const voter = (at: number): Voter => ({ node: `n${at}`, store: `disk-${at}` });
 const listOf = (size: number): Voter[] => Array.from({ length: size }, (_, at) => voter(at));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { controlRecord, entryRecord, type LogRecord } from '../../../../shared/protocol/record';
-import { type EntriesMessage, type WireMessage, wireSchemas } from '../../../../shared/protocol/wire';
-import { decodeWire, encodeWire, WireError } from '../../../../shared/protocol/wire-codec';
+import { controlRecord, entryRecord, type LogRecord } from '#protocol/record';
+import { type EntriesMessage, type WireMessage, wireSchemas } from '#protocol/wire';
+import { decodeWire, encodeWire, WireError } from '#protocol/wire-codec';
 import { anyString, ODD_STRINGS } from './odd-strings';
 
 const sender = { epoch: 3, reign: 'r', log: 'r1/r2' };

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { majority, nodeCount, parseWriteConcern, requiredAcks } from '../../../../shared/protocol/write-concern';
+import { majority, nodeCount, parseWriteConcern, requiredAcks } from '#protocol/write-concern';
 
 test('the master is a node, too', () => {
   expect(nodeCount(0)).toBe(1);

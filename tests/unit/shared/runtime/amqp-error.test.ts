@@ -1,4 +1,4 @@
-import { AmqpError, amqpErrorOf, describeUrl, type MetOn, mismatchOf } from '../../../../shared/runtime/amqp-error';
+import { AmqpError, amqpErrorOf, describeUrl, type MetOn, mismatchOf } from '#runtime/amqp-error';
 
 describe('what an error of amqplib means', () => {
   it.each<[string, unknown, MetOn, string, string]>([

@@ -1,6 +1,6 @@
-import type { AmqpChannel } from '../../../../shared/runtime/amqp-channel';
-import { AmqpError } from '../../../../shared/runtime/amqp-error';
-import { type ExclusiveSession, isPlaceOf, takeExclusive } from '../../../../shared/runtime/amqp-exclusive';
+import type { AmqpChannel } from '#runtime/amqp-channel';
+import { AmqpError } from '#runtime/amqp-error';
+import { type ExclusiveSession, isPlaceOf, takeExclusive } from '#runtime/amqp-exclusive';
 
 const OPTIONS = { durable: false, exclusive: true, autoDelete: false, arguments: {} };
 

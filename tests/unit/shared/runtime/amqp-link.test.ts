@@ -1,7 +1,7 @@
 /** The session loop against servers that are no brokers: whatever they do, the loop goes on, closes in time, and nothing escapes. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { AmqpError } from '../../../../shared/runtime/amqp-error';
-import { AmqpLink, type LinkRole } from '../../../../shared/runtime/amqp-link';
+import { AmqpError } from '#runtime/amqp-error';
+import { AmqpLink, type LinkRole } from '#runtime/amqp-link';
 
 /** connection.start with the mechanism PLAIN, as a broker's first frame. */
 function startFrame(): Buffer {

@@ -1,5 +1,5 @@
-import type { WireMessage } from '../../../../shared/protocol/wire';
-import { bodyOf, propertiesOf, readWire, replyToOf } from '../../../../shared/runtime/amqp-wire';
+import type { WireMessage } from '#protocol/wire';
+import { bodyOf, propertiesOf, readWire, replyToOf } from '#runtime/amqp-wire';
 
 const leave: WireMessage = { type: 'leave', epoch: 1, reign: 'r', log: 'r1', node: 's1' };
 const properties = (changes: Record<string, unknown>) =>

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import Router from '@koa/router';
-import type { EntryTailsOptions } from '../../../../shared/runtime/entry-tail';
-import { createHttpApp } from '../../../../shared/runtime/http-app';
-import { addReadingRoutes } from '../../../../shared/runtime/reading-routes';
-import { FakeLogReader } from '../../../support/fake-log-reader';
-import { HttpService, LogLines } from '../../../support/http-service';
+import type { EntryTailsOptions } from '#runtime/entry-tail';
+import { createHttpApp } from '#runtime/http-app';
+import { addReadingRoutes } from '#runtime/reading-routes';
+import { FakeLogReader } from '#tests/support/fake-log-reader';
+import { HttpService, LogLines } from '#tests/support/http-service';
 
 const reader = () => new FakeLogReader();
 

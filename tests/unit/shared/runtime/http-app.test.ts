@@ -1,9 +1,9 @@
 import Router from '@koa/router';
-import { createHttpApp } from '../../../../shared/runtime/http-app';
-import { createJsonBodyReader } from '../../../../shared/runtime/json-body';
-import { addProbeRoutes } from '../../../../shared/runtime/probe-routes';
-import { sendProblem } from '../../../../shared/runtime/problem';
-import { HttpService, LogLines } from '../../../support/http-service';
+import { createHttpApp } from '#runtime/http-app';
+import { createJsonBodyReader } from '#runtime/json-body';
+import { addProbeRoutes } from '#runtime/probe-routes';
+import { sendProblem } from '#runtime/problem';
+import { HttpService, LogLines } from '#tests/support/http-service';
 
 async function serve(log: LogLines, apiToken: string | null = null): Promise<HttpService> {
   return HttpService.start(({ stopping }) => {

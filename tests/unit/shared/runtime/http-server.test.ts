@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import Router from '@koa/router';
-import { createHttpApp } from '../../../../shared/runtime/http-app';
-import { HttpServer, ListenError } from '../../../../shared/runtime/http-server';
-import { HttpService, LogLines, readToEnd } from '../../../support/http-service';
+import { createHttpApp } from '#runtime/http-app';
+import { HttpServer, ListenError } from '#runtime/http-server';
+import { HttpService, LogLines, readToEnd } from '#tests/support/http-service';
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 

@@ -1,5 +1,5 @@
-import { StorageError } from '../../../../shared/runtime/log-store/log-store';
-import { MachineDriver, writeFailureOf } from '../../../../shared/runtime/machine-driver';
+import { StorageError } from '#runtime/log-store/log-store';
+import { MachineDriver, writeFailureOf } from '#runtime/machine-driver';
 
 test('every effect of a step is performed, in order, before the next event is taken', () => {
   const done: string[] = [];

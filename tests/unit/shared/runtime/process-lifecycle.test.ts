@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events';
-import { ListenError } from '../../../../shared/runtime/http-server';
-import { type ProcessHost, runProcess } from '../../../../shared/runtime/process-lifecycle';
-import { ConfigError } from '../../../../shared/runtime/settings';
-import { LogLines } from '../../../support/http-service';
+import { ListenError } from '#runtime/http-server';
+import { type ProcessHost, runProcess } from '#runtime/process-lifecycle';
+import { ConfigError } from '#runtime/settings';
+import { LogLines } from '#tests/support/http-service';
 
 /** A process that notes its exits instead of ending. */
 class FakeProcess extends EventEmitter implements ProcessHost {

@@ -1,8 +1,8 @@
 import pino from 'pino';
-import { NO_PROMISE, type Promised } from '../../../../shared/protocol/promised';
-import { StorageError } from '../../../../shared/runtime/log-store/log-store';
-import { MemoryLogStore } from '../../../../shared/runtime/log-store/memory-log-store';
-import { PromiseKeeper } from '../../../../shared/runtime/promise-keeper';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
+import { StorageError } from '#runtime/log-store/log-store';
+import { MemoryLogStore } from '#runtime/log-store/memory-log-store';
+import { PromiseKeeper } from '#runtime/promise-keeper';
 
 const promised = (epoch: number): Promised => ({ ...NO_PROMISE, epoch, reign: `r${epoch}` });
 const full = new StorageError('no space left', { code: 'full', fatal: false });

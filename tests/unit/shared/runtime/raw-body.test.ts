@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
-import { BodyBudget, readRawBody } from '../../../../shared/runtime/raw-body';
+import { BodyBudget, readRawBody } from '#runtime/raw-body';
 
 /** As much of a request as is needed to read its body. */
 function request(headers: Record<string, string> = {}) {

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import Router from '@koa/router';
-import { createHttpApp } from '../../../../shared/runtime/http-app';
-import { addReadingRoutes } from '../../../../shared/runtime/reading-routes';
-import { FakeLogReader } from '../../../support/fake-log-reader';
-import { type Answer, HttpService, LogLines } from '../../../support/http-service';
+import { createHttpApp } from '#runtime/http-app';
+import { addReadingRoutes } from '#runtime/reading-routes';
+import { FakeLogReader } from '#tests/support/fake-log-reader';
+import { type Answer, HttpService, LogLines } from '#tests/support/http-service';
 
 describe('reading the log', () => {
   let reader: FakeLogReader;

@@ -1,5 +1,5 @@
-import { flagField, rateField, wholeNumberField } from '../../../../shared/runtime/setting-fields';
-import { ConfigError, type Environment, readSettings } from '../../../../shared/runtime/settings';
+import { flagField, rateField, wholeNumberField } from '#runtime/setting-fields';
+import { ConfigError, type Environment, readSettings } from '#runtime/settings';
 
 const fields = {
   SIZE: wholeNumberField({ min: 1, max: 10, fallback: 5 }),

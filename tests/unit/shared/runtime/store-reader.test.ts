@@ -1,8 +1,8 @@
-import { entryOf, type LogRecord } from '../../../../shared/protocol/record';
-import { readEvents } from '../../../../shared/runtime/entry-events';
-import { MemoryLogStore } from '../../../../shared/runtime/log-store/memory-log-store';
-import { StoreReader } from '../../../../shared/runtime/store-reader';
-import { RecordSource } from '../../../contract/log-records';
+import { entryOf, type LogRecord } from '#protocol/record';
+import { readEvents } from '#runtime/entry-events';
+import { MemoryLogStore } from '#runtime/log-store/memory-log-store';
+import { StoreReader } from '#runtime/store-reader';
+import { RecordSource } from '#tests/contract/log-records';
 
 const ALL = { maxBytes: Number.MAX_SAFE_INTEGER };
 const FOREVER = { timeoutMs: null, signal: new AbortController().signal };

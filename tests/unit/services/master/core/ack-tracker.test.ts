@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { AckTracker } from '../../../../../services/master/core/ack-tracker';
+import { AckTracker } from '#master/core/ack-tracker';
 
 const ack = (node: string, index: number, store = 'disk') => ({ node, store, index, applied: index });
 

@@ -1,16 +1,10 @@
 import fc from 'fast-check';
-import {
-  type Answer,
-  type BirthFacts,
-  type BirthMode,
-  blanksNeeded,
-  mayBegin,
-} from '../../../../../services/master/core/birth';
-import { type BirthSituation, Candidacy } from '../../../../../services/master/core/candidacy';
-import { GroupCommit } from '../../../../../shared/protocol/group-commit';
-import { LogOutline } from '../../../../../shared/protocol/log-outline';
-import { controlRecord, type LogRecord } from '../../../../../shared/protocol/record';
-import type { MessageOf } from '../../../../../shared/protocol/wire';
+import { type Answer, type BirthFacts, type BirthMode, blanksNeeded, mayBegin } from '#master/core/birth';
+import { type BirthSituation, Candidacy } from '#master/core/candidacy';
+import { GroupCommit } from '#protocol/group-commit';
+import { LogOutline } from '#protocol/log-outline';
+import { controlRecord, type LogRecord } from '#protocol/record';
+import type { MessageOf } from '#protocol/wire';
 
 const BLANK: Answer = { holdsLog: false, inMemory: false };
 const BLANK_IN_MEMORY: Answer = { holdsLog: false, inMemory: true };

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { CatchUp } from '../../../../../services/master/core/catch-up';
-import type { MasterEffect } from '../../../../../services/master/core/events';
-import { GroupCommit } from '../../../../../shared/protocol/group-commit';
-import { isAtLeastAsUpToDate, LogOutline } from '../../../../../shared/protocol/log-outline';
-import { controlRecord, type LogRecord } from '../../../../../shared/protocol/record';
-import type { MessageOf } from '../../../../../shared/protocol/wire';
+import { CatchUp } from '#master/core/catch-up';
+import type { MasterEffect } from '#master/core/events';
+import { GroupCommit } from '#protocol/group-commit';
+import { isAtLeastAsUpToDate, LogOutline } from '#protocol/log-outline';
+import { controlRecord, type LogRecord } from '#protocol/record';
+import type { MessageOf } from '#protocol/wire';
 
 const CLAIM = { epoch: 1_000, reign: 'claimed', log: 'r1' };
 const LIMIT = 3;

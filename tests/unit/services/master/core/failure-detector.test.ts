@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { FailureDetector, type MemberStatus } from '../../../../../services/master/core/failure-detector';
+import { FailureDetector, type MemberStatus } from '#master/core/failure-detector';
 
 const BOUNDS = { suspectAfterMs: 1_500, unhealthyAfterMs: 3_000 };
 

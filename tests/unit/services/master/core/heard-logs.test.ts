@@ -1,7 +1,7 @@
-import { type HeardLog, HeardLogs } from '../../../../../services/master/core/heard-logs';
-import type { Identity } from '../../../../../shared/protocol/identity';
-import type { Voter } from '../../../../../shared/protocol/record';
-import type { MessageOf } from '../../../../../shared/protocol/wire';
+import { type HeardLog, HeardLogs } from '#master/core/heard-logs';
+import type { Identity } from '#protocol/identity';
+import type { Voter } from '#protocol/record';
+import type { MessageOf } from '#protocol/wire';
 
 const KEPT_MS = 6_000;
 const SELF: Voter = { node: 'master', store: 'M' };

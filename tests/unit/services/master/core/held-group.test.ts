@@ -1,9 +1,9 @@
-import { AckTracker } from '../../../../../services/master/core/ack-tracker';
-import type { MasterEffect } from '../../../../../services/master/core/events';
-import { PublishWindow } from '../../../../../services/master/core/publish-window';
-import { Reign } from '../../../../../services/master/core/reign';
-import { GroupCommit } from '../../../../../shared/protocol/group-commit';
-import { LogOutline } from '../../../../../shared/protocol/log-outline';
+import { AckTracker } from '#master/core/ack-tracker';
+import type { MasterEffect } from '#master/core/events';
+import { PublishWindow } from '#master/core/publish-window';
+import { Reign } from '#master/core/reign';
+import { GroupCommit } from '#protocol/group-commit';
+import { LogOutline } from '#protocol/log-outline';
 
 const TS = '2026-01-01T00:00:00.000Z';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { nextList } from '../../../../../services/master/core/list-change';
-import { type MembersControl, REMOVED_MAX, type Voter } from '../../../../../shared/protocol/record';
-import { includesVoter, isMajority } from '../../../../../shared/protocol/voters';
+import { nextList } from '#master/core/list-change';
+import { type MembersControl, REMOVED_MAX, type Voter } from '#protocol/record';
+import { includesVoter, isMajority } from '#protocol/voters';
 
 const SELF: Voter = { node: 'master', store: 'M' };
 

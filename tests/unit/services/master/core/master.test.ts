@@ -1,9 +1,9 @@
-import type { Answer, MasterEffect, MasterEvent } from '../../../../../services/master/core/events';
-import { MasterMachine } from '../../../../../services/master/core/master';
-import type { MasterSettings } from '../../../../../services/master/core/settings';
-import { LogOutline } from '../../../../../shared/protocol/log-outline';
-import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
-import { controlRecord, type LogRecord } from '../../../../../shared/protocol/record';
+import type { Answer, MasterEffect, MasterEvent } from '#master/core/events';
+import { MasterMachine } from '#master/core/master';
+import type { MasterSettings } from '#master/core/settings';
+import { LogOutline } from '#protocol/log-outline';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
+import { controlRecord, type LogRecord } from '#protocol/record';
 
 const SETTINGS: MasterSettings = {
   node: 'master',

@@ -1,12 +1,7 @@
 import fc from 'fast-check';
-import { type Publish, PublishWindow } from '../../../../../services/master/core/publish-window';
-import {
-  BATCH_BYTES_MAX,
-  BATCH_RECORDS_MAX,
-  UNCONFIRMED_BATCHES_MAX,
-  UNCONFIRMED_BYTES_MAX,
-} from '../../../../../shared/protocol/limits';
-import type { LogRecord } from '../../../../../shared/protocol/record';
+import { type Publish, PublishWindow } from '#master/core/publish-window';
+import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, UNCONFIRMED_BATCHES_MAX, UNCONFIRMED_BYTES_MAX } from '#protocol/limits';
+import type { LogRecord } from '#protocol/record';
 
 const sharedBytes = new Uint8Array(Math.max(2 * BATCH_BYTES_MAX, UNCONFIRMED_BYTES_MAX));
 

@@ -1,8 +1,8 @@
-import { BrokerLink } from '../../../../../services/master/core/broker-link';
-import type { MasterEffect } from '../../../../../services/master/core/events';
-import { Publisher } from '../../../../../services/master/core/publisher';
-import type { Reign } from '../../../../../services/master/core/reign';
-import { RecordSource } from '../../../../contract/log-records';
+import { BrokerLink } from '#master/core/broker-link';
+import type { MasterEffect } from '#master/core/events';
+import { Publisher } from '#master/core/publisher';
+import type { Reign } from '#master/core/reign';
+import { RecordSource } from '#tests/contract/log-records';
 
 /** A publisher whose reign is nothing but a commit index. */
 function publisherUp() {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { quorumOf } from '../../../../../services/master/core/quorum-gate';
+import { quorumOf } from '#master/core/quorum-gate';
 
 const rows: [members: number, alive: number, quorum: { required: number; alive: number; ok: boolean }][] = [
   [0, 0, { required: 1, alive: 1, ok: true }],

@@ -1,4 +1,4 @@
-import { noQuorum, refused } from '../../../../../services/master/core/refusals';
+import { noQuorum, refused } from '#master/core/refusals';
 
 const QUORUM = { required: 2, alive: 1, ok: false };
 

@@ -1,5 +1,5 @@
-import { entryOf } from '../../../../../shared/protocol/record';
-import type { WriteConcern } from '../../../../../shared/protocol/write-concern';
+import { entryOf } from '#protocol/record';
+import type { WriteConcern } from '#protocol/write-concern';
 import { REIGN, SELF, Throne, throneOfThree } from './throne';
 
 describe('the beginning', () => {

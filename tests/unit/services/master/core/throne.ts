@@ -1,12 +1,12 @@
 /** A reign for the tests: what a master would do around it. */
-import { AckTracker } from '../../../../../services/master/core/ack-tracker';
-import type { Answer, MasterEffect } from '../../../../../services/master/core/events';
-import { PublishWindow } from '../../../../../services/master/core/publish-window';
-import { Reign } from '../../../../../services/master/core/reign';
-import { GroupCommit } from '../../../../../shared/protocol/group-commit';
-import { LogOutline } from '../../../../../shared/protocol/log-outline';
-import type { LogRecord, Voter } from '../../../../../shared/protocol/record';
-import type { WriteConcern } from '../../../../../shared/protocol/write-concern';
+import { AckTracker } from '#master/core/ack-tracker';
+import type { Answer, MasterEffect } from '#master/core/events';
+import { PublishWindow } from '#master/core/publish-window';
+import { Reign } from '#master/core/reign';
+import { GroupCommit } from '#protocol/group-commit';
+import { LogOutline } from '#protocol/log-outline';
+import type { LogRecord, Voter } from '#protocol/record';
+import type { WriteConcern } from '#protocol/write-concern';
 
 export const SELF: Voter = { node: 'master', store: 'M' };
 export const REIGN = 'abcdef0123456789';

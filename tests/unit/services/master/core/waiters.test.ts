@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { type Waiter, Waiters } from '../../../../../services/master/core/waiters';
-import { requiredAcks, type WriteConcern } from '../../../../../shared/protocol/write-concern';
+import { type Waiter, Waiters } from '#master/core/waiters';
+import { requiredAcks, type WriteConcern } from '#protocol/write-concern';
 
 function waiter(request: number, index: number, needed: number, writeConcern: WriteConcern = needed): Waiter {
   return { request, index, seq: index, id: `id-${request}`, writeConcern, needed };

@@ -1,10 +1,10 @@
-import { Ballot, type BallotParts } from '../../../../../services/secondary/core/ballot';
-import type { SecondaryEffect } from '../../../../../services/secondary/core/events';
-import type { Identity } from '../../../../../shared/protocol/identity';
-import { LogOutline } from '../../../../../shared/protocol/log-outline';
-import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
-import { controlRecord } from '../../../../../shared/protocol/record';
-import type { MessageOf, Sender } from '../../../../../shared/protocol/wire';
+import type { Identity } from '#protocol/identity';
+import { LogOutline } from '#protocol/log-outline';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
+import { controlRecord } from '#protocol/record';
+import type { MessageOf, Sender } from '#protocol/wire';
+import { Ballot, type BallotParts } from '#secondary/core/ballot';
+import type { SecondaryEffect } from '#secondary/core/events';
 
 const SELF = { node: 's1', store: 'A' };
 const VOTERS = [{ node: 'master', store: 'M' }, SELF];

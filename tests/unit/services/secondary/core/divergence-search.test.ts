@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { DivergenceSearch } from '../../../../../services/secondary/core/divergence-search';
+import { DivergenceSearch } from '#secondary/core/divergence-search';
 
 /** Runs the search on two logs that part at `first`; returns what it found and how often it asked. */
 function search(known: number, first: number, order: readonly boolean[]): { found: number | null; asked: number } {

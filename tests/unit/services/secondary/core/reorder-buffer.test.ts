@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { ReorderBuffer } from '../../../../../services/secondary/core/reorder-buffer';
-import type { LogRecord } from '../../../../../shared/protocol/record';
-import type { MessageOf } from '../../../../../shared/protocol/wire';
+import type { LogRecord } from '#protocol/record';
+import type { MessageOf } from '#protocol/wire';
+import { ReorderBuffer } from '#secondary/core/reorder-buffer';
 
 type Batch = MessageOf<'entries'>;
 

@@ -1,11 +1,11 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NO_PROMISE } from '../../../../../shared/protocol/promised';
-import { createBeginPermission } from '../../../../../shared/runtime/log-store/begin-permission';
-import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
-import { writeBeginPermission } from '../../../../../shared/runtime/log-store/write-begin-permission';
-import { RecordSource } from '../../../../contract/log-records';
+import { NO_PROMISE } from '#protocol/promised';
+import { createBeginPermission } from '#runtime/log-store/begin-permission';
+import { openLogStore } from '#runtime/log-store/open-log-store';
+import { writeBeginPermission } from '#runtime/log-store/write-begin-permission';
+import { RecordSource } from '#tests/contract/log-records';
 import { CrashingFileSystem } from './crashing-file-system';
 import { DIRECTORY, randomOf, storeOn } from './disk-harness';
 

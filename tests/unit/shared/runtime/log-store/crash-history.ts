@@ -4,12 +4,12 @@
  * and the new one.
  */
 
-import { branchOf, type Identity, isPrefixOf, longerOf } from '../../../../../shared/protocol/identity';
-import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
-import type { LogRecord } from '../../../../../shared/protocol/record';
-import type { LogStore } from '../../../../../shared/runtime/log-store/log-store';
-import { RecordSource } from '../../../../contract/log-records';
-import { checksumOf, readAll } from '../../../../contract/log-store';
+import { branchOf, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
+import type { LogStore } from '#runtime/log-store/log-store';
+import { RecordSource } from '#tests/contract/log-records';
+import { checksumOf, readAll } from '#tests/contract/log-store';
 import type { Random } from './crashing-file-system';
 
 /** Reign of the first epoch record of a `RecordSource`. */

@@ -9,7 +9,7 @@
  * It can also run out of room, fail a sync, and flip a bit.
  */
 import { dirname } from 'node:path';
-import type { FileSystem, OpenFile } from '../../../../../shared/runtime/log-store/file-system';
+import type { FileSystem, OpenFile } from '#runtime/log-store/file-system';
 
 export type CrashKind = 'kill' | 'power loss';
 

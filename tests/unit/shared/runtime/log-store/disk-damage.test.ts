@@ -1,7 +1,7 @@
-import { NO_PROMISE } from '../../../../../shared/protocol/promised';
-import { StorageError } from '../../../../../shared/runtime/log-store/log-store';
-import { NO_LIMITS, RecordSource } from '../../../../contract/log-records';
-import { plain, readAll } from '../../../../contract/log-store';
+import { NO_PROMISE } from '#protocol/promised';
+import { StorageError } from '#runtime/log-store/log-store';
+import { NO_LIMITS, RecordSource } from '#tests/contract/log-records';
+import { plain, readAll } from '#tests/contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
 import { DIRECTORY, randomOf, storeOn } from './disk-harness';
 

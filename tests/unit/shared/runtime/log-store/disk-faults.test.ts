@@ -1,6 +1,6 @@
-import { NO_PROMISE } from '../../../../../shared/protocol/promised';
-import { NO_LIMITS, RecordSource } from '../../../../contract/log-records';
-import { plain, readAll } from '../../../../contract/log-store';
+import { NO_PROMISE } from '#protocol/promised';
+import { NO_LIMITS, RecordSource } from '#tests/contract/log-records';
+import { plain, readAll } from '#tests/contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
 import { DIRECTORY, openOn, storeOn } from './disk-harness';
 

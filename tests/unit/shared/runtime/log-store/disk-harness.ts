@@ -1,7 +1,7 @@
 /** Opens disk stores on a `CrashingFileSystem`, small enough that a short history has many segments and runs. */
-import type { LogStore } from '../../../../../shared/runtime/log-store/log-store';
-import { type DiskOptions, openDiskLogStore } from '../../../../../shared/runtime/log-store/open-disk-log-store';
-import type { BelongingOptions } from '../../../../../shared/runtime/log-store/open-or-salvage';
+import type { LogStore } from '#runtime/log-store/log-store';
+import { type DiskOptions, openDiskLogStore } from '#runtime/log-store/open-disk-log-store';
+import type { BelongingOptions } from '#runtime/log-store/open-or-salvage';
 import type { CrashingFileSystem, Random } from './crashing-file-system';
 
 export const DIRECTORY = '/log';

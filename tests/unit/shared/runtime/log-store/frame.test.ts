@@ -1,16 +1,10 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { crcOf } from '../../../../../shared/runtime/log-store/crc';
-import {
-  encodeGroup,
-  FRAME_HEADER_BYTES,
-  Frame,
-  FrameKind,
-  readFrameHeader,
-} from '../../../../../shared/runtime/log-store/frame';
-import { scanBuffer } from '../../../../../shared/runtime/log-store/frame-scan';
-import { RecordSource } from '../../../../contract/log-records';
-import { checksumOf } from '../../../../contract/log-store';
+import { crcOf } from '#runtime/log-store/crc';
+import { encodeGroup, FRAME_HEADER_BYTES, Frame, FrameKind, readFrameHeader } from '#runtime/log-store/frame';
+import { scanBuffer } from '#runtime/log-store/frame-scan';
+import { RecordSource } from '#tests/contract/log-records';
+import { checksumOf } from '#tests/contract/log-store';
 
 function groupOf(count: number) {
   const source = new RecordSource();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { IdIndex } from '../../../../../shared/runtime/log-store/id-index';
+import { IdIndex } from '#runtime/log-store/id-index';
 import { CrashingFileSystem } from './crashing-file-system';
 
 const OPTIONS = { directory: '/ids', storeId: '0123456789abcdef' };

@@ -2,14 +2,14 @@
  * An inspection against what an open finds, on stores that are whole, torn, damaged and half replaced; and
  * that it changes nothing.
  */
-import { NO_PROMISE } from '../../../../../shared/protocol/promised';
-import { createBeginPermission } from '../../../../../shared/runtime/log-store/begin-permission';
-import type { FileSystem } from '../../../../../shared/runtime/log-store/file-system';
-import { type Inspection, inspectStore } from '../../../../../shared/runtime/log-store/inspect';
-import { StorageError } from '../../../../../shared/runtime/log-store/log-store';
-import { openOrSalvage } from '../../../../../shared/runtime/log-store/open-or-salvage';
-import { RecordSource } from '../../../../contract/log-records';
-import { readAll } from '../../../../contract/log-store';
+import { NO_PROMISE } from '#protocol/promised';
+import { createBeginPermission } from '#runtime/log-store/begin-permission';
+import type { FileSystem } from '#runtime/log-store/file-system';
+import { type Inspection, inspectStore } from '#runtime/log-store/inspect';
+import { StorageError } from '#runtime/log-store/log-store';
+import { openOrSalvage } from '#runtime/log-store/open-or-salvage';
+import { RecordSource } from '#tests/contract/log-records';
+import { readAll } from '#tests/contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
 import { belongingOptions, DIRECTORY, randomOf, storeOn } from './disk-harness';
 

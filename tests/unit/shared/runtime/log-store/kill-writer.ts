@@ -1,6 +1,6 @@
 /** The process that kill.test.ts kills: appends for ever and prints the durable index after each append. */
-import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
-import { RecordSource } from '../../../../contract/log-records';
+import { openLogStore } from '#runtime/log-store/open-log-store';
+import { RecordSource } from '#tests/contract/log-records';
 
 async function main(): Promise<never> {
   const { store } = await openLogStore({

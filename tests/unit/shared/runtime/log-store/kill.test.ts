@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
-import { readAll } from '../../../../contract/log-store';
+import { openLogStore } from '#runtime/log-store/open-log-store';
+import { readAll } from '#tests/contract/log-store';
 
 const WRITER = join(__dirname, 'kill-writer.ts');
 

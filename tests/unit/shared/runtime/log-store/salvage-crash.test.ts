@@ -2,11 +2,11 @@
  * A store that is replaced while the machine crashes, at every operation: nothing good of it is lost on the
  * way.
  */
-import { NO_PROMISE, type Promised } from '../../../../../shared/protocol/promised';
-import { openOrSalvage } from '../../../../../shared/runtime/log-store/open-or-salvage';
-import { replaceSmallFile } from '../../../../../shared/runtime/log-store/small-file';
-import { RecordSource } from '../../../../contract/log-records';
-import { plain, readAll } from '../../../../contract/log-store';
+import { NO_PROMISE, type Promised } from '#protocol/promised';
+import { openOrSalvage } from '#runtime/log-store/open-or-salvage';
+import { replaceSmallFile } from '#runtime/log-store/small-file';
+import { RecordSource } from '#tests/contract/log-records';
+import { plain, readAll } from '#tests/contract/log-store';
 import { Crashed, CrashingFileSystem } from './crashing-file-system';
 import { belongingOptions, DIRECTORY, randomOf, storeOn } from './disk-harness';
 

@@ -2,8 +2,8 @@
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { controlRecord, entryRecord, type LogRecord } from '../../../../../shared/protocol/record';
-import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
+import { controlRecord, entryRecord, type LogRecord } from '#protocol/record';
+import { openLogStore } from '#runtime/log-store/open-log-store';
 
 const REIGN = '00112233445566aa';
 const PROMISED = {

@@ -2,11 +2,11 @@
  * Which log a disk store holds: stores of release 0.1.0, stores of another log, and what a crash leaves of a
  * longer identity.
  */
-import { NO_PROMISE } from '../../../../../shared/protocol/promised';
-import { openOrSalvage } from '../../../../../shared/runtime/log-store/open-or-salvage';
-import { replaceSmallFile } from '../../../../../shared/runtime/log-store/small-file';
-import { RecordSource } from '../../../../contract/log-records';
-import { plain, readAll } from '../../../../contract/log-store';
+import { NO_PROMISE } from '#protocol/promised';
+import { openOrSalvage } from '#runtime/log-store/open-or-salvage';
+import { replaceSmallFile } from '#runtime/log-store/small-file';
+import { RecordSource } from '#tests/contract/log-records';
+import { plain, readAll } from '#tests/contract/log-store';
 import { CrashingFileSystem } from './crashing-file-system';
 import { belongingOptions, DIRECTORY, openOn, randomOf, storeOn } from './disk-harness';
 

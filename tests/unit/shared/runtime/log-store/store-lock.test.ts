@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLogStore } from '../../../../../shared/runtime/log-store/open-log-store';
-import { takeStoreLock } from '../../../../../shared/runtime/log-store/store-lock';
+import { openLogStore } from '#runtime/log-store/open-log-store';
+import { takeStoreLock } from '#runtime/log-store/store-lock';
 
 let directory: string;
 const lockFile = () => join(directory, 'lock');

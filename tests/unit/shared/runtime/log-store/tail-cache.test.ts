@@ -1,5 +1,5 @@
-import { TailCache } from '../../../../../shared/runtime/log-store/tail-cache';
-import { NO_LIMITS, RecordSource } from '../../../../contract/log-records';
+import { TailCache } from '#runtime/log-store/tail-cache';
+import { NO_LIMITS, RecordSource } from '#tests/contract/log-records';
 
 test('the oldest are dropped past the bound, but none that is not on the disk', () => {
   const cache = new TailCache(1_000, 0);

@@ -1,6 +1,6 @@
-import { encodeGroup } from '../../../../../shared/runtime/log-store/frame';
-import { judgeTail } from '../../../../../shared/runtime/log-store/tail-verdict';
-import { RecordSource } from '../../../../contract/log-records';
+import { encodeGroup } from '#runtime/log-store/frame';
+import { judgeTail } from '#runtime/log-store/tail-verdict';
+import { RecordSource } from '#tests/contract/log-records';
 
 const source = new RecordSource();
 const encode = (count: number, size: number): Buffer => {
