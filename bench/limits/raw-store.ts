@@ -1,7 +1,7 @@
 /** What the log store alone can make durable: groups of entries appended one after the other, two under way, each synced. */
 
 import { entryRecord, type LogRecord } from '#protocol/record';
-import { openLogStore } from '#runtime/log-store/open-log-store';
+import { openLogStore } from '#storage/open';
 import { MESSAGE } from '../load';
 import type { LimitMeasured } from '../row';
 

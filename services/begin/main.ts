@@ -1,6 +1,6 @@
 /** The process behind `npm run begin`: writes the one-time permission to begin a log into a node's folder. */
 import { parseArgs } from 'node:util';
-import { writeBeginPermission } from '#runtime/log-store/write-begin-permission';
+import { writeBeginPermission } from '#storage/write-begin-permission';
 
 const USAGE = `Permits the node with this data folder to begin a new log.
 

@@ -2,8 +2,9 @@
  * The echo client's process: sends its arguments as one message, prints the answer. It logs to stderr, so that stdout is the
  * answer and nothing else. Exit code 0 for an answer, 69 when the server cannot be reached or refuses.
  */
-import { createLogger } from '#runtime/logger';
-import { type ProcessHandle, runProcess } from '#runtime/process-lifecycle';
+
+import { type ProcessHandle, runProcess } from '#process/lifecycle';
+import { createLogger } from '#process/logger';
 import { readEchoClientSettings } from './config';
 import { sendEcho } from './send-echo';
 

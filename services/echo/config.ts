@@ -1,7 +1,7 @@
 /** The settings of the echo server and of its client. */
-import { LOG_LEVELS, type LogLevel } from '#runtime/node-settings';
-import { hostField, webUrlField, wholeNumberField, wordField } from '#runtime/setting-fields';
-import { type Environment, readSettings } from '#runtime/settings';
+import { LOG_LEVELS, type LogLevel } from '#process/node-settings';
+import { hostField, webUrlField, wholeNumberField, wordField } from '#process/setting-fields';
+import { type Environment, readSettings } from '#process/settings';
 
 const PORT = 8080;
 

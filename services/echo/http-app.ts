@@ -1,16 +1,16 @@
 /**
  * The echo: `POST /echo` answers with the message that it got. The smallest service on the stack that the log's nodes use; its bodies are
- * read by koa-bodyparser, those of the log by hand (shared/runtime/json-body.ts says why).
+ * read by koa-bodyparser, those of the log by hand (shared/http/body/json.ts says why).
  */
 import Router from '@koa/router';
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { createHttpApp, requestIdOf } from '#runtime/http-app';
-import { addProbeRoutes } from '#runtime/probe-routes';
-import { invalidRequest, sendProblem } from '#runtime/problem';
-import { requestFaults } from '#runtime/request-faults';
+import { createHttpApp, requestIdOf } from '#http/app';
+import { addProbeRoutes } from '#http/probe-routes';
+import { invalidRequest, sendProblem } from '#http/problem';
+import { requestFaults } from '#http/request-faults';
 
 const BODY_BYTES_MAX = 2 ** 20;
 

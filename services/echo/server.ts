@@ -1,7 +1,7 @@
 /** The echo server's process. */
-import { HttpServer } from '#runtime/http-server';
-import { createLogger } from '#runtime/logger';
-import { type ProcessHandle, type RunningService, runProcess } from '#runtime/process-lifecycle';
+import { HttpServer } from '#http/server';
+import { type ProcessHandle, type RunningService, runProcess } from '#process/lifecycle';
+import { createLogger } from '#process/logger';
 import { readEchoServerSettings } from './config';
 import { createEchoApp } from './http-app';
 

@@ -1,8 +1,8 @@
 /** The process behind `npm run inspect`: reads its arguments, inspects one folder, prints what is in it. */
 import { once } from 'node:events';
-import { hasBeginPermission } from '#runtime/log-store/begin-permission';
-import { nodeFileSystem } from '#runtime/log-store/file-system';
-import { type Inspection, inspectStore } from '#runtime/log-store/inspect';
+import { hasBeginPermission } from '#storage/begin-permission';
+import { nodeFileSystem } from '#storage/disk/file-system';
+import { type Inspection, inspectStore } from '#storage/inspect';
 import { summaryOf } from './summary';
 import { type InspectArguments, readArguments, USAGE } from './usage';
 

@@ -1,6 +1,6 @@
 /** An inspection as lines for a terminal: one fact a line, its name in front. */
 import type { Voter } from '#protocol/record';
-import type { DamageFound, Inspection } from '#runtime/log-store/inspect';
+import type { DamageFound, Inspection } from '#storage/inspect';
 
 const NAME_WIDTH = 14;
 

@@ -3,11 +3,11 @@
  * at the end. While it is down the nodes keep what they have and come back to it by themselves, at the same address.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Environment } from '#process/settings';
 import { retryDelayMs } from '#protocol/retry-policy';
 import { BrokerError, messageOf } from '#rabbitmq/errors';
 import type { OwnBroker } from '#rabbitmq/own-broker';
 import { type ProvidedBroker, provideBroker } from '#rabbitmq/provide';
-import type { Environment } from '#runtime/settings';
 import { LaunchError } from './launch-error';
 
 /** Apart from RabbitMQ's own 5672 and 15672, which the machine's broker may have; another free one when they are taken. */

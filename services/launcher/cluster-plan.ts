@@ -1,7 +1,7 @@
 /** Which nodes there will be, where each listens, where it stores, and the environment that makes it so. Pure. */
 import { join } from 'node:path';
-import type { LogLevel } from '#runtime/node-settings';
-import type { Environment } from '#runtime/settings';
+import type { LogLevel } from '#process/node-settings';
+import type { Environment } from '#process/settings';
 import type { LauncherSettings } from './config';
 
 export interface NodePlan {

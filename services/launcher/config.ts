@@ -4,8 +4,8 @@
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DURATION_MS_MAX, LOG_LEVELS, type LogLevel } from '#runtime/node-settings';
-import { textField, wholeNumberField, wordField, wrong } from '#runtime/setting-fields';
+import { DURATION_MS_MAX, LOG_LEVELS, type LogLevel } from '#process/node-settings';
+import { textField, wholeNumberField, wordField, wrong } from '#process/setting-fields';
 import {
   ConfigError,
   type Environment,
@@ -13,7 +13,7 @@ import {
   type SettingFault,
   type SettingRelation,
   settingField,
-} from '#runtime/settings';
+} from '#process/settings';
 import { secondaryName } from './cluster-plan';
 import { UsageError } from './usage';
 

@@ -4,11 +4,11 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, nodeFileSystem } from '#runtime/log-store/file-system';
-import { StorageError } from '#runtime/log-store/log-store';
-import { firstIndexOf } from '#runtime/log-store/segment';
-import { readSmallFile, replaceSmallFile } from '#runtime/log-store/small-file';
-import { MANIFEST } from '#runtime/log-store/store-files';
+import { errorCode, nodeFileSystem } from '#storage/disk/file-system';
+import { MANIFEST } from '#storage/disk/files';
+import { firstIndexOf } from '#storage/disk/segments/segment';
+import { readSmallFile, replaceSmallFile } from '#storage/disk/small-file';
+import { StorageError } from '#storage/log-store';
 import { LaunchError } from './launch-error';
 
 const LOG_ID = 'log-id';

@@ -9,7 +9,7 @@
  *
  * The exit waits for what must not be cut, the unpacking of a package.
  */
-import type { ProcessHost } from '#runtime/process-lifecycle';
+import type { ProcessHost } from '#process/lifecycle';
 
 /** npm passes a signal on within milliseconds; nobody presses twice on purpose in less. */
 const SAME_SIGNAL_MS = 1_000;

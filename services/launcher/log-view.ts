@@ -5,7 +5,7 @@
  */
 import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import type { LogLevel } from '#runtime/node-settings';
+import type { LogLevel } from '#process/node-settings';
 
 /** Enough for an error with its stack. */
 const TAIL_LINES = 15;

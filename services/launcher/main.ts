@@ -1,6 +1,6 @@
 /** The process behind `npm start`: reads what is wanted, launches it, and stops it when told to. */
 import { join } from 'node:path';
-import { type RunningService, runProcess } from '#runtime/process-lifecycle';
+import { type RunningService, runProcess } from '#process/lifecycle';
 import { readLauncherSettings } from './config';
 import { Launcher } from './launcher';
 import { LauncherHost } from './launcher-host';

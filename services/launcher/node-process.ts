@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Environment } from '#runtime/settings';
+import type { Environment } from '#process/settings';
 import { type AfterEnd, afterEnd, type NodeEnd } from './restart-policy';
 
 /** How long SIGKILL and the reading of the last lines may take. */

@@ -1,5 +1,5 @@
 /** What `npm start -- --help` says, and the error for options that cannot be used: every fault, then the help. */
-import type { SettingFault } from '#runtime/settings';
+import type { SettingFault } from '#process/settings';
 
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64;

@@ -5,11 +5,12 @@
  * An id that is known is no new append: it is waited for. Whether it is known is decided in the turn of the event loop in which a
  * new one gets its seq; comparing messages may take longer, but a known id takes no seq.
  */
+
+import type { LogReader } from '#http/reading/log-reader';
+import type { WaitingClient } from '#http/wait-signal';
 import { type Entry, parseGeneratedId } from '#protocol/entry';
 import { entryOf } from '#protocol/record';
-import type { LogReader } from '#runtime/log-reader';
-import type { LogStore } from '#runtime/log-store/log-store';
-import type { WaitingClient } from '#runtime/wait-signal';
+import type { LogStore } from '#storage/log-store';
 import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
 import type { Answer, Append, Await, MasterEvent, NewEntry } from './core/events';
 import type { MasterMachine } from './core/master';

@@ -7,10 +7,10 @@
  * blocks publishers may take as long as it likes. Confirms: https://www.rabbitmq.com/docs/confirms
  */
 
-import type { EntriesMessage } from '#protocol/wire';
-import type { AmqpChannel } from '#runtime/amqp-channel';
-import { AmqpError } from '#runtime/amqp-error';
-import { type Envelope, MESSAGE_BYTES_MAX, propertiesOf } from '#runtime/amqp-wire';
+import type { AmqpChannel } from '#amqp/channel';
+import { AmqpError } from '#amqp/error';
+import { type Envelope, MESSAGE_BYTES_MAX, propertiesOf } from '#amqp/wire';
+import type { EntriesMessage } from '#protocol/wire/messages';
 
 /** The caller bounds what is in flight far below this; past it something is wrong, and memory is protected. */
 const PENDING_BYTES_MAX = 512 * 1024 * 1024;

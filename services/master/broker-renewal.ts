@@ -8,10 +8,10 @@
  * States: *well* → *doubtful*, by a refused batch, or one that stays unanswered → *well*, by any confirm; *doubtful* for the patience below → each
  * queue is tried by itself, and those that fail are renewed. The trial sends the batch once more: whoever has it drops it as a duplicate.
  */
-import type { AmqpChannel } from '#runtime/amqp-channel';
-import { AmqpError } from '#runtime/amqp-error';
-import type { AmqpSession } from '#runtime/amqp-session';
-import { propertiesOf } from '#runtime/amqp-wire';
+import type { AmqpChannel } from '#amqp/channel';
+import { AmqpError } from '#amqp/error';
+import type { AmqpSession } from '#amqp/session';
+import { propertiesOf } from '#amqp/wire';
 import type { Batch } from './broker-publisher';
 
 /** A queue that is only being moved or restarted takes messages again within this time. */

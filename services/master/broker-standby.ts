@@ -5,11 +5,11 @@
  * Nothing depends on it but what people are told: if it cannot listen it goes without, and tries again with the next try for the lock.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
+import type { AmqpChannel } from '#amqp/channel';
+import { AmqpError } from '#amqp/error';
+import { takeExclusive } from '#amqp/exclusive';
+import type { AmqpSession } from '#amqp/session';
 import type { Topology } from '#protocol/topology';
-import type { AmqpChannel } from '#runtime/amqp-channel';
-import { AmqpError } from '#runtime/amqp-error';
-import { takeExclusive } from '#runtime/amqp-exclusive';
-import type { AmqpSession } from '#runtime/amqp-session';
 
 const BYTES_MAX = 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 1_000;

@@ -7,10 +7,11 @@
  * What the log needs of a queue is set by arguments, never by a policy of ours; a policy of somebody else's that lowers a limit is
  * not looked for yet, and `declareMember` is the place for it.
  */
+
+import type { AmqpChannel, QueueOptions } from '#amqp/channel';
+import { AmqpError } from '#amqp/error';
+import type { AmqpSession } from '#amqp/session';
 import { entriesQueueArguments, type Topology } from '#protocol/topology';
-import type { AmqpChannel, QueueOptions } from '#runtime/amqp-channel';
-import { AmqpError } from '#runtime/amqp-error';
-import type { AmqpSession } from '#runtime/amqp-session';
 
 /** What waits for a master that does not read is acks and beats, all of them repeated: the oldest may go. */
 const REPLIES_BYTES_MAX = 64 * 1024 * 1024;

@@ -9,15 +9,15 @@
  * A publish, a member or a send outside *up* is refused or dropped, never kept for later: what must arrive is known to the caller.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
+import { AmqpError, amqpErrorOf } from '#amqp/error';
+import { PROBE_TYPE, takeExclusive } from '#amqp/exclusive';
+import { AmqpLink, type LinkStatus, type Trace } from '#amqp/link';
+import { Outbox } from '#amqp/outbox';
+import { type AmqpSession, pause } from '#amqp/session';
+import { bodyOf, type Envelope, type Malformed, propertiesOf, readWire, replyToOf } from '#amqp/wire';
 import type { RetryPolicy } from '#protocol/retry-policy';
 import type { Topology } from '#protocol/topology';
-import type { EntriesMessage, MessageOf, WireMessage } from '#protocol/wire';
-import { AmqpError, amqpErrorOf } from '#runtime/amqp-error';
-import { PROBE_TYPE, takeExclusive } from '#runtime/amqp-exclusive';
-import { AmqpLink, type LinkStatus, type Trace } from '#runtime/amqp-link';
-import { Outbox } from '#runtime/amqp-outbox';
-import { type AmqpSession, pause } from '#runtime/amqp-session';
-import { bodyOf, type Envelope, type Malformed, propertiesOf, readWire, replyToOf } from '#runtime/amqp-wire';
+import type { EntriesMessage, MessageOf, WireMessage } from '#protocol/wire/messages';
 import { EntriesPublisher } from './broker-publisher';
 import { QueueRenewal } from './broker-renewal';
 import { StandbyEar } from './broker-standby';

@@ -1,14 +1,15 @@
 /** The master's settings: its environment variables, their defaults and limits, and what must hold between them. */
-import { nodeCount, parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
-import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#runtime/node-settings';
-import { flagField, namesField, wholeNumberField, wrong } from '#runtime/setting-fields';
+
+import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#process/node-settings';
+import { flagField, namesField, wholeNumberField, wrong } from '#process/setting-fields';
 import {
   type Environment,
   readSettings,
   type SettingFields,
   type SettingRelation,
   settingField,
-} from '#runtime/settings';
+} from '#process/settings';
+import { nodeCount, parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
 
 const MEBIBYTE = 2 ** 20;
 

@@ -2,11 +2,11 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
 import type { Logger } from 'pino';
+import { createHttpApp } from '#http/app';
+import { BodyBudget } from '#http/body/raw';
+import { addProbeRoutes } from '#http/probe-routes';
+import { addReadingRoutes } from '#http/reading/routes';
 import type { WriteConcern } from '#protocol/write-concern';
-import { createHttpApp } from '#runtime/http-app';
-import { addProbeRoutes } from '#runtime/probe-routes';
-import { BodyBudget } from '#runtime/raw-body';
-import { addReadingRoutes } from '#runtime/reading-routes';
 import { addAppendRoute } from './http-append-route';
 import { addMemberRoutes } from './http-member-routes';
 import type { MasterPort } from './http-ports';

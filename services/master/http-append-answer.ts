@@ -3,7 +3,7 @@
  * whether the entry is in the log: `false` (in none, now or later), `true` (in the master's, and on its way), or `"unknown"`.
  */
 import type { Context } from 'koa';
-import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#runtime/problem';
+import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
 import type { AppendOutcome, MissingNode, Refusal } from './core/append';
 
 type OutcomeOf<Name extends AppendOutcome['outcome']> = Extract<AppendOutcome, { readonly outcome: Name }>;

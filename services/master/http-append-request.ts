@@ -6,11 +6,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
+import type { RequestFault } from '#http/problem';
+import { requestFaults } from '#http/request-faults';
+import { WAIT_MS_MAX } from '#http/wait-signal';
 import { idFault } from '#protocol/entry';
 import type { WriteConcern } from '#protocol/write-concern';
-import type { RequestFault } from '#runtime/problem';
-import { requestFaults } from '#runtime/request-faults';
-import { WAIT_MS_MAX } from '#runtime/wait-signal';
 import type { AppendRequest } from './core/append';
 
 export const ID_HEADER = 'Idempotency-Key';

@@ -7,12 +7,12 @@
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { requestIdOf } from '#http/app';
+import { createJsonBodyReader, type JsonBodyReader } from '#http/body/json';
+import type { BodyBudget } from '#http/body/raw';
+import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '#http/problem';
+import { HttpClient } from '#http/wait-signal';
 import type { WriteConcern } from '#protocol/write-concern';
-import { requestIdOf } from '#runtime/http-app';
-import { createJsonBodyReader, type JsonBodyReader } from '#runtime/json-body';
-import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '#runtime/problem';
-import type { BodyBudget } from '#runtime/raw-body';
-import { HttpClient } from '#runtime/wait-signal';
 import type { AppendOutcome } from './core/append';
 import { notStored, sendOutcome } from './http-append-answer';
 import { parseAppendRequest, readIdHeader } from './http-append-request';

@@ -6,10 +6,10 @@
  * line costs its `JSON.parse` and two checks, and only a bad one is looked at more closely.
  */
 import { isUtf8 } from 'node:buffer';
+import type { RequestFault } from '#http/problem';
+import { WAIT_MS_MAX } from '#http/wait-signal';
 import { idFault } from '#protocol/entry';
 import { parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
-import type { RequestFault } from '#runtime/problem';
-import { WAIT_MS_MAX } from '#runtime/wait-signal';
 import type { BulkRequest } from './core/append';
 import { TIMEOUT_RULE, W_RULE } from './http-append-request';
 

@@ -3,9 +3,9 @@
  * the log. Behind the edge it is the same append as a single one, in one group that is never cut.
  */
 import type { Context } from 'koa';
-import { invalidRequest, PROBLEM_KINDS, type Problem, sendProblem } from '#runtime/problem';
-import { readRawBody } from '#runtime/raw-body';
-import { HttpClient } from '#runtime/wait-signal';
+import { readRawBody } from '#http/body/raw';
+import { invalidRequest, PROBLEM_KINDS, type Problem, sendProblem } from '#http/problem';
+import { HttpClient } from '#http/wait-signal';
 import type { BulkOutcome } from './core/append';
 import { notStored } from './http-append-answer';
 import { ID_HEADER } from './http-append-request';

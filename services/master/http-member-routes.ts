@@ -6,10 +6,10 @@
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { z } from 'zod';
+import { createJsonBodyReader } from '#http/body/json';
+import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
+import { requestFaults } from '#http/request-faults';
 import { NAME_PATTERN } from '#protocol/topology';
-import { createJsonBodyReader } from '#runtime/json-body';
-import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#runtime/problem';
-import { requestFaults } from '#runtime/request-faults';
 import type { MemberChange } from './core/events';
 import type { ForcePlan, ForceRefusal } from './core/force';
 import { refusedProblem } from './http-append-answer';

@@ -1,6 +1,6 @@
 /** What the HTTP edge asks of the master behind it. `node.ts` answers; the tests of the edge hand in their own. */
-import type { LogReader } from '#runtime/log-reader';
-import type { WaitingClient } from '#runtime/wait-signal';
+import type { LogReader } from '#http/reading/log-reader';
+import type { WaitingClient } from '#http/wait-signal';
 import type {
   AppendOutcome,
   AppendRequest,

@@ -4,10 +4,10 @@
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { invalidRequest, sendProblem } from '#http/problem';
+import { noSuchEntry, seqParameter } from '#http/reading/routes';
+import { HttpClient } from '#http/wait-signal';
 import type { WriteConcern } from '#protocol/write-concern';
-import { invalidRequest, sendProblem } from '#runtime/problem';
-import { noSuchEntry, seqParameter } from '#runtime/reading-routes';
-import { HttpClient } from '#runtime/wait-signal';
 import { problemOfOutcome } from './http-append-answer';
 import { parseWaitQuery } from './http-bulk-request';
 import type { MasterPort } from './http-ports';

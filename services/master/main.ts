@@ -1,9 +1,9 @@
 /** The master's process: puts the parts together, in the order in which they depend on each other, and takes them apart the other way round. */
-import { HttpServer } from '#runtime/http-server';
-import { logOpened, openLogStore } from '#runtime/log-store/open-log-store';
-import { createLogger } from '#runtime/logger';
-import { namedLogId } from '#runtime/node-settings';
-import { type ProcessHandle, type RunningService, runProcess } from '#runtime/process-lifecycle';
+import { HttpServer } from '#http/server';
+import { type ProcessHandle, type RunningService, runProcess } from '#process/lifecycle';
+import { createLogger } from '#process/logger';
+import { namedLogId } from '#process/node-settings';
+import { logOpened, openLogStore } from '#storage/open';
 import { readMasterSettings } from './config';
 import { createMasterApp } from './http-app';
 import { MasterNode } from './node';

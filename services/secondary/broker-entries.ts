@@ -11,11 +11,11 @@
  * delivery remembers its channel and is settled there or not at all; the broker hands out again what was not.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
+import type { AmqpChannel } from '#amqp/channel';
+import { type AmqpError, amqpErrorOf } from '#amqp/error';
+import type { Trace } from '#amqp/link';
+import { type AmqpSession, pause } from '#amqp/session';
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
-import type { AmqpChannel } from '#runtime/amqp-channel';
-import { type AmqpError, amqpErrorOf } from '#runtime/amqp-error';
-import type { Trace } from '#runtime/amqp-link';
-import { type AmqpSession, pause } from '#runtime/amqp-session';
 
 /** One delivery, to be settled or given back once; later calls and calls after its channel's end do nothing. */
 export class DeliveryHandle {

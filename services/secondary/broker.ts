@@ -11,16 +11,16 @@
  * made anew has forgotten its bindings, and nobody tells the queues, so a silent control queue is bound again every few seconds.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
+import type { QueueOptions } from '#amqp/channel';
+import { AmqpError } from '#amqp/error';
+import { isPlaceOf, PROBE_TYPE, takeExclusive } from '#amqp/exclusive';
+import { AmqpLink, type LinkStatus, type Trace } from '#amqp/link';
+import { Outbox } from '#amqp/outbox';
+import { type AmqpSession, pause } from '#amqp/session';
+import { bodyOf, type Malformed, propertiesOf, readWire, replyToOf } from '#amqp/wire';
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { Topology } from '#protocol/topology';
-import type { WireMessage } from '#protocol/wire';
-import type { QueueOptions } from '#runtime/amqp-channel';
-import { AmqpError } from '#runtime/amqp-error';
-import { isPlaceOf, PROBE_TYPE, takeExclusive } from '#runtime/amqp-exclusive';
-import { AmqpLink, type LinkStatus, type Trace } from '#runtime/amqp-link';
-import { Outbox } from '#runtime/amqp-outbox';
-import { type AmqpSession, pause } from '#runtime/amqp-session';
-import { bodyOf, type Malformed, propertiesOf, readWire, replyToOf } from '#runtime/amqp-wire';
+import type { WireMessage } from '#protocol/wire/messages';
 import { type DeliveryHandle, EntriesConsumer } from './broker-entries';
 
 export interface SecondaryBrokerOptions {

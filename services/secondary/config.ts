@@ -1,7 +1,7 @@
 /** A secondary's settings: its environment variables, their defaults and limits. */
-import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#runtime/node-settings';
-import { flagField, rateField, wholeNumberField } from '#runtime/setting-fields';
-import { type Environment, readSettings, type SettingFields } from '#runtime/settings';
+import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#process/node-settings';
+import { flagField, rateField, wholeNumberField } from '#process/setting-fields';
+import { type Environment, readSettings, type SettingFields } from '#process/settings';
 import { type FaultSettings, NO_FAULTS } from './fault-settings';
 
 export interface SecondarySettings extends NodeSettings {

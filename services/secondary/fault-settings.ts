@@ -2,7 +2,7 @@
  * The faults that a secondary can be told to have: their form and their limits. What each of them does is not decided here.
  */
 import { z } from 'zod';
-import { DURATION_MS_MAX } from '#runtime/node-settings';
+import { DURATION_MS_MAX } from '#process/node-settings';
 
 export interface FaultSettings {
   /** Wait before appending. */

@@ -3,10 +3,10 @@ import Router from '@koa/router';
 import type Koa from 'koa';
 import type { Context } from 'koa';
 import type { Logger } from 'pino';
-import { createHttpApp } from '#runtime/http-app';
-import { addProbeRoutes } from '#runtime/probe-routes';
-import type { Problem } from '#runtime/problem';
-import { addReadingRoutes } from '#runtime/reading-routes';
+import { createHttpApp } from '#http/app';
+import { addProbeRoutes } from '#http/probe-routes';
+import type { Problem } from '#http/problem';
+import { addReadingRoutes } from '#http/reading/routes';
 import { addFaultRoutes } from './http-fault-routes';
 import type { SecondaryPort } from './http-ports';
 

@@ -1,8 +1,8 @@
 /** `GET /faults` and `PUT /faults`: which faults a secondary has, and changing them. A wrong PUT changes nothing. */
 import type Router from '@koa/router';
-import { createJsonBodyReader } from '#runtime/json-body';
-import { invalidRequest, sendProblem } from '#runtime/problem';
-import { requestFaults } from '#runtime/request-faults';
+import { createJsonBodyReader } from '#http/body/json';
+import { invalidRequest, sendProblem } from '#http/problem';
+import { requestFaults } from '#http/request-faults';
 import { faultChangeSchema } from './fault-settings';
 import type { SecondaryPort } from './http-ports';
 

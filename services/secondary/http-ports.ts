@@ -1,5 +1,5 @@
 /** What the HTTP edge asks of the secondary behind it. `node.ts` answers; the tests of the edge hand in their own. */
-import type { LogReader } from '#runtime/log-reader';
+import type { LogReader } from '#http/reading/log-reader';
 import type { FaultChange, FaultSettings } from './fault-settings';
 
 export interface SecondaryHealth {

@@ -3,15 +3,15 @@
  * nothing about the log; what it adds is the outside: a clock, random numbers, the store, the broker, and injected faults.
  */
 import type { Logger } from 'pino';
+import { StoreReader } from '#http/reading/store-reader';
+import { isClosing, MachineDriver, writeFailureOf } from '#process/driver';
+import { namedLogId } from '#process/node-settings';
+import { PromiseKeeper } from '#process/promise-keeper';
 import { logIdOf } from '#protocol/identity';
 import { BATCH_BYTES_MAX } from '#protocol/limits';
 import { topologyOf } from '#protocol/topology';
-import type { WireMessage } from '#protocol/wire';
-import { type LogStore, StorageError } from '#runtime/log-store/log-store';
-import { isClosing, MachineDriver, writeFailureOf } from '#runtime/machine-driver';
-import { namedLogId } from '#runtime/node-settings';
-import { PromiseKeeper } from '#runtime/promise-keeper';
-import { StoreReader } from '#runtime/store-reader';
+import type { WireMessage } from '#protocol/wire/messages';
+import { type LogStore, StorageError } from '#storage/log-store';
 import { SecondaryBroker } from './broker';
 import type { DeliveryHandle } from './broker-entries';
 import { CatchUpMeter } from './catch-up-meter';

@@ -38,7 +38,7 @@
  * Without S6 (QUORUM_APPEND=false, two masters at once) commit proves less: the second kind of N can then be too high.
  */
 import { IDENTITY_LENGTH_MAX, type Identity, isForeign, isPrefixOf } from './identity';
-import type { LogOutline } from './log-outline';
+import type { LogOutline } from './log/outline';
 
 export interface ResumeToken {
   /** Seq of the last entry that the reader has; 0: it has none of this log. */

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { generatedId, parseGeneratedId } from '#protocol/entry';
 import type { LogRecord } from '#protocol/record';
-import type { LogStore } from '#runtime/log-store/log-store';
-import { MemoryLogStore } from '#runtime/log-store/memory-log-store';
-import { CrashingFileSystem } from '../unit/shared/runtime/log-store/crashing-file-system';
-import { storeOn } from '../unit/shared/runtime/log-store/disk-harness';
+import type { LogStore } from '#storage/log-store';
+import { MemoryLogStore } from '#storage/memory';
+import { CrashingFileSystem } from '../unit/shared/storage/disk/crashing-file-system';
+import { storeOn } from '../unit/shared/storage/disk/disk-harness';
 import { RecordSource } from './log-records';
 import { checksumOf, plain, readAll } from './log-store';
 

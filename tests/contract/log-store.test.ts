@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLogStore } from '#runtime/log-store/open-log-store';
+import { openLogStore } from '#storage/open';
 import { logStoreContract } from './log-store';
 
 logStoreContract('memory', {

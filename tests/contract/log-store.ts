@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { NO_PROMISE } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
-import { type LogStore, StorageError } from '#runtime/log-store/log-store';
+import { type LogStore, StorageError } from '#storage/log-store';
 import { NO_LIMITS, RecordSource } from './log-records';
 
 export interface LogStoreFactory {

@@ -10,8 +10,8 @@ import type { Channel } from 'amqplib';
 import { REIGN_LENGTH } from '#protocol/entry';
 import { logIdOf } from '#protocol/identity';
 import { entryRecord } from '#protocol/record';
-import type { Sender, WireMessage } from '#protocol/wire';
-import { encodeWire } from '#protocol/wire-codec';
+import { encodeWire } from '#protocol/wire/codec';
+import type { Sender, WireMessage } from '#protocol/wire/messages';
 import { eventually } from '../support/eventually';
 import { onShared, RealCluster, type RealNode, type SecondaryHealth } from '../support/real-cluster';
 

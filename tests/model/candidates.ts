@@ -2,7 +2,7 @@
 import type { Answer } from '#master/core/birth';
 import type { HeardLogs } from '#master/core/heard-logs';
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
-import { isAtLeastAsUpToDate } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import type { MembersControl, Voter } from '#protocol/record';
 import { isMajority } from '#protocol/voters';
 import { commonLength, type Log, type ModelRecord } from './log';

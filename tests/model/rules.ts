@@ -6,9 +6,9 @@ import { isTornBirth, mayBegin } from '#master/core/birth';
 import { type HeardLog, HeardLogs } from '#master/core/heard-logs';
 import { nextList } from '#master/core/list-change';
 import { extendsLog, type Identity, isForeign, isPrefixOf } from '#protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
 import { sameVoter } from '#protocol/voters';
-import { saidEnd } from '#protocol/wire';
+import { saidEnd } from '#protocol/wire/messages';
 import type { Log } from './log';
 import { type Folder, identityOf, type Reign } from './state';
 

@@ -2,7 +2,7 @@
  * The borders of a log's life: births, lost disks and broker data, disks of another log or of a former life, forces. A machine that throws would be
  * started again by a supervisor (`runSupervised`), and must not lose anything by that.
  */
-import { decodeWire, encodeWire } from '#protocol/wire-codec';
+import { decodeWire, encodeWire } from '#protocol/wire/codec';
 import { REAL_CORES } from '../simulation/world';
 import { SimCluster, type SimOptions } from '../support/sim-cluster';
 

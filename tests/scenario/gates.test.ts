@@ -1,5 +1,5 @@
 /** When a master takes appends, and what it says when it does not. */
-import type { WireMessage } from '#protocol/wire';
+import type { WireMessage } from '#protocol/wire/messages';
 import { SimCluster } from '../support/sim-cluster';
 
 function refusal(cluster: SimCluster): string | null {

@@ -7,7 +7,7 @@
  *                 └──no room, or broken──▶ told so (broken: a part of it is there)        crash: the first queued may be there, or a part of it
  */
 import { crc32 } from 'node:zlib';
-import { LogOutline } from '#protocol/log-outline';
+import { LogOutline } from '#protocol/log/outline';
 import { NO_PROMISE, type Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
 import type { SeededRandom } from '../support/seeded-random';

@@ -16,10 +16,10 @@
 import type { MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
 import { type Identity, isPrefixOf } from '#protocol/identity';
-import type { LogOutline } from '#protocol/log-outline';
+import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
-import type { MessageOf, WireMessage } from '#protocol/wire';
+import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import { SecondaryMachine } from '#secondary/core/secondary';
 import { CommitBook } from './commit-book';
 import type { DiskModel } from './disk-model';

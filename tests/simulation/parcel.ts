@@ -1,6 +1,7 @@
 /** A wire message on its way: as an object, or as bytes when a run goes through the codec. */
-import type { WireMessage } from '#protocol/wire';
-import { decodeWire, encodeWire, WireError } from '#protocol/wire-codec';
+
+import { decodeWire, encodeWire, WireError } from '#protocol/wire/codec';
+import type { WireMessage } from '#protocol/wire/messages';
 
 export interface Parcel {
   readonly type: string;

@@ -3,8 +3,8 @@
  * comes to one that is stopped (SIGSTOP) waits until it goes on.
  */
 import type { Identity } from '#protocol/identity';
-import type { LogOutline } from '#protocol/log-outline';
-import type { WireMessage } from '#protocol/wire';
+import type { LogOutline } from '#protocol/log/outline';
+import type { WireMessage } from '#protocol/wire/messages';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk-model';
 import { type Parcel, pack } from './parcel';

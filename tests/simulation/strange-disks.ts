@@ -2,7 +2,7 @@
  * Disks that are not what their node had: of a former life, of another log, of another node, older than they were. And what else a wild run does
  * at the borders of a log's life. Unless the run goes beyond what is promised, nothing is done that is not; and if it does, the ledger says so.
  */
-import { isAtLeastAsUpToDate } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import { controlRecord, entryRecords, type LogRecord } from '#protocol/record';
 import type { SeededRandom } from '../support/seeded-random';
 import type { DiskSnapshot } from './disk-model';

@@ -1,8 +1,8 @@
 /** Turns one bit in one record of a stopped node's log, as a disk does that grows old. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Frame, FrameKind, readFrameHeader } from '#runtime/log-store/frame';
-import { firstIndexOf, SEGMENT_HEADER_BYTES } from '#runtime/log-store/segment';
+import { Frame, FrameKind, readFrameHeader } from '#storage/disk/segments/frame';
+import { firstIndexOf, SEGMENT_HEADER_BYTES } from '#storage/disk/segments/segment';
 
 /** Damages the last entry of the log or the one in its middle. Returns its seq. */
 export function flipBit(dataDir: string, which: 'last' | 'middle'): number {

@@ -1,9 +1,9 @@
 /** A log of made entries whose head and history a test moves, and which counts how it is read. */
 import { EventEmitter, once } from 'node:events';
+import type { ForeignLog, LogReader, ReaderPosition } from '#http/reading/log-reader';
 import type { Entry } from '#protocol/entry';
 import type { Identity } from '#protocol/identity';
-import { LogOutline } from '#protocol/log-outline';
-import type { ForeignLog, LogReader, ReaderPosition } from '#runtime/log-reader';
+import { LogOutline } from '#protocol/log/outline';
 
 export const FIRST_REIGN = '1a';
 

@@ -1,4 +1,6 @@
 /** A master that answers appends as a test says. */
+
+import type { WaitingClient } from '#http/wait-signal';
 import type {
   AppendOutcome,
   AppendRequest,
@@ -10,7 +12,6 @@ import type {
 import type { MemberChange } from '#master/core/events';
 import type { ForcePlan } from '#master/core/force';
 import type { MasterHealth, MasterPort, MemberHealth } from '#master/http-ports';
-import type { WaitingClient } from '#runtime/wait-signal';
 import { FakeLogReader } from './fake-log-reader';
 
 const NOTHING_TO_GIVE_UP: ForcePlan = {

@@ -3,7 +3,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type Koa from 'koa';
 import pino, { type Logger } from 'pino';
-import { HttpServer } from '#runtime/http-server';
+import { HttpServer } from '#http/server';
 
 export interface Answer {
   readonly status: number;

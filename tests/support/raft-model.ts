@@ -2,7 +2,7 @@
  * A few nodes that follow Raft's rules in the plainest form, and a reader that follows them by resume tokens: the oracle for the tokens. Logs
  * are lists, every rule is a loop over them.
  */
-import { LogOutline } from '#protocol/log-outline';
+import { LogOutline } from '#protocol/log/outline';
 import type { Control } from '#protocol/record';
 import {
   judge,

@@ -9,10 +9,10 @@
  *
  * `again` means: claim anew, one epoch higher. The claim is repeated every interval, for a secondary that was away has not heard it.
  */
-import type { GroupCommit } from '#protocol/group-commit';
-import type { LogOutline } from '#protocol/log-outline';
+import type { GroupCommit } from '#protocol/log/group-commit';
+import type { LogOutline } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
-import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '#protocol/wire';
+import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '#protocol/wire/messages';
 import { type BirthFacts, isTornBirth, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
 import { Election } from './election';

@@ -8,10 +8,11 @@
  *        │──nothing that fits for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
  *        └──the source lacks what is committed here──▶ contradicted (nothing is cut, and nothing is claimed any more)
  */
-import type { GroupCommit } from '#protocol/group-commit';
+
 import { BATCH_RECORDS_MAX } from '#protocol/limits';
-import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log-outline';
-import { type MessageOf, type Sender, saidEnd } from '#protocol/wire';
+import type { GroupCommit } from '#protocol/log/group-commit';
+import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log/outline';
+import { type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
 import type { Refuser } from './election';
 import { type MasterEffect, trace } from './events';
 

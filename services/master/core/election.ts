@@ -9,10 +9,10 @@
  * master or a standby needs the others' majority. Who is ahead is asked among nodes of the claimant's own log only.
  */
 import type { Identity } from '#protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
 import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
-import { type EpochId, endOf, isSameEpoch, type MessageOf } from '#protocol/wire';
+import { type EpochId, endOf, isSameEpoch, type MessageOf } from '#protocol/wire/messages';
 import { majority } from '#protocol/write-concern';
 import type { Answer } from './birth';
 

@@ -1,8 +1,8 @@
 /** What goes into the master's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
 
-import type { Group } from '#protocol/group-commit';
+import type { Group } from '#protocol/log/group-commit';
 import type { Promised } from '#protocol/promised';
-import type { MessageOf, WireMessage } from '#protocol/wire';
+import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { AppendOutcome } from './append';
 import type { ForcePlan } from './force';

@@ -1,7 +1,7 @@
 /** Answers a secondary that fetches what it lacks: with records, up to what is durable here, or with where the two logs part (KIP-595). */
-import type { GroupCommit } from '#protocol/group-commit';
-import type { LogOutline } from '#protocol/log-outline';
-import type { MessageOf } from '#protocol/wire';
+import type { GroupCommit } from '#protocol/log/group-commit';
+import type { LogOutline } from '#protocol/log/outline';
+import type { MessageOf } from '#protocol/wire/messages';
 import type { MasterEffect } from './events';
 import type { Reign } from './reign';
 

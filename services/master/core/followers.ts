@@ -2,10 +2,10 @@
  * What a reigning master says to the nodes that follow it beside the batches, and what it learns from them. It announces where the head and the
  * commit index are, once an interval, and to who asks; from acks and heartbeats it learns who holds what, as long as that is the same log.
  */
-import type { ChecksumTrail } from '#protocol/checksum-trail';
-import type { GroupCommit } from '#protocol/group-commit';
-import type { LogOutline } from '#protocol/log-outline';
-import type { MessageOf, WireMessage } from '#protocol/wire';
+import type { ChecksumTrail } from '#protocol/log/checksum-trail';
+import type { GroupCommit } from '#protocol/log/group-commit';
+import type { LogOutline } from '#protocol/log/outline';
+import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import type { BrokerLink } from './broker-link';
 import type { MasterEffect } from './events';
 import { fetchAnswer } from './fetch-answer';

@@ -9,7 +9,7 @@
  */
 import type { Identity } from '#protocol/identity';
 import { logIdOf } from '#protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
 import type { ForeignNode } from './foreign-nodes';
 import type { HeardLog } from './heard-logs';
 

@@ -3,7 +3,7 @@
  * asked for nothing, and nothing of theirs is touched.
  */
 import type { Identity } from '#protocol/identity';
-import type { WireMessage } from '#protocol/wire';
+import type { WireMessage } from '#protocol/wire/messages';
 
 export interface ForeignNode {
   readonly id: string;

@@ -7,10 +7,10 @@
  * a force name it.
  */
 import { extendsLog, type Identity, isPrefixOf } from '#protocol/identity';
-import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
 import { isMajority, sameVoter } from '#protocol/voters';
-import { endOf, type MessageOf, type WireMessage } from '#protocol/wire';
+import { endOf, type MessageOf, type WireMessage } from '#protocol/wire/messages';
 
 export interface HeardLog extends Voter {
   /** The log that the node knows itself to belong to; null: it is blank. */

@@ -5,14 +5,15 @@
  * (publisher.ts), the members (membership.ts) and what is said to them (followers.ts), what others hold (heard-logs.ts, foreign-nodes.ts). A claim
  * (candidacy.ts) or a reign (reign.ts) is the phase's.
  */
-import { ChecksumTrail } from '#protocol/checksum-trail';
-import { GroupCommit } from '#protocol/group-commit';
+
 import { type Identity, logIdOf, longerOf } from '#protocol/identity';
-import type { LogOutline } from '#protocol/log-outline';
+import { ChecksumTrail } from '#protocol/log/checksum-trail';
+import { GroupCommit } from '#protocol/log/group-commit';
+import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord, Voter } from '#protocol/record';
 import { includesVoter } from '#protocol/voters';
-import type { EpochId } from '#protocol/wire';
+import type { EpochId } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks, type WriteConcern } from '#protocol/write-concern';
 import { BrokerLink, type Holder } from './broker-link';
 import type { BirthSituation, Candidacy } from './candidacy';

@@ -12,9 +12,9 @@
  */
 import { extendsLog, type Identity, isForeign } from '#protocol/identity';
 import { EPOCH_JUMP_MAX } from '#protocol/limits';
-import { isAtLeastAsUpToDate } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
-import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire';
+import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
 import { Candidacy } from './candidacy';
 import { type Append, type Await, type ChangeMember, type MasterEffect, type MasterEvent, trace } from './events';
 import { MasterState } from './master-state';

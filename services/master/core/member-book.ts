@@ -1,6 +1,6 @@
 /** What the master knows of each member: its position, whether it is up, where it is reached. One set of members for all three. */
 import type { Voter } from '#protocol/record';
-import type { MessageOf, WireMessage } from '#protocol/wire';
+import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import { AckTracker } from './ack-tracker';
 import type { MissingNode } from './append';
 import type { MasterEffect } from './events';

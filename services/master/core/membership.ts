@@ -5,7 +5,7 @@
  * (list-change.ts): SECONDARIES, the present members, and nodes that open membership or an operator admitted. Whom an operator removed the list
  * remembers: neither SECONDARIES nor a join brings such a node back.
  */
-import type { LogOutline } from '#protocol/log-outline';
+import type { LogOutline } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
 import { includesVoter } from '#protocol/voters';
 import { type ChangeMember, type MasterEffect, trace } from './events';

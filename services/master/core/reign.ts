@@ -9,8 +9,8 @@
  */
 
 import { generatedId } from '#protocol/entry';
-import type { GroupCommit } from '#protocol/group-commit';
-import type { LogOutline } from '#protocol/log-outline';
+import type { GroupCommit } from '#protocol/log/group-commit';
+import type { LogOutline } from '#protocol/log/outline';
 import {
   type Control,
   controlRecord,
@@ -20,7 +20,7 @@ import {
   type Voter,
 } from '#protocol/record';
 import { includesVoter, isMajority, majorityIndex, sameVoter } from '#protocol/voters';
-import type { EpochId, MessageOf, Sender } from '#protocol/wire';
+import type { EpochId, MessageOf, Sender } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks } from '#protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
 import type { Append, Await, ChangeMember, MasterEffect, NewEntry } from './events';

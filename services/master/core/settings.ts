@@ -1,5 +1,5 @@
 /** What a master's machine is told when it is made. */
-import type { LogOutline } from '#protocol/log-outline';
+import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
 import type { BirthMode } from './birth';

@@ -10,10 +10,10 @@
  * whoever speaks for a later branch of the log it knows, and never forgotten; who only claims a log teaches a blank node nothing.
  */
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
-import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log-outline';
+import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
-import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire';
+import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
 import { type SecondaryEffect, trace } from './events';
 
 /** A claim, and where its vote is to be sent. */

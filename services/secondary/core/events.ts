@@ -1,7 +1,7 @@
 /** What goes into a secondary's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
-import type { Group } from '#protocol/group-commit';
+import type { Group } from '#protocol/log/group-commit';
 import type { Promised } from '#protocol/promised';
-import type { MessageOf, WireMessage } from '#protocol/wire';
+import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 
 /** The driver's handle of a broker delivery; null for what came in answer to a fetch, which needs no settling. */
 export type Tag = number | null;

@@ -2,9 +2,9 @@
  * Answers a claimant that fetches what its log lacks (the master's catch-up.ts): with records, or with where the two logs part (KIP-595). Only
  * the log that the claimant means answers, up to what is durable of it: what another one lacks says nothing.
  */
-import type { GroupCommit } from '#protocol/group-commit';
-import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log-outline';
-import { endOf, type MessageOf, type Sender } from '#protocol/wire';
+import type { GroupCommit } from '#protocol/log/group-commit';
+import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log/outline';
+import { endOf, type MessageOf, type Sender } from '#protocol/wire/messages';
 import type { SecondaryEffect } from './events';
 
 export interface FetchedLog {

@@ -5,8 +5,8 @@
  *
  *     agreeing ──checksums differ at one index──▶ searching (divergence-search.ts) ──▶ found
  */
-import type { LogOutline } from '#protocol/log-outline';
-import type { MessageOf, Sender } from '#protocol/wire';
+import type { LogOutline } from '#protocol/log/outline';
+import type { MessageOf, Sender } from '#protocol/wire/messages';
 import { DivergenceSearch } from './divergence-search';
 import { type SecondaryEffect, trace } from './events';
 

@@ -2,7 +2,7 @@
  * What the reigning master said last, and whether this node has reached it: ready means that it has applied, since it connected, everything
  * that the first announcement named. Behind later on, it stays ready.
  */
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 
 interface Heard {
   readonly at: number;

@@ -4,11 +4,11 @@
  * Of a batch that overlaps the end the known records are dropped and the rest is appended; one that lies beyond the end is kept in the reorder
  * buffer; one that contradicts what is here changes nothing.
  */
-import { ChecksumTrail } from '#protocol/checksum-trail';
-import type { GroupCommit } from '#protocol/group-commit';
-import type { LogOutline } from '#protocol/log-outline';
+import { ChecksumTrail } from '#protocol/log/checksum-trail';
+import type { GroupCommit } from '#protocol/log/group-commit';
+import type { LogOutline } from '#protocol/log/outline';
 import type { LogRecord } from '#protocol/record';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 import type { Counters } from './counters';
 import { type SecondaryEffect, trace } from './events';
 import { ReorderBuffer } from './reorder-buffer';

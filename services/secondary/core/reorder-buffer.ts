@@ -3,7 +3,7 @@
  * nearest is needed first; what was dropped is fetched later. Every batch in it is of one epoch, the one promised.
  */
 import { REORDER_BYTES_MAX } from '#protocol/limits';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 
 type Batch = MessageOf<'entries'>;
 

@@ -2,9 +2,9 @@
  * What a secondary says of itself to the master: that it is there, up to where it holds the log, and what it lacks. Nothing depends on any one
  * of these: an ack is cumulative, a heartbeat is an ack as well, and whatever was not answered is said again.
  */
-import type { LogOutline } from '#protocol/log-outline';
+import type { LogOutline } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
-import { saidEnd, type WireMessage } from '#protocol/wire';
+import { saidEnd, type WireMessage } from '#protocol/wire/messages';
 import type { Ballot } from './ballot';
 import type { SecondaryEffect } from './events';
 import type { OwnLog } from './own-log';

@@ -5,9 +5,10 @@
  * missing (gap-repair.ts), what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts), whether
  * the master is one of another log (foreign-watch.ts), and the connection (session.ts).
  */
-import { GroupCommit } from '#protocol/group-commit';
+
 import type { Identity } from '#protocol/identity';
-import type { LogOutline } from '#protocol/log-outline';
+import { GroupCommit } from '#protocol/log/group-commit';
+import type { LogOutline } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
 import { Ballot } from './ballot';
 import { noCounts } from './counters';

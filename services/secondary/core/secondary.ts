@@ -17,7 +17,7 @@
 import { isPrefixOf } from '#protocol/identity';
 import { BATCH_RECORDS_MAX, EPOCH_JUMP_MAX } from '#protocol/limits';
 import type { Promised } from '#protocol/promised';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 import type { Asked } from './ballot';
 import type { Source } from './deliveries';
 import { type SecondaryEffect, type SecondaryEvent, trace } from './events';

@@ -7,7 +7,7 @@ import { type Channel, type ChannelModel, type ConsumeMessage, connect } from 'a
 import { MasterBroker, type MasterBrokerEvents } from '#master/broker';
 import { entryRecord } from '#protocol/record';
 import { type Topology, topologyOf } from '#protocol/topology';
-import type { EntriesMessage, WireMessage } from '#protocol/wire';
+import type { EntriesMessage, WireMessage } from '#protocol/wire/messages';
 import { provideBroker } from '#rabbitmq/provide';
 import { SecondaryBroker, type SecondaryBrokerEvents } from '#secondary/broker';
 import { eventually } from '#tests/support/eventually';

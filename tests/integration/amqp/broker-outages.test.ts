@@ -1,6 +1,7 @@
 /** What only a broker of one's own can be put through: not there yet, killed, out of memory, its objects removed from inside. */
-import type { WireMessage } from '#protocol/wire';
-import { AmqpError } from '#runtime/amqp-error';
+
+import { AmqpError } from '#amqp/error';
+import type { WireMessage } from '#protocol/wire/messages';
 import { eventually } from '#tests/support/eventually';
 import { ackOf, batch, Cast } from './amqp-support';
 import { PrivateNode } from './private-node';

@@ -1,6 +1,7 @@
 /** The master's side on a real broker: publishing, the lock, and what people do to queues and exchanges. */
-import type { WireMessage } from '#protocol/wire';
-import { AmqpError } from '#runtime/amqp-error';
+
+import { AmqpError } from '#amqp/error';
+import type { WireMessage } from '#protocol/wire/messages';
 import { ackOf, announcement, batch, Cast, findBroker, Operator, Recorder, type TestBroker } from './amqp-support';
 
 jest.setTimeout(60_000);

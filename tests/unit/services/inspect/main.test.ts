@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { openLogStore } from '#runtime/log-store/open-log-store';
+import { openLogStore } from '#storage/open';
 import { RecordSource } from '#tests/contract/log-records';
 import { readAll } from '#tests/contract/log-store';
 

@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLogStore } from '#runtime/log-store/open-log-store';
-import { writeBeginPermission } from '#runtime/log-store/write-begin-permission';
 import { holdsStore, keepLogId, readKeptLogId } from '#services/launcher/kept-log';
 import { LaunchError } from '#services/launcher/launch-error';
+import { openLogStore } from '#storage/open';
+import { writeBeginPermission } from '#storage/write-begin-permission';
 
 let dataDir: string;
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LogLevel } from '#runtime/node-settings';
+import type { LogLevel } from '#process/node-settings';
 import { LogFile } from '#services/launcher/log-file';
 import { LogView } from '#services/launcher/log-view';
 

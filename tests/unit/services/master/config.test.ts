@@ -1,5 +1,5 @@
 import { readMasterSettings } from '#master/config';
-import { ConfigError, type Environment } from '#runtime/settings';
+import { ConfigError, type Environment } from '#process/settings';
 
 const MEBIBYTE = 2 ** 20;
 

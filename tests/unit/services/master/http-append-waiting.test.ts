@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import pino from 'pino';
+import type { WaitingClient } from '#http/wait-signal';
 import type { AppendOutcome, AppendRequest } from '#master/core/append';
 import { createMasterApp } from '#master/http-app';
-import type { WaitingClient } from '#runtime/wait-signal';
 import { FakeMaster } from '#tests/support/fake-master';
 import { HttpService, readToEnd } from '#tests/support/http-service';
 

@@ -4,7 +4,7 @@ import { readMasterSettings } from '#master/config';
 import type { AppendOutcome, AppendRequest } from '#master/core/append';
 import { MasterNode } from '#master/node';
 import { entryOf } from '#protocol/record';
-import { MemoryLogStore } from '#runtime/log-store/memory-log-store';
+import { MemoryLogStore } from '#storage/memory';
 
 /** The events of the last broker that a node made. */
 let events: MasterBrokerEvents | null = null;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { LogOutline } from '#protocol/log-outline';
+import { LogOutline } from '#protocol/log/outline';
 import {
   judge,
   judgeSeq,

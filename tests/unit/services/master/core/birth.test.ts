@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { type Answer, type BirthFacts, type BirthMode, blanksNeeded, mayBegin } from '#master/core/birth';
 import { type BirthSituation, Candidacy } from '#master/core/candidacy';
-import { GroupCommit } from '#protocol/group-commit';
-import { LogOutline } from '#protocol/log-outline';
+import { GroupCommit } from '#protocol/log/group-commit';
+import { LogOutline } from '#protocol/log/outline';
 import { controlRecord, type LogRecord } from '#protocol/record';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 
 const BLANK: Answer = { holdsLog: false, inMemory: false };
 const BLANK_IN_MEMORY: Answer = { holdsLog: false, inMemory: true };

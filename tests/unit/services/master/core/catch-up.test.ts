@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { CatchUp } from '#master/core/catch-up';
 import type { MasterEffect } from '#master/core/events';
-import { GroupCommit } from '#protocol/group-commit';
-import { isAtLeastAsUpToDate, LogOutline } from '#protocol/log-outline';
+import { GroupCommit } from '#protocol/log/group-commit';
+import { isAtLeastAsUpToDate, LogOutline } from '#protocol/log/outline';
 import { controlRecord, type LogRecord } from '#protocol/record';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 
 const CLAIM = { epoch: 1_000, reign: 'claimed', log: 'r1' };
 const LIMIT = 3;

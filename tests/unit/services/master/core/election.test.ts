@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { Election } from '#master/core/election';
-import type { LogEnd } from '#protocol/log-outline';
+import type { LogEnd } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 
 const CLAIM = { epoch: 5, reign: 'r5', log: 'r1' };
 const voter = (node: string, store = `${node}-disk`): Voter => ({ node, store });

@@ -1,6 +1,6 @@
 import { type ForceFacts, type ForceRefusal, planForce, planNew } from '#master/core/force';
 import type { HeardLog } from '#master/core/heard-logs';
-import type { LogEnd } from '#protocol/log-outline';
+import type { LogEnd } from '#protocol/log/outline';
 
 const LOG = '60c249b35917a53d';
 const OTHER = 'ffffffffffffffff';

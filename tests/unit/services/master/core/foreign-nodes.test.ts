@@ -1,5 +1,5 @@
 import { ForeignNodes } from '#master/core/foreign-nodes';
-import type { MessageOf, WireMessage } from '#protocol/wire';
+import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 
 const KEPT_MS = 60_000;
 const R = { epoch: 3, reign: 'r3' };

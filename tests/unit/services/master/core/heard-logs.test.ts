@@ -1,7 +1,7 @@
 import { type HeardLog, HeardLogs } from '#master/core/heard-logs';
 import type { Identity } from '#protocol/identity';
 import type { Voter } from '#protocol/record';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 
 const KEPT_MS = 6_000;
 const SELF: Voter = { node: 'master', store: 'M' };

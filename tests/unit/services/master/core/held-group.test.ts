@@ -2,8 +2,8 @@ import { AckTracker } from '#master/core/ack-tracker';
 import type { MasterEffect } from '#master/core/events';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
-import { GroupCommit } from '#protocol/group-commit';
-import { LogOutline } from '#protocol/log-outline';
+import { GroupCommit } from '#protocol/log/group-commit';
+import { LogOutline } from '#protocol/log/outline';
 
 const TS = '2026-01-01T00:00:00.000Z';
 

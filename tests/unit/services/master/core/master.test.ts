@@ -1,7 +1,7 @@
 import type { Answer, MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
 import type { MasterSettings } from '#master/core/settings';
-import { LogOutline } from '#protocol/log-outline';
+import { LogOutline } from '#protocol/log/outline';
 import { NO_PROMISE, type Promised } from '#protocol/promised';
 import { controlRecord, type LogRecord } from '#protocol/record';
 

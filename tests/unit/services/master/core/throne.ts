@@ -3,8 +3,8 @@ import { AckTracker } from '#master/core/ack-tracker';
 import type { Answer, MasterEffect } from '#master/core/events';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
-import { GroupCommit } from '#protocol/group-commit';
-import { LogOutline } from '#protocol/log-outline';
+import { GroupCommit } from '#protocol/log/group-commit';
+import { LogOutline } from '#protocol/log/outline';
 import type { LogRecord, Voter } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
 

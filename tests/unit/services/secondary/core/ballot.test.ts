@@ -1,8 +1,8 @@
 import type { Identity } from '#protocol/identity';
-import { LogOutline } from '#protocol/log-outline';
+import { LogOutline } from '#protocol/log/outline';
 import { NO_PROMISE, type Promised } from '#protocol/promised';
 import { controlRecord } from '#protocol/record';
-import type { MessageOf, Sender } from '#protocol/wire';
+import type { MessageOf, Sender } from '#protocol/wire/messages';
 import { Ballot, type BallotParts } from '#secondary/core/ballot';
 import type { SecondaryEffect } from '#secondary/core/events';
 

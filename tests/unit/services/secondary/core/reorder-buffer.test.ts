@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { LogRecord } from '#protocol/record';
-import type { MessageOf } from '#protocol/wire';
+import type { MessageOf } from '#protocol/wire/messages';
 import { ReorderBuffer } from '#secondary/core/reorder-buffer';
 
 type Batch = MessageOf<'entries'>;

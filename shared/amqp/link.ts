@@ -1,0 +1,231 @@
+/**
+ * The session loop: keeps one session with one of several brokers, for ever.
+ *
+ * States, and how each is left:
+ *   *connecting*   both connections open → *setting up*; an error → *waiting*
+ *   *setting up*   the role's `setUp` succeeded → *up*; it failed or the session ended → *waiting*
+ *   *up*           the session ended → *waiting*
+ *   *waiting*      capped exponential backoff with jitter after each round of the list, then *connecting* to its next address
+ *   *closed*       from any of them, by `close`; final
+ * Nothing is carried over from one session to the next: whatever ends, everything is dropped and set up again. Half-alive sessions
+ * (a dead channel on a living connection, a consumer on the old one of two connections) are the bugs this shape cannot have.
+ * amqplib's own recovery was rejected: it reconnects the connection only, to one address, and can adopt a dead one.
+ */
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
+import { AmqpConnection, closedHere } from './connection';
+import { AmqpError, amqpErrorOf, describeUrl } from './error';
+import { AmqpSession, pause } from './session';
+
+export type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
+/** A constant sentence and the facts of the case. */
+export type Trace = (level: TraceLevel, sentence: string, fields: Readonly<Record<string, unknown>>) => void;
+
+export interface LinkOptions {
+  /** One address or more, tried in turn. */
+  readonly urls: readonly string[];
+  /** Seconds. */
+  readonly heartbeatS: number;
+  /** For the connections' names. */
+  readonly node: string;
+  readonly retry?: RetryPolicy;
+  /** Milliseconds for each connection. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** What a role does with its sessions. A callback that throws is reported to `callbackThrew`, and the loop goes on. */
+export interface LinkRole<Ready> {
+  /** Declares, binds and consumes. What it throws ends the session, and the next one tries again. It must wait for nothing but the session. */
+  setUp(session: AmqpSession): Promise<Ready>;
+  up(ready: Ready, session: AmqpSession): void;
+  /** After `up`, once, unless `close` was called. */
+  down(error: AmqpError): void;
+  /** The broker stopped reading our publishes, and says why; null: it goes on, or the connection ended. */
+  blockedChanged(reason: string | null): void;
+  callbackThrew(error: unknown): void;
+  trace: Trace;
+}
+
+export interface LinkStatus {
+  /** Both connections are open. */
+  readonly connected: boolean;
+  readonly blocked: boolean;
+  /** The role is set up. */
+  readonly up: boolean;
+}
+
+interface SessionEnd {
+  readonly phase: 'connecting' | 'setting up' | 'up';
+  readonly error: AmqpError;
+}
+
+const SENTENCE_OF_END: Readonly<Record<SessionEnd['phase'], string>> = {
+  connecting: 'the broker cannot be reached',
+  'setting up': 'the session with the broker cannot be set up',
+  up: 'the session with the broker ended',
+};
+
+const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5000 };
+const CONNECT_TIMEOUT_MS = 5000;
+/** A session that was up for less counts as a failed attempt, so that a broker that throws us out at once is not hammered. */
+const STABLE_AFTER_MS = 2000;
+const CLOSE_TIMEOUT_MS = 2000;
+
+export class AmqpLink<Ready> {
+  private readonly stop = new AbortController();
+  private session: AmqpSession | null = null;
+  private running: Promise<void> | null = null;
+  private closing: Promise<void> | null = null;
+  private isUp = false;
+  /** Failed attempts since the last stable session. */
+  private failures = 0;
+  /** What the last warning was about; the same again is said at debug. Null: all is well. */
+  private trouble: string | null = null;
+  /** Since when there is no session, by the monotonic clock in milliseconds. */
+  private downSinceMs = performance.now();
+
+  constructor(
+    private readonly options: LinkOptions,
+    private readonly role: LinkRole<Ready>,
+  ) {
+    if (options.urls.length === 0) throw new Error('a link needs an address');
+  }
+
+  /** Begins; returns at once. */
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Ends the session with a goodbye and starts no other. Callable in every state; takes two seconds at most. */
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  status(): LinkStatus {
+    const session = this.session;
+    const connected = session?.isOpen ?? false;
+    return { connected, blocked: connected && (session?.publish.isBlocked ?? false), up: this.isUp };
+  }
+
+  private async run(): Promise<void> {
+    for (let at = 0; !this.stop.signal.aborted; at += 1) {
+      const url = this.options.urls[at % this.options.urls.length] ?? '';
+      const end = await this.runSession(url);
+      if (this.stop.signal.aborted) return;
+      this.failures += 1;
+      this.reportEnd(url, end);
+      await pause(this.retryDelayMs(), this.stop.signal);
+    }
+  }
+
+  /**
+   * The backoff grows with the rounds through the list, and within a round the next address is tried almost at once: otherwise every
+   * address that nobody has would make a node later by a full delay when the one broker that there is comes back.
+   */
+  private retryDelayMs(): number {
+    const { urls, retry = RETRY } = this.options;
+    const isRoundOver = this.failures % urls.length === 0;
+    return retryDelayMs(retry, isRoundOver ? this.failures / urls.length : 1, Math.random());
+  }
+
+  /** Resolves, never rejects, with the reason why there is no session any more. */
+  private async runSession(url: string): Promise<SessionEnd> {
+    let session: AmqpSession;
+    try {
+      session = await this.connect(url);
+    } catch (error) {
+      return { phase: 'connecting', error: amqpErrorOf(error, { what: 'connecting', on: 'connecting' }) };
+    }
+    this.session = session;
+    if (this.stop.signal.aborted) session.end(closedHere());
+    else this.reportConnected(url);
+    await this.setUp(session);
+    const phase = this.isUp ? 'up' : 'setting up';
+    const error = await session.ended;
+    this.session = null;
+    this.becomeDown(error);
+    return { phase, error };
+  }
+
+  private async connect(url: string): Promise<AmqpSession> {
+    const { node, heartbeatS, connectTimeoutMs: timeoutMs = CONNECT_TIMEOUT_MS } = this.options;
+    const open = (purpose: string, onBlocked?: (reason: string | null) => void) =>
+      AmqpConnection.open(
+        { url, heartbeatS, timeoutMs, name: `${node} ${purpose}`, signal: this.stop.signal },
+        onBlocked,
+      );
+    const publish = await open('publish', (reason) => this.call(() => this.reportBlocked(reason)));
+    try {
+      return new AmqpSession(publish, await open('consume'));
+    } catch (error) {
+      publish.destroy(closedHere());
+      throw error;
+    }
+  }
+
+  private async setUp(session: AmqpSession): Promise<void> {
+    try {
+      const ready = await this.role.setUp(session);
+      if (session.isOpen) this.becomeUp(ready, session);
+    } catch (error) {
+      // The edge throws AmqpErrors only: anything else is a bug of the role.
+      if (!(error instanceof AmqpError)) this.role.callbackThrew(error);
+      session.end(amqpErrorOf(error, { what: 'set-up', on: 'channel' }));
+    }
+  }
+
+  private becomeUp(ready: Ready, session: AmqpSession): void {
+    this.isUp = true;
+    const lasted = { elapsedMs: Math.round(performance.now() - this.downSinceMs), attempts: this.failures + 1 };
+    this.role.trace('info', 'the session with the broker is set up', lasted);
+    this.trouble = null;
+    this.downSinceMs = performance.now();
+    this.call(() => this.role.up(ready, session));
+  }
+
+  private becomeDown(error: AmqpError): void {
+    if (!this.isUp) return;
+    this.isUp = false;
+    if (performance.now() - this.downSinceMs >= STABLE_AFTER_MS) this.failures = 0;
+    this.downSinceMs = performance.now();
+    if (!this.stop.signal.aborted) this.call(() => this.role.down(error));
+  }
+
+  private async shutDown(): Promise<void> {
+    this.stop.abort();
+    await this.session?.close(CLOSE_TIMEOUT_MS);
+    await this.running;
+  }
+
+  private reportConnected(url: string): void {
+    const facts = {
+      url: describeUrl(url),
+      elapsedMs: Math.round(performance.now() - this.downSinceMs),
+      attempts: this.failures + 1,
+    };
+    const repeated = this.trouble?.startsWith('setting up') ?? false;
+    this.role.trace(repeated ? 'debug' : 'info', 'connected to the broker', facts);
+  }
+
+  private reportEnd(url: string, { phase, error }: SessionEnd): void {
+    const trouble = `${phase} ${error.code}`;
+    const level = trouble === this.trouble ? 'debug' : 'warn';
+    this.trouble = trouble;
+    const facts = { url: describeUrl(url), code: error.code, reason: error.message, attempts: this.failures };
+    this.role.trace(level, SENTENCE_OF_END[phase], facts);
+  }
+
+  private reportBlocked(reason: string | null): void {
+    if (reason === null) this.role.trace('info', 'the broker takes publishes again', {});
+    else this.role.trace('warn', 'the broker blocks publishes', { reason });
+    this.role.blockedChanged(reason);
+  }
+
+  private call(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.role.callbackThrew(error);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * One session with a broker: two connections and their channels as one object that lives and dies together.
+ *
+ * Two connections, because a broker whose memory or disk runs low stops *reading* from connections that publish. Requests and settlements
+ * go over `consume`, which never publishes, so they are answered even then.
+ *
+ * States: *open* → *ended*, by the first end of a connection or of an essential channel, or by `end` here. At the end both sockets are
+ * destroyed and `signal` aborts every wait of the set-up.
+ */
+
+import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
+import { AmqpChannel, type ChannelOptions } from './channel';
+import { type AmqpConnection, closedHere } from './connection';
+import { AmqpError } from './error';
+
+export interface PersistOptions {
+  readonly policy: RetryPolicy;
+  /** Is it worth another attempt? Anything else is thrown. */
+  readonly retriable: (error: AmqpError) => boolean;
+  /** Called before each wait; `attempt` counts the failures, from 1. */
+  readonly onFailure: (error: AmqpError, attempt: number) => void;
+}
+
+const CHANNEL_CLOSE_TIMEOUT_MS = 1000;
+
+export class AmqpSession {
+  /** Resolves, never rejects, with the reason when the session has ended. */
+  readonly ended: Promise<AmqpError>;
+  private readonly over = new AbortController();
+  private readonly channels = new Set<AmqpChannel>();
+  private resolveEnded: (error: AmqpError) => void = () => undefined;
+  private endReason: AmqpError | null = null;
+
+  constructor(
+    readonly publish: AmqpConnection,
+    readonly consume: AmqpConnection,
+  ) {
+    this.ended = new Promise((resolve) => {
+      this.resolveEnded = resolve;
+    });
+    for (const connection of [publish, consume]) void connection.ended.then((error) => this.end(error));
+  }
+
+  get isOpen(): boolean {
+    return this.endReason === null && this.publish.isOpen && this.consume.isOpen;
+  }
+
+  /** Aborted when the session has ended. */
+  get signal(): AbortSignal {
+    return this.over.signal;
+  }
+
+  /** A channel without which the session is worth nothing: it ends with it. */
+  async openEssential(
+    side: 'publish' | 'consume',
+    purpose: string,
+    options: ChannelOptions = {},
+  ): Promise<AmqpChannel> {
+    const channel = await this.openChannel(side, purpose, options);
+    void channel.ended.then((error) => this.end(error));
+    return channel;
+  }
+
+  /** A channel whose end is its owner's affair. It is closed with the session. */
+  async openChannel(side: 'publish' | 'consume', purpose: string, options: ChannelOptions = {}): Promise<AmqpChannel> {
+    const channel = await AmqpChannel.open(side === 'publish' ? this.publish : this.consume, purpose, options);
+    this.channels.add(channel);
+    void channel.ended.then(() => this.channels.delete(channel));
+    return channel;
+  }
+
+  /** Runs requests that the broker may refuse on a channel of their own, so that a refusal ends nothing else. */
+  async onThrowAwayChannel<T>(purpose: string, step: (channel: AmqpChannel) => Promise<T>): Promise<T> {
+    const channel = await this.openChannel('consume', purpose);
+    try {
+      return await step(channel);
+    } finally {
+      await channel.close(CHANNEL_CLOSE_TIMEOUT_MS);
+    }
+  }
+
+  /** Repeats a step, each time on a fresh channel, until it succeeds. Throws what is not retriable, and the session's end. */
+  async persist<T>(purpose: string, options: PersistOptions, step: (channel: AmqpChannel) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.onThrowAwayChannel(purpose, step);
+      } catch (error) {
+        if (!this.isOpen || !(error instanceof AmqpError) || !options.retriable(error)) throw error;
+        options.onFailure(error, attempt);
+      }
+      await pause(retryDelayMs(options.policy, attempt, Math.random()), this.signal);
+      if (this.endReason !== null) throw this.endReason;
+    }
+  }
+
+  /** Ends the session at once; the first reason counts. */
+  end(error: AmqpError): void {
+    if (this.endReason !== null) return;
+    this.endReason = error;
+    this.resolveEnded(error);
+    this.over.abort();
+    this.publish.destroy(error);
+    this.consume.destroy(error);
+  }
+
+  /** Sends what is buffered, frees exclusive queues and ends. Takes `timeoutMs` at most. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.endReason !== null) return;
+    const overdue = setTimeout(() => this.end(closedHere()), timeoutMs);
+    // A connection's close overtakes what its channels have buffered; a channel's own close does not.
+    await Promise.all([...this.channels].map((channel) => channel.close(timeoutMs)));
+    await Promise.all([this.publish.close(timeoutMs), this.consume.close(timeoutMs)]);
+    clearTimeout(overdue);
+    this.end(closedHere());
+  }
+}
+
+/** Resolves after `delayMs`, or at once when the signal aborts. */
+export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

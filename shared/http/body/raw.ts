@@ -1,0 +1,128 @@
+/**
+ * Reading the body of a request as bytes: within the limit, decompressed. For bodies that a parser of its own cuts; JSON
+ * bodies are json-body.ts's.
+ *
+ * A body that is refused is read on and dropped: a closed connection could hide the answer from a client that still sends.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { invalidRequest, PROBLEM_KINDS, type Problem } from '../problem';
+
+export type RawBody = { readonly bytes: Buffer } | { readonly problem: Problem };
+
+/** Bytes of bodies that are arriving, of all requests together: slow clients with large bodies are bounded by it before anything is parsed. */
+export class BodyBudget {
+  private used = 0;
+
+  constructor(private readonly bytesMax: number) {}
+
+  /** False: there is no room, and nothing is taken. */
+  take(bytes: number): boolean {
+    if (this.used + bytes > this.bytesMax) return false;
+    this.used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.used -= bytes;
+  }
+}
+
+/** Of one body, and of all that arrive at once. */
+export interface BodyBounds {
+  readonly bytesMax: number;
+  readonly budget?: BodyBudget | undefined;
+}
+
+/** Refuses a body of more than `bytesMax` bytes, decompressed. */
+export async function readRawBody(request: IncomingMessage, { bytesMax, budget }: BodyBounds): Promise<RawBody> {
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  const body = decompressed(request, encoding);
+  if (body === null) return { problem: unknownEncoding(encoding) };
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax && encoding === 'identity') {
+    request.resume();
+    return { problem: tooLarge(bytesMax) };
+  }
+  return collect(body, { bytesMax, budget }, request);
+}
+
+/**
+ * Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is not read to its end. The listeners stay, and
+ * keep nothing alive: the request's client may wait for an hour.
+ */
+function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: IncomingMessage): Promise<RawBody> {
+  return new Promise((resolve) => {
+    let chunks: Buffer[] = [];
+    let size = 0;
+    let taken = 0;
+    // Null when it is over: a resolver holds its promise, and that the result.
+    let settle: ((result: RawBody) => void) | null = resolve;
+    const end = (result: RawBody) => {
+      const done = settle;
+      settle = null;
+      chunks = [];
+      if (done !== null) budget?.give(taken);
+      request.resume();
+      done?.(result);
+    };
+    const fail = () => end({ problem: broken() });
+    body.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (settle === null) return;
+      if (size > bytesMax) return end({ problem: tooLarge(bytesMax) });
+      if (budget?.take(chunk.length) === false) return end({ problem: NO_ROOM });
+      taken = size;
+      chunks.push(chunk);
+    });
+    body.once('end', () => end({ bytes: joined(chunks) }));
+    body.once('error', fail).once('close', fail);
+    if (body === request) return;
+    request.once('error', fail).once('close', () => {
+      if (!request.complete) body.destroy();
+    });
+  });
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+}
+
+/** null: an encoding that nobody has heard of. */
+function decompressed(request: IncomingMessage, encoding: string): Readable | null {
+  switch (encoding.toLowerCase()) {
+    case 'identity':
+      return request;
+    case 'gzip':
+    case 'x-gzip':
+      return request.pipe(createGunzip());
+    case 'deflate':
+      return request.pipe(createInflate());
+    case 'br':
+      return request.pipe(createBrotliDecompress());
+    default:
+      request.resume();
+      return null;
+  }
+}
+
+const NO_ROOM: Problem = {
+  kind: PROBLEM_KINDS.overloaded,
+  detail: 'too many bytes of requests are arriving at once, which has a limit',
+  headers: { 'Retry-After': '1' },
+};
+
+function tooLarge(bytesMax: number): Problem {
+  const detail = `the body is larger than ${bytesMax} bytes, the most that this node takes`;
+  return { kind: PROBLEM_KINDS.tooLarge, detail, members: { bytesMax } };
+}
+
+function broken(): Problem {
+  return invalidRequest([{ path: '', message: 'the body did not arrive whole, or is not what Content-Encoding says' }]);
+}
+
+function unknownEncoding(encoding: string): Problem {
+  const detail = `the Content-Encoding ${encoding} is not known; gzip, deflate and br are`;
+  return { kind: PROBLEM_KINDS.unsupportedMediaType, detail, headers: { 'Accept-Encoding': 'gzip, deflate, br' } };
+}

@@ -1,0 +1,103 @@
+/**
+ * What a client may ask when it reads: the query of `GET /messages`, checked as a whole so that all its faults are told at
+ * once. Parameters that nobody knows are ignored; one given twice is a fault, for only one of the two could be meant.
+ */
+import { z } from 'zod';
+import { idFault } from '#protocol/entry';
+import { IDENTITY_LENGTH_MAX } from '#protocol/identity';
+import type { RequestFault } from '../problem';
+import { requestFaults } from '../request-faults';
+
+export interface ReadingQuery {
+  /** First seq, 1 or more. */
+  readonly from: number;
+  /** Most entries to send; null: all. */
+  readonly limit: number | null;
+  /** Only the entry with this id; null: every one. */
+  readonly id: string | null;
+  /** Only entries up to the commit index. */
+  readonly committed: boolean;
+  /** Wait until this seq is visible; 0: do not wait. */
+  readonly minSeq: number;
+  /** Bound of that wait; null: none. */
+  readonly timeoutMs: number | null;
+  /** The log that is meant, by its id or its whole identity; null: whichever this node holds. */
+  readonly log: string | null;
+}
+
+/** What a request without a query asks for. */
+export const EVERYTHING: ReadingQuery = Object.freeze({
+  from: 1,
+  limit: null,
+  id: null,
+  committed: false,
+  minSeq: 0,
+  timeoutMs: null,
+  log: null,
+});
+
+const once = z.string({ error: 'must be given once' });
+
+function wholeNumber(min: number) {
+  return once.transform((text, context): number => {
+    const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isSafeInteger(value) && value >= min) return value;
+    context.addIssue({ code: 'custom', message: `must be a whole number of ${min} or more` });
+    return z.NEVER;
+  });
+}
+
+const id = once.superRefine((text, context) => {
+  const message = idFault(text);
+  if (message !== null) context.addIssue({ code: 'custom', message });
+});
+
+const committed = once.pipe(z.enum(['true', 'false'], { error: 'must be true or false' })).transform(isTrue);
+
+const log = once.refine((text) => text !== '' && text.length <= IDENTITY_LENGTH_MAX, {
+  error: 'must be the id or the identity of a log',
+});
+
+const schema = z.object({
+  from: wholeNumber(1).optional(),
+  limit: wholeNumber(1).optional(),
+  id: id.optional(),
+  committed: committed.optional(),
+  minSeq: wholeNumber(0).optional(),
+  timeoutMs: wholeNumber(0).optional(),
+  log: log.optional(),
+});
+
+const logSchema = schema.pick({ log: true });
+
+/** Reads a parsed query string: each value a string, or a list when it was given more than once. */
+export function parseReadingQuery(
+  query: Readonly<Record<string, unknown>>,
+): { readonly query: ReadingQuery } | { readonly faults: readonly RequestFault[] } {
+  const read = schema.safeParse(query);
+  if (!read.success) return { faults: requestFaults(read.error) };
+  const { data } = read;
+  return {
+    query: {
+      from: data.from ?? EVERYTHING.from,
+      limit: data.limit ?? EVERYTHING.limit,
+      id: data.id ?? EVERYTHING.id,
+      committed: data.committed ?? EVERYTHING.committed,
+      minSeq: data.minSeq ?? EVERYTHING.minSeq,
+      timeoutMs: data.timeoutMs ?? EVERYTHING.timeoutMs,
+      log: data.log ?? EVERYTHING.log,
+    },
+  };
+}
+
+/** Of a query for one entry: which log is meant. */
+export function parseLogQuery(
+  query: Readonly<Record<string, unknown>>,
+): { readonly log: string | null } | { readonly faults: readonly RequestFault[] } {
+  const read = logSchema.safeParse(query);
+  return read.success ? { log: read.data.log ?? null } : { faults: requestFaults(read.error) };
+}
+
+function isTrue(text: string): boolean {
+  return text === 'true';
+}

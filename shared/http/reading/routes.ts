@@ -1,0 +1,185 @@
+/**
+ * Reading the log over HTTP, the same on every node: `GET /messages` and `GET /messages/:seq`. A reader gets the log as it was
+ * at the moment when its request was taken; the headers say which moment that was. As events (entry-tail.ts) it goes on from there.
+ */
+import type Router from '@koa/router';
+import type { Context } from 'koa';
+import { logIdOf } from '#protocol/identity';
+import { parseResumePoint, type ResumePoint } from '#protocol/resume-token';
+import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from '../problem';
+import { WAIT_MS_MAX, waitSignal } from '../wait-signal';
+import type { LogReader, ReaderPosition } from './log-reader';
+import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery } from './query';
+import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './stream';
+import { EntryTails, EVENT_STREAM, foreignLog } from './tail';
+
+export interface ReadingOptions {
+  readonly reader: LogReader;
+  /** Aborts when the server stops: whoever waits is told so. */
+  readonly stopping: AbortSignal;
+}
+
+const FORMATS: readonly EntryFormat[] = [JSON_ARRAY, JSON_LINES];
+const MEDIA_TYPES = [...FORMATS.map(({ mediaType }) => mediaType), EVENT_STREAM];
+
+export function addReadingRoutes(router: Router, options: ReadingOptions): void {
+  const tails = new EntryTails(options);
+  router.get('/messages', (ctx) => sendEntries(ctx, options, tails));
+  router.get('/messages/:seq', (ctx) => sendEntry(ctx, options.reader, seqParameter(ctx.params.seq)));
+}
+
+/** The seq in a path. Throws the problem of one that is no number. */
+export function seqParameter(text: string | undefined): number {
+  if (text !== undefined && /^[0-9]+$/.test(text)) return Number(text);
+  throw new ProblemError(invalidRequest([{ path: 'seq', message: 'must be a whole number of 1 or more' }]));
+}
+
+/** The problem of a seq that names no entry here. */
+export function noSuchEntry(seq: number, { head }: ReaderPosition): ProblemError {
+  const detail = `there is no entry ${seq} here; the head is ${head}`;
+  return new ProblemError({ kind: PROBLEM_KINDS.notFound, detail });
+}
+
+async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions, tails: EntryTails): Promise<void> {
+  const format = formatFor(ctx);
+  const query = queryOf(ctx);
+  checkLog(query.log, reader);
+  if (query.minSeq > 0) {
+    if (!(await waitForSeq(ctx, query, { reader, stopping }))) return;
+    checkLog(query.log, reader);
+  }
+  const position = reader.position();
+  if (format === 'events') {
+    setPosition(ctx, position);
+    return sendTail(ctx, query, tails);
+  }
+  const end = query.committed ? position.commit : position.head;
+  const range = await rangeOf(query, end, reader);
+  const body = await entriesBody(reader, range, format);
+  setPosition(ctx, position);
+  if (query.id === null && range.to < end) ctx.set('Link', nextLink(ctx, range.to + 1));
+  ctx.set('Vary', 'Accept');
+  ctx.set('Content-Type', format.mediaType);
+  ctx.status = 200;
+  ctx.body = body;
+}
+
+/** From here on the answer is the tail's: Koa ends no stream that never ends. */
+function sendTail(ctx: Context, query: ReadingQuery, tails: EntryTails): void {
+  if (query.id !== null) {
+    throw new ProblemError(
+      invalidRequest([{ path: 'id', message: `names one entry; ${EVENT_STREAM} follows the log` }]),
+    );
+  }
+  const { refusal } = tails;
+  if (refusal !== null) return sendProblem(ctx, refusal);
+  const resume = resumePoint(ctx);
+  ctx.set({ Vary: 'Accept', 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
+  ctx.status = 200;
+  ctx.respond = false;
+  ctx.res.flushHeaders();
+  if (ctx.method === 'HEAD') ctx.res.end();
+  else tails.follow(ctx.res, { ...query, resume });
+}
+
+/** What the client has already; null: it does not resume. */
+function resumePoint(ctx: Context): ResumePoint | null {
+  const text = ctx.get('Last-Event-ID');
+  if (text === '') return null;
+  const point = parseResumePoint(text);
+  if (point !== null) return point;
+  const message = 'must be the id of an event as it was sent ("7-2.5.…"), or the seq of an entry';
+  throw new ProblemError(invalidRequest([{ path: 'Last-Event-ID', message }]));
+}
+
+/** Is this the log to read? Throws the problem of one that is not. */
+function checkLog(asked: string | null, reader: LogReader): void {
+  if (asked === null) {
+    const foreign = reader.foreign();
+    if (foreign !== null) throw new ProblemError(foreignLog(foreign));
+    return;
+  }
+  const { log } = reader.position();
+  if (log !== null && (asked === log || asked === logIdOf(log))) return;
+  const detail = `the log ${asked} is not here: this node holds ${log === null ? 'none yet' : log}`;
+  throw new ProblemError({ kind: PROBLEM_KINDS.notFound, detail, members: { log } });
+}
+
+async function sendEntry(ctx: Context, reader: LogReader, seq: number): Promise<void> {
+  checkLog(logOf(ctx), reader);
+  const position = reader.position();
+  const [entry] = seq < 1 || seq > position.head ? [] : await reader.read({ from: seq, to: seq, maxBytes: 1 });
+  if (entry === undefined) throw noSuchEntry(seq, position);
+  setPosition(ctx, position);
+  ctx.set('Content-Type', 'application/json');
+  ctx.status = 200;
+  ctx.body = Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength);
+}
+
+function formatFor(ctx: Context): EntryFormat | 'events' {
+  const accepted = ctx.headers.accept === undefined ? JSON_ARRAY.mediaType : ctx.accepts(MEDIA_TYPES);
+  if (accepted === EVENT_STREAM) return 'events';
+  const format = FORMATS.find(({ mediaType }) => mediaType === accepted);
+  if (format !== undefined) return format;
+  const detail = `entries come as ${MEDIA_TYPES.join(' or ')}, not as ${ctx.get('Accept')}`;
+  throw new ProblemError({ kind: PROBLEM_KINDS.notAcceptable, detail });
+}
+
+function queryOf(ctx: Context): ReadingQuery {
+  if (ctx.querystring === '') return EVERYTHING;
+  const read = parseReadingQuery(ctx.query);
+  if ('faults' in read) throw new ProblemError(invalidRequest(read.faults));
+  return read.query;
+}
+
+function logOf(ctx: Context): string | null {
+  if (ctx.querystring === '') return null;
+  const read = parseLogQuery(ctx.query);
+  if ('faults' in read) throw new ProblemError(invalidRequest(read.faults));
+  return read.log;
+}
+
+/** Waits until the query's seq is visible; false when the problem of one that stayed away has been sent. */
+async function waitForSeq(
+  ctx: Context,
+  { minSeq, timeoutMs, committed }: ReadingQuery,
+  { reader, stopping }: ReadingOptions,
+) {
+  const signal = waitSignal(ctx.res, stopping);
+  const bound = timeoutMs === null ? null : Math.min(timeoutMs, WAIT_MS_MAX);
+  if (await reader.whenVisible(minSeq, { timeoutMs: bound, signal, committed })) return true;
+  const { head, commit } = reader.position();
+  if (stopping.aborted) {
+    const detail = `entry ${minSeq} is not visible here yet, and this node stops; ask another one`;
+    sendProblem(ctx, { kind: PROBLEM_KINDS.shuttingDown, detail, members: { minSeq, head } });
+  } else {
+    const seen = committed
+      ? `is not known to be committed here yet: the commit index is ${commit}`
+      : `is not visible here yet: the head is ${head}`;
+    const detail = `entry ${minSeq} ${seen}`;
+    sendProblem(ctx, { kind: PROBLEM_KINDS.notYetVisible, detail, members: { minSeq, head } });
+  }
+  return false;
+}
+
+async function rangeOf({ from, limit, id }: ReadingQuery, end: number, reader: LogReader): Promise<SeqRange> {
+  if (id !== null) {
+    const seq = await reader.findId(id);
+    return seq === null || seq < from || seq > end ? { from, to: from - 1 } : { from: seq, to: seq };
+  }
+  return { from, to: limit === null ? end : Math.min(end, from + limit - 1) };
+}
+
+function setPosition(ctx: Context, { head, commit, epoch, log }: ReaderPosition): void {
+  if (log !== null) ctx.set('Rlog-Log', log);
+  ctx.set('Rlog-Head', String(head));
+  ctx.set('Rlog-Commit', String(commit));
+  ctx.set('Rlog-Epoch', String(epoch));
+}
+
+/** Where the answer goes on: the same query from the next seq. */
+function nextLink(ctx: Context, from: number): string {
+  const query = new URLSearchParams(ctx.querystring);
+  query.set('from', String(from));
+  return `</messages?${query.toString()}>; rel="next"`;
+}

@@ -1,0 +1,308 @@
+/**
+ * `GET /messages` as server-sent events: what is there, then every new entry as it becomes visible, until the client leaves.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html; an event's id is a resume token, so a client resumes by itself.
+ *
+ * Each reader goes at its own pace, and is bounded by it: the next chunk is read when the connection has taken the last one. Readers at
+ * the same place, which those at the head all are, share the chunk: it is read and written as events once, however many they are.
+ *
+ *     resuming ──its token is judged (resume-token.ts): goes on, or `event: reset`──▶ reading
+ *     reading ──at the end──▶ idle ──the end has moved──▶ reading …        idle for long: a comment, so that proxies keep the connection
+ *     reading, idle ──what it was sent is cut──▶ `event: reset`, and on from where the cut was
+ *     any     ──nothing taken for STALLED_MS, node stops or is foreign──▶ cut off: `event: error` with a problem, and the end
+ *
+ * A cut is noticed in the turn in which it happens. From then on nothing that was read before it is written: a chunk that is being
+ * read belongs to nobody, and a reader that is busy or stalled owes its client one reset, however many cuts there are, before the next entry.
+ */
+import type { ServerResponse } from 'node:http';
+import { judge, judgeSeq, type ResetReason, type ResumePoint, type ResumeVerdict } from '#protocol/resume-token';
+import { PROBLEM_KINDS, type Problem } from '../problem';
+import { COMMENT, type EventChunk, errorEvent, type Reset, readEvents, resetEvent } from './events';
+import type { ForeignLog, LogReader } from './log-reader';
+
+/** Each costs a socket and up to two chunks of memory. */
+const READERS_MAX = 1_000;
+/** Below the minute after which proxies commonly close what is silent. */
+const KEEP_ALIVE_MS = 15_000;
+/** A connection that takes nothing for so long has lost its reader, or has one that will never keep up. */
+const STALLED_MS = 10_000;
+/** What has been said to a reader that was cut off may take this long to leave. */
+const LINGER_MS = 1_000;
+/**
+ * A bare seq above the head of the log is believed for so long: what a secondary knows of that head is up to an announcement old (500 ms unless
+ * set otherwise), and the client may have read the entry at the master since.
+ */
+const SEQ_GRACE_MS = 1_500;
+/** Chunks that readers behind one another share. */
+const CHUNKS_KEPT = 4;
+
+export const EVENT_STREAM = 'text/event-stream';
+
+export interface TailQuery {
+  /** First seq, unless it resumes. */
+  readonly from: number;
+  /** What the client has already; null: it does not resume. */
+  readonly resume: ResumePoint | null;
+  /** Entries after which the stream ends, those counted that are sent again after a reset; null: never. */
+  readonly limit: number | null;
+  readonly committed: boolean;
+  /** The log that was asked for; null: what this node's master has. */
+  readonly log: string | null;
+}
+
+export interface EntryTailsOptions {
+  readonly reader: LogReader;
+  /** Aborts when the server stops. */
+  readonly stopping: AbortSignal;
+  /** Only tests have a reason to change these. */
+  readonly keepAliveMs?: number;
+  readonly stalledMs?: number;
+  readonly seqGraceMs?: number;
+  readonly readersMax?: number;
+}
+
+/** All tails of a node. */
+export class EntryTails {
+  private readonly tails = new Set<Tail>();
+  private readonly chunks = new Map<string, Promise<EventChunk>>();
+  private keepAlive: NodeJS.Timeout | null = null;
+  private head = 0;
+  /** How often the log was cut: what was read before the last time is void. */
+  private cuts = 0;
+
+  constructor(private readonly options: EntryTailsOptions) {
+    options.reader.watch(() => this.moved());
+    options.stopping.addEventListener('abort', () => this.cutOffAll(STOPPING), { once: true });
+  }
+
+  /** Why there is no room for one more reader; null: there is. */
+  get refusal(): Problem | null {
+    const readersMax = this.options.readersMax ?? READERS_MAX;
+    if (this.tails.size < readersMax) return null;
+    const detail = `${readersMax} readers follow this node already, which is the limit`;
+    return { kind: PROBLEM_KINDS.overloaded, detail, headers: { 'Retry-After': '1' } };
+  }
+
+  /** Sends entries until the client leaves or is cut off. The headers are sent; the answer is ended here. */
+  follow(response: ServerResponse, query: TailQuery): void {
+    const { stalledMs = STALLED_MS, seqGraceMs = SEQ_GRACE_MS } = this.options;
+    this.noticeCut();
+    const { endOf, read, judge, resetText } = this;
+    const tail = new Tail(response, query, { stalledMs, seqGraceMs, endOf, read, judge, resetText });
+    this.tails.add(tail);
+    this.keepAlive ??= setInterval(() => this.keepAllAlive(), this.options.keepAliveMs ?? KEEP_ALIVE_MS);
+    this.keepAlive.unref();
+    response.once('close', () => this.forget(tail));
+    tail.run();
+  }
+
+  private readonly endOf = ({ committed }: TailQuery): number => {
+    const { commit, head } = this.options.reader.position();
+    return committed ? commit : head;
+  };
+
+  /** The chunk that begins with entry `from`, shared by all who ask for it before the end moves on; null: the log was cut while it was read. */
+  private readonly read = async (from: number, to: number): Promise<EventChunk | null> => {
+    const { cuts } = this;
+    const chunk = await this.chunkOf(from, to);
+    return cuts === this.cuts ? chunk : null;
+  };
+
+  private readonly judge = (point: ResumePoint): ResumeVerdict => {
+    const { reader } = this.options;
+    if (point.kind === 'seq') return judgeSeq(point.seq, reader.position());
+    return judge(point.token, reader.position(), reader.outline);
+  };
+
+  private readonly resetText = (reset: Reset): string => resetEvent(reset, this.options.reader);
+
+  private chunkOf(from: number, to: number): Promise<EventChunk> {
+    const key = `${from}-${to}`;
+    const known = this.chunks.get(key);
+    if (known !== undefined) return known;
+    const chunk = readEvents(this.options.reader, from, to);
+    this.chunks.set(key, chunk);
+    for (const oldest of this.chunks.keys()) {
+      if (this.chunks.size <= CHUNKS_KEPT) break;
+      this.chunks.delete(oldest);
+    }
+    return chunk;
+  }
+
+  private moved(): void {
+    if (this.tails.size === 0) return;
+    this.noticeCut();
+    const foreign = this.options.reader.foreign();
+    for (const tail of this.tails) {
+      if (foreign !== null && tail.query.log === null) tail.cutOff(foreignLog(foreign));
+      else tail.wake();
+    }
+  }
+
+  private noticeCut(): void {
+    const { head } = this.options.reader.position();
+    const before = this.head;
+    this.head = head;
+    if (head >= before) return;
+    this.cuts += 1;
+    this.chunks.clear();
+    for (const tail of this.tails) tail.recordCut({ before, head });
+  }
+
+  private forget(tail: Tail): void {
+    this.tails.delete(tail);
+    tail.close();
+    if (this.tails.size > 0) return;
+    this.chunks.clear();
+    if (this.keepAlive !== null) clearInterval(this.keepAlive);
+    this.keepAlive = null;
+  }
+
+  private keepAllAlive(): void {
+    for (const tail of this.tails) tail.comment();
+  }
+
+  private cutOffAll(problem: Problem): void {
+    for (const tail of this.tails) tail.cutOff(problem);
+  }
+}
+
+interface TailParts {
+  readonly stalledMs: number;
+  readonly seqGraceMs: number;
+  readonly endOf: (query: TailQuery) => number;
+  readonly read: (from: number, to: number) => Promise<EventChunk | null>;
+  readonly judge: (point: ResumePoint) => ResumeVerdict;
+  readonly resetText: (reset: Reset) => string;
+}
+
+class Tail {
+  /** Seq of the next entry to send. */
+  private next: number;
+  /** Entries that may still be sent. */
+  private left: number;
+  /** Not judged yet: nothing is sent before it is. */
+  private resume: ResumePoint | null;
+  /** Why the client has to be told that it goes on at `next`; null: it needs no telling. */
+  private owed: ResetReason | null = null;
+  private isBusy = false;
+  private isOver = false;
+  private stalled: NodeJS.Timeout | null = null;
+  private grace: NodeJS.Timeout | 'over' | null = null;
+
+  constructor(
+    private readonly response: ServerResponse,
+    readonly query: TailQuery,
+    private readonly parts: TailParts,
+  ) {
+    this.next = query.from;
+    this.resume = query.resume;
+    this.left = query.limit ?? Number.MAX_SAFE_INTEGER;
+    response.on('drain', () => this.drained());
+  }
+
+  run(): void {
+    this.isBusy = true;
+    this.send().catch((error: unknown) => this.response.destroy(error instanceof Error ? error : undefined));
+  }
+
+  /** There may be more to send. */
+  wake(): void {
+    if (!this.isBusy && !this.isOver) this.run();
+  }
+
+  /** The log went from `before` back to `head`. Who waits for what was beyond `before` has seen nothing of that; who is not judged yet will be. */
+  recordCut({ before, head }: { readonly before: number; readonly head: number }): void {
+    if (this.next <= head + 1 || this.next > before + 1) return;
+    this.next = head + 1;
+    this.owed ??= 'cut';
+  }
+
+  comment(): void {
+    if (!this.isBusy && !this.isOver) this.response.write(COMMENT);
+  }
+
+  /** Says why, and ends. What the client does not take in a moment is dropped with the connection. */
+  cutOff(problem: Problem): void {
+    if (this.isOver) return;
+    this.close();
+    this.response.end(errorEvent(problem));
+    const linger = setTimeout(() => this.response.destroy(), LINGER_MS).unref();
+    this.response.once('close', () => clearTimeout(linger));
+  }
+
+  close(): void {
+    this.isOver = true;
+    if (this.stalled !== null) clearTimeout(this.stalled);
+    if (this.grace !== null && this.grace !== 'over') clearTimeout(this.grace);
+  }
+
+  private async send(): Promise<void> {
+    for (;;) {
+      if (this.isOver || this.response.writableNeedDrain || !this.hasResumed()) break;
+      this.sayReset();
+      const to = Math.min(this.parts.endOf(this.query), this.next + this.left - 1);
+      if (this.next > to) break;
+      const chunk = await this.parts.read(this.next, to);
+      if (this.isOver || chunk?.count === 0) break;
+      if (chunk === null) continue;
+      this.next += chunk.count;
+      this.left -= chunk.count;
+      this.response.write(chunk.bytes);
+    }
+    this.isBusy = this.response.writableNeedDrain && !this.isOver;
+    if (this.isBusy) this.stalled = setTimeout(() => this.cutOff(tooSlow(this.parts.stalledMs)), this.parts.stalledMs);
+    else if (this.left === 0 && !this.isOver) {
+      this.close();
+      this.response.end();
+    }
+  }
+
+  /** Is it known where to go on? */
+  private hasResumed(): boolean {
+    if (this.resume === null) return true;
+    const verdict = this.parts.judge(this.resume);
+    if (verdict.verdict === 'wait' || (verdict.verdict === 'reset' && !this.mayReset(this.resume))) return false;
+    this.resume = null;
+    this.next = verdict.from;
+    this.owed = verdict.verdict === 'reset' ? verdict.reason : null;
+    return true;
+  }
+
+  private mayReset({ kind }: ResumePoint): boolean {
+    if (kind === 'token' || this.grace === 'over') return true;
+    this.grace ??= setTimeout(() => {
+      this.grace = 'over';
+      this.wake();
+    }, this.parts.seqGraceMs);
+    return false;
+  }
+
+  private sayReset(): void {
+    if (this.owed === null) return;
+    this.response.write(this.parts.resetText({ reason: this.owed, from: this.next }));
+    this.owed = null;
+  }
+
+  private drained(): void {
+    if (this.stalled !== null) clearTimeout(this.stalled);
+    this.stalled = null;
+    if (!this.isOver) this.run();
+  }
+}
+
+/** What a reader is told that did not ask for the log of a foreign node. */
+export function foreignLog({ log, lastSeq }: ForeignLog): Problem {
+  const holds = lastSeq === 0 ? 'no entry' : `entries up to ${lastSeq}`;
+  const detail = `this node holds another log than its master: ${log}, with ${holds}; ?log=${log} reads it all the same`;
+  return { kind: PROBLEM_KINDS.foreignLog, detail, members: { log, lastSeq } };
+}
+
+const STOPPING: Problem = {
+  kind: PROBLEM_KINDS.shuttingDown,
+  detail: 'this node stops; go on with Last-Event-ID, here later or at another node now',
+};
+
+function tooSlow(stalledMs: number): Problem {
+  const detail = `this connection took nothing for ${stalledMs} ms; go on with Last-Event-ID`;
+  return { kind: PROBLEM_KINDS.slowReader, detail };
+}

@@ -1,0 +1,179 @@
+/**
+ * The listening socket of a service: how long it waits for whom, and how it stops.
+ *
+ * A client may wait an hour for its write concern, so nothing here cuts a request that has arrived: only its arrival is bounded.
+ * A client whose machine died is found by TCP keep-alive.
+ *
+ * Stopping, in order: no new connections, and answers say `Connection: close`; idle connections are closed; the caller answers
+ * the blocked clients; each connection is closed with its last answer; what is left after the bound is cut. Connections are
+ * counted here because Node's own `closeIdleConnections` leaves those open that never sent a request.
+ */
+import { randomUUID } from 'node:crypto';
+import { once, setMaxListeners } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type Koa from 'koa';
+import type { Logger } from 'pino';
+import { systemErrorCode } from '#process/system-error';
+import { PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type Problem, problemBody } from './problem';
+
+/** Bound on receiving one request, body included: 16 MiB over a slow line take minutes. */
+const REQUEST_RECEIVE_MS_MAX = 300_000;
+const HEADERS_RECEIVE_MS_MAX = 60_000;
+/** Above the 60 s that clients and proxies commonly keep a connection, so that they close it and not we, under a request. */
+const KEEP_ALIVE_MS = 65_000;
+const TCP_KEEP_ALIVE_DELAY_MS = 30_000;
+/** Of the 10 s that a process has to stop in. */
+const CLOSE_MS_MAX = 5_000;
+
+/** EX_UNAVAILABLE of sysexits.h. */
+const EXIT_UNAVAILABLE = 69;
+
+export interface ListeningAt {
+  readonly host: string;
+  readonly port: number;
+  /** Address for clients on this machine: a wildcard host is shown as the loopback. */
+  readonly url: string;
+}
+
+/** The server cannot listen there; `message` says what to do. */
+export class ListenError extends Error {
+  readonly exitCode = EXIT_UNAVAILABLE;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ListenError';
+  }
+}
+
+export class HttpServer {
+  private readonly server: Server;
+  private readonly stop = new AbortController();
+  /** Requests without their answer, of each open connection. */
+  private readonly pending = new Map<Duplex, number>();
+
+  constructor(private readonly logger: Logger) {
+    setMaxListeners(0, this.stop.signal);
+    this.server = createServer({
+      requestTimeout: REQUEST_RECEIVE_MS_MAX,
+      headersTimeout: HEADERS_RECEIVE_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_DELAY_MS,
+    });
+    this.server.timeout = 0;
+    this.server.on('connection', (socket: Socket) => this.watchConnection(socket));
+    this.server.on('request', (_, response) => this.watchAnswer(response));
+    this.server.on('clientError', (error, socket) => this.refuseGarbage(error, socket));
+  }
+
+  /** Aborts at the first moment of `close`. */
+  get stopping(): AbortSignal {
+    return this.stop.signal;
+  }
+
+  /** Listens and hands requests to `app`. Port 0 takes a free one. Throws a `ListenError`. */
+  async listen(app: Koa, at: { readonly host: string; readonly port: number }): Promise<ListeningAt> {
+    const handle = app.callback();
+    this.server.on('request', (request, response) => void handle(request, response));
+    this.server.listen({ host: at.host, port: at.port });
+    try {
+      await once(this.server, 'listening');
+    } catch (cause) {
+      throw new ListenError(whyNotListening(cause, at), { cause });
+    }
+    const { address, port } = this.server.address() as AddressInfo;
+    return { host: address, port, url: urlOf(at.host, port) };
+  }
+
+  /** Stops as the head of this file says. `answerBlocked` makes every waiting request get its answer. Never rejects for a client's sake. */
+  async close(options: { readonly answerBlocked?: () => Promise<void> | void; readonly withinMs?: number } = {}) {
+    this.stop.abort();
+    const closed = this.server.listening ? once(this.server, 'close') : Promise.resolve();
+    this.server.close();
+    for (const [socket, count] of this.pending) if (count === 0) socket.destroy();
+    const cut = setTimeout(() => this.cutConnections(), options.withinMs ?? CLOSE_MS_MAX);
+    try {
+      await options.answerBlocked?.();
+      await closed;
+    } finally {
+      clearTimeout(cut);
+    }
+  }
+
+  private cutConnections(): void {
+    this.logger.warn({ connections: this.pending.size }, 'connections cut: their clients took too long');
+    for (const socket of this.pending.keys()) socket.destroy();
+  }
+
+  private watchConnection(socket: Socket): void {
+    this.pending.set(socket, 0);
+    socket.once('close', () => this.pending.delete(socket));
+  }
+
+  private watchAnswer(response: ServerResponse): void {
+    const { socket } = response.req;
+    this.pending.set(socket, (this.pending.get(socket) ?? 0) + 1);
+    response.once('close', () => this.recordAnswered(socket));
+  }
+
+  private recordAnswered(socket: Socket): void {
+    const count = this.pending.get(socket);
+    if (count === undefined) return;
+    this.pending.set(socket, count - 1);
+    if (count === 1 && this.stop.signal.aborted) socket.destroySoon();
+  }
+
+  /** Answers what is no HTTP, unless an answer is under way on that connection: ours would land in its middle. */
+  private refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const isBusy = (this.pending.get(socket) ?? 0) > 0;
+    if (!socket.writable || isBusy || error.code === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    socket.end(rawAnswer(garbageProblem(error.code)));
+  }
+}
+
+function garbageProblem(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return { kind: PROBLEM_KINDS.headersTooLarge, detail: 'the headers are larger than this server takes' };
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return { kind: PROBLEM_KINDS.requestTimeout, detail: 'the request did not arrive in time' };
+  }
+  return { kind: PROBLEM_KINDS.invalidRequest, detail: 'not an HTTP request', members: { errors: [] } };
+}
+
+function rawAnswer(problem: Problem): string {
+  const body = problemBody(problem);
+  return [
+    `HTTP/1.1 ${problem.kind.status} ${problem.kind.title}`,
+    `Content-Type: ${PROBLEM_MEDIA_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${randomUUID()}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}
+
+function whyNotListening(cause: unknown, { host, port }: { readonly host: string; readonly port: number }): string {
+  const code = systemErrorCode(cause);
+  if (code === 'EADDRINUSE') {
+    return `port ${port} on ${host} is in use: stop what listens there, or set HTTP_PORT to another port (0 picks a free one)`;
+  }
+  if (code === 'EACCES') {
+    return `port ${port} on ${host} needs more rights than this process has: set HTTP_PORT to one above 1023`;
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return `${host} is no address of this machine: set HTTP_HOST to one (127.0.0.1, or 0.0.0.0 for all)`;
+  }
+  return `cannot listen on ${host}, port ${port}: ${cause instanceof Error ? cause.message : String(cause)}`;
+}
+
+function urlOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}

@@ -1,0 +1,80 @@
+/**
+ * Walks over the frames of a segment file and verifies each: header, place in the log, running CRC. Used by the scan at
+ * open, by reads and by truncation, so that there is one opinion on what a good frame is.
+ *
+ * The walk never judges what a bad frame means; it says where and why it ended (tail-verdict.ts judges).
+ */
+import type { OpenFile } from '../file-system';
+import { FRAME_HEADER_BYTES, Frame, readFrameHeader } from './frame';
+
+/** Where a walk stands: behind the frame of `index`, which ends at `offset` of the file. */
+export interface ScanPlace {
+  readonly offset: number;
+  readonly index: number;
+  readonly running: number;
+}
+
+/**
+ * Why a walk ended. `end`: at the end of what it was given. `short`: the last frame, or its header, goes on behind the end.
+ * `bad`: there is no good frame at this place. `enough`: the visitor wants no more.
+ */
+export type ScanStop = 'end' | 'short' | 'bad' | 'enough';
+
+export interface ScanEnd extends ScanPlace {
+  readonly stop: ScanStop;
+  /** For `bad`: what is wrong, to follow "record 5". */
+  readonly fault: string;
+  /** For `short` with a good header: bytes of the whole frame; else 0. */
+  readonly frameSize: number;
+}
+
+/** Takes a good frame; false ends the walk behind it. The frame is reused, and its buffer may be by a later chunk. */
+export type FrameVisitor = (frame: Frame) => boolean;
+
+/** Walks over the frames in `buffer`, whose first byte lies at `from.offset` of the file. */
+export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor): ScanEnd {
+  const frame = new Frame();
+  let { index, running } = from;
+  let at = 0;
+  const ended = (stop: ScanStop, fault = '', frameSize = 0): ScanEnd => {
+    return { offset: from.offset + at, index, running, stop, fault, frameSize };
+  };
+  for (;;) {
+    if (at === buffer.length) return ended('end');
+    if (buffer.length - at < FRAME_HEADER_BYTES) return ended('short');
+    if (!readFrameHeader(buffer, at, frame)) return ended('bad', 'its header is damaged');
+    if (frame.index !== index + 1) return ended('bad', `record ${frame.index} is in its place`);
+    if (buffer.length - at < frame.size) return ended('short', '', frame.size);
+    frame.offset = from.offset + at;
+    frame.runningBefore = running;
+    if (!frame.isIntact) return ended('bad', 'its bytes do not match their checksum');
+    const more = visit(frame);
+    at += frame.size;
+    index = frame.index;
+    running = frame.running;
+    if (!more) return ended('enough');
+  }
+}
+
+const CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** Walks over the frames of a file from `from` up to `size` bytes, a few MiB in memory at a time. */
+export async function scanFile(
+  file: OpenFile,
+  from: ScanPlace,
+  size: number,
+  visit: FrameVisitor,
+  onChunk: (offset: number) => Promise<void> = async () => undefined,
+): Promise<ScanEnd> {
+  let place: ScanPlace = from;
+  let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - from.offset));
+  for (;;) {
+    const wanted = Math.min(buffer.length, size - place.offset);
+    const count = await file.read(buffer.subarray(0, wanted), place.offset);
+    const end = scanBuffer(buffer.subarray(0, count), place, visit);
+    await onChunk(end.offset);
+    if (end.stop === 'bad' || end.stop === 'enough' || place.offset + count >= size || count < wanted) return end;
+    if (end.offset === place.offset) buffer = Buffer.allocUnsafe(Math.max(end.frameSize, 2 * buffer.length));
+    place = end;
+  }
+}

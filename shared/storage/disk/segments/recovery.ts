@@ -1,0 +1,216 @@
+/**
+ * What a start finds in the segment files: verifies every frame, builds the outline and the read points, cuts a torn tail and
+ * refuses anything else that is wrong. Entries are not parsed: the frame has what the outline needs; only control records are.
+ *
+ * A torn last segment (its header never became durable) is removed. What lies behind the synced marker is good but perhaps
+ * not on the disk: a process that died after a failed fsync leaves pages that the kernel calls clean. So it is written
+ * once more and synced before it counts as durable.
+ */
+import { join } from 'node:path';
+import type { LogOutline } from '#protocol/log/outline';
+import { decodeRecord, RecordError } from '#protocol/record';
+import { damagedFault } from '#storage/storage-fault';
+import type { FileSystem, OpenFile } from '../file-system';
+import { type Frame, FrameKind } from './frame';
+import { type ScanEnd, scanFile } from './frame-scan';
+import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES, Segment, startFault } from './segment';
+import { NOTHING_SYNCED, type SyncedUpTo } from './sync-marker';
+import { hasUnwrittenSector, judgeTail } from './tail-verdict';
+
+export interface RecoveryProgress {
+  readonly records: number;
+  readonly bytes: number;
+  readonly bytesTotal: number;
+}
+
+export interface RecoveryOptions {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly storeId: string;
+  /** Null: the marker is lost. */
+  readonly synced: SyncedUpTo | null;
+  /** Are filled with the log's shape; the caller needs two, one to keep and one to hand out. */
+  readonly outlines: readonly LogOutline[];
+  /** Takes the entries whose ids are chosen by clients, ascending. */
+  readonly onNamedEntry: (frame: Frame) => void;
+  /** Called between chunks of some MiB, which wait for it. */
+  readonly onChunk: () => Promise<void>;
+  readonly onProgress: (progress: RecoveryProgress) => void;
+}
+
+export interface RecoveredLog {
+  readonly segments: Segment[];
+  /** Bytes of the torn tail that was cut; 0: none. */
+  readonly tornBytes: number;
+}
+
+export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
+  return new LogRecovery(options).run();
+}
+
+class LogRecovery {
+  private readonly segments: Segment[] = [];
+  private readonly synced: SyncedUpTo;
+  private lastIndex = 0;
+  private running = 0;
+  private tornBytes = 0;
+  private bytesBefore = 0;
+  private bytesTotal = 0;
+
+  constructor(private readonly options: RecoveryOptions) {
+    this.synced = options.synced ?? NOTHING_SYNCED;
+  }
+
+  async run(): Promise<RecoveredLog> {
+    const { fileSystem, directory } = this.options;
+    const names = (await fileSystem.list(directory)).filter((name) => firstIndexOf(name) !== null).sort();
+    const sizes = new Map<string, number>();
+    for (const name of names) sizes.set(name, await this.withFile(name, 'read', (file) => file.size()));
+    this.bytesTotal = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    for (const name of names) {
+      const size = sizes.get(name) ?? 0;
+      await this.recoverSegment(name, size, name === names.at(-1));
+      this.bytesBefore += size;
+    }
+    if (this.lastIndex < this.synced.index) {
+      throw damagedFault(
+        `${directory}: the log ends at record ${this.lastIndex}, but up to record ${this.synced.index} was durable`,
+      );
+    }
+    await this.syncEnd();
+    return { segments: this.segments, tornBytes: this.tornBytes };
+  }
+
+  private async recoverSegment(name: string, size: number, isLast: boolean): Promise<void> {
+    const firstIndex = firstIndexOf(name);
+    if (firstIndex !== this.lastIndex + 1) {
+      throw damagedFault(
+        `${this.pathOf(name)}: it should begin with record ${this.lastIndex + 1}: a segment is missing`,
+      );
+    }
+    const isTorn = await this.withFile(name, 'write', async (file) => {
+      const header = Buffer.alloc(Math.min(size, SEGMENT_HEADER_BYTES));
+      await file.read(header, 0);
+      if (!this.isHeaderGood(header, name, isLast)) return true;
+      await this.recoverFrames(file, name, size, isLast);
+      return false;
+    });
+    if (!isTorn) return;
+    this.tornBytes += size;
+    await this.options.fileSystem.remove(this.pathOf(name));
+    await this.options.fileSystem.syncDirectory(this.options.directory);
+  }
+
+  /** False: the segment was being made when the process died, and no record was ever in it. */
+  private isHeaderGood(header: Buffer, name: string, isLast: boolean): boolean {
+    const { storeId } = this.options;
+    const start = decodeSegmentHeader(header);
+    if (start === null) {
+      const isUnwritten = header.length < SEGMENT_HEADER_BYTES || hasUnwrittenSector(header, 0);
+      if (isLast && this.synced.index <= this.lastIndex && isUnwritten) return false;
+      throw damagedFault(`${this.pathOf(name)}: its header is damaged`);
+    }
+    const { lastIndex, running } = this;
+    const fault = startFault(start, { storeId, lastIndex, running });
+    if (fault !== null) throw damagedFault(`${this.pathOf(name)} ${fault}`);
+    return true;
+  }
+
+  private async recoverFrames(file: OpenFile, name: string, size: number, isLast: boolean): Promise<void> {
+    const segment = new Segment({ firstIndex: this.lastIndex + 1, running: this.running });
+    const end = await scanFile(
+      file,
+      { offset: SEGMENT_HEADER_BYTES, index: this.lastIndex, running: this.running },
+      size,
+      (frame) => {
+        segment.notePoint(frame.index, frame.offset, frame.runningBefore);
+        this.takeFrame(frame, name);
+        return true;
+      },
+      async (offset) => {
+        this.report(offset);
+        await this.options.onChunk();
+      },
+    );
+    if (end.stop !== 'end') await this.cutTorn(file, { name, size, isLast, end });
+    segment.endAt(end);
+    this.lastIndex = end.index;
+    this.running = end.running;
+    this.segments.push(segment);
+  }
+
+  private takeFrame(frame: Frame, name: string): void {
+    const { outlines, onNamedEntry } = this.options;
+    const { index, epoch, seq, kind } = frame;
+    if (index === this.synced.index && frame.running !== this.synced.running) {
+      throw damagedFault(`${this.pathOf(name)}: record ${index} (seq ${seq}) is not the one that was made durable`);
+    }
+    try {
+      const control = kind === FrameKind.control ? decodeRecord(index, frame.bytes).control : null;
+      for (const outline of outlines) outline.append({ index, epoch, seq, control });
+      if (kind === FrameKind.namedEntry) onNamedEntry(frame);
+    } catch (cause) {
+      const what = cause instanceof Error ? cause.message : String(cause);
+      throw damagedFault(
+        `${this.pathOf(name)}: ${cause instanceof RecordError ? what : `record ${index}: ${what}`}`,
+        cause,
+      );
+    }
+  }
+
+  /** Cuts what is behind the last good frame when that is a torn write or unused; refuses anything else. */
+  private async cutTorn(
+    file: OpenFile,
+    { name, size, isLast, end }: { name: string; size: number; isLast: boolean; end: ScanEnd },
+  ): Promise<void> {
+    const bytes = Buffer.alloc(size - end.offset);
+    await file.read(bytes, end.offset);
+    const tail = { bytes, offset: end.offset, index: end.index + 1, syncedIndex: this.synced.index };
+    const verdict = isLast ? judgeTail(tail) : 'damaged';
+    if (verdict === 'damaged') {
+      const seq = (this.options.outlines[0]?.lastSeq ?? 0) + 1;
+      const fault = end.stop === 'short' ? 'the file ends inside it' : end.fault;
+      throw damagedFault(
+        `${this.pathOf(name)} at byte ${end.offset}: record ${end.index + 1} (seq ${seq}, if it is an entry): ${fault}`,
+      );
+    }
+    if (verdict === 'torn') this.tornBytes += bytes.length;
+    await file.truncate(end.offset);
+    await file.sync();
+  }
+
+  private async syncEnd(): Promise<void> {
+    const last = this.segments.at(-1);
+    if (last === undefined) return;
+    const from = this.synced.segment === last.firstIndex ? this.synced.offset : 0;
+    await this.withFile(last.name, 'write', async (file) => {
+      const bytes = Buffer.alloc(Math.max(last.end - from, 0));
+      await file.read(bytes, from);
+      await file.write(bytes, from);
+      await file.sync();
+    });
+    await this.options.fileSystem.syncDirectory(this.options.directory);
+  }
+
+  private report(offset: number): void {
+    const { onProgress, outlines } = this.options;
+    onProgress({
+      records: outlines[0]?.lastIndex ?? 0,
+      bytes: this.bytesBefore + offset,
+      bytesTotal: this.bytesTotal,
+    });
+  }
+
+  private pathOf(name: string): string {
+    return join(this.options.directory, name);
+  }
+
+  private async withFile<T>(name: string, mode: 'read' | 'write', use: (file: OpenFile) => Promise<T>): Promise<T> {
+    const file = await this.options.fileSystem.open(this.pathOf(name), mode);
+    try {
+      return await use(file);
+    } finally {
+      await file.close();
+    }
+  }
+}

@@ -1,0 +1,338 @@
+/**
+ * The segment files as one log: appends a group durably, reads, cuts. Knows files and bytes; nothing of promises, queues or ids.
+ *
+ * One writer calls `appendGroup` and `truncateAfter`, never two at once. Reads may come at any moment and use a descriptor of
+ * their own, so a rotation or a truncation never takes a file from under a read.
+ *
+ * A segment is made when the first group for it comes, and only after the last group of the one before was synced: so only the
+ * last segment can have a torn tail. While groups are small the last one's file is longer than its frames, by zeros: a sync that has no new size
+ * to make durable takes a fraction of the time. They are cut off before the next segment is made, at `close`, and by the next open.
+ *
+ * Order of a truncation, so that a crash at any moment leaves the old end, the new end or, with
+ * whole segments gone, a prefix between: the synced marker is lowered durably; segments are removed from the last one down,
+ * each removal synced before the next; the remaining one is cut and synced.
+ */
+import { join } from 'node:path';
+import { type LogRecord, RecordDecoder } from '#protocol/record';
+import type { EntryBytes, ReadLimits } from '#storage/log-store';
+import { damagedFault, fatalFault, fullFault, isOutOfRoom } from '#storage/storage-fault';
+import type { FileSystem, OpenFile } from '../file-system';
+import { type EncodedGroup, FRAME_HEADER_BYTES, type Frame, FrameKind, POINT_SPACING_BYTES } from './frame';
+import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
+import { encodeSegmentHeader, Segment } from './segment';
+import type { SyncMarker } from './sync-marker';
+
+/** A read takes at most this much of a file, unless one record is larger. */
+const READ_CHUNK_BYTES = 1024 * 1024;
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** A group of at most this fraction of what the file is extended by is small: zeros are written twice, so they must carry several groups. */
+const SMALL_SHARE = 8;
+
+export interface SegmentedLogOptions {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly storeId: string;
+  /** A segment of this size or more takes no further group. */
+  readonly segmentBytes: number;
+  /** By how much the file of the last segment is extended ahead of small groups; 0: never. */
+  readonly aheadBytes: number;
+  readonly marker: SyncMarker;
+}
+
+export class SegmentedLog {
+  /** Open for writing: the last segment's file; null until it is needed. */
+  private active: OpenFile | null = null;
+  /** Bytes of its file, at least. */
+  private activeBytes = 0;
+
+  /** @param segments as recovered, ascending; taken over */
+  constructor(
+    private readonly options: SegmentedLogOptions,
+    private readonly segments: Segment[],
+  ) {}
+
+  /** Last durable record; 0: none. */
+  get lastIndex(): number {
+    return this.segments.at(-1)?.lastIndex ?? 0;
+  }
+
+  get running(): number {
+    return this.segments.at(-1)?.running ?? 0;
+  }
+
+  /** Resolves when the group is durable. Rejects with a `StorageError`; after `full` the log is as it was. */
+  async appendGroup(group: EncodedGroup): Promise<void> {
+    const { segment, file } = await this.writable();
+    try {
+      await this.write(file, segment, group.bytes);
+    } catch (cause) {
+      throw await this.undoWrite(file, segment, cause);
+    }
+    await this.fatalIfFails('the log could not be synced', () => file.sync());
+    segment.take(group);
+    this.advanceMarker();
+  }
+
+  /** Forgets every record after `index`, durably. Every failure is fatal. */
+  async truncateAfter(index: number): Promise<void> {
+    if (index >= this.lastIndex) return;
+    await this.fatalIfFails(`the log could not be cut after record ${index}`, async () => {
+      const kept = this.segments.filter(({ firstIndex }) => firstIndex <= index).at(-1) ?? null;
+      const place = kept === null ? null : await this.placeBehind(kept, index);
+      await this.options.marker.lower({
+        index,
+        segment: kept?.firstIndex ?? 0,
+        offset: place?.offset ?? 0,
+        running: place?.running ?? 0,
+      });
+      await this.removeAfter(kept);
+      if (kept !== null && place !== null) await this.cut(kept, place);
+    });
+  }
+
+  /** Records from `from` on, which must be durable; ends at the end of a segment, of a chunk, or at the limits. */
+  async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
+    const segment = this.segmentOf(from);
+    const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
+    const records: LogRecord[] = [];
+    const decoder = new RecordDecoder();
+    let bytes = 0;
+    await this.scanSegment(segment, { from, last, maxBytes: limits.maxBytes }, (frame) => {
+      if (frame.index < from) return true;
+      records.push(decode(decoder, frame));
+      bytes += frame.length;
+      return frame.index < last && bytes <= limits.maxBytes;
+    });
+    return records;
+  }
+
+  /** As `read`, but the bytes of entries alone: they are moved together in the buffer that they were read into. */
+  async readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
+    const segment = this.segmentOf(from);
+    const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
+    let joined: Buffer = NO_BYTES;
+    let [end, count, bytes] = [0, 0, 0];
+    await this.scanSegment(segment, { from, last, maxBytes: limits.maxBytes }, (frame) => {
+      if (frame.index < from) return true;
+      bytes += frame.length;
+      if (frame.kind !== FrameKind.control) {
+        joined = frame.buffer;
+        if (count > 0) joined[end++] = separator;
+        // A frame's header is longer than a separator, so this never reaches what is not read yet.
+        const start = frame.at + FRAME_HEADER_BYTES;
+        joined.copyWithin(end, start, start + frame.length);
+        end += frame.length;
+        count += 1;
+      }
+      return frame.index < last && bytes <= limits.maxBytes;
+    });
+    return { bytes: joined.subarray(0, end), count };
+  }
+
+  /** Running CRC of all records' bytes up to and including this one, which must be durable. */
+  async runningAt(index: number): Promise<number> {
+    return (await this.placeBehind(this.segmentOf(index), index)).running;
+  }
+
+  async close(): Promise<void> {
+    await this.cutAhead();
+    await this.active?.close();
+    await this.options.marker.close();
+  }
+
+  private async writable(): Promise<{ segment: Segment; file: OpenFile }> {
+    const last = this.segments.at(-1);
+    if (last === undefined || last.end >= this.options.segmentBytes) return this.addSegment();
+    if (this.active === null) {
+      this.active = await this.fatalIfFails('the log could not be opened for writing', () => this.open(last, 'write'));
+      this.activeBytes = last.end;
+    }
+    return { segment: last, file: this.active };
+  }
+
+  /** A small group at the end of the file takes zeros with it, unless there is no room for them. */
+  private async write(file: OpenFile, segment: Segment, bytes: Buffer): Promise<void> {
+    const end = segment.end + bytes.length;
+    const ahead = Math.min(this.options.aheadBytes, this.options.segmentBytes - end);
+    if (end > this.activeBytes && bytes.length * SMALL_SHARE <= ahead) {
+      try {
+        const extended = Buffer.alloc(bytes.length + ahead);
+        extended.set(bytes);
+        await file.write(extended, segment.end);
+        this.activeBytes = end + ahead;
+        return;
+      } catch (cause) {
+        if (!isOutOfRoom(cause)) throw cause;
+        await file.truncate(segment.end);
+        this.activeBytes = segment.end;
+      }
+    }
+    await file.write(bytes, segment.end);
+    this.activeBytes = Math.max(this.activeBytes, end);
+  }
+
+  /** The last segment's file ends where its frames do. */
+  private async cutAhead(): Promise<void> {
+    const last = this.segments.at(-1);
+    if (this.active === null || last === undefined || this.activeBytes <= last.end) return;
+    await this.active.truncate(last.end);
+    this.activeBytes = last.end;
+  }
+
+  private async addSegment(): Promise<{ segment: Segment; file: OpenFile }> {
+    const { fileSystem, directory, storeId } = this.options;
+    await this.fatalIfFails('a full segment could not be cut to its end', async () => {
+      await this.cutAhead();
+      await this.active?.sync();
+    });
+    const segment = new Segment({ firstIndex: this.lastIndex + 1, running: this.running });
+    const file = await this.createSegment(segment, encodeSegmentHeader({ storeId, ...segment }));
+    await this.fatalIfFails('a new segment could not be made durable', async () => {
+      await file.sync();
+      await fileSystem.syncDirectory(directory);
+      await this.active?.close();
+    });
+    this.active = file;
+    this.activeBytes = segment.end;
+    this.segments.push(segment);
+    return { segment, file };
+  }
+
+  /** Makes the file; when there is no room for it, nothing is left of it. */
+  private async createSegment(segment: Segment, header: Buffer): Promise<OpenFile> {
+    const { fileSystem, directory } = this.options;
+    let file: OpenFile | null = null;
+    try {
+      file = await this.open(segment, 'create');
+      await file.write(header, 0);
+      return file;
+    } catch (cause) {
+      if (!isOutOfRoom(cause)) throw fatalFault('a new segment could not be made', cause);
+      const created = file;
+      await this.fatalIfFails('a segment without room could not be removed', async () => {
+        if (created === null) return;
+        await created.close();
+        await fileSystem.remove(join(directory, segment.name));
+        await fileSystem.syncDirectory(directory);
+      });
+      throw fullFault('the log was not extended', cause);
+    }
+  }
+
+  /** Takes back a write of which a part may be in the file; the fault to report. */
+  private async undoWrite(file: OpenFile, segment: Segment, cause: unknown): Promise<Error> {
+    if (!isOutOfRoom(cause)) return fatalFault('the log could not be written', cause);
+    try {
+      await file.truncate(segment.end);
+      await file.sync();
+      this.activeBytes = segment.end;
+    } catch (undoCause) {
+      return fatalFault('a write without room could not be taken back', undoCause);
+    }
+    return fullFault('the log was not extended', cause);
+  }
+
+  private advanceMarker(): void {
+    const segment = this.segments.at(-1);
+    if (segment === undefined) return;
+    const { lastIndex: index, firstIndex, end: offset, running } = segment;
+    this.options.marker.advance({ index, segment: firstIndex, offset, running });
+  }
+
+  private async removeAfter(kept: Segment | null): Promise<void> {
+    const { fileSystem, directory } = this.options;
+    if (this.segments.at(-1) === kept) return;
+    await this.active?.close();
+    this.active = null;
+    for (let last = this.segments.at(-1); last !== undefined && last !== kept; last = this.segments.at(-1)) {
+      await fileSystem.remove(join(directory, last.name));
+      await fileSystem.syncDirectory(directory);
+      this.segments.pop();
+    }
+  }
+
+  private async cut(kept: Segment, place: ScanPlace): Promise<void> {
+    this.active ??= await this.open(kept, 'write');
+    await this.active.truncate(place.offset);
+    await this.active.sync();
+    this.activeBytes = place.offset;
+    kept.endAt(place);
+  }
+
+  private async placeBehind(segment: Segment, index: number): Promise<ScanPlace> {
+    const range = { from: index, last: index, maxBytes: 0 };
+    const { offset, running } = await this.scanSegment(segment, range, (frame) => frame.index < index);
+    return { offset, index, running };
+  }
+
+  /**
+   * Walks from a point at or before `from`; at least the frame of `from` is visited, those up to `last` if they fit. The buffer with the
+   * frames is nobody else's.
+   */
+  private async scanSegment(
+    segment: Segment,
+    { from, last, maxBytes }: { readonly from: number; readonly last: number; readonly maxBytes: number },
+    visit: FrameVisitor,
+  ): Promise<ScanEnd> {
+    const place = segment.placeBefore(from);
+    const wanted = segment.offsetBehind(last) - place.offset;
+    const needed = segment.offsetBehind(from) - place.offset;
+    // Short records are half headers; what comes before `from`, and goes on behind the last one, is within a point's distance each.
+    const enough = Math.min(READ_CHUNK_BYTES, 2 * (maxBytes + POINT_SPACING_BYTES));
+    const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, enough)));
+    const file = await this.open(segment, 'read');
+    let count: number;
+    try {
+      count = await file.read(buffer, place.offset);
+    } finally {
+      await file.close();
+    }
+    const end = scanBuffer(buffer.subarray(0, count), place, visit);
+    if (end.stop === 'bad' || end.index < from) {
+      const fault = end.stop === 'bad' ? end.fault : 'the file ends inside it';
+      throw damagedFault(`${this.pathOf(segment)} at byte ${end.offset}: record ${end.index + 1}: ${fault}`);
+    }
+    return end;
+  }
+
+  private segmentOf(index: number): Segment {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.segments[middle]?.firstIndex ?? 0) <= index) low = middle + 1;
+      else high = middle;
+    }
+    const segment = this.segments[low - 1];
+    if (segment === undefined || index > segment.lastIndex) {
+      throw new Error(`record ${index} is not in the log, which ends at ${this.lastIndex}`);
+    }
+    return segment;
+  }
+
+  private open(segment: Segment, mode: 'create' | 'read' | 'write'): Promise<OpenFile> {
+    return this.options.fileSystem.open(this.pathOf(segment), mode);
+  }
+
+  private pathOf(segment: Segment): string {
+    return join(this.options.directory, segment.name);
+  }
+
+  private async fatalIfFails<T>(what: string, operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation();
+    } catch (cause) {
+      throw fatalFault(what, cause);
+    }
+  }
+}
+
+function decode(decoder: RecordDecoder, { index, epoch, seq, bytes }: Frame): LogRecord {
+  const record = decoder.decode(index, bytes);
+  if (record.epoch !== epoch || record.seq !== seq) {
+    throw damagedFault(`record ${index} (seq ${seq}) of epoch ${epoch} says seq ${record.seq}, epoch ${record.epoch}`);
+  }
+  return record;
+}

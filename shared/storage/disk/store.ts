@@ -1,0 +1,245 @@
+/**
+ * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment
+ * files). The parts do not know each other; this file keeps them in step.
+ *
+ * The appended view changes in the call itself, the disk follows through the group writer's queue. When the
+ * disk refuses a group, the view goes back to what is durable, so the next append is expected behind that.
+ * Reads take the newest records from the cache, which holds everything that is not on the disk yet, and the
+ * rest from the files.
+ *
+ * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (store-files.ts), `synced` (the
+ * marker), `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`,
+ * `salvage.json` while a new store is made of a bad one (salvage.ts).
+ */
+
+import type { LogOutline } from '#protocol/log/outline';
+import type { Promised } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
+import type { EntryBytes, LogStore, ReadLimits } from '../log-store';
+import { seqOfGeneratedId, takeRecords } from '../record-kind';
+import { closedFault, fatalFault, isPassing, storageFault } from '../storage-fault';
+import { checkExtends } from '../store-identity';
+import type { StoreFiles } from './files';
+import type { IdIndex } from './ids/id-index';
+import { FrameKind } from './segments/frame';
+import type { SegmentedLog } from './segments/segmented-log';
+import { joinEntries, TailCache } from './tail-cache';
+import { type GroupTarget, GroupWriter } from './writer';
+
+export interface DiskLogStoreParts {
+  readonly files: StoreFiles;
+  /** There is a permission to begin a log, and no log. */
+  readonly mayBegin: boolean;
+  /** The log's shape: one to keep and one to hand out. */
+  readonly outline: LogOutline;
+  readonly opened: LogOutline;
+  readonly log: SegmentedLog;
+  readonly ids: IdIndex;
+  readonly cacheBytes: number;
+  /** Gives the folder free; called last. */
+  readonly release: () => Promise<void>;
+}
+
+export class DiskLogStore implements LogStore {
+  readonly kind = 'disk';
+  readonly storeId: string;
+  readonly opened: LogOutline;
+  mayBegin: boolean;
+
+  private readonly outline: LogOutline;
+  private readonly cache: TailCache;
+  private readonly writer: GroupWriter;
+  /** Rises when records are taken back, so that a read which was under way knows that it may have seen them. */
+  private generation = 0;
+  /** Small files are written one after the other. */
+  private keeping: Promise<void> = Promise.resolve();
+  private closing: Promise<void> | null = null;
+  /** Everything that was asked before `close` is done. */
+  private isClosed = false;
+
+  constructor(private readonly parts: DiskLogStoreParts) {
+    this.storeId = parts.files.storeId;
+    this.opened = parts.opened;
+    this.mayBegin = parts.mayBegin;
+    this.outline = parts.outline;
+    this.cache = new TailCache(parts.cacheBytes, parts.outline.lastIndex);
+    this.writer = new GroupWriter(groupTargetOf(parts), {
+      onDurable: () => this.becomeDurable(),
+      onRefused: (index) => this.takeBack(index),
+    });
+  }
+
+  get promised(): Promised {
+    return this.parts.files.promised;
+  }
+
+  get durableIndex(): number {
+    return this.parts.log.lastIndex;
+  }
+
+  get checksum(): number {
+    return this.parts.log.running;
+  }
+
+  async append(records: readonly LogRecord[]): Promise<void> {
+    this.checkWritable();
+    const kinds = takeRecords(this.outline, records);
+    this.cache.add(records);
+    records.forEach(({ id, index }, at) => {
+      if (kinds[at] === FrameKind.namedEntry && id !== null) this.parts.ids.add(id, index);
+    });
+    return this.writer.append(records, kinds);
+  }
+
+  async savePromise(promised: Promised): Promise<void> {
+    const check = () => checkExtends(this.promised.identity, promised.identity);
+    return this.keep('the promise could not be made durable', (files) => files.save(promised), check);
+  }
+
+  renew(): Promise<void> {
+    return this.keep('the request for a new store could not be made durable', (files) => files.askRenewal());
+  }
+
+  async consumePermission(): Promise<void> {
+    await this.keep('the permission to begin a log could not be removed', (files) => files.removePermission());
+    this.mayBegin = false;
+  }
+
+  async truncateAfter(index: number): Promise<void> {
+    this.checkWritable();
+    if (index < this.outline.lastIndex) this.takeBack(index);
+    return this.writer.truncateAfter(index);
+  }
+
+  read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
+    return this.readFrom(from, limits, {
+      cached: (records) => records,
+      fromDisk: (first, within) => this.parts.log.read(first, within),
+    });
+  }
+
+  readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
+    return this.readFrom(from, limits, {
+      cached: (records) => joinEntries(records, separator),
+      fromDisk: (first, within) => this.parts.log.readEntries(first, within, separator),
+    });
+  }
+
+  async checksumAt(index: number): Promise<number> {
+    if (this.closing !== null) throw closedFault();
+    if (index === this.durableIndex) return this.checksum;
+    return index === 0 ? 0 : this.parts.log.runningAt(index);
+  }
+
+  seqOfId(id: string): number | null {
+    if (this.isClosed) throw closedFault();
+    const seq = seqOfGeneratedId(this.outline, id);
+    if (seq !== null) return seq;
+    const index = this.parts.ids.find(id);
+    return index === null ? null : this.outline.seqAt(index);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeAll();
+    return this.closing;
+  }
+
+  /** From the cache what is in it, else from the disk; again when records were taken back meanwhile. */
+  private async readFrom<T>(
+    from: number,
+    limits: ReadLimits,
+    way: {
+      readonly cached: (records: readonly LogRecord[]) => T;
+      readonly fromDisk: (from: number, limits: ReadLimits) => Promise<T>;
+    },
+  ): Promise<T> {
+    const first = Math.max(from, 1);
+    for (;;) {
+      if (this.closing !== null) throw closedFault();
+      if (first > Math.min(limits.to, this.outline.lastIndex)) return way.cached([]);
+      if (first >= this.cache.firstIndex) return way.cached(this.cache.read(first, limits));
+      const { generation } = this;
+      try {
+        const found = await way.fromDisk(first, { ...limits, to: Math.min(limits.to, this.cache.firstIndex - 1) });
+        if (generation === this.generation) return found;
+      } catch (error) {
+        if (generation === this.generation) throw error;
+      }
+    }
+  }
+
+  /**
+   * Changes a small file when those before it are done. A failure other than for want of room stops the
+   * store.
+   */
+  private async keep(
+    fails: string,
+    change: (files: StoreFiles) => Promise<void>,
+    check: () => void = () => undefined,
+  ): Promise<void> {
+    this.checkWritable();
+    const keeping = this.keeping.then(async () => {
+      if (this.writer.failure !== null) throw this.writer.failure;
+      check();
+      try {
+        await change(this.parts.files);
+      } catch (cause) {
+        const fault = isPassing(cause) ? cause : fatalFault(fails, cause);
+        if (fault.fatal) this.writer.fail(fault);
+        throw fault;
+      }
+    });
+    this.keeping = keeping.catch(() => undefined);
+    return keeping;
+  }
+
+  private becomeDurable(): void {
+    const { ids } = this.parts;
+    this.cache.evict(this.writer.stableIndex);
+    ids
+      .flushIfLarge(() => this.writer.stableIndex)
+      .catch((cause: unknown) => this.writer.fail(storageFault('the id index could not be written', cause)));
+  }
+
+  /** The appended view ends at `index` from now on. */
+  private takeBack(index: number): void {
+    this.generation += 1;
+    this.outline.truncateAfter(index);
+    this.cache.truncateAfter(index);
+    this.parts.ids.cutAfter(index);
+  }
+
+  private async closeAll(): Promise<void> {
+    await this.writer.drain();
+    await this.keeping;
+    this.isClosed = true;
+    try {
+      await this.parts.ids.close();
+      await this.parts.log.close();
+    } finally {
+      await this.parts.release();
+    }
+  }
+
+  private checkWritable(): void {
+    if (this.closing !== null) throw closedFault();
+    if (this.writer.failure !== null) throw this.writer.failure;
+  }
+}
+
+/** The ids go before the records, so that no id ever answers for a record that took another's place. */
+function groupTargetOf({ log, ids }: DiskLogStoreParts): GroupTarget {
+  return {
+    get lastIndex() {
+      return log.lastIndex;
+    },
+    get running() {
+      return log.running;
+    },
+    appendGroup: (group) => log.appendGroup(group),
+    async truncateAfter(index) {
+      await ids.saveCut();
+      await log.truncateAfter(index);
+    },
+  };
+}

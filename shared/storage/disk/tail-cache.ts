@@ -1,0 +1,99 @@
+/**
+ * The newest records of the disk store, in memory, so that publishing, answering and tailing never read the disk: all of
+ * them want what was just appended. Bounded in bytes, except that a record which is not yet on the disk is never dropped;
+ * those are bounded by what the caller lets be in flight.
+ */
+import type { LogRecord } from '#protocol/record';
+import type { EntryBytes, ReadLimits } from '../log-store';
+
+/** What a cached record costs beside its bytes: the object, its id and its slot, roughly. */
+const RECORD_OVERHEAD_BYTES = 200;
+
+/** Dropped slots at the front are given back when they are this many and half of the list. */
+const DROPPED_MAX = 1024;
+
+export class TailCache {
+  private records: LogRecord[] = [];
+  /** Slots at the front whose records are dropped. */
+  private dropped = 0;
+  private bytes = 0;
+
+  /** @param lastIndex end of the log before the first record that will be added */
+  constructor(
+    private readonly bytesMax: number,
+    private lastIndex: number,
+  ) {}
+
+  /** Lowest index held; one beyond the end when nothing is. */
+  get firstIndex(): number {
+    return this.lastIndex + 1 - (this.records.length - this.dropped);
+  }
+
+  add(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      this.records.push(record);
+      this.bytes += costOf(record);
+    }
+    this.lastIndex += records.length;
+  }
+
+  /** Drops the oldest down to the bound, but none above `stableIndex`. */
+  evict(stableIndex: number): void {
+    let first = this.firstIndex;
+    while (this.bytes > this.bytesMax && first <= stableIndex) {
+      this.bytes -= costOf(this.records[this.dropped] as LogRecord);
+      this.dropped += 1;
+      first += 1;
+    }
+    if (this.dropped >= DROPPED_MAX && this.dropped * 2 >= this.records.length) {
+      this.records = this.records.slice(this.dropped);
+      this.dropped = 0;
+    }
+  }
+
+  truncateAfter(index: number): void {
+    while (this.lastIndex > index && this.records.length > this.dropped) {
+      const record = this.records.pop();
+      if (record !== undefined) this.bytes -= costOf(record);
+      this.lastIndex -= 1;
+    }
+    this.lastIndex = Math.min(this.lastIndex, index);
+  }
+
+  /** Records from `from` on, which must not be below `firstIndex`. */
+  read(from: number, limits: ReadLimits): LogRecord[] {
+    return withinLimits(this.records, this.dropped + from - this.firstIndex, limits);
+  }
+}
+
+/** The records from position `start` on that the limits allow: at least one, if there is one at or below `to`. */
+export function withinLimits(records: readonly LogRecord[], start: number, limits: ReadLimits): LogRecord[] {
+  const chosen: LogRecord[] = [];
+  let bytes = 0;
+  for (let at = start; at < records.length; at += 1) {
+    const record = records[at];
+    if (record === undefined || record.index > limits.to) break;
+    chosen.push(record);
+    bytes += record.bytes.length;
+    if (bytes > limits.maxBytes || chosen.length >= limits.maxRecords) break;
+  }
+  return chosen;
+}
+
+/** The entries among these records, a byte `separator` between two. */
+export function joinEntries(records: readonly LogRecord[], separator: number): EntryBytes {
+  const entries = records.filter(({ control }) => control === null);
+  const size = entries.reduce((sum, { bytes }) => sum + bytes.length + 1, 0);
+  const joined = new Uint8Array(Math.max(size - 1, 0));
+  let at = 0;
+  for (const { bytes } of entries) {
+    if (at > 0) joined[at - 1] = separator;
+    joined.set(bytes, at);
+    at += bytes.length + 1;
+  }
+  return { bytes: joined, count: entries.length };
+}
+
+function costOf(record: LogRecord): number {
+  return record.bytes.length + RECORD_OVERHEAD_BYTES;
+}

@@ -1,0 +1,127 @@
+/**
+ * The one way to a log store, for the main file of a service: the kind from the settings, and what was found, for the log.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { nodeFileSystem } from './disk/file-system';
+import { takeStoreLock } from './disk/lock';
+import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
+import { type SalvageReason, setAsideAmong } from './disk/salvage';
+import type { RecoveryProgress } from './disk/segments/recovery';
+import type { LogStore } from './log-store';
+import { MemoryLogStore } from './memory';
+import { storageFault } from './storage-fault';
+import { ForeignStoreError } from './store-identity';
+
+export interface LogStoreOptions {
+  readonly kind: 'memory' | 'disk';
+  /** Folder of a disk store; made when it is not there. */
+  readonly dataDir: string;
+  /** LOG_NAME of the node. A store keeps that of its first open, and is refused under another one. */
+  readonly logName: string;
+  /** The log id that the store must be of, once it knows its own; null: any. */
+  readonly logId: string | null;
+  /** Called now and then while a long log is checked. */
+  readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Size at which a segment file is full. Only tests have a reason to change it. */
+  readonly segmentBytes?: number;
+  /** Bound of the records kept in memory, in bytes. */
+  readonly cacheBytes?: number;
+}
+
+/** What was found at open; facts for one log line. */
+export interface OpenReport {
+  readonly records: number;
+  readonly segments: number;
+  /** Bytes of a torn write that were cut from the end; 0: the log ended well. */
+  readonly tornBytes: number;
+  /** Process whose abandoned lock was taken over; null: none. */
+  readonly lockTakenFrom: number | null;
+  /** The store is a new one, with the good prefix of the old. Null: it is not. */
+  readonly replaced: Replaced | null;
+  readonly elapsedMs: number;
+}
+
+/** Large enough that few files are open and listed, small enough to be copied, removed and repaired one by one. */
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+
+/** Some hundred small groups: the price of a new file size, a write to the file system's journal, is paid once for all of them. */
+const AHEAD_BYTES = 256 * 1024;
+
+/**
+ * Some thousand small records: whoever answers or tails finds what was just appended here, and what is older in the kernel's cache. A larger
+ * one keeps records alive until the garbage collector has moved them twice, which took a quarter of a secondary's time at 8 MiB.
+ */
+const CACHE_BYTES = 2 * 1024 * 1024;
+
+/** Stores that were set aside and are kept for whoever wants to know what happened. */
+const KEPT_MAX = 2;
+
+const REPLACED_BECAUSE = {
+  damaged: 'the log was damaged: a new store begins with its good part',
+  'rolled-back': 'the log was rolled back: a new store begins with what is left of it',
+  'renewal-asked': 'the store had lost what it had acknowledged: a new store begins with what it holds',
+} as const satisfies Record<SalvageReason, string>;
+
+/** Says what an open has found. */
+export function logOpened(logger: Logger, store: LogStore, report: OpenReport): void {
+  if (report.replaced !== null) logger.error(report.replaced, REPLACED_BECAUSE[report.replaced.why]);
+  logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
+}
+
+/**
+ * Opens the store. One that is damaged or was rolled back is set aside, and a new store begins with its good
+ * prefix. Rejects with a `StorageError`: `locked`, `full`, `failed`, `unknown-format`; or with a
+ * `ForeignStoreError`.
+ */
+export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
+  const start = performance.now();
+  const elapsed = () => Math.round(performance.now() - start);
+  if (options.kind === 'memory') {
+    const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, replaced: null, elapsedMs: elapsed() };
+    return { store: new MemoryLogStore(), report };
+  }
+  try {
+    return await openDisk(options, elapsed);
+  } catch (cause) {
+    if (cause instanceof ForeignStoreError) throw cause;
+    throw storageFault(`the log store in ${options.dataDir} could not be opened`, cause);
+  }
+}
+
+async function openDisk(
+  options: LogStoreOptions,
+  elapsed: () => number,
+): Promise<{ store: LogStore; report: OpenReport }> {
+  const directory = options.dataDir;
+  await nodeFileSystem.makeDirectory(directory);
+  const lock = await takeStoreLock(directory);
+  try {
+    const { opened, replaced } = await openOrSalvage({
+      fileSystem: nodeFileSystem,
+      directory,
+      logName: options.logName,
+      logId: options.logId,
+      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      aheadBytes: AHEAD_BYTES,
+      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+      onProgress: options.onProgress ?? (() => undefined),
+      release: () => lock.release(),
+      now: Date.now(),
+    });
+    if (replaced !== null) await removeOldSetAside(directory);
+    const { store, segments, tornBytes } = opened;
+    const { takenFrom: lockTakenFrom } = lock;
+    const records = store.opened.lastIndex;
+    return { store, report: { records, segments, tornBytes, lockTakenFrom, replaced, elapsedMs: elapsed() } };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function removeOldSetAside(directory: string): Promise<void> {
+  const folders = setAsideAmong(await nodeFileSystem.list(directory));
+  for (const name of folders.slice(0, -KEPT_MAX)) await rm(join(directory, name), { recursive: true });
+}

@@ -1,0 +1,85 @@
+import { MachineDriver, writeFailureOf } from '#process/driver';
+import { StorageError } from '#storage/log-store';
+
+test('every effect of a step is performed, in order, before the next event is taken', () => {
+  const done: string[] = [];
+  const driver: MachineDriver<string, string> = new MachineDriver({
+    step: (_, event) => {
+      done.push(`step ${event}`);
+      return event === 'a' ? ['a1', 'a2'] : [`${event}1`];
+    },
+    perform: (effect) => {
+      done.push(effect);
+      if (effect === 'a1') driver.dispatch('b');
+    },
+    fail: (error) => {
+      throw error;
+    },
+  });
+  driver.dispatch('a');
+  expect(done).toEqual(['step a', 'a1', 'a2', 'step b', 'b1']);
+});
+
+test('events that an effect sets off are taken in the order in which they came', () => {
+  const done: string[] = [];
+  const driver: MachineDriver<string, string> = new MachineDriver({
+    step: (_, event) => (event === 'a' ? ['first', 'second'] : [event]),
+    perform: (effect) => {
+      done.push(effect);
+      if (effect === 'first') driver.dispatch('b');
+      if (effect === 'second') driver.dispatch('c');
+    },
+    fail: (error) => {
+      throw error;
+    },
+  });
+  driver.dispatch('a');
+  expect(done).toEqual(['first', 'second', 'b', 'c']);
+});
+
+test('time never goes back between two steps', () => {
+  const times: number[] = [];
+  const driver = new MachineDriver<number, never>({
+    step: (now) => {
+      times.push(now);
+      return [];
+    },
+    perform: () => undefined,
+    fail: () => undefined,
+  });
+  for (let event = 0; event < 100; event += 1) driver.dispatch(event);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  expect(times).toHaveLength(100);
+});
+
+test.each(['step', 'perform'] as const)(
+  'an exception in %s is reported once, and performs nothing further',
+  (where) => {
+    const broken = new Error('broken invariant');
+    const performed: string[] = [];
+    const failures: unknown[] = [];
+    const driver = new MachineDriver<string, string>({
+      step: () => {
+        if (where === 'step') throw broken;
+        return ['a', 'b'];
+      },
+      perform: (effect) => {
+        performed.push(effect);
+        throw broken;
+      },
+      fail: (error) => failures.push(error),
+    });
+    driver.dispatch('event');
+    expect(failures).toEqual([broken]);
+    expect(performed).toEqual(where === 'step' ? [] : ['a']);
+  },
+);
+
+test('only what the store itself calls passing is told as such', () => {
+  const full = new StorageError('no space left', { code: 'full', fatal: false });
+  const failed = new StorageError('fsync failed', { code: 'failed', fatal: true });
+  expect(writeFailureOf(full)).toEqual({ fatal: false, what: 'no space left' });
+  expect(writeFailureOf(failed)).toEqual({ fatal: true, what: 'fsync failed' });
+  expect(writeFailureOf(new TypeError('surprise'))).toEqual({ fatal: true, what: 'surprise' });
+  expect(writeFailureOf('surprise')).toEqual({ fatal: true, what: 'surprise' });
+});
