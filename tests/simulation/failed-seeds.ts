@@ -37,4 +37,6 @@ export const FAILED_SEEDS: readonly number[] = [
   20013517,
   // A folder that came back brought a list back that counted on two lost stores (in the ledger).
   31044247,
+  // A lock was forgotten while the word of it was on its way, and its holder believed in it for ever (in the simulator).
+  42094558,
 ];

@@ -176,8 +176,9 @@ export class Nemesis {
   heal(): void {
     const { world } = this;
     this.isOver = true;
-    for (const { node, isUp } of world.processes.values())
-      if (world.broker.hasForgotten && isUp && this.profile.masters.includes(node) && world.broker.holder !== node)
+    // Also one that is not up yet: the word that it has the lock may be on its way.
+    for (const { node } of world.processes.values())
+      if (world.broker.hasForgotten && this.profile.masters.includes(node) && world.broker.holder !== node)
         world.broker.severNode(node);
     world.trace.note(world.now, 'heal');
     Object.assign(world.faults, CALM);
