@@ -4,10 +4,10 @@
  */
 import { logIdOf } from '#protocol/identity';
 import { majority, nodeCount } from '#protocol/write-concern';
+import type { QueueWatch } from './broker/queue-watch';
 import type { MasterSettings } from './config';
 import type { MasterMachine } from './core/master';
-import type { MasterHealth, MemberHealth, Unsurvivable } from './http-ports';
-import type { QueueWatch } from './queue-watch';
+import type { MasterHealth, MemberHealth, Unsurvivable } from './http/ports';
 
 const WITHOUT_QUORUM =
   'QUORUM_APPEND=false: an acknowledged entry can be lost with a minority, and two masters can reign';

@@ -5,7 +5,7 @@ import { createLogger } from '#process/logger';
 import { namedLogId } from '#process/node-settings';
 import { logOpened, openLogStore } from '#storage/open';
 import { readMasterSettings } from './config';
-import { createMasterApp } from './http-app';
+import { createMasterApp } from './http/app';
 import { MasterNode } from './node';
 
 async function start(handle: ProcessHandle): Promise<RunningService> {

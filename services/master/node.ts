@@ -16,7 +16,8 @@ import { BATCH_BYTES_MAX } from '#protocol/limits';
 import { topologyOf } from '#protocol/topology';
 import { type LogStore, StorageError } from '#storage/log-store';
 import { AppendRequests } from './append-requests';
-import { MasterBroker } from './broker';
+import { MasterBroker } from './broker/master-broker';
+import { QueueWatch } from './broker/queue-watch';
 import { CatchUpPace } from './catch-up-pace';
 import type { MasterSettings } from './config';
 import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
@@ -25,8 +26,7 @@ import type { ForcePlan } from './core/force';
 import { MasterMachine } from './core/master';
 import type { MasterSettings as CoreSettings } from './core/settings';
 import { masterHealth, memberHealth } from './health';
-import type { MasterHealth, MasterPort, MemberHealth } from './http-ports';
-import { QueueWatch } from './queue-watch';
+import type { MasterHealth, MasterPort, MemberHealth } from './http/ports';
 
 export interface MasterNodeOptions {
   readonly settings: MasterSettings;

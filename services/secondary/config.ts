@@ -2,7 +2,7 @@
 import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#process/node-settings';
 import { flagField, rateField, wholeNumberField } from '#process/setting-fields';
 import { type Environment, readSettings, type SettingFields } from '#process/settings';
-import { type FaultSettings, NO_FAULTS } from './fault-settings';
+import { type FaultSettings, NO_FAULTS } from './faults/settings';
 
 export interface SecondarySettings extends NodeSettings {
   /** The faults that it starts with; these need no `faultInjection`. */

@@ -5,7 +5,7 @@ import { createLogger } from '#process/logger';
 import { namedLogId } from '#process/node-settings';
 import { logOpened, openLogStore } from '#storage/open';
 import { readSecondarySettings } from './config';
-import { createSecondaryApp } from './http-app';
+import { createSecondaryApp } from './http/app';
 import { SecondaryNode } from './node';
 
 async function start(handle: ProcessHandle): Promise<RunningService> {

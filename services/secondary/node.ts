@@ -12,15 +12,15 @@ import { BATCH_BYTES_MAX } from '#protocol/limits';
 import { topologyOf } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import { type LogStore, StorageError } from '#storage/log-store';
-import { SecondaryBroker } from './broker';
-import type { DeliveryHandle } from './broker-entries';
+import type { DeliveryHandle } from './broker/entries';
+import { SecondaryBroker } from './broker/secondary-broker';
 import { CatchUpMeter } from './catch-up-meter';
 import type { SecondarySettings } from './config';
 import type { SecondaryEffect, SecondaryEvent } from './core/events';
 import { SecondaryMachine } from './core/secondary';
-import { FaultInjector } from './fault-injector';
-import type { FaultChange, FaultSettings } from './fault-settings';
-import type { SecondaryHealth, SecondaryPort } from './http-ports';
+import { FaultInjector } from './faults/injector';
+import type { FaultChange, FaultSettings } from './faults/settings';
+import type { SecondaryHealth, SecondaryPort } from './http/ports';
 
 export interface SecondaryNodeOptions {
   readonly settings: SecondarySettings;

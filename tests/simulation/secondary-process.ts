@@ -10,7 +10,7 @@ import { type Parcel, unpack } from './parcel';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
 
-/** How long the node id is left to others, as services/secondary/broker.ts does it. */
+/** How long the node id is left to others, as services/secondary/broker/secondary-broker.ts does it. */
 const WITHDRAWN: RetryPolicy = { delayMsMin: 1_000, delayMsMax: 15_000 };
 
 export class SecondaryProcess extends SimProcess {

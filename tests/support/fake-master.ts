@@ -11,7 +11,7 @@ import type {
 } from '#master/core/append';
 import type { MemberChange } from '#master/core/events';
 import type { ForcePlan } from '#master/core/force';
-import type { MasterHealth, MasterPort, MemberHealth } from '#master/http-ports';
+import type { MasterHealth, MasterPort, MemberHealth } from '#master/http/ports';
 import { FakeLogReader } from './fake-log-reader';
 
 const NOTHING_TO_GIVE_UP: ForcePlan = {

@@ -1,6 +1,6 @@
 /** A secondary that is as a test says. */
-import { type FaultChange, type FaultSettings, NO_FAULTS } from '#secondary/fault-settings';
-import type { SecondaryHealth, SecondaryPort } from '#secondary/http-ports';
+import { type FaultChange, type FaultSettings, NO_FAULTS } from '#secondary/faults/settings';
+import type { SecondaryHealth, SecondaryPort } from '#secondary/http/ports';
 import { FakeLogReader } from './fake-log-reader';
 
 export class FakeSecondary implements SecondaryPort {

@@ -4,12 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Channel, type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
-import { MasterBroker, type MasterBrokerEvents } from '#master/broker';
+import { MasterBroker, type MasterBrokerEvents } from '#master/broker/master-broker';
 import { entryRecord } from '#protocol/record';
 import { type Topology, topologyOf } from '#protocol/topology';
 import type { EntriesMessage, WireMessage } from '#protocol/wire/messages';
 import { provideBroker } from '#rabbitmq/provide';
-import { SecondaryBroker, type SecondaryBrokerEvents } from '#secondary/broker';
+import { SecondaryBroker, type SecondaryBrokerEvents } from '#secondary/broker/secondary-broker';
 import { eventually } from '#tests/support/eventually';
 
 /** For one named event on a loaded machine; a test that waits for it longer has failed. */

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import type { MasterBrokerEvents } from '#master/broker';
+import type { MasterBrokerEvents } from '#master/broker/master-broker';
 import { readMasterSettings } from '#master/config';
 import type { AppendOutcome, AppendRequest } from '#master/core/append';
 import { MasterNode } from '#master/node';
@@ -9,7 +9,7 @@ import { MemoryLogStore } from '#storage/memory';
 /** The events of the last broker that a node made. */
 let events: MasterBrokerEvents | null = null;
 
-jest.mock('#master/broker', () => ({
+jest.mock('#master/broker/master-broker', () => ({
   /** A broker that confirms everything and brings nothing. */
   MasterBroker: class {
     constructor(_: unknown, given: MasterBrokerEvents) {

@@ -1,0 +1,124 @@
+/**
+ * How each outcome of an append is told to its client: the status table of `POST /messages`. Every problem says in `stored`
+ * whether the entry is in the log: `false` (in none, now or later), `true` (in the master's, and on its way), or `"unknown"`.
+ */
+import type { Context } from 'koa';
+import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
+import type { AppendOutcome, MissingNode, Refusal } from '#master/core/append';
+
+type OutcomeOf<Name extends AppendOutcome['outcome']> = Extract<AppendOutcome, { readonly outcome: Name }>;
+type Unresolved = OutcomeOf<'unresolved'>;
+
+const UNSATISFIABLE: ProblemKind = {
+  name: 'unsatisfiable-write-concern',
+  status: 400,
+  title: 'More nodes than there are',
+};
+
+export const ID_CONFLICT: ProblemKind = {
+  name: 'id-conflict',
+  status: 409,
+  title: 'The id belongs to another message',
+};
+
+const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
+  'no-quorum': { name: 'no-quorum', status: 503, title: 'Read-only: too few nodes are alive' },
+  recovering: { name: 'recovering', status: 503, title: 'The master is starting' },
+  'another-log': { name: 'another-log', status: 503, title: 'The members hold another log' },
+  standby: { name: 'standby', status: 503, title: 'This node is not the master' },
+  overloaded: PROBLEM_KINDS.overloaded,
+  storage: PROBLEM_KINDS.storage,
+  'shutting-down': PROBLEM_KINDS.shuttingDown,
+  deposed: { name: 'deposed', status: 503, title: 'Another master reigns' },
+};
+
+const TIMEOUT: ProblemKind = { name: 'write-concern-timeout', status: 504, title: 'The write concern is not met yet' };
+
+/** When a client that was waiting may ask again, in seconds: by then another process can listen here. */
+const RETRY_AFTER_S = 1;
+
+export function sendOutcome(ctx: Context, outcome: AppendOutcome): void {
+  if (outcome.outcome === 'acknowledged') sendAcknowledged(ctx, outcome);
+  else sendProblem(ctx, problemOfOutcome(outcome));
+}
+
+/** A problem of an append that is in no log and never will be. */
+export function notStored(problem: Problem): Problem {
+  return { ...problem, members: { ...problem.members, stored: false } };
+}
+
+/** A refused append: in no log, unless one of the same id is in this node's log, which a new reign may keep or cut. */
+export function refusedAppend(outcome: OutcomeOf<'refused'>): Problem {
+  const problem = refusedProblem(outcome);
+  if (outcome.stored === undefined) return notStored(problem);
+  return { ...problem, members: { ...problem.members, stored: outcome.stored } };
+}
+
+/** The entry's bytes with `w` and `acks` put before the closing brace: nobody parses or writes the message again. */
+function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: OutcomeOf<'acknowledged'>): void {
+  ctx.status = repeated ? 200 : 201;
+  ctx.set('Location', `/messages/${seq}`);
+  ctx.set('Content-Type', 'application/json');
+  const text = Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength - 1).toString('utf8');
+  ctx.body = `${text},"w":${w},"acks":${JSON.stringify(acks)}}`;
+}
+
+export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
+  switch (outcome.outcome) {
+    case 'unsatisfiable':
+      return notStored(unsatisfiableProblem(outcome));
+    case 'id-conflict':
+      return notStored(idConflict(outcome));
+    case 'id-reserved':
+      return notStored(invalidRequest([{ path: 'id', message: ID_RESERVED }]));
+    case 'refused':
+      return refusedAppend(outcome);
+    case 'unresolved':
+      return unresolved(outcome);
+  }
+}
+
+const ID_RESERVED = 'must not have the form of the ids that masters make; this one was never given';
+
+export function unsatisfiableProblem({ w, nodes }: OutcomeOf<'unsatisfiable'>): Problem {
+  const detail = `w asks for ${w} nodes, and this log has ${nodes}`;
+  return { kind: UNSATISFIABLE, detail, members: { w, nodes } };
+}
+
+function idConflict({ seq }: OutcomeOf<'id-conflict'>): Problem {
+  const detail = `entry ${seq} has this id and another message; to append a new message, give it a new id`;
+  return { kind: ID_CONFLICT, detail, members: { seq } };
+}
+
+/** Why something was refused, for a client of whatever was asked. */
+export function refusedProblem({ problem, detail, retryAfterS, quorum, missing }: OutcomeOf<'refused'>): Problem {
+  return {
+    kind: REFUSALS[problem],
+    detail,
+    members: { quorum, missing: missing.map(shownMissing) },
+    headers: { 'Retry-After': String(retryAfterS) },
+  };
+}
+
+function shownMissing({ id, status, lastSeenMs }: MissingNode): MissingNode {
+  return { id, status, lastSeenMs };
+}
+
+function unresolved({ seq, id, ...outcome }: Unresolved): Problem {
+  return unresolvedProblem(outcome, { what: `entry ${seq}`, ids: `the id ${id}`, members: { seq, id } });
+}
+
+/** Why a client that waited got no answer to its concern; `what` it waited for, and what to retry with. */
+export function unresolvedProblem(
+  { problem, w, acks, stored }: Omit<Unresolved, 'seq' | 'id' | 'outcome'>,
+  entry: { readonly what: string; readonly ids: string; readonly members: Readonly<Record<string, unknown>> },
+): Problem {
+  const members = { ...entry.members, w, acks, stored };
+  if (problem === 'write-concern-timeout') {
+    const detail = `${entry.what}: in the log, and replication goes on: ${acks.length} of ${w} nodes are known to hold it; to retry with ${entry.ids} is safe`;
+    return { kind: TIMEOUT, detail, members };
+  }
+  const why = problem === 'deposed' ? 'this master lost its reign' : 'this master stops';
+  const detail = `${why} while ${entry.what} waited for ${w} nodes; retry with ${entry.ids}: it is appended once at most`;
+  return { kind: REFUSALS[problem], detail, members, headers: { 'Retry-After': String(RETRY_AFTER_S) } };
+}

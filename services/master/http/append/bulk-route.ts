@@ -1,0 +1,81 @@
+/**
+ * `POST /messages` with `Content-Type: application/x-ndjson`: many entries, all of them appended or none, one after the other in
+ * the log. Behind the edge it is the same append as a single one, in one group that is never cut.
+ */
+import type { Context } from 'koa';
+import { readRawBody } from '#http/body/raw';
+import { invalidRequest, PROBLEM_KINDS, type Problem, sendProblem } from '#http/problem';
+import { HttpClient } from '#http/wait-signal';
+import type { BulkOutcome } from '#master/core/append';
+import { notStored } from './answer';
+import { sendBulkOutcome } from './bulk-answer';
+import { type BulkLines, type LineFault, parseBulkBody, parseWaitQuery } from './bulk-request';
+import { ID_HEADER } from './request';
+import type { AppendOptions } from './route';
+
+/** Faults that are told in full; the numbers of all bad lines are told beside. */
+const FAULTS_SHOWN_MAX = 1_000;
+/** Of those, in the sentence for a person. */
+const FAULTS_SAID_MAX = 10;
+
+export function isBulk(ctx: Context): boolean {
+  const [mediaType = '', ...parameters] = (ctx.headers['content-type'] ?? '').toLowerCase().split(';');
+  const isForeign = parameters.some((parameter) => /^\s*charset\s*=\s*(?!"?utf-?8"?\s*$)/.test(parameter));
+  return mediaType.trim() === 'application/x-ndjson' && !isForeign;
+}
+
+type Begun =
+  | { readonly outcome: Promise<BulkOutcome>; readonly lines: readonly number[] }
+  | { readonly problem: Problem };
+
+export async function answerBulk(ctx: Context, options: AppendOptions): Promise<void> {
+  const begun = await beginBulk(ctx, options);
+  if ('problem' in begun) sendProblem(ctx, notStored(begun.problem));
+  else sendBulkOutcome(ctx, await begun.outcome, begun.lines);
+}
+
+/** Returns before the wait begins, so that nothing that waits keeps the messages alive. */
+async function beginBulk(ctx: Context, options: AppendOptions): Promise<Begun> {
+  const body = await readRawBody(ctx.req, { bytesMax: options.bodyBytesMax, budget: options.budget });
+  if ('problem' in body) return body;
+  if (ctx.headers['idempotency-key'] !== undefined) {
+    return { problem: invalidRequest([{ path: ID_HEADER, message: 'is for one entry: give each line its own id' }]) };
+  }
+  const wait = parseWaitQuery(ctx.query);
+  if ('faults' in wait) return { problem: invalidRequest(wait.faults) };
+  const parsed = parseBulkBody(body.bytes, options.messageBytesMax);
+  if (!('entries' in parsed)) return { problem: problemOf(parsed, options) };
+  const writeConcern = wait.writeConcern ?? options.defaultWriteConcern;
+  const request = { entries: parsed.entries, writeConcern, timeoutMs: wait.timeoutMs };
+  return { outcome: options.master.appendAll(request, new HttpClient(ctx.res)), lines: parsed.lines };
+}
+
+function problemOf(
+  parsed: Exclude<ReturnType<typeof parseBulkBody>, BulkLines>,
+  { messageBytesMax: bytesMax }: AppendOptions,
+): Problem {
+  if ('faults' in parsed) return badLines(parsed.faults);
+  if ('tooMany' in parsed) {
+    const detail = `the body has more than ${parsed.tooMany} lines; send it in several`;
+    return { kind: PROBLEM_KINDS.tooLarge, detail, members: { linesMax: parsed.tooMany } };
+  }
+  const { largeLines: lines } = parsed;
+  const detail = `${saidLines(lines)}: larger than ${bytesMax} bytes in UTF-8, the most that this log takes`;
+  return { kind: PROBLEM_KINDS.tooLarge, detail, members: { lines, bytesMax } };
+}
+
+function badLines(faults: readonly (LineFault | { readonly path: string; readonly message: string })[]): Problem {
+  const lines = [...new Set(faults.flatMap((fault) => ('line' in fault ? [fault.line] : [])))];
+  const { detail, ...problem } = invalidRequest(faults.slice(0, FAULTS_SAID_MAX));
+  const more = faults.length - FAULTS_SAID_MAX;
+  const errors = faults.slice(0, FAULTS_SHOWN_MAX);
+  const said = more > 0 ? `${detail}; and ${more} more` : detail;
+  return { ...problem, detail: said, members: lines.length === 0 ? { errors } : { errors, lines } };
+}
+
+/** "line 3", "lines 3, 5 and 9 more". */
+export function saidLines(lines: readonly number[]): string {
+  const shown = lines.slice(0, FAULTS_SAID_MAX).join(', ');
+  const more = lines.length - FAULTS_SAID_MAX;
+  return `${lines.length === 1 ? 'line' : 'lines'} ${shown}${more > 0 ? ` and ${more} more` : ''}`;
+}

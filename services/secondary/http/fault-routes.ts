@@ -1,0 +1,28 @@
+/** `GET /faults` and `PUT /faults`: which faults a secondary has, and changing them. A wrong PUT changes nothing. */
+import type Router from '@koa/router';
+import { createJsonBodyReader } from '#http/body/json';
+import { invalidRequest, sendProblem } from '#http/problem';
+import { requestFaults } from '#http/request-faults';
+import { faultChangeSchema } from '../faults/settings';
+import type { SecondaryPort } from './ports';
+
+export function addFaultRoutes(router: Router, secondary: SecondaryPort, bodyBytesMax: number): void {
+  const readBody = createJsonBodyReader({ bytesMax: bodyBytesMax });
+  router.get('/faults', (ctx) => {
+    ctx.body = secondary.faults();
+  });
+  router.put('/faults', async (ctx) => {
+    const body = await readBody(ctx);
+    if ('problem' in body) {
+      sendProblem(ctx, body.problem);
+      return;
+    }
+    const change = faultChangeSchema.safeParse(body.value);
+    if (!change.success) {
+      sendProblem(ctx, invalidRequest(requestFaults(change.error)));
+      return;
+    }
+    secondary.setFaults(change.data);
+    ctx.body = secondary.faults();
+  });
+}

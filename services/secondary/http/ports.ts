@@ -1,0 +1,49 @@
+/** What the HTTP edge asks of the secondary behind it. `node.ts` answers; the tests of the edge hand in their own. */
+import type { LogReader } from '#http/reading/log-reader';
+import type { FaultChange, FaultSettings } from '../faults/settings';
+
+export interface SecondaryHealth {
+  readonly node: string;
+  readonly role: 'secondary';
+  readonly status: 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs' | 'foreign' | 'removed';
+  /** The log's id; null: this node holds none, and has followed none. */
+  readonly log: string | null;
+  /** While it is `foreign`: the master that it met, and the log of that one. */
+  readonly foreign?: { readonly master: string; readonly log: string | null };
+  /** While it `differs`: seq of its first entry that is not the master's, 0 while that is looked for. */
+  readonly differsAt?: number;
+  /** The epoch that it follows; 0: none yet. */
+  readonly epoch: number;
+  /** Highest seq in its log. */
+  readonly applied: number;
+  /** The master's head as last announced, never below `applied`. */
+  readonly head: number;
+  readonly lag: number;
+  /** Records held in the reorder buffer. */
+  readonly buffered: number;
+  readonly broker: { readonly connected: boolean; readonly blocked: boolean };
+  readonly counters: {
+    readonly duplicates: number;
+    readonly gaps: number;
+    readonly fetches: number;
+    readonly staleEpoch: number;
+  };
+  /** While it is behind; null for a pace that is not known yet. */
+  readonly catchUp?: {
+    readonly remaining: number;
+    readonly perSecond: number | null;
+    readonly secondsLeft: number | null;
+  };
+}
+
+export interface SecondaryPort {
+  readonly reader: LogReader;
+  health(): SecondaryHealth;
+  /** Ready since it reached the head first announced after connecting. The sentence says why not. */
+  readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string };
+  /** The master's HTTP address as last announced; null: not heard of yet. */
+  masterUrl(): string | null;
+  faults(): FaultSettings;
+  /** Changes what is named, keeps the rest; at once. */
+  setFaults(change: FaultChange): void;
+}
