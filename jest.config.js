@@ -22,14 +22,14 @@ module.exports = {
       displayName: 'integration',
       testMatch: ['integration', 'acceptance'].map((d) => `<rootDir>/tests/${d}/**/*.test.ts`),
       testPathIgnorePatterns: ['<rootDir>/tests/acceptance/compose'],
-      globalSetup: '<rootDir>/tests/support/global-setup.ts',
-      globalTeardown: '<rootDir>/tests/support/global-teardown.ts',
+      globalSetup: '<rootDir>/tests/support/real/global-setup.ts',
+      globalTeardown: '<rootDir>/tests/support/real/global-teardown.ts',
     },
     {
       ...common,
       displayName: 'compose',
       testMatch: ['<rootDir>/tests/acceptance/compose*.test.ts'],
-      globalSetup: '<rootDir>/tests/support/compose-setup.ts',
+      globalSetup: '<rootDir>/tests/support/compose/setup.ts',
     },
   ],
 };

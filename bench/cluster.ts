@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { HttpConnection, requestOf, targetOf } from './http-connection';
+import { HttpConnection, requestOf, targetOf } from './load/http-connection';
 
 const START_MS_MAX = 60_000;
 const LOOK_MS = 20;

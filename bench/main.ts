@@ -7,20 +7,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { provideBroker } from '#rabbitmq/provide';
-import { writeDocs, writePeersDocs } from './docs';
+import { BenchSession } from './load/session';
 import { type Options, readOptions, USAGE } from './options';
 import { PeerComparison } from './peers/comparison';
 import type { PeersRun } from './peers/peer';
 import { peersFacts, peersNotes, peersTable } from './peers/report';
-import { plotsOf } from './plot';
-import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } from './report';
+import { writeDocs, writePeersDocs } from './report/docs';
+import { plotsOf } from './report/plot';
+import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } from './report/report';
 import type { Row, RowResult, Series } from './row';
 import { blockedClients, bulkAppends, curves, moreSecondaries, oneClient, singleAppends } from './rows/appends';
 import { longLog, start } from './rows/length';
 import { overload } from './rows/overload';
 import { catchUp, events, wholeLog } from './rows/reading';
 import { soak } from './rows/soak';
-import { BenchSession } from './session';
 
 const ROWS: readonly Row[] = [
   singleAppends,

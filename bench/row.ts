@@ -1,6 +1,6 @@
 /** What a row of the table is: what was measured, and the limit that was measured in the same run beside it. */
 import type { BenchCluster } from './cluster';
-import type { Percentiles } from './histogram';
+import type { Percentiles } from './load/histogram';
 
 export interface Limit {
   /** Its name in the table, as "bare Koa POST". */

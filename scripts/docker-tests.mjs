@@ -16,7 +16,7 @@ const DOWN_MS_MAX = 120_000;
 /** The base images of Dockerfile and rabbitmq/Dockerfile: present or pullable, else nothing can be built. */
 const BASE_IMAGES = ['node:24-slim', 'rabbitmq:4-management'];
 
-/** Of every compose project of the tests (tests/support/compose-project.ts), followed by a part of the run's id. */
+/** Of every compose project of the tests (tests/support/compose/project.ts), followed by a part of the run's id. */
 export const PROJECT_PREFIX = 'rlog-test-';
 
 /** @returns {Promise<string | null>} null: the acceptance tests can run */
@@ -60,7 +60,7 @@ export async function endLeftProjects(run) {
 /**
  * Ends brokers that testcontainers has left: where its reaper image cannot be had, nobody else does.
  *
- * @param {string} run the run's id, which tests/support/test-broker.ts gives as a label
+ * @param {string} run the run's id, which tests/support/real/test-broker.ts gives as a label
  * @returns {Promise<string[]>} the containers that were left
  */
 export async function endLeftBrokers(run) {

@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import type { Summary } from './chaos/report';
-import { findBug } from './simulation/alarm';
-import { PLANTED_BUGS } from './simulation/planted-bugs';
+import { findBug } from './simulation/model/alarm';
+import { PLANTED_BUGS } from './simulation/planted/bugs';
 import { simulate } from './simulation/simulation';
 
 const PAGE = resolve(__dirname, '../docs/proof.md');

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { requestOf, type Target } from '../http-connection';
-import { closedLoop, ONE_APPEND } from '../load';
-import { countLines } from '../read-stream';
+import { requestOf, type Target } from '../load/http-connection';
+import { closedLoop, ONE_APPEND } from '../load/load';
+import { countLines } from '../load/read-stream';
 import type { LimitMeasured } from '../row';
 
 export async function bareKoa({ clients, seconds }: { readonly clients: number; readonly seconds: number }) {

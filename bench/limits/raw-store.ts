@@ -2,7 +2,7 @@
 
 import { entryRecord, type LogRecord } from '#protocol/record';
 import { openLogStore } from '#storage/open';
-import { MESSAGE } from '../load';
+import { MESSAGE } from '../load/load';
 import type { LimitMeasured } from '../row';
 
 const GROUP = 1_024;

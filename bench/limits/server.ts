@@ -11,7 +11,7 @@ import Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
 import { z } from 'zod';
 import { entryRecord } from '#protocol/record';
-import { MESSAGE } from '../load';
+import { MESSAGE } from '../load/load';
 
 const schema = z.object({ message: z.string(), w: z.int().optional(), id: z.string().optional() });
 

@@ -5,10 +5,10 @@
  */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { Histogram } from '../histogram';
-import { inClosedLoop } from '../load';
+import { Histogram } from '../load/histogram';
+import { inClosedLoop } from '../load/load';
 import type { Options } from '../options';
-import { describeMachine, systemLoad } from '../report';
+import { describeMachine, systemLoad } from '../report/report';
 import { etcd } from './etcd';
 import { nats } from './nats';
 import { ownSystem } from './own';

@@ -2,7 +2,7 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { freePorts } from '#rabbitmq/ports';
 import { eventually } from '../cluster';
-import { MESSAGE } from '../load';
+import { MESSAGE } from '../load/load';
 import { keyOf, putRequest, txnRequest } from './etcd-protocol';
 import type { AppendClient, RunningSystem, System } from './peer';
 import { findBinary, type Scene, versionIn } from './scene';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '#rabbitmq/ports';
 import { eventually } from '../cluster';
-import { MESSAGE } from '../load';
+import { MESSAGE } from '../load/load';
 import {
   checkStored,
   greeting,

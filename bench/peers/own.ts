@@ -1,8 +1,8 @@
 /** Our own cluster, as one more system: a master and two secondaries over a broker of its own, w=2. */
 import { provideBroker } from '#rabbitmq/provide';
 import { BenchCluster } from '../cluster';
-import { HttpConnection, requestOf, targetOf } from '../http-connection';
-import { linesOf, ONE_APPEND } from '../load';
+import { HttpConnection, requestOf, targetOf } from '../load/http-connection';
+import { linesOf, ONE_APPEND } from '../load/load';
 import type { Options } from '../options';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 

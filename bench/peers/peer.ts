@@ -3,7 +3,7 @@
  * loops with the same messages, and stopped; each is told to have a message on the disks of two of three before it answers, as far as
  * it can be told so. What it was told is part of its result.
  */
-import type { Percentiles } from '../histogram';
+import type { Percentiles } from '../load/histogram';
 import type { Scene } from './scene';
 
 export const PEER_NAMES = ['nats', 'etcd', 'redis', 'postgres'] as const;

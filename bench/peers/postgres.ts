@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { freePorts } from '#rabbitmq/ports';
 import { eventually } from '../cluster';
-import { MESSAGE } from '../load';
+import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { PeerSocket } from './peer-socket';
 import {

@@ -1,7 +1,7 @@
 /** Redis: a master with two replicas; an entry is an XADD, followed by a wait for one replica. */
 import { freePorts } from '#rabbitmq/ports';
 import { eventually } from '../cluster';
-import { MESSAGE } from '../load';
+import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { PeerSocket } from './peer-socket';
 import { commandOf, type Reply, ReplyReader } from './redis-protocol';

@@ -1,5 +1,5 @@
 /** The comparison as a person reads it: a table, and how each system was configured. Of several rounds the medians. */
-import { median } from '../histogram';
+import { median } from '../load/histogram';
 import { digits } from '../row';
 import type { PeersRun, RoundMeasured, SystemResult } from './peer';
 

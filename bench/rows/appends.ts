@@ -1,8 +1,8 @@
 /** Appending: one entry a request and a hundred, many clients and one, and what changes the rate. */
 import type { BenchCluster } from '../cluster';
-import { median } from '../histogram';
-import { type HttpConnection, requestOf, targetOf } from '../http-connection';
-import { closedLoop, linesOf, type Measured, ONE_APPEND, openAll, openLoop } from '../load';
+import { median } from '../load/histogram';
+import { type HttpConnection, requestOf, targetOf } from '../load/http-connection';
+import { closedLoop, linesOf, type Measured, ONE_APPEND, openAll, openLoop } from '../load/load';
 import { type BenchContext, digits, type LimitName, type Measurement, type Row, type Series } from '../row';
 
 const CLIENTS = 64;

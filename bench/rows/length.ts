@@ -1,7 +1,7 @@
 /** What a long log costs: memory, a start, the rate of appends. */
 import type { BenchCluster } from '../cluster';
-import { fill } from '../fill';
-import { median } from '../histogram';
+import { fill } from '../load/fill';
+import { median } from '../load/histogram';
 import { digits, type Row, type RowResult } from '../row';
 import { append } from './appends';
 import { entriesFor } from './reading';

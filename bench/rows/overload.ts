@@ -3,8 +3,8 @@
  * were told to. The row says how much of the best rate is left, how far memory grows and how soon it is over.
  */
 import type { BenchCluster } from '../cluster';
-import { type HttpConnection, requestOf, targetOf } from '../http-connection';
-import { linesOf, openAll } from '../load';
+import { type HttpConnection, requestOf, targetOf } from '../load/http-connection';
+import { linesOf, openAll } from '../load/load';
 import { type BenchContext, digits, type Row } from '../row';
 
 const LINES = 100;

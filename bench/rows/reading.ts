@@ -1,10 +1,10 @@
 /** Reading: the whole log as NDJSON, its end as events, and a secondary that reads it to catch up. */
 import { connect } from 'node:net';
 import type { BenchCluster } from '../cluster';
-import { appendLines, fill } from '../fill';
-import { requestOf, type Target, targetOf } from '../http-connection';
-import { closedLoop } from '../load';
-import { countLines } from '../read-stream';
+import { appendLines, fill } from '../load/fill';
+import { requestOf, type Target, targetOf } from '../load/http-connection';
+import { closedLoop } from '../load/load';
+import { countLines } from '../load/read-stream';
 import { type BenchContext, digits, type Row } from '../row';
 import { append, appendOf } from './appends';
 

@@ -1,6 +1,6 @@
 /** An hour of load, or as long as was asked for: does anything grow that should not? */
-import { requestOf, targetOf } from '../http-connection';
-import { openLoop } from '../load';
+import { requestOf, targetOf } from '../load/http-connection';
+import { openLoop } from '../load/load';
 import { digits, type Row } from '../row';
 import { appendOf } from './appends';
 

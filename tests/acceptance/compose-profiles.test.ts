@@ -1,9 +1,10 @@
 /** compose.yaml's profiles: more secondaries, a standby master, and three brokers of which each is killed in turn. */
-import { AppendLoad } from '../support/append-load';
-import { ComposeProject, onProject, type Queue } from '../support/compose-project';
+
+import { ComposeProject, onProject, type Queue } from '../support/compose/project';
 import { eventually } from '../support/eventually';
-import type { HttpNode } from '../support/http-node';
-import type { MasterHealth } from '../support/real-cluster';
+import { AppendLoad } from '../support/http/append-load';
+import type { HttpNode } from '../support/http/http-node';
+import type { MasterHealth } from '../support/real/cluster';
 
 jest.setTimeout(300_000);
 

@@ -2,13 +2,14 @@
  * What a person who grades this would do with `docker compose` and a terminal: bring the cluster up, post and read, stop and start
  * containers, and look at the queues. One cluster for the whole file; every test leaves it whole, and the log only grows.
  */
-import { AppendLoad } from '../support/append-load';
-import { ComposeProject, onProject } from '../support/compose-project';
-import { docker } from '../support/docker-command';
+
+import { PrefixWatch } from '../support/checks/prefix-watch';
+import { docker } from '../support/compose/docker-command';
+import { ComposeProject, onProject } from '../support/compose/project';
 import { eventually } from '../support/eventually';
-import type { HttpNode } from '../support/http-node';
-import { PrefixWatch } from '../support/prefix-watch';
-import type { SecondaryHealth } from '../support/real-cluster';
+import { AppendLoad } from '../support/http/append-load';
+import type { HttpNode } from '../support/http/http-node';
+import type { SecondaryHealth } from '../support/real/cluster';
 
 jest.setTimeout(240_000);
 

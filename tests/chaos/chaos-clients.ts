@@ -4,8 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { majority, requiredAcks, type WriteConcern } from '#protocol/write-concern';
-import type { History, Operation } from '../simulation/history';
-import type { Answer } from '../support/ask';
+import type { History, Operation } from '../simulation/checks/history';
+import type { Answer } from '../support/http/ask';
 import type { SeededRandom } from '../support/seeded-random';
 import { type ChaosCluster, MASTERS, NotRunning, SECONDARIES } from './chaos-cluster';
 

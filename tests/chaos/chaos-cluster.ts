@@ -6,10 +6,10 @@ import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { topologyOf } from '#protocol/topology';
 import type { OwnBroker } from '#rabbitmq/own-broker';
-import { type Answer, type Asked, ask } from '../support/ask';
-import { RealProcess } from '../support/real-process';
-import { TcpProxy } from '../support/tcp-proxy';
-import { type ForeignFolder, makeForeignFolder } from './foreign-log';
+import { type Answer, type Asked, ask } from '../support/http/ask';
+import { RealProcess } from '../support/real/process';
+import { TcpProxy } from '../support/real/tcp-proxy';
+import { type ForeignFolder, makeForeignFolder } from './faults/foreign-log';
 
 export const MASTERS = ['master', 'standby'] as const;
 export const SECONDARIES = ['secondary-1', 'secondary-2', 'secondary-3', 'secondary-4'] as const;

@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry } from '#protocol/entry';
-import { Violation } from '../simulation/violation';
+import { Violation } from '../simulation/checks/violation';
 import { type ChaosCluster, NODES } from './chaos-cluster';
 
 export interface Look {

@@ -1,6 +1,6 @@
 /** What a chaos run came to: counts of faults and outcomes, times to recover, the worst time without a safe append, and what was broken. */
 import type { Attempted } from './chaos-clients';
-import { type Fault, KINDS, LAST_ACT } from './fault';
+import { type Fault, KINDS, LAST_ACT } from './faults/fault';
 import type { Look } from './observer';
 import type { TailCounts } from './tail-readers';
 

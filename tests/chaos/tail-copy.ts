@@ -8,8 +8,8 @@
 import type { Entry } from '#protocol/entry';
 import { isForeign } from '#protocol/identity';
 import { parseResumePoint } from '#protocol/resume-token';
-import { Violation } from '../simulation/violation';
-import type { SentEvent } from '../support/event-stream';
+import { Violation } from '../simulation/checks/violation';
+import type { SentEvent } from '../support/http/event-stream';
 
 export interface TailKind {
   readonly name: string;

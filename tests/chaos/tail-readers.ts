@@ -4,8 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry } from '#protocol/entry';
-import { Violation } from '../simulation/violation';
-import { followEvents } from '../support/event-stream';
+import { Violation } from '../simulation/checks/violation';
+import { followEvents } from '../support/http/event-stream';
 import type { SeededRandom } from '../support/seeded-random';
 import { type ChaosCluster, NODES } from './chaos-cluster';
 import { TailCopy, type TailKind } from './tail-copy';

@@ -13,7 +13,7 @@ import { entryRecord } from '#protocol/record';
 import { encodeWire } from '#protocol/wire/codec';
 import type { Sender, WireMessage } from '#protocol/wire/messages';
 import { eventually } from '../support/eventually';
-import { onShared, RealCluster, type RealNode, type SecondaryHealth } from '../support/real-cluster';
+import { onShared, RealCluster, type RealNode, type SecondaryHealth } from '../support/real/cluster';
 
 jest.setTimeout(120_000);
 

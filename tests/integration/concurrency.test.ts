@@ -1,8 +1,9 @@
 /** Many clients at once, on real processes: one order for all, and nobody waits for what somebody else asked for. */
-import type { Answer } from '../support/ask';
+
+import { PrefixWatch } from '../support/checks/prefix-watch';
 import { eventually } from '../support/eventually';
-import { PrefixWatch } from '../support/prefix-watch';
-import { onCluster, type RealNode } from '../support/real-cluster';
+import type { Answer } from '../support/http/ask';
+import { onCluster, type RealNode } from '../support/real/cluster';
 
 jest.setTimeout(150_000);
 

@@ -4,9 +4,9 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { awaitGone } from '#rabbitmq/processes';
-import { ask } from '../support/ask';
 import { eventually } from '../support/eventually';
-import { makePlace, NpmStart, type Place, removePlace } from '../support/npm-start';
+import { ask } from '../support/http/ask';
+import { makePlace, NpmStart, type Place, removePlace } from '../support/real/npm-start';
 
 /** Three starts with a broker each, on a machine that others use too. */
 const STORY_MS = 400_000;

@@ -1,8 +1,8 @@
 /** How the processes start, stop and start again: as a user sees it, from outside. */
 import { createServer, type Server } from 'node:net';
 import { eventually } from '../support/eventually';
-import { onCluster, type RealCluster } from '../support/real-cluster';
-import type { RealProcess } from '../support/real-process';
+import { onCluster, type RealCluster } from '../support/real/cluster';
+import type { RealProcess } from '../support/real/process';
 
 jest.setTimeout(150_000);
 

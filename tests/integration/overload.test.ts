@@ -1,7 +1,7 @@
 /** More than the cluster can carry, on real processes: what is refused is in no log, what is taken is in all, memory stays, and it is over at once. */
 import { readFileSync } from 'node:fs';
 import { eventually } from '../support/eventually';
-import { onCluster, type RealNode } from '../support/real-cluster';
+import { onCluster, type RealNode } from '../support/real/cluster';
 
 jest.setTimeout(180_000);
 

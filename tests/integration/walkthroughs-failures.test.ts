@@ -1,7 +1,8 @@
 /** Iteration 3, heartbeats and quorum append as a user walks through them, on real processes. */
+
+import { PrefixWatch } from '../support/checks/prefix-watch';
 import { eventually } from '../support/eventually';
-import { PrefixWatch } from '../support/prefix-watch';
-import { onCluster, type RealCluster, type RealNode } from '../support/real-cluster';
+import { onCluster, type RealCluster, type RealNode } from '../support/real/cluster';
 
 jest.setTimeout(150_000);
 

@@ -4,9 +4,9 @@
  * Delays are real, times are never compared with a clock but from below: an answer must not come before the delay it waits for.
  * What "meanwhile" means is shown by looking at the nodes in the moment an answer comes.
  */
-import { ask } from '../support/ask';
-import { onCluster } from '../support/real-cluster';
-import { RealProcess } from '../support/real-process';
+import { ask } from '../support/http/ask';
+import { onCluster } from '../support/real/cluster';
+import { RealProcess } from '../support/real/process';
 
 jest.setTimeout(120_000);
 

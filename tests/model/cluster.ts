@@ -4,13 +4,14 @@
  * Every action names who takes part. Commit and acknowledgements follow at once from what the nodes hold; that a master has not heard an ack yet is the
  * state in which the node has not taken the record.
  */
-import { accidents } from './accidents';
-import { Candidates } from './candidates';
-import { Reigns } from './reigns';
+
 import type { Rules } from './rules';
 import type { Setup } from './setups';
 import { Shape, type Step } from './shape';
 import { blankFolder, node, type State } from './state';
+import { accidents } from './steps/accidents';
+import { Candidates } from './steps/candidates';
+import { Reigns } from './steps/reigns';
 
 export class Cluster extends Shape {
   readonly reigns: Reigns;

@@ -1,7 +1,7 @@
 /** The search finds what it is made to find: every planted change of the rules breaks something, and the real rules do not break that. */
 import { PLANTED_CHANGES } from './planted';
 import { search } from './search';
-import { startAt } from './starts';
+import { startAt } from './steps/starts';
 
 test.each(PLANTED_CHANGES.map((change) => [change.name, change] as const))(
   '%s: found',

@@ -4,7 +4,7 @@ import { majority } from '#protocol/write-concern';
 import type { Broken } from './invariants';
 import { REAL_RULES, type Rules } from './rules';
 import { type Setup, SMALL } from './setups';
-import type { Start } from './starts';
+import type { Start } from './steps/starts';
 
 export interface PlantedChange {
   readonly name: string;

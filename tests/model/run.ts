@@ -1,7 +1,7 @@
 /** Runs a search as it is named, and puts its findings into words. */
 import { type Finding, type SearchResult, search } from './search';
 import type { NamedSearch } from './searches';
-import { startAt } from './starts';
+import { startAt } from './steps/starts';
 
 export function runSearch(
   { setup, start, depth, checksRecovery, isExcused = false }: NamedSearch,

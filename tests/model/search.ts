@@ -4,10 +4,10 @@
  */
 import { Cluster } from './cluster';
 import { type Broken, broken, brokenBy, type Circumstance } from './invariants';
-import { recovers, unbounded } from './recovery';
 import { REAL_RULES, type Rules } from './rules';
 import type { Setup } from './setups';
 import { Encoder, FLAGS, type State } from './state';
+import { recovers, unbounded } from './steps/recovery';
 
 export interface Finding extends Broken {
   readonly history: readonly string[];

@@ -3,7 +3,7 @@
  * circumstances without which it does not occur.
  */
 import { type Setup, SMALL } from './setups';
-import type { Start } from './starts';
+import type { Start } from './steps/starts';
 
 export interface NamedSearch {
   readonly name: string;

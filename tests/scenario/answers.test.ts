@@ -1,5 +1,5 @@
 /** What a client is told, and whether it is true: while disks are full, nodes are slow or away, and after its master died. */
-import { SimCluster, type SimOptions } from '../support/sim-cluster';
+import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 
 /** Three nodes, all of them voters. */
 function ready(options: SimOptions = {}): SimCluster {

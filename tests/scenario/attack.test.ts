@@ -1,5 +1,5 @@
 /** Histories that were looked for on purpose, by reading: each one broke a promise once. */
-import { SimCluster, type SimOptions } from '../support/sim-cluster';
+import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 
 const ABC = ['a', 'b', 'c'];
 

@@ -3,8 +3,8 @@
  * started again by a supervisor (`runSupervised`), and must not lose anything by that.
  */
 import { decodeWire, encodeWire } from '#protocol/wire/codec';
-import { REAL_CORES } from '../simulation/world';
-import { SimCluster, type SimOptions } from '../support/sim-cluster';
+import { REAL_CORES } from '../simulation/model/world';
+import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 
 const FIVE = ['s1', 's2', 's3', 's4'];
 

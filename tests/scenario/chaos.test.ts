@@ -3,7 +3,7 @@
  * everything is healed every client has its answer and all logs are equal. A failure names its seed.
  */
 import { entryOf } from '#protocol/record';
-import { Chaos, type ChaosOptions } from '../support/chaos';
+import { Chaos, type ChaosOptions } from '../support/fakes/chaos';
 
 const MILD = { tornWrites: true } as const;
 const ROUGH = { ...MILD, dropRate: 0.1, duplicateRate: 0.1, failRate: 0.1, nackRate: 0.1 } as const;

@@ -1,5 +1,5 @@
 /** Elections in odd circumstances, most of them found by the simulator: who may begin a log, who may claim, who lets go. */
-import { SimCluster, type SimOptions } from '../support/sim-cluster';
+import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 
 /** All members are voters, with `kept` acknowledged by all. */
 function ready(options: SimOptions = {}): SimCluster {

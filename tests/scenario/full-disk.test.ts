@@ -1,5 +1,5 @@
 /** A secondary without room: it asks its disk again and again, but less and less often, whatever goes on around it. */
-import { SimCluster } from '../support/sim-cluster';
+import { SimCluster } from '../support/fakes/sim-cluster';
 
 const VICTIM = 'secondary-1';
 

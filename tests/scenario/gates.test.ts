@@ -1,6 +1,6 @@
 /** When a master takes appends, and what it says when it does not. */
 import type { WireMessage } from '#protocol/wire/messages';
-import { SimCluster } from '../support/sim-cluster';
+import { SimCluster } from '../support/fakes/sim-cluster';
 
 function refusal(cluster: SimCluster): string | null {
   return cluster.masterMachine.refusal(cluster.now)?.problem ?? null;

@@ -1,5 +1,5 @@
 /** A node whose log is not the master's is found, says where, and builds nothing more on it. */
-import { SimCluster } from '../support/sim-cluster';
+import { SimCluster } from '../support/fakes/sim-cluster';
 
 function readyWith(entries: number): SimCluster {
   const cluster = new SimCluster();

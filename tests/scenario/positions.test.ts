@@ -1,5 +1,5 @@
 /** What the master believes of its members' positions, and where that went wrong; found by the simulator. */
-import { SimCluster } from '../support/sim-cluster';
+import { SimCluster } from '../support/fakes/sim-cluster';
 
 function ready(): SimCluster {
   const cluster = new SimCluster();

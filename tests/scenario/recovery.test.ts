@@ -1,5 +1,5 @@
 /** Masters come and go: what survives, what it takes, who is told what. */
-import { SimCluster, type SimOptions } from '../support/sim-cluster';
+import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 
 /** Three nodes, all of them voters, with `kept` acknowledged by all. */
 function ready(options: SimOptions = {}): SimCluster {

@@ -1,5 +1,5 @@
 /** Why an append is refused: of several reasons at once the one whose end would end the others. */
-import { SimCluster } from '../support/sim-cluster';
+import { SimCluster } from '../support/fakes/sim-cluster';
 
 test('under an alarm of the broker clients are told of the alarm, also when it has silenced the secondaries', () => {
   const cluster = new SimCluster();

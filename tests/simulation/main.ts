@@ -3,7 +3,7 @@
  * minutes have passed, or the seeds that are named. Every failure is printed with its profile, its last steps, and the line that replays
  * it. `--twice` runs each seed again and compares the traces. Exit code 1 when anything failed.
  */
-import { describeProfile, SCHEDULES, type Schedule } from './profile';
+import { describeProfile, SCHEDULES, type Schedule } from './nemesis/profile';
 import { simulate } from './simulation';
 import { Tally } from './tally';
 

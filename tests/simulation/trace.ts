@@ -1,7 +1,7 @@
 /** What happened in a run: a hash of all of it, and the last steps in words. */
 
-import type { Machine } from './sim-process';
-import type { World } from './world';
+import type { Machine } from './model/sim-process';
+import type { World } from './model/world';
 
 interface Step {
   readonly at: number;

@@ -5,8 +5,8 @@
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
+import { onCluster, type RealCluster, type RealNode } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
 
 const TEST_MS = 120_000;
 const ABC = ['a', 'b', 'c'];

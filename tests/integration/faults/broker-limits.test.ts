@@ -3,12 +3,13 @@
  * is one of this file's own, with its tools and its management API, which the master knows. Each test ends with all logs equal, nothing
  * missing, nothing twice, and everything acknowledged where it was said to be.
  */
-import { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+
+import { expectConverged } from '#tests/support/checks/converged';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { ManagementApi, type Policy } from '#tests/support/management-api';
-import { type MemberHealth, onShared, RealCluster } from '#tests/support/real-cluster';
+import { Clients } from '#tests/support/http/clients';
+import { type MemberHealth, onShared, RealCluster } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
+import { ManagementApi, type Policy } from '#tests/support/real/management-api';
 import { PrivateNode } from '../amqp/private-node';
 
 const TEST_MS = 90_000;

@@ -4,11 +4,11 @@
  * twice, and everything acknowledged where it was said to be.
  */
 import type { Channel } from 'amqplib';
-import { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+import { expectConverged } from '#tests/support/checks/converged';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { onShared, RealCluster } from '#tests/support/real-cluster';
+import { Clients } from '#tests/support/http/clients';
+import { onShared, RealCluster } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
 
 const TEST_MS = 60_000;
 const VICTIM = 'secondary-1';

@@ -8,11 +8,11 @@
  */
 import { rmSync } from 'node:fs';
 import type { OwnBroker } from '#rabbitmq/own-broker';
-import { Clients } from '#tests/support/clients';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { launchOwnBroker } from '#tests/support/own-broker';
-import { onShared, RealCluster } from '#tests/support/real-cluster';
+import { Clients } from '#tests/support/http/clients';
+import { onShared, RealCluster } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
+import { launchOwnBroker } from '#tests/support/real/own-broker';
 import { expectPromised } from './promised';
 
 const TEST_MS = 120_000;

@@ -2,14 +2,15 @@
  * What a disk may do to a node: be full, and turn a bit. Each test ends with all logs equal, nothing missing, nothing twice, and
  * everything acknowledged where it was said to be. Full disks are tmpfs mounts; where they are not to be had the tests are skipped, and say why.
  */
-import { flipBit } from '#tests/support/bit-flip';
-import { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+
+import { expectConverged } from '#tests/support/checks/converged';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
-import type { LogLine } from '#tests/support/real-process';
-import { SmallDisk, whyNoSmallDisk } from '#tests/support/small-disk';
+import { Clients } from '#tests/support/http/clients';
+import { flipBit } from '#tests/support/real/bit-flip';
+import { onCluster, type RealCluster, type RealNode } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
+import type { LogLine } from '#tests/support/real/process';
+import { SmallDisk, whyNoSmallDisk } from '#tests/support/real/small-disk';
 
 const TEST_MS = 60_000;
 const SECONDARY = 'secondary-1';

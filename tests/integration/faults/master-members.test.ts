@@ -4,12 +4,12 @@
  * it was said to be.
  */
 import { rmSync } from 'node:fs';
-import { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+import { expectConverged } from '#tests/support/checks/converged';
+import { booksOf, Witnesses } from '#tests/support/checks/witnesses';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
-import { booksOf, Witnesses } from '#tests/support/witnesses';
+import { Clients } from '#tests/support/http/clients';
+import { onCluster, type RealCluster, type RealNode } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
 
 const TEST_MS = 90_000;
 const STRANGER = 'secondary-3';

@@ -3,13 +3,14 @@
  * fenced comes back as a standby. Each test ends with all logs equal, nothing missing, nothing twice, and everything acknowledged
  * where it was said to be, as far as a majority held it when the other took over (promised.ts). A standby follows no log, so it is compared once it reigns.
  */
-import { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+
+import { expectConverged } from '#tests/support/checks/converged';
+import { booksOf, Witnesses } from '#tests/support/checks/witnesses';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
-import type { LogLine } from '#tests/support/real-process';
-import { booksOf, Witnesses } from '#tests/support/witnesses';
+import { Clients } from '#tests/support/http/clients';
+import { onCluster, type RealCluster, type RealNode } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
+import type { LogLine } from '#tests/support/real/process';
 import { expectPromised } from './promised';
 
 const TEST_MS = 90_000;

@@ -4,13 +4,13 @@
  * that a majority held (promised.ts). Takeovers are in master-standby.test.ts.
  */
 import { rmSync } from 'node:fs';
-import { Clients, type WriteConcern } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+import { expectConverged } from '#tests/support/checks/converged';
+import { booksOf, Witnesses } from '#tests/support/checks/witnesses';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
-import type { LogLine, RealProcess } from '#tests/support/real-process';
-import { booksOf, Witnesses } from '#tests/support/witnesses';
+import { Clients, type WriteConcern } from '#tests/support/http/clients';
+import { onCluster, type RealCluster, type RealNode } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
+import type { LogLine, RealProcess } from '#tests/support/real/process';
 import { expectPromised } from './promised';
 
 const TEST_MS = 90_000;

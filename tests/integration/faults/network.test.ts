@@ -5,12 +5,13 @@
  *
  * The nodes of a file share one cluster, so that each fault also meets the log that the faults before it have left.
  */
-import { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+
+import { expectConverged } from '#tests/support/checks/converged';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { brokerUrl, onShared, RealCluster, type RealNode } from '#tests/support/real-cluster';
-import { TcpProxy } from '#tests/support/tcp-proxy';
+import { Clients } from '#tests/support/http/clients';
+import { brokerUrl, onShared, RealCluster, type RealNode } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
+import { TcpProxy } from '#tests/support/real/tcp-proxy';
 
 const TEST_MS = 60_000;
 const SECONDARY = 'secondary-1';

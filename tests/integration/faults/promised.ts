@@ -3,9 +3,9 @@
  * majority holds survives. An entry that was acknowledged with w=1 before that may be there or not; where it is, it is where it was said to be.
  */
 import type { Entry } from '#protocol/entry';
-import type { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
-import type { RealCluster } from '#tests/support/real-cluster';
+import { expectConverged } from '#tests/support/checks/converged';
+import type { Clients } from '#tests/support/http/clients';
+import type { RealCluster } from '#tests/support/real/cluster';
 
 /**
  * As `expectConverged`, with what was promised and no more.

@@ -3,12 +3,12 @@
  * missing, nothing twice, and everything acknowledged where it was said to be.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { Clients } from '#tests/support/clients';
-import { expectConverged } from '#tests/support/converged';
+import { expectConverged } from '#tests/support/checks/converged';
 import { eventually } from '#tests/support/eventually';
-import { FaultWatch } from '#tests/support/fault-watch';
-import { type MemberHealth, onCluster, type RealCluster, type RealNode } from '#tests/support/real-cluster';
-import type { LogLine, RealProcess } from '#tests/support/real-process';
+import { Clients } from '#tests/support/http/clients';
+import { type MemberHealth, onCluster, type RealCluster, type RealNode } from '#tests/support/real/cluster';
+import { FaultWatch } from '#tests/support/real/fault-watch';
+import type { LogLine, RealProcess } from '#tests/support/real/process';
 
 const TEST_MS = 60_000;
 const LONG_TEST_MS = 120_000;

@@ -1,6 +1,6 @@
 import { createEchoApp } from '#services/echo/http-app';
 import { EchoError, sendEcho } from '#services/echo/send-echo';
-import { HttpService, LogLines } from '#tests/support/http-service';
+import { HttpService, LogLines } from '#tests/support/http/http-service';
 
 describe('the echo', () => {
   const log = new LogLines('info');

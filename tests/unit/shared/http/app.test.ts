@@ -3,7 +3,7 @@ import { createHttpApp } from '#http/app';
 import { createJsonBodyReader } from '#http/body/json';
 import { addProbeRoutes } from '#http/probe-routes';
 import { sendProblem } from '#http/problem';
-import { HttpService, LogLines } from '#tests/support/http-service';
+import { HttpService, LogLines } from '#tests/support/http/http-service';
 
 async function serve(log: LogLines, apiToken: string | null = null): Promise<HttpService> {
   return HttpService.start(({ stopping }) => {

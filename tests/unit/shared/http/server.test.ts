@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import Router from '@koa/router';
 import { createHttpApp } from '#http/app';
 import { HttpServer, ListenError } from '#http/server';
-import { HttpService, LogLines, readToEnd } from '#tests/support/http-service';
+import { HttpService, LogLines, readToEnd } from '#tests/support/http/http-service';
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 

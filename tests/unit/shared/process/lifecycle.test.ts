@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { ListenError } from '#http/server';
 import { type ProcessHost, runProcess } from '#process/lifecycle';
 import { ConfigError } from '#process/settings';
-import { LogLines } from '#tests/support/http-service';
+import { LogLines } from '#tests/support/http/http-service';
 
 /** A process that notes its exits instead of ending. */
 class FakeProcess extends EventEmitter implements ProcessHost {

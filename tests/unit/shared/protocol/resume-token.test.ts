@@ -10,7 +10,7 @@ import {
   tokenAt,
   tokenText,
 } from '#protocol/resume-token';
-import { type ModelNode, RaftModel } from '#tests/support/raft-model';
+import { type ModelNode, RaftModel } from '#tests/support/fakes/raft-model';
 
 /** A log in short: `a:3 b:2` are three entries of reign a and two of reign b, each reign an epoch; `b!` is a forced one; `b@7` names the epoch. */
 function logOf(text: string): LogOutline {

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { QueueWatch } from '#master/broker/queue-watch';
-import { LogLines } from '#tests/support/http-service';
+import { LogLines } from '#tests/support/http/http-service';
 
 let server: Server;
 let answer: { status: number; body: unknown };

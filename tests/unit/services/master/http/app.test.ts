@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { createMasterApp } from '#master/http/app';
-import { FakeMaster } from '#tests/support/fake-master';
-import { HttpService } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { HttpService } from '#tests/support/http/http-service';
 
 describe('a master over HTTP', () => {
   let master: FakeMaster;

@@ -1,7 +1,7 @@
 import type { ForcePlan, ForceRefusal } from '#master/core/force';
 import { createMasterApp } from '#master/http/app';
-import { FakeMaster } from '#tests/support/fake-master';
-import { HttpService, LogLines } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { HttpService, LogLines } from '#tests/support/http/http-service';
 
 const MEMBER = {
   id: 'secondary-1',

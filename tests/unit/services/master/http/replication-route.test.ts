@@ -1,8 +1,8 @@
 import pino from 'pino';
 import type { HoldOutcome, HoldRequest } from '#master/core/append';
 import { createMasterApp } from '#master/http/app';
-import { FakeMaster } from '#tests/support/fake-master';
-import { HttpService } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { HttpService } from '#tests/support/http/http-service';
 
 describe('the replication of one entry', () => {
   let master: FakeMaster;

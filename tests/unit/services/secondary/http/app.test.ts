@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { createSecondaryApp } from '#secondary/http/app';
-import { FakeSecondary } from '#tests/support/fake-secondary';
-import { HttpService } from '#tests/support/http-service';
+import { FakeSecondary } from '#tests/support/fakes/secondary';
+import { HttpService } from '#tests/support/http/http-service';
 
 const NO_FAULTS = { delayMs: 0, failRate: 0, dropRate: 0, duplicateRate: 0, reorderRate: 0, paused: false };
 

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import Router from '@koa/router';
 import { createHttpApp } from '#http/app';
 import { addReadingRoutes } from '#http/reading/routes';
-import { FakeLogReader } from '#tests/support/fake-log-reader';
-import { type Answer, HttpService, LogLines } from '#tests/support/http-service';
+import { FakeLogReader } from '#tests/support/fakes/log-reader';
+import { type Answer, HttpService, LogLines } from '#tests/support/http/http-service';
 
 describe('reading the log', () => {
   let reader: FakeLogReader;

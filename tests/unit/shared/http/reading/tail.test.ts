@@ -4,8 +4,8 @@ import Router from '@koa/router';
 import { createHttpApp } from '#http/app';
 import { addReadingRoutes } from '#http/reading/routes';
 import type { EntryTailsOptions } from '#http/reading/tail';
-import { FakeLogReader } from '#tests/support/fake-log-reader';
-import { HttpService, LogLines } from '#tests/support/http-service';
+import { FakeLogReader } from '#tests/support/fakes/log-reader';
+import { HttpService, LogLines } from '#tests/support/http/http-service';
 
 const reader = () => new FakeLogReader();
 

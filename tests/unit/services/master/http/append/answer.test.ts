@@ -1,7 +1,7 @@
 import type { AppendOutcome, Refusal } from '#master/core/append';
 import { createMasterApp } from '#master/http/app';
-import { FakeMaster } from '#tests/support/fake-master';
-import { HttpService, LogLines } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { HttpService, LogLines } from '#tests/support/http/http-service';
 
 /** Every row of the status table: an outcome of the master, and what its client is told. */
 describe('the answer to an append', () => {

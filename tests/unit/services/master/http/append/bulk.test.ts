@@ -3,8 +3,8 @@ import pino from 'pino';
 import type { BulkOutcome, BulkRequest } from '#master/core/append';
 import { createMasterApp } from '#master/http/app';
 import { BULK_LINES_MAX } from '#master/http/append/bulk-request';
-import { FakeMaster } from '#tests/support/fake-master';
-import { type Answer, HttpService } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { type Answer, HttpService } from '#tests/support/http/http-service';
 
 const MESSAGE_BYTES_MAX = 1_000;
 const BODY_BYTES_MAX = 2 ** 20;

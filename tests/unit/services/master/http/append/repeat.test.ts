@@ -1,7 +1,7 @@
 /** A repeat of an append that is in the log, at a master that cannot answer it now. */
 import { createMasterApp } from '#master/http/app';
-import { FakeMaster } from '#tests/support/fake-master';
-import { HttpService, LogLines } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { HttpService, LogLines } from '#tests/support/http/http-service';
 
 test.each([
   [undefined, false],

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { createMasterApp } from '#master/http/app';
-import { FakeMaster } from '#tests/support/fake-master';
-import { type Answer, HttpService } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { type Answer, HttpService } from '#tests/support/http/http-service';
 
 const MESSAGE_BYTES_MAX = 300 * 1024;
 const BODY_BYTES_MAX = 2 * 2 ** 20;

@@ -6,8 +6,8 @@ import pino from 'pino';
 import type { WaitingClient } from '#http/wait-signal';
 import type { AppendOutcome, AppendRequest } from '#master/core/append';
 import { createMasterApp } from '#master/http/app';
-import { FakeMaster } from '#tests/support/fake-master';
-import { HttpService, readToEnd } from '#tests/support/http-service';
+import { FakeMaster } from '#tests/support/fakes/master';
+import { HttpService, readToEnd } from '#tests/support/http/http-service';
 
 const MEBIBYTE = 2 ** 20;
 

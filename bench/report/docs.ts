@@ -1,0 +1,53 @@
+/**
+ * Puts a run into docs/performance.md and README.md, between their two marks, and its plots into docs/images: what is shown is what was
+ * measured. A comparison with peers has marks of its own in docs/performance.md.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PeersRun } from '../peers/peer';
+import { peersFacts, peersNotes, peersTable } from '../peers/report';
+import { plotsOf } from './plot';
+import { notesOf, type Run, tableOf } from './report';
+
+const ROWS_PLACE = ['<!-- measured: written by npm run bench -- --docs -->', '<!-- /measured -->'] as const;
+const PEERS_PLACE = ['<!-- peers: written by npm run bench -- --peers … --docs -->', '<!-- /peers -->'] as const;
+
+/** At the start there is nothing of ours that could want a core; at the end there is. */
+const IDLE_LOAD_MAX = 0.5;
+
+/** @param root of the checkout: README.md has the table and the plots, docs/performance.md the notes too */
+export function writeDocs(run: Run, root: string): void {
+  const images = join(root, 'docs', 'images');
+  mkdirSync(images, { recursive: true });
+  const plots = [...plotsOf(run.series)];
+  for (const [name, { svg }] of plots) writeFileSync(join(images, `bench-${name}.svg`), svg);
+  const shownFrom = (folder: string) =>
+    plots.map(([name, { title }]) => `![${title}](${folder}/bench-${name}.svg)`).join('\n');
+  const [facts, table, notes] = [factsOf(run), tableOf(run.rows), notesAsList(run)];
+  replace(join(root, 'docs', 'performance.md'), ROWS_PLACE, [facts, table, notes, shownFrom('images')]);
+  replace(join(root, 'README.md'), ROWS_PLACE, [facts, table, shownFrom('docs/images')]);
+}
+
+/** @param root of the checkout */
+export function writePeersDocs(run: PeersRun, root: string): void {
+  replace(join(root, 'docs', 'performance.md'), PEERS_PLACE, [peersFacts(run), peersTable(run), peersNotes(run)]);
+}
+
+function replace(path: string, [begin, end]: readonly [string, string], parts: readonly string[]): void {
+  const text = readFileSync(path, 'utf8');
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${path} has no place for what was measured: ${begin} … ${end}`);
+  writeFileSync(path, `${text.slice(0, from)}${[begin, ...parts].join('\n\n')}\n\n${text.slice(to)}`);
+}
+
+function factsOf({ at, machine, broker, load: [before, after] }: Run): string {
+  const load = `System load ${before} at the start and ${after} at the end${before < IDLE_LOAD_MAX ? '' : ': others were using the machine'}.`;
+  return `${at.slice(0, 10)}, ${machine}; ${broker.split(',')[0]}. ${load}`;
+}
+
+function notesAsList(run: Run): string {
+  return notesOf(run.rows)
+    .split('\n')
+    .map((note) => `* ${note.trim()}`)
+    .join('\n');
+}

@@ -1,0 +1,94 @@
+/**
+ * A folder of another log with the same name: a master and a secondary on a vhost of their own, run for a few appends and stopped in order. The
+ * log of a run that is kept is not told from it by its name, nor are its nodes by theirs.
+ */
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Entry } from '#protocol/entry';
+import type { OwnBroker } from '#rabbitmq/own-broker';
+import { ask } from '#tests/support/http/ask';
+import { RealProcess } from '#tests/support/real/process';
+
+const VHOST = 'elsewhere';
+const ENTRIES = 25;
+const APPEND_MS = 60_000;
+
+export interface ForeignFolder {
+  readonly folder: string;
+  /** Id of its log. */
+  readonly log: string;
+  readonly entries: readonly Entry[];
+}
+
+interface ForeignLogOptions {
+  readonly broker: OwnBroker;
+  readonly logName: string;
+  readonly dir: string;
+}
+
+export async function makeForeignFolder({ broker, logName, dir }: ForeignLogOptions): Promise<ForeignFolder> {
+  const folder = join(dir, 'secondary');
+  mkdirSync(dir, { recursive: true });
+  await askManagement(broker, 'PUT', `vhosts/${VHOST}`);
+  const { user } = broker.management;
+  const everything = { configure: '.*', write: '.*', read: '.*' };
+  await askManagement(broker, 'PUT', `permissions/${VHOST}/${encodeURIComponent(user)}`, everything);
+  const shared = { HTTP_PORT: '0', LOG_NAME: logName, AMQP_URL: `${broker.amqpUrl}/${VHOST}` };
+  const master = RealProcess.start({
+    name: 'master elsewhere',
+    script: 'services/master/main.js',
+    env: { ...shared, NODE_ID: 'master', SECONDARIES: 'secondary-1', DATA_DIR: join(dir, 'master') },
+  });
+  const secondary = RealProcess.start({
+    name: 'secondary elsewhere',
+    script: 'services/secondary/main.js',
+    env: { ...shared, NODE_ID: 'secondary-1', DATA_DIR: folder },
+  });
+  try {
+    const url = await urlOf(master);
+    for (let at = 1; at <= ENTRIES; at += 1) await append(url, `elsewhere ${at}`);
+    const log = String((await ask(url, { path: '/health' })).json().log);
+    const { text } = await ask(await urlOf(secondary), { path: '/messages' });
+    return { folder, log, entries: JSON.parse(text) as Entry[] };
+  } finally {
+    await Promise.all([secondary.end('SIGTERM'), master.end('SIGTERM')]);
+    await askManagement(broker, 'DELETE', `vhosts/${VHOST}`);
+  }
+}
+
+/** What a folder's records are, byte by byte: name and content of each of its segments. */
+export function segmentsIn(folder: string): ReadonlyMap<string, string> {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.log'));
+  return new Map(names.sort().map((name) => [name, readFileSync(join(folder, name)).toString('latin1')]));
+}
+
+async function urlOf(process: RealProcess): Promise<string> {
+  return String((await process.line('that it listens', ({ msg }) => msg === 'listening')).url);
+}
+
+/** Again and again, until the log has begun. */
+async function append(url: string, message: string): Promise<void> {
+  const headers = { 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ message, id: message, w: 2 });
+  for (const deadline = performance.now() + APPEND_MS; ; ) {
+    const { status, text } = await ask(url, { method: 'POST', path: '/messages', headers, body });
+    if (status === 200 || status === 201) return;
+    if (performance.now() >= deadline) throw new Error(`no append elsewhere: ${status} ${text}`);
+    await new Promise((over) => setTimeout(over, 100));
+  }
+}
+
+async function askManagement({ management }: OwnBroker, method: string, path: string, body: unknown = {}) {
+  const { url, user, password } = management;
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const headers = { authorization, 'Content-Type': 'application/json' };
+  for (const deadline = performance.now() + APPEND_MS; ; ) {
+    const answer = await ask(url, { method, path: `/api/${path}`, headers, body: JSON.stringify(body) }).catch(
+      () => null,
+    );
+    if (answer !== null && answer.status < 300) return;
+    // It is served some seconds later than AMQP.
+    if (performance.now() >= deadline) throw new Error(`${method} ${path}: ${answer?.status} ${answer?.text}`);
+    await new Promise((over) => setTimeout(over, 200));
+  }
+}

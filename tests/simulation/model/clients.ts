@@ -1,0 +1,169 @@
+/**
+ * The clients of a run: they append with every w, with and without ids, alone and in bulk; give up, leave, try again at whichever master answers; one in
+ * a while two of them use the same id at once. A client that never gives up waits for ever: it must be answered in the end.
+ */
+import { majority, type WriteConcern } from '#protocol/write-concern';
+import type { SeededRandom } from '#tests/support/seeded-random';
+import type { History, Operation } from '../checks/history';
+import type { Readers } from '../checks/readers';
+import type { ClientAnswer, MasterProcess } from './master-process';
+import type { World } from './world';
+
+interface Attempt {
+  readonly operation: Operation;
+  readonly ids: readonly (string | null)[];
+  readonly writeConcern: WriteConcern;
+  readonly process: MasterProcess;
+  readonly triesLeft: number;
+}
+
+export interface ClientWishes {
+  readonly count: number;
+  readonly thinkMs: number;
+}
+
+export class Clients {
+  /** Attempts without an answer. */
+  readonly open = new Set<Attempt>();
+  private isOver = false;
+  private texts = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly history: History,
+    private readonly readers: Readers,
+    private readonly random: SeededRandom,
+    private readonly wishes: ClientWishes,
+  ) {}
+
+  start(): void {
+    for (let client = 0; client < this.wishes.count; client += 1) this.think();
+  }
+
+  /** Nobody begins anything new; who waits goes on to. */
+  stop(): void {
+    this.isOver = true;
+  }
+
+  /** One append that has to succeed: at a healthy cluster. */
+  appendOnce(process: MasterProcess, writeConcern: WriteConcern): void {
+    const operation = this.history.begin([this.text()]);
+    this.attempt({ operation, ids: [null], writeConcern, process, triesLeft: 0 }, null);
+  }
+
+  private think(): void {
+    this.world.timeline.after(1 + this.random.below(2 * this.wishes.thinkMs), () => {
+      if (this.isOver) return;
+      this.append();
+      this.think();
+    });
+  }
+
+  private append(): void {
+    const process = this.someMaster();
+    if (process === null) return;
+    const count = this.random.chance(0.1) ? this.random.between(2, 4) : 1;
+    const texts = Array.from({ length: count }, () => this.text());
+    const hasIds = this.random.chance(0.5);
+    const operation = this.history.begin(texts);
+    const ids = texts.map((text) => (hasIds ? `id-${text.slice(0, 12)}` : null));
+    const attempt = { operation, ids, writeConcern: this.drawConcern(), process, triesLeft: this.random.below(5) };
+    const timeoutMs = this.random.chance(0.6) ? this.random.between(20, 3_000) : null;
+    this.attempt(attempt, timeoutMs);
+    if (hasIds && this.random.chance(0.1)) this.attempt(attempt, timeoutMs);
+  }
+
+  private drawConcern(): WriteConcern {
+    const nodes = this.world.options.secondaries.length + 1;
+    const roll = this.random.next();
+    if (roll < 0.4) return 'majority';
+    if (roll < 0.5) return 'all';
+    return this.random.between(1, nodes + (roll > 0.98 ? 1 : 0));
+  }
+
+  private attempt(attempt: Attempt, timeoutMs: number | null): void {
+    const { operation, ids, writeConcern, process } = attempt;
+    if (!process.isAlive) return this.again(attempt, timeoutMs);
+    this.history.try(operation);
+    this.open.add(attempt);
+    const entries = operation.texts.map((message, at) => ({ message, id: ids[at] ?? null }));
+    const request = process.append({ entries, writeConcern }, (answer) => {
+      if (!this.open.delete(attempt)) return;
+      this.take(attempt, answer, timeoutMs);
+    });
+    if (timeoutMs !== null) this.bound(attempt, { request, timeoutMs });
+  }
+
+  private bound(attempt: Attempt, { request, timeoutMs }: { request: number; timeoutMs: number }): void {
+    const why = this.random.chance(0.2) ? 'gone' : 'timeout';
+    this.world.timeline.after(timeoutMs, () => {
+      if (!this.open.has(attempt)) return;
+      if (why === 'gone') this.open.delete(attempt);
+      attempt.process.enter(() => attempt.process.giveUp(request, why));
+      if (why === 'gone') this.again(attempt, timeoutMs);
+    });
+  }
+
+  /** Its process has ended: what became of it is not known. */
+  lost(process: MasterProcess): void {
+    for (const attempt of [...this.open]) {
+      if (attempt.process !== process) continue;
+      this.open.delete(attempt);
+      this.history.recordUnknown();
+      this.again(attempt, null);
+    }
+  }
+
+  private take(attempt: Attempt, answer: ClientAnswer, timeoutMs: number | null): void {
+    const { operation, process } = attempt;
+    switch (answer.outcome) {
+      case 'acknowledged': {
+        const isSafe = answer.w >= majority(process.machine.members.length + 1);
+        this.history.recordAcknowledged(operation, { seq: answer.seq, isSafe });
+        if (isSafe && this.random.chance(0.2)) this.read(attempt, answer.seq);
+        return undefined;
+      }
+      case 'refused':
+        if (answer.stored === 'unknown') this.history.recordUnknown();
+        else this.history.recordRefused(operation);
+        return this.again(attempt, timeoutMs);
+      case 'unsatisfiable':
+        return this.history.recordRefused(operation);
+      case 'unresolved':
+        this.history.recordUnknown();
+        return this.again(attempt, timeoutMs);
+      case 'id-conflict':
+        // A part of a bulk append is there, the rest went with a crash.
+        return this.history.recordUnknown();
+    }
+  }
+
+  /** Somebody who was told of the entry reads it at any node. */
+  private read({ operation, process }: Attempt, seq: number): void {
+    const { masters, secondaries } = this.world.options;
+    const node = this.random.pick([...masters, ...secondaries]);
+    this.readers.expect(node, { seq, text: operation.texts.at(-1) ?? '', log: process.machine.outline.identity });
+  }
+
+  /** With the same ids it is the same append; without, it would be another one, so it ends here. */
+  private again(attempt: Attempt, timeoutMs: number | null): void {
+    if (attempt.triesLeft === 0 || attempt.ids[0] === null || this.isOver) return;
+    this.world.timeline.after(1 + this.random.below(400), () => {
+      const process = this.someMaster();
+      if (process !== null) this.attempt({ ...attempt, process, triesLeft: attempt.triesLeft - 1 }, timeoutMs);
+    });
+  }
+
+  private someMaster(): MasterProcess | null {
+    const up = this.world.options.masters.flatMap((node) => this.world.masterOf(node) ?? []);
+    if (up.length === 0) return null;
+    const reigning = up.find(({ machine }) => machine.phaseName === 'reigning');
+    return reigning !== undefined && this.random.chance(0.8) ? reigning : this.random.pick(up);
+  }
+
+  private text(): string {
+    this.texts += 1;
+    const padding = this.random.chance(0.1) ? '.'.repeat(this.random.below(800)) : '';
+    return `a${this.texts}-${this.random.hex(3)}${padding}`;
+  }
+}

@@ -1,0 +1,120 @@
+/** Planted bugs at the borders of a log's life: birth, identity, force, removal, and what a disk keeps beside the log. */
+
+import type { BirthSituation } from '#master/core/candidacy';
+import type { MasterEffect, MasterEvent } from '#master/core/events';
+import { MasterMachine } from '#master/core/master';
+import { MemberBook } from '#master/core/member-book';
+import { Membership } from '#master/core/membership';
+import { Reign } from '#master/core/reign';
+import { Ballot } from '#secondary/core/ballot';
+import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
+import { SecondaryMachine } from '#secondary/core/secondary';
+import { REAL_CORES } from '../model/world';
+import type { PlantedBug } from './bugs';
+import { inner, replace } from './planting';
+
+class BeginsOnAnyBroker extends MasterMachine {
+  protected override birth(now: number): BirthSituation {
+    return { ...super.birth(now), freshBroker: true };
+  }
+}
+
+class LeadsAtOnce extends MasterMachine {
+  override step(now: number, event: MasterEvent): MasterEffect[] {
+    this.isDeclared = true;
+    const out = super.step(now, event);
+    this.isDeclared = true;
+    return out;
+  }
+}
+
+class ForcesAtOnce extends MasterMachine {
+  protected override hasListened(): boolean {
+    return true;
+  }
+}
+
+class VotesBeforePromise extends SecondaryMachine {
+  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
+    const out = super.step(now, event);
+    if (event.type !== 'control' || event.message.type !== 'claim' || event.replyTo === null) return out;
+    if (out.some((effect) => effect.do === 'savePromise'))
+      inner<Ballot>(this, 'ballot').sendVote(event.message, event.replyTo, out);
+    return out;
+  }
+}
+
+/** As before there was a commit index on disk: what is committed is not known after a start, and to be told to cut it is taken for impossible. */
+class ThrowsBelowCommit extends SecondaryMachine {
+  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
+    const out = super.step(now, event);
+    const refuses = out.some(
+      (effect) =>
+        effect.do === 'trace' && effect.what === 'the master lacks entries that are committed here: nothing is cut',
+    );
+    if (refuses) throw new Error('told to cut what is committed');
+    return out;
+  }
+}
+
+export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'a birth on the word of m - 1 on any broker',
+    seeds: 100,
+    schedule: 'births',
+    cores: { ...REAL_CORES, master: (settings, start) => new BeginsOnAnyBroker(settings, start) },
+  },
+  {
+    name: 'announces before the first list is durable',
+    seeds: 200,
+    schedule: 'births',
+    cores: { ...REAL_CORES, master: (settings, start) => new LeadsAtOnce(settings, start) },
+    plant: () => replace(Reign.prototype, 'isFounded', { get: () => true }),
+  },
+  {
+    name: 'the former acks of a foreign node count on',
+    seeds: 300,
+    wild: true,
+    plant: () => replace(MemberBook.prototype, 'recordForeign', { value: () => undefined }),
+  },
+  {
+    name: 'identity ignored when following',
+    seeds: 300,
+    wild: true,
+    plant: () => replace(Ballot.prototype, 'accepts', { value: () => true }),
+  },
+  {
+    name: 'force without listening',
+    seeds: 500,
+    schedule: 'lost majority',
+    cores: { ...REAL_CORES, master: (settings, start) => new ForcesAtOnce(settings, start) },
+  },
+  {
+    name: 'commit index not kept on disk',
+    seeds: 200,
+    schedule: 'lost majority',
+    cores: {
+      ...REAL_CORES,
+      secondary: (settings, { promised, ...start }) =>
+        new SecondaryMachine(settings, { ...start, promised: { ...promised, commit: 0 } }),
+    },
+  },
+  {
+    name: 'a cut below commit that throws',
+    seeds: 120,
+    schedule: 'lost majority',
+    cores: { ...REAL_CORES, secondary: (settings, start) => new ThrowsBelowCommit(settings, start) },
+  },
+  {
+    name: 'removed members come back',
+    seeds: 30,
+    schedule: 'list changes',
+    plant: () => replace(Membership.prototype, 'removed', { get: () => [] }),
+  },
+  {
+    name: 'a vote that does not wait for its promise',
+    seeds: 250,
+    schedule: 'split votes',
+    cores: { ...REAL_CORES, secondary: (settings, start) => new VotesBeforePromise(settings, start) },
+  },
+];

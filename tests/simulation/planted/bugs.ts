@@ -1,0 +1,252 @@
+/**
+ * Bugs that are planted to see that the simulator finds them: a machine that is wrapped, or a leaf of it that is replaced. They live here
+ * alone; no branch of the product knows them. `seeds` says within how many seeds each has to be found.
+ *
+ * Changes of the rules that nothing can show, and why:
+ * - A lost store leaves the list and the new one enters in one record. A lost store never votes, so of k voters at most k − 1 can decide by the old list, and
+ *   they need ⌊k/2⌋ + 1. By the new list at least ⌊k/2⌋ of the same k − 1 are needed beside the new store. Together that is more than k − 1: every two
+ *   majorities share a node. Two steps are kept for a disk that was away and is put back.
+ * - Epochs that are compared without their reigns. A reign of a log is won by a majority that votes once in an epoch, so no log has two reigns of one
+ *   epoch, and epochs of different logs are told apart by identity before they are compared.
+ * - What a foreign node says is counted. It never says that it holds anything of this epoch: it has not compared its log with this one. What its former store
+ *   had said is another matter, and planted.
+ *
+ * Not found in 250 seeds, though it could matter: a list that changes before the first record of its reign is committed. A reign that waits for the commit of
+ * the list that it finds waits for that record, too, unless an own former reign had committed this list. For harm that list must have an even number of
+ * voters, and the other master must have changed it meanwhile: this one adds a voter, and the other one takes one out.
+ */
+import { AckTracker } from '#master/core/ack-tracker';
+import { Election } from '#master/core/election';
+import type { MasterEffect, MasterEvent } from '#master/core/events';
+import { MasterMachine } from '#master/core/master';
+import { Reign } from '#master/core/reign';
+import { LogOutline } from '#protocol/log/outline';
+import type { LogRecord, Voter } from '#protocol/record';
+import type { EntriesMessage } from '#protocol/wire/messages';
+import { majority } from '#protocol/write-concern';
+import type { Ballot } from '#secondary/core/ballot';
+import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
+import { GapRepair } from '#secondary/core/gap-repair';
+import { ReorderBuffer } from '#secondary/core/reorder-buffer';
+import { SecondaryMachine } from '#secondary/core/secondary';
+import type { DiskModel } from '../model/disk';
+import { type Cores, REAL_CORES } from '../model/world';
+import type { Schedule } from '../nemesis/profile';
+import { PLANTED_BORDER_BUGS } from './borders';
+import { PLANTED_LIST_BUGS } from './lists';
+import { inner, replace } from './planting';
+
+export interface PlantedBug {
+  readonly name: string;
+  /** Within how many seeds it has to be found. */
+  readonly seeds: number;
+  /** A schedule that is known to bring it out; left out: any. */
+  readonly schedule?: Schedule;
+  /** Only a run at the borders of a log's life can show it. */
+  readonly wild?: true;
+  readonly cores?: Cores;
+  /** Puts the bug into a leaf of all machines; returns what takes it out again. */
+  readonly plant?: () => () => void;
+}
+
+class AcksBeforeStore extends SecondaryMachine {
+  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
+    Reflect.defineProperty(this, 'heldIndex', { get: () => this.outline.lastIndex, configurable: true });
+    const out = super.step(now, event);
+    if (out.some((effect) => effect.do === 'store'))
+      inner<(out: SecondaryEffect[]) => void>(this, 'ack').call(this, out);
+    return out;
+  }
+}
+
+class PublishesBeforeStore extends MasterMachine {
+  private published = 0;
+
+  override step(now: number, event: MasterEvent): MasterEffect[] {
+    const out = super.step(now, event);
+    const phase = inner<{ name: string; reign: Reign }>(this, 'phase');
+    if (phase.name !== 'reigning') return out;
+    return out.flatMap((effect): MasterEffect[] => {
+      const [first] = effect.do === 'store' ? effect.records : [];
+      if (effect.do !== 'store' || first === undefined) return [effect];
+      this.published -= 1;
+      const publish = { id: this.published, records: effect.records };
+      return [effect, { do: 'publish', publish, header: phase.reign.header(first.index - 1) }];
+    });
+  }
+}
+
+/** Changes the batches that reach a secondary. */
+abstract class OtherBatches extends SecondaryMachine {
+  protected abstract changed(batch: EntriesMessage): EntriesMessage;
+
+  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
+    if ((event.type !== 'delivery' && event.type !== 'control') || event.message.type !== 'entries')
+      return super.step(now, event);
+    return super.step(now, { ...event, message: this.changed(event.message) });
+  }
+}
+
+class TakesAnyEpoch extends OtherBatches {
+  protected changed(batch: EntriesMessage): EntriesMessage {
+    const { epoch, reign } = inner<Ballot>(this, 'ballot').id;
+    return { ...batch, epoch, reign };
+  }
+}
+
+class BeginsAnywhere extends OtherBatches {
+  protected changed(batch: EntriesMessage): EntriesMessage {
+    const [first] = batch.records;
+    if (this.outline.lastIndex > 0 || first === undefined) return batch;
+    const before = first.control === null ? first.seq - 1 : first.seq;
+    const records = batch.records.map((record): LogRecord => {
+      return { ...record, index: record.index - batch.prevIndex, seq: record.seq - before };
+    });
+    return { ...batch, prevIndex: 0, prevEpoch: 0, prevReign: '', records };
+  }
+}
+
+class OneFetch extends GapRepair {
+  override recordFetch(now: number, random: number): void {
+    super.recordFetch(now, random);
+    Reflect.set(this, 'dueAt', Number.POSITIVE_INFINITY);
+  }
+}
+
+function secondariesWith(change: (machine: SecondaryMachine) => void): Cores {
+  return {
+    ...REAL_CORES,
+    secondary: (settings, start) => {
+      const machine = new SecondaryMachine(settings, start);
+      change(machine);
+      return machine;
+    },
+  };
+}
+
+/** A disk goes on under the name that it had first, whatever it loses. */
+function keepsItsName(disk: DiskModel): void {
+  const { store } = disk;
+  Reflect.defineProperty(disk, 'store', { get: () => store, set: () => undefined });
+}
+
+function votesOf(election: Election): { voters: readonly Voter[]; granted: readonly Voter[]; self: Voter } {
+  const [voters, granted] = [inner<Voter[]>(election, 'voters'), inner<Voter[]>(election, 'granted')];
+  const self = inner<Voter>(election, 'self');
+  const isOne = (voter: Voter) => voters.some(({ node, store }) => node === voter.node && store === voter.store);
+  return { voters, granted: granted.filter(isOne), self };
+}
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'ack before store',
+    seeds: 20,
+    cores: { ...REAL_CORES, secondary: (settings, start) => new AcksBeforeStore(settings, start) },
+  },
+  {
+    name: 'publish before store',
+    seeds: 60,
+    cores: { ...REAL_CORES, master: (settings, start) => new PublishesBeforeStore(settings, start) },
+  },
+  {
+    name: 'no dedupe',
+    seeds: 20,
+    cores: {
+      ...REAL_CORES,
+      disk: (disk) => void Reflect.defineProperty(disk, 'seqOfId', { value: () => null }),
+    },
+  },
+  {
+    name: 'no epoch fence',
+    seeds: 300,
+    schedule: 'figure 8',
+    cores: { ...REAL_CORES, secondary: (settings, start) => new TakesAnyEpoch(settings, start) },
+  },
+  {
+    name: 'one vote too few',
+    seeds: 60,
+    plant: () =>
+      replace(Election.prototype, 'won', {
+        get(this: Election) {
+          const { voters, granted } = votesOf(this);
+          return voters.length > 0 && granted.length >= Math.max(1, majority(voters.length) - 1);
+        },
+      }),
+  },
+  {
+    name: 'a wiped store that still votes',
+    seeds: 100,
+    schedule: 'wipe after ack',
+    cores: { ...REAL_CORES, disk: keepsItsName },
+  },
+  {
+    name: 'a standby that counts itself',
+    seeds: 60,
+    plant: () =>
+      replace(Election.prototype, 'won', {
+        get(this: Election) {
+          const { voters, granted, self } = votesOf(this);
+          const own = granted.includes(self) ? 0 : 1;
+          return voters.length > 0 && granted.length + own >= majority(voters.length);
+        },
+      }),
+  },
+  {
+    name: 'old entries committed by counting (figure 8)',
+    seeds: 60,
+    schedule: 'figure 8',
+    plant: () => {
+      const advance = Reign.prototype.advance;
+      return replace(Reign.prototype, 'advance', {
+        value(this: Reign, out: MasterEffect[]) {
+          const committable = inner<() => number>(this, 'committable').call(this);
+          if (committable > this.commitIndex) this.commitIndex = committable;
+          advance.call(this, out);
+        },
+      });
+    },
+  },
+  {
+    name: 'truncation that looks only at the last epoch',
+    seeds: 100,
+    schedule: 'figure 8',
+    plant: () =>
+      replace(LogOutline.prototype, 'cutFor', {
+        value(this: LogOutline, { endIndex }: { endIndex: number }) {
+          return Math.min(this.lastIndex, endIndex);
+        },
+      }),
+  },
+  {
+    name: 'a reorder buffer that survives a new epoch',
+    seeds: 1_500,
+    schedule: 'figure 8',
+    plant: () => replace(ReorderBuffer.prototype, 'clear', { value: () => undefined }),
+  },
+  {
+    name: 'prefix from the lowest seq',
+    seeds: 250,
+    cores: { ...REAL_CORES, secondary: (settings, start) => new BeginsAnywhere(settings, start) },
+  },
+  {
+    name: 'a position that outlives its store',
+    seeds: 300,
+    schedule: 'wipe after ack',
+    plant: () =>
+      replace(AckTracker.prototype, 'recordJoin', {
+        value(this: AckTracker, { node, store }: Voter) {
+          const positions = inner<Map<string, object>>(this, 'positions');
+          const known = positions.get(node);
+          if (known !== undefined) positions.set(node, { ...known, store });
+          return false;
+        },
+      }),
+  },
+  {
+    name: 'a fetch that is not repeated',
+    seeds: 80,
+    cores: secondariesWith((machine) => void Reflect.set(machine, 'gap', new OneFetch(200))),
+  },
+  ...PLANTED_LIST_BUGS,
+  ...PLANTED_BORDER_BUGS,
+];

@@ -1,0 +1,51 @@
+/**
+ * What all integration tests of a run share: the build that they start processes from, a broker of our own on free ports, and a
+ * folder for data. All but the build is gone when the run is over.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { BrokerError } from '#rabbitmq/errors';
+import { startTestBroker, type TestBroker } from './test-broker';
+
+const ROOT = resolve(__dirname, '../../..');
+
+export default async function globalSetup(): Promise<void> {
+  await build();
+  const broker = await provide();
+  process.stderr.write(`Integration tests use ${broker.describe()}\n`);
+  process.env.RLOG_TEST_DIR = mkdtempSync(join(tmpdir(), 'rlog-test-'));
+  process.env.RLOG_TEST_AMQP_URL = broker.amqpUrl;
+  if (broker.management !== undefined) {
+    const { url, user, password } = broker.management;
+    process.env.RLOG_TEST_MANAGEMENT_URL = url.replace(
+      '://',
+      `://${encodeURIComponent(user)}:${encodeURIComponent(password)}@`,
+    );
+  }
+  (globalThis as { rlogTestBroker?: unknown }).rlogTestBroker = broker;
+}
+
+/** Incremental: seconds when nothing changed. Tests of processes that are older than their source would prove nothing. */
+function build(): Promise<void> {
+  const tsc = require.resolve('typescript/bin/tsc');
+  return new Promise((built, reject) => {
+    execFile(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: ROOT }, (error, stdout) => {
+      if (error === null) built();
+      else reject(new Error(`the build that the integration tests start from failed:\n${stdout}`, { cause: error }));
+    });
+  });
+}
+
+/** `npm test` names a file for the reason why there is no broker: then it skips what needs one instead of failing. */
+async function provide(): Promise<TestBroker> {
+  const { RLOG_TEST_NO_BROKER: note } = process.env;
+  try {
+    return await startTestBroker((line) => process.stderr.write(`${line}\n`));
+  } catch (error) {
+    if (note !== undefined && error instanceof BrokerError && error.code === 'no-way')
+      writeFileSync(note, error.message);
+    throw error;
+  }
+}
