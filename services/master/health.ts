@@ -61,9 +61,17 @@ export function masterHealth({ machine, settings, members, outdated }: HealthPar
 
 export function memberHealth(machine: MasterMachine, queues: QueueWatch | null, now: number): readonly MemberHealth[] {
   return machine.members.map((id) => {
-    const { status, acked, lastSeenMs, httpUrl, voter, differsAt } = machine.member(now, id);
-    const seen = lastSeenMs === null ? null : Math.round(lastSeenMs);
-    const member = { id, status, acked, lag: machine.head - acked, lastSeenMs: seen, httpUrl, voter };
+    const { status, acked, lastSeenMs, left, httpUrl, voter, differsAt } = machine.member(now, id);
+    const member = {
+      id,
+      status,
+      acked,
+      lag: machine.head - acked,
+      lastSeenMs,
+      httpUrl,
+      voter,
+      ...(left === true ? { left } : {}),
+    };
     const queue = queues?.of(id) ?? null;
     return { ...member, ...(queue === null ? {} : { queue }), ...(differsAt === null ? {} : { differsAt }) };
   });

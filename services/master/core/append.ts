@@ -1,5 +1,6 @@
 /** What a client asks of the master, and every way it can end. Outcomes are values: none of them is thrown. */
 import type { WriteConcern } from '#protocol/write-concern';
+import type { MemberStatus } from './failure-detector';
 
 export interface AppendRequest {
   readonly message: string;
@@ -13,9 +14,11 @@ export interface AppendRequest {
 /** A secondary that an append would need. */
 export interface MissingNode {
   readonly id: string;
-  readonly status: 'Healthy' | 'Suspected' | 'Unhealthy';
-  /** Milliseconds since its last sign of life; null: never heard. */
+  readonly status: MemberStatus;
+  /** Whole milliseconds since its last sign of life; null: never heard. */
   readonly lastSeenMs: number | null;
+  /** It said that it stops. */
+  readonly left?: true;
 }
 
 /** Why nothing was appended. */

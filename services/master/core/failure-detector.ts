@@ -2,14 +2,15 @@
  * Which members are believed to be up, from the time of their last sign of life. A sign of life is any message of the member,
  * so one that is slow to append but still beats is Healthy.
  *
- *     (start) Unhealthy ──heard──▶ Healthy ──silent for suspectAfterMs──▶ Suspected ──silent for unhealthyAfterMs──▶ Unhealthy
- *                                     ▲◀───────────────heard──────────────────┴───────────────────heard───────────────┘
- *     any ──left──▶ Unhealthy (a clean stop is not waited out)
+ *     (start) Unknown ──heard──▶ Healthy ──silent for suspectAfterMs──▶ Suspected ──silent for unhealthyAfterMs──▶ Unhealthy
+ *                                   ▲◀───────────────heard──────────────────┴───────────────────heard───────────────┘
+ *     any ──left, or gone──▶ Unhealthy (a clean stop is not waited out)
  *
  * Time is the caller's monotonic clock in milliseconds.
  */
 
-export type MemberStatus = 'Healthy' | 'Suspected' | 'Unhealthy';
+/** Unknown: never heard since this master started. Only Healthy and Suspected members count as alive. */
+export type MemberStatus = 'Unknown' | 'Healthy' | 'Suspected' | 'Unhealthy';
 
 export interface Transition {
   readonly node: string;
@@ -23,6 +24,8 @@ interface Watched {
   status: MemberStatus;
   /** null: never heard. */
   lastSeenAt: number | null;
+  /** Its last message said that it stops. */
+  hasLeft: boolean;
 }
 
 export class FailureDetector {
@@ -36,7 +39,7 @@ export class FailureDetector {
       if (!members.includes(node)) this.watched.delete(node);
     }
     for (const node of members) {
-      if (!this.watched.has(node)) this.watched.set(node, { status: 'Unhealthy', lastSeenAt: null });
+      if (!this.watched.has(node)) this.watched.set(node, { status: 'Unknown', lastSeenAt: null, hasLeft: false });
     }
   }
 
@@ -46,11 +49,20 @@ export class FailureDetector {
     if (member === undefined) return null;
     const silentMs = member.lastSeenAt === null ? null : now - member.lastSeenAt;
     member.lastSeenAt = now;
+    member.hasLeft = false;
     return become(node, member, 'Healthy', silentMs);
   }
 
   /** The member said that it stops. */
   recordLeft(now: number, node: string): Transition | null {
+    const transition = this.recordGone(now, node);
+    const member = this.watched.get(node);
+    if (member !== undefined) member.hasLeft = true;
+    return transition;
+  }
+
+  /** It is known not to be there, though it did not say that it stops. */
+  recordGone(now: number, node: string): Transition | null {
     const member = this.watched.get(node);
     if (member === undefined) return null;
     return become(node, member, 'Unhealthy', member.lastSeenAt === null ? null : now - member.lastSeenAt);
@@ -60,7 +72,7 @@ export class FailureDetector {
   tick(now: number): Transition[] {
     const transitions: Transition[] = [];
     for (const [node, member] of this.watched) {
-      if (member.lastSeenAt === null || member.status === 'Unhealthy') continue;
+      if (member.lastSeenAt === null || !isUp(member.status)) continue;
       const silentMs = now - member.lastSeenAt;
       const transition = become(node, member, this.statusAfter(silentMs), silentMs);
       if (transition !== null) transitions.push(transition);
@@ -69,7 +81,17 @@ export class FailureDetector {
   }
 
   statusOf(node: string): MemberStatus {
-    return this.watched.get(node)?.status ?? 'Unhealthy';
+    return this.watched.get(node)?.status ?? 'Unknown';
+  }
+
+  /** Healthy or Suspected. */
+  isAlive(node: string): boolean {
+    return isUp(this.statusOf(node));
+  }
+
+  /** Did its last message say that it stops? */
+  hasLeft(node: string): boolean {
+    return this.watched.get(node)?.hasLeft ?? false;
   }
 
   /** Milliseconds since the last sign of life; null: never heard. */
@@ -78,10 +100,10 @@ export class FailureDetector {
     return lastSeenAt === null ? null : now - lastSeenAt;
   }
 
-  /** Members that are not Unhealthy. */
+  /** Members that are Healthy or Suspected. */
   aliveCount(): number {
     let alive = 0;
-    for (const { status } of this.watched.values()) if (status !== 'Unhealthy') alive += 1;
+    for (const { status } of this.watched.values()) if (isUp(status)) alive += 1;
     return alive;
   }
 
@@ -93,6 +115,10 @@ export class FailureDetector {
     if (silentMs >= this.bounds.unhealthyAfterMs) return 'Unhealthy';
     return silentMs >= this.bounds.suspectAfterMs ? 'Suspected' : 'Healthy';
   }
+}
+
+function isUp(status: MemberStatus): boolean {
+  return status === 'Healthy' || status === 'Suspected';
 }
 
 function become(node: string, member: Watched, to: MemberStatus, silentMs: number | null): Transition | null {

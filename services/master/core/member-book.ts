@@ -53,7 +53,7 @@ export class MemberBook {
     this.following.delete(node);
     if ('store' in message) this.tracker.recordJoin(message);
     this.tracker.forget(node);
-    const transition = this.detector.recordLeft(now, node);
+    const transition = this.detector.recordGone(now, node);
     if (transition !== null) out.push(traceOf(transition));
   }
 
@@ -129,14 +129,15 @@ export class MemberBook {
   }
 
   isAlive(node: string): boolean {
-    return this.detector.statusOf(node) !== 'Unhealthy';
+    return this.detector.isAlive(node);
   }
 
   stateOf(now: number, id: string): MemberState {
     return {
       id,
       status: this.detector.statusOf(id),
-      lastSeenMs: this.detector.silentMs(now, id),
+      lastSeenMs: wholeMs(this.detector.silentMs(now, id)),
+      ...(this.detector.hasLeft(id) ? { left: true } : {}),
       acked: this.tracker.appliedOf(id),
       httpUrl: this.httpUrls.get(id) ?? null,
       differsAt: this.differing.get(id) ?? null,
@@ -148,11 +149,15 @@ export class MemberBook {
     const states = this.tracker.members.map((id) => this.stateOf(now, id));
     return states
       .filter(({ status }) => status !== 'Healthy')
-      .map(({ id, status, lastSeenMs }) => ({ id, status, lastSeenMs }));
+      .map(({ id, status, lastSeenMs, left }) => ({ id, status, lastSeenMs, ...(left === true ? { left } : {}) }));
   }
 }
 
 function traceOf({ node, from, to, silentMs }: Transition): MasterEffect {
   const level = to === 'Healthy' ? 'info' : 'warn';
-  return { do: 'trace', level, what: `becomes ${to}`, facts: { peer: node, from, silentMs } };
+  return { do: 'trace', level, what: `becomes ${to}`, facts: { peer: node, from, silentMs: wholeMs(silentMs) } };
+}
+
+function wholeMs(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
 }

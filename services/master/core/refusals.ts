@@ -39,7 +39,8 @@ export function withoutVoters(voters: readonly string[], situation: Situation): 
   return refused('no-quorum', detail, situation);
 }
 
-function describe({ id, status, lastSeenMs }: MissingNode): string {
-  const seen = lastSeenMs === null ? 'never heard' : `last heard ${(lastSeenMs / 1000).toFixed(1)} s ago`;
-  return `${id} (${status}, ${seen})`;
+function describe({ id, status, lastSeenMs, left }: MissingNode): string {
+  if (lastSeenMs === null) return `${id} (${status}, never heard)`;
+  const ago = `${(lastSeenMs / 1000).toFixed(1)} s ago`;
+  return left === true ? `${id} (stopped in order, ${ago})` : `${id} (${status}, last heard ${ago})`;
 }

@@ -104,7 +104,7 @@ export class FakeMaster implements MasterPort {
   async admitMember(id: string): Promise<MemberChange> {
     if (id === this.node) return { outcome: 'own-node' };
     const isNew = !this.memberList.some((member) => member.id === id);
-    const unheard = { status: 'Unhealthy', acked: 0, lag: 0, lastSeenMs: null, httpUrl: null, voter: false } as const;
+    const unheard = { status: 'Unknown', acked: 0, lag: 0, lastSeenMs: null, httpUrl: null, voter: false } as const;
     if (isNew) this.memberList = [...this.memberList, { id, ...unheard }];
     return { outcome: 'done', isNew };
   }

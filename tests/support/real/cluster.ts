@@ -28,7 +28,7 @@ export interface ClusterSettings {
 
 export interface MemberHealth {
   readonly id: string;
-  readonly status: 'Healthy' | 'Suspected' | 'Unhealthy';
+  readonly status: 'Unknown' | 'Healthy' | 'Suspected' | 'Unhealthy';
   readonly acked: number;
   readonly lag: number;
   readonly lastSeenMs: number | null;

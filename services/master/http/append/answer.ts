@@ -100,8 +100,8 @@ export function refusedProblem({ problem, detail, retryAfterS, quorum, missing }
   };
 }
 
-function shownMissing({ id, status, lastSeenMs }: MissingNode): MissingNode {
-  return { id, status, lastSeenMs };
+function shownMissing({ id, status, lastSeenMs, left }: MissingNode): MissingNode {
+  return { id, status, lastSeenMs, ...(left === true ? { left } : {}) };
 }
 
 function unresolved({ seq, id, ...outcome }: Unresolved): Problem {

@@ -9,9 +9,9 @@ function detectorOf(...members: string[]): FailureDetector {
   return detector;
 }
 
-test('one that was never heard is Unhealthy, and silence changes nothing', () => {
+test('one that was never heard is Unknown, and silence changes nothing', () => {
   const detector = detectorOf('s1');
-  expect(detector.statusOf('s1')).toBe('Unhealthy');
+  expect(detector.statusOf('s1')).toBe('Unknown');
   expect(detector.tick(1_000_000)).toEqual([]);
   expect(detector.silentMs(1_000_000, 's1')).toBeNull();
   expect(detector.aliveCount()).toBe(0);
@@ -35,7 +35,7 @@ test.each(silences)('after %i ms of silence it is %s', (silentMs, status) => {
 
 test('every change is told once, with how long it had been silent', () => {
   const detector = detectorOf('s1');
-  expect(detector.recordHeard(0, 's1')).toEqual({ node: 's1', from: 'Unhealthy', to: 'Healthy', silentMs: null });
+  expect(detector.recordHeard(0, 's1')).toEqual({ node: 's1', from: 'Unknown', to: 'Healthy', silentMs: null });
   expect(detector.recordHeard(100, 's1')).toBeNull();
   expect(detector.tick(1_700)).toEqual([{ node: 's1', from: 'Healthy', to: 'Suspected', silentMs: 1_600 }]);
   expect(detector.tick(1_800)).toEqual([]);
@@ -61,14 +61,24 @@ test('a clean stop is not waited out, and does not come undone by itself', () =>
   expect(detector.recordLeft(10, 's1')).toEqual({ node: 's1', from: 'Healthy', to: 'Unhealthy', silentMs: 10 });
   expect(detector.tick(20)).toEqual([]);
   expect(detector.statusOf('s1')).toBe('Unhealthy');
+  expect(detector.hasLeft('s1')).toBe(true);
   expect(detector.recordHeard(30, 's1')?.to).toBe('Healthy');
+  expect(detector.hasLeft('s1')).toBe(false);
+});
+
+test('one that is known to be gone without a word is Unhealthy, and is not said to have left', () => {
+  const detector = detectorOf('s1');
+  detector.recordHeard(0, 's1');
+  expect(detector.recordGone(10, 's1')).toEqual({ node: 's1', from: 'Healthy', to: 'Unhealthy', silentMs: 10 });
+  expect(detector.hasLeft('s1')).toBe(false);
+  expect(detector.isAlive('s1')).toBe(false);
 });
 
 test('a stranger is neither heard nor alive', () => {
   const detector = detectorOf('s1');
   expect(detector.recordHeard(0, 's9')).toBeNull();
   expect(detector.recordLeft(0, 's9')).toBeNull();
-  expect(detector.statusOf('s9')).toBe('Unhealthy');
+  expect(detector.statusOf('s9')).toBe('Unknown');
   expect(detector.aliveCount()).toBe(0);
 });
 
@@ -79,7 +89,7 @@ test('a change of members keeps what is known of those that stay and forgets the
   detector.setMembers(['s2', 's3']);
   expect(detector.aliveCount()).toBe(1);
   detector.setMembers(['s1', 's2', 's3']);
-  expect(detector.statusOf('s1')).toBe('Unhealthy');
+  expect(detector.statusOf('s1')).toBe('Unknown');
   expect(detector.silentMs(5, 's1')).toBeNull();
   expect(detector.statusOf('s2')).toBe('Healthy');
 });
@@ -94,7 +104,8 @@ interface Happening {
 function statusByHistory(history: readonly { at: number; what: string }[], now: number): MemberStatus {
   const signs = history.filter(({ what }) => what !== 'nothing');
   const heard = signs.filter(({ what }) => what === 'heard').at(-1);
-  if (heard === undefined || signs.at(-1)?.what === 'left') return 'Unhealthy';
+  if (signs.at(-1)?.what === 'left') return 'Unhealthy';
+  if (heard === undefined) return 'Unknown';
   const silentMs = now - heard.at;
   if (silentMs >= BOUNDS.unhealthyAfterMs) return 'Unhealthy';
   return silentMs >= BOUNDS.suspectAfterMs ? 'Suspected' : 'Healthy';
@@ -111,7 +122,7 @@ test('the status is what the history says, and the transitions told lead from on
     fc.property(fc.array(happening, { maxLength: 40 }), (happenings) => {
       const detector = detectorOf(...members);
       const histories = new Map(members.map((node) => [node, [] as { at: number; what: string }[]]));
-      const told = new Map<string, MemberStatus>(members.map((node) => [node, 'Unhealthy']));
+      const told = new Map<string, MemberStatus>(members.map((node) => [node, 'Unknown']));
       let now = 0;
       for (const { afterMs, what, node } of happenings) {
         now += afterMs;
@@ -128,7 +139,7 @@ test('the status is what the history says, and the transitions told lead from on
           expect(detector.statusOf(each)).toBe(expected);
           expect(told.get(each)).toBe(expected);
         }
-        const alive = members.filter((each) => detector.statusOf(each) !== 'Unhealthy');
+        const alive = members.filter((each) => ['Healthy', 'Suspected'].includes(detector.statusOf(each)));
         expect(detector.aliveCount()).toBe(alive.length);
       }
     }),
