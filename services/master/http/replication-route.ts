@@ -9,8 +9,8 @@ import { noSuchEntry, seqParameter } from '#http/reading/routes';
 import { HttpClient } from '#http/wait-signal';
 import type { WriteConcern } from '#protocol/write-concern';
 import { problemOfOutcome } from './append/answer';
-import { parseWaitQuery } from './append/bulk-request';
 import type { MasterPort } from './ports';
+import { parseWaitQuery } from './wait-query';
 
 export interface ReplicationOptions {
   readonly master: MasterPort;

@@ -7,11 +7,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { RequestFault } from '#http/problem';
-import { WAIT_MS_MAX } from '#http/wait-signal';
 import type { BulkRequest } from '#master/core/append';
 import { idFault } from '#protocol/entry';
-import { parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
-import { TIMEOUT_RULE, W_RULE } from './request';
 
 /** Entries of one request: they are parsed, stored and answered together, and everybody else waits meanwhile. */
 export const BULK_LINES_MAX = 100_000;
@@ -119,20 +116,4 @@ function repeatedIds({ entries, lines, hasIds }: BulkLines & { readonly hasIds: 
 /** A character has at most three bytes in UTF-8 for each unit of the string. */
 function isLarger(message: string, bytesMax: number): boolean {
   return message.length * 3 > bytesMax && Buffer.byteLength(message) > bytesMax;
-}
-
-/** Reads `w` and `timeoutMs` from a parsed query: each a string, or a list when it was given more than once. */
-export function parseWaitQuery(
-  query: Readonly<Record<string, unknown>>,
-):
-  | { readonly writeConcern: WriteConcern | null; readonly timeoutMs: number | null }
-  | { readonly faults: readonly RequestFault[] } {
-  const faults: RequestFault[] = [];
-  const { w, timeoutMs } = query;
-  const writeConcern = typeof w === 'string' ? parseWriteConcern(w) : null;
-  if (w !== undefined && writeConcern === null) faults.push({ path: 'w', message: W_RULE });
-  const isWhole = typeof timeoutMs === 'string' && /^[0-9]{1,16}$/.test(timeoutMs);
-  if (timeoutMs !== undefined && !isWhole) faults.push({ path: 'timeoutMs', message: TIMEOUT_RULE });
-  if (faults.length > 0) return { faults };
-  return { writeConcern, timeoutMs: isWhole ? Math.min(Number(timeoutMs), WAIT_MS_MAX) : null };
 }

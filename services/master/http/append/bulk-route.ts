@@ -7,11 +7,12 @@ import { readRawBody } from '#http/body/raw';
 import { invalidRequest, PROBLEM_KINDS, type Problem, sendProblem } from '#http/problem';
 import { HttpClient } from '#http/wait-signal';
 import type { BulkOutcome } from '#master/core/append';
+import { parseWaitQuery } from '../wait-query';
 import { notStored } from './answer';
 import { sendBulkOutcome } from './bulk-answer';
-import { type BulkLines, type LineFault, parseBulkBody, parseWaitQuery } from './bulk-request';
+import { type BulkLines, type LineFault, parseBulkBody } from './bulk-request';
+import type { AppendOptions } from './options';
 import { ID_HEADER } from './request';
-import type { AppendOptions } from './route';
 
 /** Faults that are told in full; the numbers of all bad lines are told beside. */
 const FAULTS_SHOWN_MAX = 1_000;

@@ -9,25 +9,13 @@ import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { requestIdOf } from '#http/app';
 import { createJsonBodyReader, type JsonBodyReader } from '#http/body/json';
-import type { BodyBudget } from '#http/body/raw';
 import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '#http/problem';
 import { HttpClient } from '#http/wait-signal';
 import type { AppendOutcome } from '#master/core/append';
-import type { WriteConcern } from '#protocol/write-concern';
-import type { MasterPort } from '../ports';
 import { notStored, sendOutcome } from './answer';
 import { answerBulk, isBulk } from './bulk-route';
+import type { AppendOptions } from './options';
 import { parseAppendRequest, readIdHeader } from './request';
-
-export interface AppendOptions {
-  readonly master: MasterPort;
-  readonly defaultWriteConcern: WriteConcern;
-  /** Largest message, in UTF-8 bytes. */
-  readonly messageBytesMax: number;
-  readonly bodyBytesMax: number;
-  /** Of the bodies that arrive at once. */
-  readonly budget: BodyBudget;
-}
 
 type Begun = { readonly outcome: Promise<AppendOutcome> } | { readonly problem: Problem };
 
