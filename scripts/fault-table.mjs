@@ -17,14 +17,17 @@ if (reportPath === undefined) {
 
 const HEAD = `# Faults and what becomes of them
 
-Made by \`scripts/fault-table.mjs\` from a run of the tests that the last column names; each of them ends with all logs equal, nothing
-missing, nothing twice, and everything acknowledged in its place. Three nodes on one machine, real processes, a real RabbitMQ.
+\`scripts/fault-table.mjs\` generated this page from a run of the tests that the last column names.
+Each test ends with all logs equal: no entry is missing, none is there twice, and every acknowledged
+entry is in its place. The cluster has three nodes on one machine, real processes and a real
+RabbitMQ.
 
-*Writable again* counts from the fault's begin to the first append that a majority acknowledged; where nothing could be written while the
-cause was there (the disk stays full, the network away), from its end. *Converged* counts from the end of the cause (the process started
-again, the network or the disk in order) until all nodes show the same log. A client sends an append again, with its id, after a 503 or a
-lost connection.${measuredOn === undefined ? '' : ` ${measuredOn}`}
-
+*Writable again* counts from the start of the fault to the first append that a majority
+acknowledged. If no append was possible while the cause lasted (a full disk, a network cut), it
+counts from the end of the cause. *Converged* counts from the end of the cause (the process was
+started again, the network or the disk was restored) until all nodes show the same log. A client
+sends an append again, with its id, after a 503 or a lost connection.
+${measuredOn === undefined ? '' : `\n${measuredOn}\n`}
 | fault | what a client sees | writable again | converged | what brought it back | test |
 | --- | --- | --- | --- | --- | --- |
 `;
