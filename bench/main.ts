@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { provideBroker } from '#rabbitmq/provide';
+import { provideBroker } from '#tools/broker/provide';
 import { BenchSession } from './load/session';
 import { type Options, readOptions, USAGE } from './options';
 import { PeerComparison } from './peers/comparison';

@@ -1,7 +1,7 @@
 /** What can be asked of a benchmark, from the command line. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { WAYS, type Way } from '#rabbitmq/provide';
+import { WAYS, type Way } from '#tools/broker/provide';
 import { PEER_NAMES, type PeerName } from './peers/peer';
 
 export interface Options {

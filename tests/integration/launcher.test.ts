@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { awaitGone } from '#rabbitmq/processes';
+import { awaitGone } from '#tools/broker/supervision/processes';
 import { eventually } from '../support/eventually';
 import { ask } from '../support/http/ask';
 import { makePlace, NpmStart, type Place, removePlace } from '../support/real/npm-start';
