@@ -23,6 +23,14 @@ export function wholeNumberField(range: { min: number; max: number; fallback?: n
   }, range.fallback);
 }
 
+/** A number above 0, with or without a fraction. */
+export function positiveField(fallback: number): Field<number> {
+  return settingField((text) => {
+    const value = /^(?:[0-9]{1,9}\.?[0-9]*|\.[0-9]+)$/.test(text) ? Number(text) : Number.NaN;
+    return value > 0 ? { value } : wrong(text, 'must be a number above 0');
+  }, fallback);
+}
+
 /** A probability from 0 to 1. */
 export function rateField(fallback: number): Field<number> {
   return settingField((text) => {

@@ -1,25 +1,12 @@
 /**
- * What `npm start` was asked for: options, and the few environment variables that the launcher itself looks at. Every fault
- * of every option is found before anything is said. All other variables are the nodes' and are checked by them.
+ * What `npm start` was asked for: its options (options.ts), and the few environment variables that the
+ * launcher itself looks at. All other variables are the nodes' and are checked by them.
  */
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { DURATION_MS_MAX, LOG_LEVELS, type LogLevel } from '#process/node-settings';
-import { textField, wholeNumberField, wordField, wrong } from '#process/setting-fields';
-import {
-  ConfigError,
-  type Environment,
-  readSettings,
-  type SettingFault,
-  type SettingRelation,
-  settingField,
-} from '#process/settings';
-import { secondaryName } from './plan/cluster-plan';
-import { UsageError } from './usage';
-
-/** Each is a process of some 60 MB; more than this on one machine is a slip of the finger. */
-const SECONDARIES_MAX = 64;
-const PORT_MAX = 65_535;
+import { readArguments } from '#process/cli/program';
+import type { LogLevel } from '#process/node-settings';
+import type { Environment } from '#process/settings';
+import { PROGRAM } from './options';
 
 export interface LauncherSettings {
   readonly secondaries: number;
@@ -41,44 +28,6 @@ export interface LauncherSettings {
   readonly environment: Environment;
 }
 
-const OPTIONS = {
-  secondaries: { type: 'string' },
-  port: { type: 'string' },
-  data: { type: 'string' },
-  memory: { type: 'boolean' },
-  delay: { type: 'string' },
-  'log-level': { type: 'string' },
-  help: { type: 'boolean' },
-} as const;
-
-const fields = {
-  '--secondaries': wholeNumberField({ min: 0, max: SECONDARIES_MAX, fallback: 2 }),
-  '--port': wholeNumberField({ min: 1, max: PORT_MAX, fallback: 8000 }),
-  '--data': textField(null),
-  '--log-level': wordField(LOG_LEVELS, 'warn'),
-  '--delay': settingField<ReadonlyMap<string, number>>(readDelays, new Map()),
-};
-
-const relations: readonly SettingRelation<typeof fields>[] = [
-  {
-    variable: '--port',
-    needs: ['--secondaries'],
-    fault: (values) => {
-      const last = values['--port'] + values['--secondaries'];
-      return last <= PORT_MAX ? null : `leaves no ports for the secondaries: the last would be ${last}`;
-    },
-  },
-  {
-    variable: '--delay',
-    needs: ['--secondaries'],
-    fault: (values) => {
-      const names = Array.from({ length: values['--secondaries'] }, (_, index) => secondaryName(index + 1));
-      const unknown = [...values['--delay'].keys()].filter((name) => !names.includes(name));
-      return unknown.length === 0 ? null : `${unknown.join(', ')}: there is only ${names.join(', ') || 'the master'}`;
-    },
-  },
-];
-
 export interface LauncherContext {
   /** What follows `npm start --`. */
   readonly args: readonly string[];
@@ -89,24 +38,20 @@ export interface LauncherContext {
   readonly root: string;
 }
 
-/** null: help is wanted. Throws a `UsageError` that names every fault. */
+/** null: help is wanted. @throws UsageError that names every fault. */
 export function readLauncherSettings({
   args,
   environment,
   workingDir,
   root,
 }: LauncherContext): LauncherSettings | null {
-  const { given, isHelp, faults } = readArguments(args);
-  if (isHelp) return null;
-  const values = collect(faults, () =>
-    readSettings({ ...given, '--log-level': given['--log-level'] ?? environment.LOG_LEVEL }, fields, relations),
-  );
-  if (values === null || faults.length > 0) throw new UsageError(faults);
+  const values = readArguments(PROGRAM, args, environment)?.values;
+  if (values === undefined) return null;
   return Object.freeze({
     secondaries: values['--secondaries'],
     port: values['--port'],
     dataDir: values['--data'] === null ? join(root, 'data') : resolve(workingDir, values['--data']),
-    memory: '--memory' in given,
+    memory: values['--memory'],
     logLevel: values['--log-level'],
     delaysMs: values['--delay'],
     host: environment.HTTP_HOST || '127.0.0.1',
@@ -115,69 +60,4 @@ export function readLauncherSettings({
     logName: environment.LOG_NAME || 'rlog',
     environment,
   });
-}
-
-function collect<Values>(faults: SettingFault[], read: () => Values): Values | null {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    faults.push(...error.faults);
-    return null;
-  }
-}
-
-/** Not strict: parseArgs would stop at the first fault, and here all are wanted. */
-function readArguments(args: readonly string[]) {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: OPTIONS,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const given: Record<string, string> = {};
-  const faults: SettingFault[] = [];
-  for (const token of tokens) {
-    if (token.kind === 'positional') faults.push({ variable: token.value, message: POSITIONAL_HINT });
-    if (token.kind !== 'option') continue;
-    const fault = faultOf(token);
-    if (fault !== null) faults.push({ variable: token.rawName, message: fault });
-    else given[token.rawName] = joined(given[token.rawName], token);
-  }
-  return { given, isHelp: '--help' in given, faults };
-}
-
-const POSITIONAL_HINT = 'is no option; options come after a "--", as in npm start -- --secondaries 4';
-
-interface OptionToken {
-  readonly name: string;
-  readonly rawName: string;
-  readonly value?: string | undefined;
-  readonly inlineValue?: boolean | undefined;
-}
-
-function faultOf({ rawName, value, inlineValue }: OptionToken): string | null {
-  const option = Object.entries(OPTIONS).find(([known]) => rawName === `--${known}`)?.[1];
-  if (option === undefined) return 'is not known';
-  if (option.type === 'boolean') return value === undefined ? null : 'takes no value';
-  const isMissing = value === undefined || value === '' || (inlineValue === false && value.startsWith('--'));
-  return isMissing ? 'needs a value' : null;
-}
-
-/** The last one counts, except that delays add up. */
-function joined(before: string | undefined, { name, value = 'true' }: OptionToken): string {
-  return name === 'delay' && before !== undefined ? `${before},${value}` : value;
-}
-
-function readDelays(text: string) {
-  const delays = new Map<string, number>();
-  for (const part of text.split(',')) {
-    const [, name, milliseconds] = /^\s*([\w-]+)=([0-9]{1,9})\s*$/.exec(part) ?? [];
-    if (name === undefined || Number(milliseconds) > DURATION_MS_MAX) {
-      return wrong(part, `must be NAME=MILLISECONDS, at most ${DURATION_MS_MAX}`);
-    }
-    delays.set(name, Number(milliseconds));
-  }
-  return { value: delays };
 }

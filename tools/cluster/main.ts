@@ -1,10 +1,11 @@
 /** The process behind `npm start`: reads what is wanted, launches it, and stops it when told to. */
 import { join } from 'node:path';
+import { usageOf } from '#process/cli/program';
 import { type RunningService, runProcess } from '#process/lifecycle';
 import { readLauncherSettings } from './config';
 import { Launcher } from './launcher';
 import { LauncherHost } from './launcher-host';
-import { USAGE } from './usage';
+import { PROGRAM } from './options';
 
 const host = new LauncherHost();
 stopWithoutReader();
@@ -19,7 +20,7 @@ async function start(): Promise<RunningService | null> {
     root: join(__dirname, '..', '..', '..'),
   });
   if (settings === null) {
-    say(USAGE);
+    say(usageOf(PROGRAM));
     return null;
   }
   const signal = host.interrupted;
