@@ -1,41 +1,50 @@
 /**
- * A broker for a developer: `npx tsx tools/broker/run.ts [--data FOLDER] [--management-port PORT] [--way WAY]...`
- *
- * Provides a RabbitMQ in the way that `npm start` does, prints its addresses and keeps it until Ctrl-C, SIGTERM, or the end
- * of stdin when that is a pipe. With --data what it stores is found again at the next start; without, it is deleted at the end.
- * --way restricts how it may be had: container, private-node, install (and then a private node); may be repeated.
+ * A broker for a developer: provides a RabbitMQ in the way that `npm start` does, prints its addresses and keeps it until
+ * Ctrl-C, SIGTERM, or the end of stdin when that is a pipe.
  *
  * stdout is for programs, two lines of NAME=value (AMQP_URL, MANAGEMENT_URL); what is being done is told on stderr.
  */
 
 import { once } from 'node:events';
 import { fstatSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { defineProgram, option, type ValuesOf } from '#process/cli/program';
+import { runProgram } from '#process/cli/run-program';
+import { textField, wholeNumberField, wordsField } from '#process/setting-fields';
 import { BrokerError } from './errors';
-import { provideBroker, WAYS, type Way } from './provide';
+import { provideBroker, WAYS } from './provide';
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      data: { type: 'string' },
-      'management-port': { type: 'string', default: '15680' },
-      way: { type: 'string', multiple: true },
-    },
-  });
+const PROGRAM = defineProgram({
+  does: 'Provides a RabbitMQ, prints its addresses and keeps it until Ctrl-C.',
+  synopsis: ['npx tsx tools/broker/run.ts [options]'],
+  options: {
+    '--data': option('DIR', 'what it stores is kept here (deleted at the end)', textField(null)),
+    '--management-port': option(
+      'PORT',
+      'of its web page (15680)',
+      wholeNumberField({ min: 1, max: 65_535, fallback: 15_680 }),
+    ),
+    '--way': option('WAY', `one of ${WAYS.join(', ')}; may be given several times (any)`, wordsField(WAYS), {
+      isList: true,
+    }),
+  },
+});
+
+async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
+  let exitCode = 0;
   const log = (line: string) => console.error(line);
   const interruption = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interruption.abort());
   const broker = await provideBroker({
-    dataDir: values.data,
+    dataDir: values['--data'] ?? undefined,
     name: 'rlog-dev',
     log,
     env: process.env,
-    ports: { management: Number(values['management-port']) },
+    ports: { management: values['--management-port'] },
     signal: interruption.signal,
-    ways: values.way?.map(asWay),
+    ways: values['--way'].length === 0 ? undefined : values['--way'],
     onDied: (how) => {
       log(`the broker died: ${how}`);
-      process.exitCode = 1;
+      exitCode = 1;
       interruption.abort();
     },
   });
@@ -51,12 +60,7 @@ async function main(): Promise<void> {
   clearInterval(keepAlive);
   log('stopping');
   await broker.stop();
-}
-
-function asWay(text: string): Way {
-  const way = WAYS.find((known) => known === text);
-  if (way === undefined) throw new RangeError(`--way is one of ${WAYS.join(', ')}`);
-  return way;
+  return exitCode;
 }
 
 /** A pipe's end means that whoever started us has gone; /dev/null or a terminal means nothing of the kind. */
@@ -65,8 +69,10 @@ function endsWithStdin(): boolean {
   return stdin.isFIFO() || stdin.isSocket();
 }
 
-main().catch((error: unknown) => {
-  if (error instanceof Error && error.name === 'AbortError') console.error('interrupted');
-  else console.error(error instanceof BrokerError ? error.message : error);
-  process.exit(1);
-});
+void runProgram(PROGRAM, ({ values }) =>
+  main(values).catch((error: unknown) => {
+    if (error instanceof Error && error.name === 'AbortError') console.error('interrupted');
+    else console.error(error instanceof BrokerError ? error.message : error);
+    return 1;
+  }),
+).then(() => process.exit());

@@ -73,6 +73,9 @@ export interface Arguments<Values> {
   readonly rest: readonly string[];
 }
 
+/** What the options of a program are read as. */
+export type ValuesOf<Declared> = Declared extends Program<infer Values> ? Values : never;
+
 const EXIT_USAGE = 2;
 const HELP = { name: '--help', short: 'h', help: 'this text' };
 
