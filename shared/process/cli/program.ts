@@ -184,7 +184,8 @@ function sort(program: Outline, args: readonly string[]) {
     if (fault !== null) faults.push({ variable: token.rawName, message: fault });
     else given.set(name, before === undefined ? value : `${before},${value}`);
   }
-  faults.push(...operandFaults(program.operands, operands));
+  if (program.operands !== undefined || !faults.some(({ message }) => message.startsWith(UNKNOWN)))
+    faults.push(...operandFaults(program.operands, operands));
   return { given, operands, rest, faults, isHelp };
 }
 
@@ -209,6 +210,7 @@ interface OptionToken {
   readonly inlineValue?: boolean | undefined;
 }
 
+/** Its value, if it was meant to have one, looks like an operand, which is no fault of its own. */
 const UNKNOWN = 'unknown option';
 
 function faultOf(program: Outline, name: string, { rawName, value, inlineValue }: OptionToken): string | null {

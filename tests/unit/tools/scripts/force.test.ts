@@ -79,9 +79,9 @@ afterEach(async () => {
 });
 
 async function force(args: readonly string[], typed = '', environment = {}) {
-  const script = join(ROOT, 'tools/scripts/force.mjs');
+  const script = join(ROOT, 'tools/scripts/force.ts');
   const env = { ...process.env, API_TOKEN: '', ...environment };
-  const child = spawn(process.execPath, [script, '--url', url, ...args], { stdio: 'pipe', env });
+  const child = spawn(process.execPath, ['--import', 'tsx', script, '--url', url, ...args], { stdio: 'pipe', env });
   child.stdin.end(typed);
   const closed = once(child, 'close');
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -163,14 +163,18 @@ test.each([
   expect([...tokens]).toEqual([said]);
 });
 
-test.each([[['--colour']], [['--yes']], [['--timeout', 'soon']], [['--url', 'localhost:8000']], [['rlog']]])(
-  '%j is wrong use: nobody is asked',
-  async (args) => {
-    const { code, stderr } = await force(args);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('npm run force -- --url URL')]);
-    expect(tokens.size).toBe(0);
-  },
-);
+test.each([
+  [['--colour']],
+  [['--yes']],
+  [['--timeout', 'soon']],
+  [['--timeot', '3']],
+  [['--url', 'localhost:8000']],
+  [['rlog']],
+])('%j is wrong use: nobody is asked', async (args) => {
+  const { code, stderr } = await force(args);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('npm run force -- --url URL')]);
+  expect(tokens.size).toBe(0);
+});
 
 test('--help asks nobody', async () => {
   expect(await force(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('--timeout S') });

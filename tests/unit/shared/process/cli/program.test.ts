@@ -77,7 +77,11 @@ test.each([
 });
 
 test('all faults are told at once', () => {
-  expect(faultsOf('--minuts', '--name', '--minutes', '99').split('\n')).toHaveLength(3);
+  expect(faultsOf('--minuts', '--minutes', '99', '--name').split('\n')).toHaveLength(3);
+});
+
+test('what follows an unknown option is not another fault', () => {
+  expect(faultsOf('--minuts', '3')).toBe('unknown option --minuts; did you mean --minutes?');
 });
 
 test('operands are counted; what follows "--" is apart', () => {
