@@ -11,12 +11,17 @@ export const RUN_VARIABLE = 'REPLICATED_LOG_TEST_RUN';
 /** Between two looks at processes that are not our children, so that no event tells of their end. */
 const LOOK_MS = 100;
 
+export interface LeftProcess {
+  readonly pid: number;
+  readonly command: string;
+}
+
 /**
- * @param {string} run the variable's value
- * @param {number} boundMs how long they may take to end by themselves
- * @returns {Promise<{ pid: number, command: string }[]>} empty as soon as none is left
+ * @param run the variable's value
+ * @param boundMs how long they may take to end by themselves
+ * @returns empty as soon as none is left
  */
-export async function awaitNoneLeft(run, boundMs) {
+export async function awaitNoneLeft(run: string, boundMs: number): Promise<readonly LeftProcess[]> {
   const deadline = Date.now() + boundMs;
   for (;;) {
     const left = findLeft(run);
@@ -29,13 +34,13 @@ export async function awaitNoneLeft(run, boundMs) {
  * In order if they end within the bound, by force if not. Nothing is sent to a broker's supervisor and to what it has started:
  * its owner's end makes it stop the broker, and a `docker stop` that is cut short would leave the container running.
  */
-export async function endLeft(run, boundMs) {
+export async function endLeft(run: string, boundMs: number): Promise<void> {
   const ours = findLeft(run).filter(({ command }) => /^\S*node /.test(command) && !/supervise\.[jt]s /.test(command));
   for (const { pid } of ours) signalProcess(pid, 'SIGTERM');
   for (const { pid } of await awaitNoneLeft(run, boundMs)) signalProcess(pid, 'SIGKILL');
 }
 
-function findLeft(run) {
+function findLeft(run: string): readonly LeftProcess[] {
   if (!existsSync('/proc/self/environ')) return [];
   const entry = `${RUN_VARIABLE}=${run}`;
   return readdirSync('/proc')
@@ -45,19 +50,19 @@ function findLeft(run) {
 }
 
 /** Empty for a process that has ended meanwhile, or is not ours to look at. */
-function readProc(pid, file) {
+function readProc(pid: number, file: string): readonly string[] {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0');
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(error.code)) return [];
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
   }
 }
 
-function signalProcess(pid, signal) {
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (error.code !== 'ESRCH') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

@@ -2,30 +2,32 @@
  * One command of a test run, with its whole tree of processes: bounded in time, and ended as a whole.
  *
  * The command leads a process group of its own, so Ctrl-C at the terminal reaches only us, and one signal from us reaches all
- * of the group. Processes that a test has put into groups of their own are found by leftovers.mjs.
+ * of the group. Processes that a test has put into groups of their own are found by leftovers.ts.
  */
 import { spawn } from 'node:child_process';
-import { root } from '../build.mjs';
+import { ROOT } from './root';
 
 /** How long a group that was told to end gets before SIGKILL. */
 const GRACE_MS = 5_000;
 
-/**
- * @param {readonly string[]} args of node
- * @param {{ env: NodeJS.ProcessEnv, boundMs: number, signal: AbortSignal }} options
- * @returns {Promise<string | null>} null when it succeeded, else how it ended
- */
-export async function runStep(args, { env, boundMs, signal }) {
+export interface StepOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly boundMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Runs node with these arguments. Returns null when it succeeded, else how it ended. */
+export async function runStep(args: readonly string[], { env, boundMs, signal }: StepOptions): Promise<string | null> {
   if (signal.aborted) return 'interrupted';
   const child = spawn(process.execPath, args, {
-    cwd: root,
+    cwd: ROOT,
     env,
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
   });
-  let why = null;
-  let kill;
-  const end = (reason) => {
+  let why: string | null = null;
+  let kill: NodeJS.Timeout | undefined;
+  const end = (reason: string) => {
     why ??= reason;
     signalGroup(child.pid, 'SIGTERM');
     kill ??= setTimeout(() => signalGroup(child.pid, 'SIGKILL'), GRACE_MS);
@@ -33,7 +35,7 @@ export async function runStep(args, { env, boundMs, signal }) {
   const late = setTimeout(() => end(`took longer than ${Math.round(boundMs / 1000)} s`), boundMs);
   const interrupt = () => end('interrupted');
   signal.addEventListener('abort', interrupt, { once: true });
-  const how = await new Promise((resolve) => {
+  const how = await new Promise<string | null>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, by) =>
       resolve(code === 0 ? null : by === null ? `exit code ${code}` : `killed by ${by}`),
@@ -46,10 +48,11 @@ export async function runStep(args, { env, boundMs, signal }) {
 }
 
 /** A group that is gone already is what was wanted. */
-function signalGroup(leader, signal) {
+function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  if (leader === undefined) return;
   try {
     process.kill(-leader, signal);
   } catch (error) {
-    if (error.code !== 'ESRCH') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

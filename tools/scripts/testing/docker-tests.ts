@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { root } from '../build.mjs';
+import { ROOT } from './root';
 
 const command = promisify(execFile);
 
@@ -19,19 +19,19 @@ const BASE_IMAGES = ['node:24-slim', 'rabbitmq:4-management'];
 /** Of every compose project of the tests (tests/support/compose/project.ts), followed by a part of the run's id. */
 export const PROJECT_PREFIX = 'rlog-test-';
 
-/** @returns {Promise<string | null>} null: the acceptance tests can run */
-export async function whyNoDocker() {
+/** null: the acceptance tests can run. */
+export async function whyNoDocker(): Promise<string | null> {
   try {
     await docker(['version'], ANSWER_MS_MAX);
     await docker(['compose', 'version'], ANSWER_MS_MAX);
     for (const image of BASE_IMAGES) await provideImage(image);
     return null;
   } catch (error) {
-    return error.code === 'ENOENT' ? 'docker is not installed' : firstLine(error);
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'docker is not installed' : firstLine(error);
   }
 }
 
-async function provideImage(image) {
+async function provideImage(image: string): Promise<void> {
   try {
     await docker(['image', 'inspect', image], ANSWER_MS_MAX);
   } catch {
@@ -39,13 +39,8 @@ async function provideImage(image) {
   }
 }
 
-/**
- * Ends what a run has left.
- *
- * @param {string} run the run's id
- * @returns {Promise<string[]>} the projects that were left
- */
-export async function endLeftProjects(run) {
+/** Ends what the run has left. Returns the projects that were left. */
+export async function endLeftProjects(run: string): Promise<readonly string[]> {
   const label = 'com.docker.compose.project';
   const { stdout } = await docker(['ps', '--all', '--format', `{{.Label "${label}"}}`], ANSWER_MS_MAX);
   const prefix = `${PROJECT_PREFIX}${run.slice(0, 8)}-`;
@@ -58,12 +53,10 @@ export async function endLeftProjects(run) {
 }
 
 /**
- * Ends brokers that testcontainers has left: where its reaper image cannot be had, nobody else does.
- *
- * @param {string} run the run's id, which tests/support/real/test-broker.ts gives as a label
- * @returns {Promise<string[]>} the containers that were left
+ * Ends brokers that testcontainers has left: where its reaper image cannot be had, nobody else does. The run's
+ * id is a label that tests/support/real/test-broker.ts gives. Returns the containers that were left.
  */
-export async function endLeftBrokers(run) {
+export async function endLeftBrokers(run: string): Promise<readonly string[]> {
   try {
     const label = `label=replicated-log.test-run=${run}`;
     const { stdout } = await docker(['ps', '--all', '--quiet', '--filter', label], ANSWER_MS_MAX);
@@ -77,10 +70,11 @@ export async function endLeftBrokers(run) {
   }
 }
 
-function docker(args, timeout) {
-  return command('docker', args, { cwd: root, timeout });
+function docker(args: readonly string[], timeout: number) {
+  return command('docker', args, { cwd: ROOT, timeout });
 }
 
-function firstLine({ stderr = '', message }) {
-  return (stderr.trim() || message).split('\n')[0];
+function firstLine(error: unknown): string {
+  const { stderr = '', message } = error as Error & { readonly stderr?: string };
+  return (stderr.trim() || message).split('\n')[0] ?? '';
 }
