@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { runProgram } from '#process/cli/run-program';
+import { runProgram, terminate } from '#process/cli/run-program';
 import { provideBroker } from '#tools/broker/provide';
 import { BenchSession } from './load/session';
 import { type Options, optionsOf, PROGRAM } from './options';
@@ -171,4 +171,4 @@ function write(run: Run, { out }: Options): void {
   writeFileSync(join(out, 'index.html'), page);
 }
 
-void runProgram(PROGRAM, ({ values }) => main(optionsOf(values, ROOT)));
+void runProgram(PROGRAM, ({ values }) => main(optionsOf(values, ROOT)), { onReaderGone: terminate });

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { defineProgram, flag, option, type ValuesOf } from '#process/cli/program';
-import { runProgram } from '#process/cli/run-program';
+import { runProgram, terminate } from '#process/cli/run-program';
 import { positiveField, textField, wholeNumberField } from '#process/setting-fields';
 import type { Entry } from '#protocol/entry';
 import { OwnBroker } from '#tools/broker/own-broker';
@@ -31,6 +31,7 @@ import { ChaosView } from './view';
 const ROOT = resolve(__dirname, '../..');
 const CONVERGENCE_MS = 120_000;
 const READ_MS = 30_000;
+const EXIT_INTERRUPTED = 130;
 
 const PROGRAM = defineProgram({
   does: 'Starts a cluster and a RabbitMQ of its own, hurts them for minutes while clients append, heals them, and judges the logs.',
@@ -59,6 +60,10 @@ async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
   try {
     const dir = mkdtempSync(join(tmpdir(), 'rlog-chaos-'));
     const cluster = await ChaosCluster.open(broker, { dir, seed });
+    endOnSignal(async () => {
+      await cluster.close();
+      await broker.stop();
+    });
     try {
       const run = await new Chaos(cluster, seed).run(minutes * 60_000);
       write(run, out);
@@ -70,6 +75,17 @@ async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
   } finally {
     await broker.stop();
   }
+}
+
+/** Stops what was started, then ends, however often it is asked to. */
+function endOnSignal(stop: () => Promise<void>): void {
+  let isStopping = false;
+  const end = () => {
+    if (isStopping) return;
+    isStopping = true;
+    void stop().finally(() => process.exit(EXIT_INTERRUPTED));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 }
 
 class Chaos {
@@ -218,4 +234,4 @@ function say(line: string): void {
 }
 
 // What watches the nodes goes on for ever after a breach, and nobody waits for it.
-void runProgram(PROGRAM, ({ values }) => main(values)).then(() => process.exit());
+void runProgram(PROGRAM, ({ values }) => main(values), { onReaderGone: terminate }).then(() => process.exit());

@@ -8,7 +8,7 @@
 import { once } from 'node:events';
 import { fstatSync } from 'node:fs';
 import { defineProgram, option, type ValuesOf } from '#process/cli/program';
-import { runProgram } from '#process/cli/run-program';
+import { runProgram, terminate } from '#process/cli/run-program';
 import { textField, wholeNumberField, wordsField } from '#process/setting-fields';
 import { BrokerError } from './errors';
 import { provideBroker, WAYS } from './provide';
@@ -69,10 +69,13 @@ function endsWithStdin(): boolean {
   return stdin.isFIFO() || stdin.isSocket();
 }
 
-void runProgram(PROGRAM, ({ values }) =>
-  main(values).catch((error: unknown) => {
-    if (error instanceof Error && error.name === 'AbortError') console.error('interrupted');
-    else console.error(error instanceof BrokerError ? error.message : error);
-    return 1;
-  }),
+void runProgram(
+  PROGRAM,
+  ({ values }) =>
+    main(values).catch((error: unknown) => {
+      if (error instanceof Error && error.name === 'AbortError') console.error('interrupted');
+      else console.error(error instanceof BrokerError ? error.message : error);
+      return 1;
+    }),
+  { onReaderGone: terminate },
 ).then(() => process.exit());

@@ -15,6 +15,8 @@ export interface LauncherSettings {
   /** Absolute. The nodes' logs, RabbitMQ's data, log files and the lock are below it. */
   readonly dataDir: string;
   readonly memory: boolean;
+  /** RabbitMQ's package may be installed where there is no other way to a broker. */
+  readonly mayInstall: boolean;
   /** Of the terminal. */
   readonly logLevel: LogLevel;
   /** In milliseconds, of the secondaries that have one. */
@@ -52,6 +54,7 @@ export function readLauncherSettings({
     port: values['--port'],
     dataDir: values['--data'] === null ? join(root, 'data') : resolve(workingDir, values['--data']),
     memory: values['--memory'],
+    mayInstall: !values['--no-install'],
     logLevel: values['--log-level'],
     delaysMs: values['--delay'],
     host: environment.HTTP_HOST || '127.0.0.1',

@@ -58,6 +58,7 @@ export class Launcher {
     this.keeper = new BrokerKeeper({
       dataDir: settings.memory ? null : join(settings.dataDir, 'broker'),
       environment: settings.environment,
+      mayInstall: settings.mayInstall,
       signal,
       say,
     });

@@ -29,6 +29,9 @@ export const PROGRAM = defineProgram({
     ),
     '--data': option('DIR', "where the logs and RabbitMQ's data are kept (./data)", textField(null)),
     '--memory': flag('keep nothing: logs in memory, RabbitMQ in a temporary folder'),
+    '--no-install': flag(
+      'do not install RabbitMQ where there is neither it nor Docker; without this, root installs the package on\nDebian and Ubuntu, and anybody else is asked first',
+    ),
     '--delay': option(
       'NAME=MS',
       'the secondary waits so long before it appends (its DELAY_MS), as in --delay secondary-2=5000;\nmay be given several times',

@@ -6,12 +6,18 @@ import { type Arguments, type Program, readArguments, UsageError, usageOf } from
 
 const EXIT_FAILED = 1;
 
+export interface RunOptions {
+  /** What is done when the reader has gone, once; left out: the process exits with 0. */
+  readonly onReaderGone?: () => void;
+}
+
 /** Settles when `main` has; never rejects. @param main returns the exit code */
 export async function runProgram<Values>(
   program: Program<Values>,
   main: (given: Arguments<Values>) => Promise<number> | number,
+  { onReaderGone = () => process.exit(0) }: RunOptions = {},
 ): Promise<void> {
-  endQuietlyWithReader();
+  endQuietlyWithReader(onReaderGone);
   try {
     const given = readArguments(program, process.argv.slice(2), process.env);
     if (given === null) process.stdout.write(`${usageOf(program)}\n`);
@@ -24,11 +30,18 @@ export async function runProgram<Values>(
   }
 }
 
-function endQuietlyWithReader(): void {
+function endQuietlyWithReader(end: () => void): void {
+  let isGone = false;
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
-      process.exit(0);
+      if (!isGone) end();
+      isGone = true;
     });
   }
+}
+
+/** For a program with processes of its own to stop, which SIGTERM makes it do. */
+export function terminate(): void {
+  process.kill(process.pid, 'SIGTERM');
 }

@@ -7,7 +7,7 @@ import type { Environment } from '#process/settings';
 import { retryDelayMs } from '#protocol/retry-policy';
 import { BrokerError, messageOf } from '#tools/broker/errors';
 import type { OwnBroker } from '#tools/broker/own-broker';
-import { type ProvidedBroker, provideBroker } from '#tools/broker/provide';
+import { type ProvidedBroker, provideBroker, WAYS } from '#tools/broker/provide';
 import { LaunchError } from '../launch-error';
 
 /** Apart from RabbitMQ's own 5672 and 15672, which the machine's broker may have; another free one when they are taken. */
@@ -20,6 +20,7 @@ export interface BrokerKeeperOptions {
   /** null: in a temporary folder, deleted at the end. */
   readonly dataDir: string | null;
   readonly environment: Environment;
+  readonly mayInstall: boolean;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -31,12 +32,13 @@ export class BrokerKeeper {
 
   /** @throws LaunchError; the signal's reason. In both cases nothing of it runs. */
   async provide(): Promise<ProvidedBroker> {
-    const { dataDir, environment, signal, say } = this.options;
+    const { dataDir, environment, mayInstall, signal, say } = this.options;
     try {
       this.provided = await provideBroker({
         ...(dataDir !== null && { dataDir }),
         name: 'rlog',
         env: environment,
+        ways: mayInstall ? WAYS : WAYS.filter((way) => way !== 'install'),
         ports: PORTS,
         log: (line) => say(`  ${line}`),
         signal,

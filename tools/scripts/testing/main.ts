@@ -14,7 +14,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineProgram, option } from '#process/cli/program';
-import { runProgram } from '#process/cli/run-program';
+import { runProgram, terminate } from '#process/cli/run-program';
 import { textField } from '#process/setting-fields';
 import { endLeftBrokers, endLeftProjects, whyNoDocker } from './docker-tests';
 import { readCounts } from './jest-counts';
@@ -237,7 +237,11 @@ async function main(operands: readonly string[], jestOptions: readonly string[])
   return run.failures.length === 0 ? 0 : 1;
 }
 
-void runProgram(PROGRAM, ({ values, operands, rest }) => {
-  const name = values['--testNamePattern'];
-  return main(operands, [...(name === null ? [] : ['--testNamePattern', name]), ...rest]);
-});
+void runProgram(
+  PROGRAM,
+  ({ values, operands, rest }) => {
+    const name = values['--testNamePattern'];
+    return main(operands, [...(name === null ? [] : ['--testNamePattern', name]), ...rest]);
+  },
+  { onReaderGone: terminate },
+);

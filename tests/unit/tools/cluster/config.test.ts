@@ -25,6 +25,7 @@ describe('npm start without options', () => {
       port: 8000,
       dataDir: '/checkout/data',
       memory: false,
+      mayInstall: true,
       logLevel: 'warn',
       host: '127.0.0.1',
       apiToken: null,
@@ -45,12 +46,22 @@ describe('npm start without options', () => {
 
 describe('the options', () => {
   it('are taken, apart or with "="', () => {
-    const args = ['--secondaries', '4', '--port=9000', '--data', 'mine', '--memory', '--log-level=trace'];
+    const args = [
+      '--secondaries',
+      '4',
+      '--port=9000',
+      '--data',
+      'mine',
+      '--memory',
+      '--no-install',
+      '--log-level=trace',
+    ];
     expect(read(args)).toMatchObject({
       secondaries: 4,
       port: 9000,
       dataDir: '/here/mine',
       memory: true,
+      mayInstall: false,
       logLevel: 'trace',
     });
   });
