@@ -3,14 +3,10 @@
  *
  * An engine on another machine does not count: it would publish the broker's ports on that machine's loopback.
  *
- * The image is pulled through the engine's API rather than by `docker pull`, because without a terminal that command is
- * silent while a layer loads, and silence is how we tell an unreachable registry from a slow one. The price is that stored
- * registry logins are not used; the image is a public one.
- * Source: docs.docker.com/reference/api/engine, POST /images/create.
+ * `docker pull` prints its first line once the registry has answered with the image's manifest. Without a terminal it is silent
+ * while a layer loads, so from then on silence only means a slow line, and the bound is a long one.
  */
 
-import { request } from 'node:http';
-import { createInterface } from 'node:readline';
 import type { DockerFact } from '../choose';
 import { runCommand } from '../command';
 import { messageOf } from '../errors';
@@ -20,11 +16,14 @@ export const IMAGE = 'rabbitmq:4-management';
 /** An engine that runs answers within milliseconds; one that hangs must not hold up a start. */
 const ENGINE_MS = 3_000;
 
-/** No progress for this long means that the registry cannot be reached. */
-export const PULL_SILENCE_MS = 10_000;
+/** A registry that has not answered by then cannot be reached. */
+const REGISTRY_MS = 15_000;
 
-/** Between two lines about the progress of a pull. */
-const REPORT_MS = 3_000;
+/** For one layer, over a slow line. */
+const LAYER_MS = 5 * 60_000;
+
+/** The whole image, about 100 MB. */
+const PULL_MS = 30 * 60_000;
 
 export interface DockerSearch {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -70,114 +69,29 @@ function firstLine(text: string): string | undefined {
  * @throws the signal's reason when aborted.
  */
 export async function pullImage(
-  search: DockerSearch,
+  { env, signal }: DockerSearch,
   log: (line: string) => void,
-  silenceMs = PULL_SILENCE_MS,
+  registryMs = REGISTRY_MS,
 ): Promise<string | undefined> {
-  try {
-    const host = await endpoint(search);
-    const socket = host?.match(/^unix:\/\/(.+)$/)?.[1];
-    await (socket ? pullByApi(socket, search, log, silenceMs) : pullByCommand(search, silenceMs));
-    return undefined;
-  } catch (error) {
-    search.signal?.throwIfAborted();
-    return messageOf(error);
-  }
-}
-
-interface PullEvent {
-  readonly id?: string;
-  readonly error?: string;
-  /** Of an answer that is an error as a whole. */
-  readonly message?: string;
-  readonly progressDetail?: { readonly current?: number; readonly total?: number };
-}
-
-export async function pullByApi(
-  socketPath: string,
-  { signal }: DockerSearch,
-  log: (line: string) => void,
-  silenceMs: number,
-): Promise<void> {
-  const [fromImage = '', tag = ''] = IMAGE.split(':');
   const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(), silenceMs);
-  const either = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const path = `/images/create?${new URLSearchParams({ fromImage, tag })}`;
-      const pull = request({ socketPath, path, method: 'POST', signal: either }, (response) => {
-        const progress = new PullProgress(log);
-        const lines = createInterface({ input: response });
-        lines.on('line', (line) => {
-          const event = parseEvent(line);
-          const failure = event.error ?? (response.statusCode === 200 ? undefined : (event.message ?? line));
-          if (failure !== undefined) reject(new Error(failure));
-          else if (progress.note(event)) timer.refresh();
-        });
-        // The lines pass on the errors of what they read from.
-        lines.on('error', reject);
-        response.on('end', resolve);
-      });
-      pull.on('error', reject).end();
-    });
-  } catch (cause) {
-    if (silence.signal.aborted) throw new Error(`no progress in ${silenceMs / 1000} s`, { cause });
-    throw cause;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Something between us and the engine may answer in its own words. */
-function parseEvent(line: string): PullEvent {
-  try {
-    return JSON.parse(line) as PullEvent;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return { error: `not an engine's answer: ${line.slice(0, 100)}` };
-  }
-}
-
-/** Sums up the layers, and says so now and then. */
-class PullProgress {
-  private readonly layers = new Map<string, { current: number; total: number }>();
-  private seen = '';
-  private reportedAt = Date.now();
-
-  constructor(private readonly log: (line: string) => void) {}
-
-  /** false when the event tells nothing new, as repeated "Retrying in 3 seconds" does. */
-  note({ id, progressDetail, ...rest }: PullEvent): boolean {
-    const { current, total } = progressDetail ?? {};
-    if (id !== undefined && current !== undefined && total !== undefined) this.layers.set(id, { current, total });
-    const state = JSON.stringify([id, current, Object.values(rest).join().replace(/\d+/g, '')]);
-    const isNew = state !== this.seen;
-    this.seen = state;
-    if (isNew && Date.now() - this.reportedAt >= REPORT_MS) this.report();
-    return isNew;
-  }
-
-  private report(): void {
-    this.reportedAt = Date.now();
-    const sum = (of: 'current' | 'total') => [...this.layers.values()].reduce((bytes, layer) => bytes + layer[of], 0);
-    const mib = (bytes: number) => (bytes / 1024 / 1024).toFixed(0);
-    this.log(`pulling ${IMAGE}: ${mib(sum('current'))} of ${mib(sum('total'))} MiB known so far`);
-  }
-}
-
-/** Where the engine's socket cannot be opened by us (Windows pipes, TCP). Each line is progress. */
-async function pullByCommand({ env, signal }: DockerSearch, silenceMs: number): Promise<void> {
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(new Error(`no progress in ${silenceMs / 1000} s`)), silenceMs);
+  const giveUp = (boundMs: number) =>
+    setTimeout(() => silence.abort(new Error(`no progress in ${boundMs / 1000} s`)), boundMs);
+  let timer = giveUp(registryMs);
   try {
     const { code, stderr } = await runCommand('docker', ['pull', IMAGE], {
-      timeoutMs: 30 * 60_000,
+      timeoutMs: PULL_MS,
       env,
       signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
-      onLine: () => timer.refresh(),
+      onLine: (line) => {
+        clearTimeout(timer);
+        timer = giveUp(LAYER_MS);
+        log(`  ${line}`);
+      },
     });
-    if (code !== 0) throw new Error(firstLine(stderr) ?? `docker pull ended with ${code}`);
+    return code === 0 ? undefined : (firstLine(stderr) ?? `docker pull ended with ${code}`);
+  } catch (error) {
+    signal?.throwIfAborted();
+    return messageOf(error);
   } finally {
     clearTimeout(timer);
   }

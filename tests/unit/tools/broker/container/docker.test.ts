@@ -1,89 +1,53 @@
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findDocker, pullByApi } from '#tools/broker/container/docker';
+import { findDocker, pullImage } from '#tools/broker/container/docker';
 import { createArguments } from '#tools/broker/container/process';
 
-describe('pulling the image through the engine’s API', () => {
+describe('pulling the image', () => {
   let folder: string;
-  let engine: Server;
-  let socket: string;
-  let answer: (response: ServerResponse) => void;
-  let asked: string | undefined;
+  const lines: string[] = [];
 
-  beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'engine-'));
-    socket = join(folder, 'docker.sock');
-    engine = createServer((request, response) => {
-      asked = `${request.method} ${request.url}`;
-      answer(response);
-    }).listen(socket);
-    await once(engine, 'listening');
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'docker-'));
+    lines.length = 0;
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** With a docker command that does this. */
+  function pull(
+    script: string,
+    { registryMs = 10_000, signal }: { registryMs?: number; signal?: AbortSignal | undefined } = {},
+  ) {
+    const docker = join(folder, 'docker');
+    writeFileSync(docker, `#!/bin/sh\n${script}\n`);
+    chmodSync(docker, 0o755);
+    const env = { PATH: `${folder}:${process.env.PATH}` };
+    return pullImage({ env, signal }, (line) => lines.push(line), registryMs);
+  }
+
+  it('asks for the public image by its tag, and says how it goes', async () => {
+    expect(await pull('echo "$@"; echo "0a1b: Pull complete"')).toBeUndefined();
+    expect(lines).toEqual(['  pull rabbitmq:4-management', '  0a1b: Pull complete']);
   });
 
-  afterEach(async () => {
-    engine.closeAllConnections();
-    engine.close();
-    await once(engine, 'close');
-    rmSync(folder, { recursive: true });
+  it('fails with what the command says', async () => {
+    expect(await pull('echo "manifest unknown" >&2; exit 1')).toBe('manifest unknown');
+    expect(await pull('exit 3')).toBe('docker pull ended with 3');
   });
 
-  const pull = (silenceMs: number, signal?: AbortSignal) =>
-    pullByApi(socket, { env: {}, signal }, () => undefined, silenceMs);
-  const line = (event: object) => `${JSON.stringify(event)}\r\n`;
-
-  it('asks for the public image by its tag, and ends with the answer', async () => {
-    answer = (response) => response.end(line({ status: 'Pulling', id: '4-management' }));
-    await pull(5_000);
-    expect(asked).toBe('POST /images/create?fromImage=rabbitmq&tag=4-management');
+  it('gives up when the registry does not answer', async () => {
+    expect(await pull('exec sleep 30', { registryMs: 100 })).toBe('no progress in 0.1 s');
   });
 
-  it('fails with what the engine says, in the stream or instead of it', async () => {
-    answer = (response) => response.end(line({ status: 'Pulling' }) + line({ error: 'manifest unknown' }));
-    await expect(pull(5_000)).rejects.toThrow('manifest unknown');
-    answer = (response) => response.writeHead(500).end(line({ message: 'dial tcp: no such host' }));
-    await expect(pull(5_000)).rejects.toThrow('no such host');
-    answer = (response) => response.end('<html>proxy</html>');
-    await expect(pull(5_000)).rejects.toThrow("not an engine's answer: <html>");
-  });
-
-  it('gives up when nothing happens', async () => {
-    answer = (response) => response.write(line({ status: 'Pulling' }));
-    await expect(pull(60)).rejects.toThrow('no progress in 0.06 s');
-  });
-
-  it('gives up when the engine only repeats that it tries again', async () => {
-    answer = (response) => {
-      let seconds = 100;
-      const timer = setInterval(() => {
-        response.write(line({ id: 'a', status: `Retrying in ${seconds} seconds` }));
-        seconds -= 1;
-      }, 10);
-      response.on('close', () => clearInterval(timer));
-    };
-    await expect(pull(100)).rejects.toThrow('no progress');
-  });
-
-  it('is patient with a slow layer as long as bytes come', async () => {
-    answer = (response) => {
-      let current = 0;
-      const timer = setInterval(() => {
-        current += 1;
-        response.write(line({ id: 'a', status: 'Downloading', progressDetail: { current, total: 30 } }));
-        if (current < 30) return;
-        clearInterval(timer);
-        response.end();
-      }, 20);
-    };
-    await expect(pull(300)).resolves.toBeUndefined();
+  it('is patient with a slow layer once the registry has answered', async () => {
+    expect(await pull('echo Pulling; sleep 0.6; echo done', { registryMs: 400 })).toBeUndefined();
   });
 
   it('ends with the caller’s reason when aborted', async () => {
     const abort = new AbortController();
-    answer = () => abort.abort();
-    await expect(pull(5_000, abort.signal)).rejects.toMatchObject({ name: 'AbortError' });
+    setTimeout(() => abort.abort(), 50);
+    await expect(pull('exec sleep 30', { signal: abort.signal })).rejects.toMatchObject({ name: 'AbortError' });
   });
 });
 
