@@ -22,9 +22,8 @@ RUN npm ci --ignore-scripts --no-update-notifier
 COPY tsconfig.json tsconfig.build.json ./
 COPY shared shared
 COPY services services
-COPY rabbitmq rabbitmq
-COPY scripts/build.mjs scripts/build.mjs
-RUN node scripts/build.mjs
+COPY tools/scripts/build.mjs tools/scripts/build.mjs
+RUN node tools/scripts/build.mjs
 
 # ---- what is shipped
 FROM ${NODE_IMAGE}
@@ -34,8 +33,8 @@ RUN command -v tini >/dev/null \
 # The only place that is written to. A named volume that is mounted here takes its owner over.
 RUN mkdir /data && chown 1000:1000 /data
 WORKDIR /app
-COPY --chmod=755 scripts/docker-entrypoint.sh /usr/local/bin/replicated-log
-COPY scripts/docker-healthcheck.mjs package.json ./
+COPY --chmod=755 tools/scripts/image/docker-entrypoint.sh /usr/local/bin/replicated-log
+COPY tools/scripts/image/docker-healthcheck.mjs package.json ./
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist/package.json dist/package.json
 COPY --from=build /app/dist/shared dist/shared

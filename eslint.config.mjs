@@ -1,5 +1,5 @@
 // typescript-eslint does here what biome cannot: promises nobody waits for, and the walls between the folders.
-// Import direction: tests → services → shared rooms → shared/protocol. A core/ and shared/protocol are pure.
+// Import direction: tests, tools → services → shared rooms → shared/protocol. A core/ and shared/protocol are pure.
 import tseslint from 'typescript-eslint';
 
 const PURE = ['services/*/core/**/*.ts', 'shared/protocol/**/*.ts'];
@@ -78,9 +78,10 @@ export default tseslint.config(
   room('shared/amqp/**/*.ts', only('protocol', 'amqp', 'process')),
   room('shared/http/**/*.ts', only('protocol', 'storage', 'process', 'http')),
   room('shared/process/**/*.ts', only('protocol', 'storage', 'process')),
-  room('services/*/*.ts', no('tests', 'bench')),
-  room('services/master/**/*.ts', no('tests', 'bench', 'secondary', 'services', 'rabbitmq')),
-  room('services/secondary/**/*.ts', no('tests', 'bench', 'master', 'services', 'rabbitmq')),
+  room('services/**/*.ts', no('tests', 'bench', 'tools')),
+  room('services/master/**/*.ts', no('tests', 'bench', 'secondary', 'services', 'tools')),
+  room('services/secondary/**/*.ts', no('tests', 'bench', 'master', 'services', 'tools')),
+  room('tools/**/*.ts', no('tests', 'bench', 'master', 'secondary', 'services')),
   room('services/*/core/**/*.ts', packages, only('protocol')),
   room('services/*/core/*.ts', packages, only('protocol'), inside),
 );

@@ -6,9 +6,10 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { provideBroker } from '#rabbitmq/provide';
+import { runProgram, terminate } from '#process/cli/run-program';
+import { provideBroker } from '#tools/broker/provide';
 import { BenchSession } from './load/session';
-import { type Options, readOptions, USAGE } from './options';
+import { type Options, optionsOf, PROGRAM } from './options';
 import { PeerComparison } from './peers/comparison';
 import type { PeersRun } from './peers/peer';
 import { peersFacts, peersNotes, peersTable } from './peers/report';
@@ -43,12 +44,7 @@ const LONG_ROWS: readonly Row[] = [soak];
 const MOVED_SHARE = 0.5;
 const ROOT = resolve(__dirname, '..');
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2), ROOT);
-  if (options === null) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
+async function main(options: Options): Promise<number> {
   return options.peers.length > 0 ? comparePeers(options) : measureRows(options);
 }
 
@@ -175,12 +171,4 @@ function write(run: Run, { out }: Options): void {
   writeFileSync(join(out, 'index.html'), page);
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = 1;
-  },
-);
+void runProgram(PROGRAM, ({ values }) => main(optionsOf(values, ROOT)), { onReaderGone: terminate });

@@ -1,7 +1,8 @@
 /** What can be asked of a benchmark, from the command line. */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { WAYS, type Way } from '#rabbitmq/provide';
+import { defineProgram, flag, option, type ValuesOf } from '#process/cli/program';
+import { positiveField, textField, wordField, wordsField } from '#process/setting-fields';
+import { WAYS, type Way } from '#tools/broker/provide';
 import { PEER_NAMES, type PeerName } from './peers/peer';
 
 export interface Options {
@@ -32,72 +33,40 @@ export interface Options {
   readonly profile: string | null;
 }
 
-export const USAGE = `npm run bench -- [options]
-  --quick            about a minute, short measurements, short logs
-  --rows a,b         only these rows
-  --minutes M        of the row soak, which only runs when it is named (default 60)
-  --peers a,b        no rows, but our cluster beside these: ${PEER_NAMES.join(',')}
-  --out DIR          where run.json (peers.json) and the plots go (default .cache/bench)
-  --compare FILE     compare with a saved run.json
-  --check            exit 1 when a ratio has fallen by more than half against --compare
-  --docs             write the run into docs/performance.md and docs/images
-  --into FILE        show the rows in the place of a saved run's, with its others
-  --from FILE        show a saved run.json (with --peers: peers.json), measure nothing
-  --broker WAY       container or private-node (default: as npm start)
-  --dist DIR         the compiled product to measure (default dist)
-  --profile DIR      write a CPU profile of each node of the shared cluster
-`;
+export const PROGRAM = defineProgram({
+  does: 'Measures every row of docs/performance.md on this machine, each beside its limit.',
+  synopsis: ['npm run bench -- [options]'],
+  options: {
+    '--quick': flag('about a minute, short measurements, short logs'),
+    '--rows': option('a,b', 'only these rows', textField('')),
+    '--minutes': option('M', 'of the row soak, which only runs when it is named (60)', positiveField(60)),
+    '--peers': option('a,b', `no rows, but our cluster beside these: ${PEER_NAMES.join(',')}`, wordsField(PEER_NAMES)),
+    '--out': option('DIR', 'where run.json (peers.json) and the plots go (.cache/bench)', textField(null)),
+    '--compare': option('FILE', 'compare with a saved run.json', textField(null)),
+    '--check': flag('exit 1 when a ratio has fallen by more than half against --compare'),
+    '--docs': flag('write the run into docs/performance.md and docs/images'),
+    '--into': option('FILE', "show the rows in the place of a saved run's, with its others", textField(null)),
+    '--from': option('FILE', 'show a saved run.json (with --peers: peers.json), measure nothing', textField(null)),
+    '--broker': option('WAY', `one of ${WAYS.join(', ')} (as npm start)`, wordField(WAYS, null)),
+    '--dist': option('DIR', 'the compiled product to measure (dist)', textField(null)),
+    '--profile': option('DIR', 'write a CPU profile of each node of the shared cluster', textField(null)),
+  },
+});
 
-function peerNamed(name: string): PeerName {
-  const known = PEER_NAMES.find((peer) => peer === name);
-  if (known === undefined) throw new Error(`no peer is named "${name}"; there are ${PEER_NAMES.join(', ')}`);
-  return known;
-}
-
-function minutesOf(text: string): number {
-  const minutes = Number(text);
-  if (!(minutes > 0)) throw new Error(`--minutes takes a number above 0, not "${text}"`);
-  return minutes;
-}
-
-/** Null: usage was asked for, or is needed. */
-export function readOptions(argv: readonly string[], root: string): Options | null {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      quick: { type: 'boolean', default: false },
-      rows: { type: 'string', default: '' },
-      minutes: { type: 'string', default: '60' },
-      peers: { type: 'string', default: '' },
-      out: { type: 'string', default: join(root, '.cache', 'bench') },
-      compare: { type: 'string' },
-      check: { type: 'boolean', default: false },
-      dist: { type: 'string', default: join(root, 'dist') },
-      broker: { type: 'string' },
-      profile: { type: 'string' },
-      from: { type: 'string' },
-      into: { type: 'string' },
-      docs: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) return null;
+export function optionsOf(values: ValuesOf<typeof PROGRAM>, root: string): Options {
   return {
-    isQuick: values.quick,
-    rows: values.rows.split(',').filter((row) => row !== ''),
-    peers: values.peers
-      .split(',')
-      .filter((name) => name !== '')
-      .map(peerNamed),
-    minutes: minutesOf(values.minutes),
-    dist: values.dist,
-    out: values.out,
-    compare: values.compare ?? null,
-    check: values.check,
-    from: values.from ?? null,
-    into: values.into ?? null,
-    docs: values.docs,
-    way: WAYS.find((way) => way === values.broker) ?? null,
-    profile: values.profile ?? null,
+    isQuick: values['--quick'],
+    rows: (values['--rows'] ?? '').split(',').filter((row) => row !== ''),
+    peers: values['--peers'],
+    minutes: values['--minutes'],
+    dist: values['--dist'] ?? join(root, 'dist'),
+    out: values['--out'] ?? join(root, '.cache', 'bench'),
+    compare: values['--compare'],
+    check: values['--check'],
+    from: values['--from'],
+    into: values['--into'],
+    docs: values['--docs'],
+    way: values['--broker'],
+    profile: values['--profile'],
   };
 }

@@ -1,10 +1,9 @@
-/**
- * `npm run proof -- [chaos-N.json …]`: writes what can be measured into docs/proof.md, between its marks: after how many seeds each planted bug is
- * found, how many runs a second are simulated, and, from the reports of chaos runs that are named, what these came to.
- */
+/** `npm run proof`: writes what can be measured into docs/proof.md, between its marks. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
+import { defineProgram } from '#process/cli/program';
+import { runProgram } from '#process/cli/run-program';
 import type { Summary } from './chaos/report';
 import { findBug } from './simulation/model/alarm';
 import { PLANTED_BUGS } from './simulation/planted/bugs';
@@ -86,7 +85,18 @@ function put(place: string, text: string): void {
   process.stdout.write(`${text}\n\n`);
 }
 
-const reports = process.argv.slice(2).map((path) => resolve(path));
-put('planted bugs', plantedTable());
-put('rate', rateText());
-if (reports.length > 0) put('chaos', chaosTable(reports));
+const PROGRAM = defineProgram({
+  does: `Writes into docs/proof.md after how many seeds each planted bug is found, how many runs a second are simulated, and, from
+the reports of chaos runs that are named, what these came to.`,
+  synopsis: ['npm run proof -- [chaos-reports/chaos-N.json …]'],
+  options: {},
+  operands: { min: 0, max: Number.POSITIVE_INFINITY, rule: '' },
+});
+
+void runProgram(PROGRAM, ({ operands }) => {
+  put('planted bugs', plantedTable());
+  put('rate', rateText());
+  const reports = operands.map((path) => resolve(path));
+  if (reports.length > 0) put('chaos', chaosTable(reports));
+  return 0;
+});

@@ -1,7 +1,7 @@
 /** NATS JetStream: three servers, a stream in files on all of them; an entry is a publication with its answer. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePorts } from '#rabbitmq/ports';
+import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import {

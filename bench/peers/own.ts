@@ -1,5 +1,5 @@
 /** Our own cluster, as one more system: a master and two secondaries over a broker of its own, w=2. */
-import { provideBroker } from '#rabbitmq/provide';
+import { provideBroker } from '#tools/broker/provide';
 import { BenchCluster } from '../cluster';
 import { HttpConnection, requestOf, targetOf } from '../load/http-connection';
 import { linesOf, ONE_APPEND } from '../load/load';

@@ -1,6 +1,6 @@
 /** PostgreSQL: a primary with two streaming standbys; an entry is a row, inserted in a transaction of its own. */
 import { readdirSync } from 'node:fs';
-import { freePorts } from '#rabbitmq/ports';
+import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';

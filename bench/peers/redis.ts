@@ -1,5 +1,5 @@
 /** Redis: a master with two replicas; an entry is an XADD, followed by a wait for one replica. */
-import { freePorts } from '#rabbitmq/ports';
+import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';

@@ -9,7 +9,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findExecutable } from '#rabbitmq/facts';
+import { findExecutable } from '#tools/broker/facts';
 
 const STOP_MS_MAX = 10_000;
 const LINES_KEPT = 12;

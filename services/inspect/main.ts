@@ -1,34 +1,30 @@
 /** The process behind `npm run inspect`: reads its arguments, inspects one folder, prints what is in it. */
 import { once } from 'node:events';
+import { runProgram } from '#process/cli/run-program';
 import { hasBeginPermission } from '#storage/begin-permission';
 import { nodeFileSystem } from '#storage/disk/file-system';
 import { type Inspection, inspectStore } from '#storage/inspect';
 import { summaryOf } from './summary';
-import { type InspectArguments, readArguments, USAGE } from './usage';
+import { PROGRAM } from './usage';
 
 const EXIT_NOTHING = 1;
-const EXIT_USAGE = 2;
 
 /** A node that writes while it is read can look damaged; one that still does after so many looks is. */
 const LOOKS_MAX = 3;
 
 const LINE_FEED = Buffer.from('\n');
 
-endQuietlyWithReader();
-void run().then((code) => {
-  process.exitCode = code;
-});
+interface Wanted {
+  readonly directory: string;
+  readonly json: boolean;
+  readonly entries: boolean;
+}
 
-async function run(): Promise<number> {
-  const asked = readArguments(process.argv.slice(2));
-  if (asked === 'help') {
-    process.stdout.write(`${USAGE}\n`);
-    return 0;
-  }
-  if ('fault' in asked) {
-    process.stderr.write(`${asked.fault}\n\n${USAGE}\n`);
-    return EXIT_USAGE;
-  }
+void runProgram(PROGRAM, ({ values, operands: [directory = ''] }) =>
+  run({ directory, json: values['--json'], entries: values['--entries'] }),
+);
+
+async function run(asked: Wanted): Promise<number> {
   try {
     const found = await look(asked);
     if (found === null) {
@@ -50,7 +46,7 @@ async function nothingIn(directory: string): Promise<string> {
   return `There is no store in ${directory}: no store.json, and no segment of a log.${permission}`;
 }
 
-async function look({ directory, entries }: InspectArguments): Promise<Inspection | null> {
+async function look({ directory, entries }: Wanted): Promise<Inspection | null> {
   let found = await inspectStore(nodeFileSystem, directory, entries ? printEntries : null);
   for (let looks = 1; looks < LOOKS_MAX && found !== null; looks += 1) {
     if (found.damages.length === 0 || found.runningPid === null) break;
@@ -62,14 +58,4 @@ async function look({ directory, entries }: InspectArguments): Promise<Inspectio
 async function printEntries(lines: readonly Buffer[]): Promise<void> {
   const isTaken = process.stdout.write(Buffer.concat(lines.flatMap((each) => [each, LINE_FEED])));
   if (!isTaken) await once(process.stdout, 'drain');
-}
-
-/** As in `npm run inspect | head`: whoever read this has what they wanted. */
-function endQuietlyWithReader(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      process.exit(0);
-    });
-  }
 }

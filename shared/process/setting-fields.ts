@@ -14,13 +14,25 @@ const LOG_ID_PATTERN = new RegExp(`^[0-9a-f]{${REIGN_LENGTH}}$`);
 const HOST_PATTERN = /^[A-Za-z0-9._:%-]+$/;
 
 /** A whole number from `min` to `max`, both included. */
-export function wholeNumberField(range: { min: number; max: number; fallback?: number }): Field<number> {
-  return settingField((text) => {
+export function wholeNumberField<Fallback extends number | null = number>(range: {
+  min: number;
+  max: number;
+  fallback?: Fallback;
+}): Field<number | Fallback> {
+  return settingField<number | Fallback>((text) => {
     const value = /^-?[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
     return value >= range.min && value <= range.max
       ? { value }
       : wrong(text, `must be a whole number from ${range.min} to ${range.max}`);
   }, range.fallback);
+}
+
+/** A number above 0, with or without a fraction. */
+export function positiveField(fallback: number): Field<number> {
+  return settingField((text) => {
+    const value = /^(?:[0-9]{1,9}\.?[0-9]*|\.[0-9]+)$/.test(text) ? Number(text) : Number.NaN;
+    return value > 0 ? { value } : wrong(text, 'must be a number above 0');
+  }, fallback);
 }
 
 /** A probability from 0 to 1. */
@@ -40,11 +52,23 @@ export function flagField(fallback: boolean): Field<boolean> {
 }
 
 /** One of a few words. */
-export function wordField<Word extends string>(words: readonly Word[], fallback: Word): Field<Word> {
-  return settingField<Word>((text) => {
+export function wordField<Word extends string, Fallback extends Word | null>(
+  words: readonly Word[],
+  fallback: Fallback,
+): Field<Word | Fallback> {
+  return settingField<Word | Fallback>((text) => {
     const value = words.find((word) => word === text);
     return value === undefined ? wrong(text, `must be one of ${words.join(', ')}`) : { value };
   }, fallback);
+}
+
+/** Several of a few words, comma-separated; none when left out. */
+export function wordsField<Word extends string>(words: readonly Word[]): Field<readonly Word[]> {
+  return settingField<readonly Word[]>((text) => {
+    const given = text.split(',').filter((word) => word !== '');
+    const known = given.flatMap((word) => words.find((each) => each === word) ?? []);
+    return known.length === given.length ? { value: known } : wrong(text, `must be of ${words.join(', ')}`);
+  }, []);
 }
 
 /** A node's id or a log's name. */

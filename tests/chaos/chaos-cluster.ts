@@ -5,7 +5,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { topologyOf } from '#protocol/topology';
-import type { OwnBroker } from '#rabbitmq/own-broker';
+import type { OwnBroker } from '#tools/broker/own-broker';
 import { type Answer, type Asked, ask } from '../support/http/ask';
 import { RealProcess } from '../support/real/process';
 import { TcpProxy } from '../support/real/tcp-proxy';

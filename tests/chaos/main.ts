@@ -1,16 +1,19 @@
 /**
- * `npm run chaos -- --minutes M --seed N [--out FOLDER] [--no-build]`: a master, a standby, four secondaries and a RabbitMQ of their own on this
- * machine, hurt for M minutes while clients append and readers follow; then healed, and judged by the same checkers as the simulation; at last
- * a majority of the voters is lost, and an operator forces a new list. Writes chaos-N.json and chaos-N.html. Exit code 1 when something was broken.
+ * `npm run chaos`: a master, a standby, four secondaries and a RabbitMQ of their own on this machine, hurt for M minutes while clients append and
+ * readers follow; then healed, and judged by the same checkers as the simulation; at last a majority of the voters is lost, and an operator
+ * forces a new list.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { defineProgram, flag, option, type ValuesOf } from '#process/cli/program';
+import { runProgram, terminate } from '#process/cli/run-program';
+import { positiveField, textField, wholeNumberField } from '#process/setting-fields';
 import type { Entry } from '#protocol/entry';
-import { OwnBroker } from '#rabbitmq/own-broker';
-import { provideBroker } from '#rabbitmq/provide';
+import { OwnBroker } from '#tools/broker/own-broker';
+import { provideBroker } from '#tools/broker/provide';
 import { History } from '../simulation/checks/history';
 import { Violation } from '../simulation/checks/violation';
 import { SeededRandom } from '../support/seeded-random';
@@ -28,10 +31,28 @@ import { ChaosView } from './view';
 const ROOT = resolve(__dirname, '../..');
 const CONVERGENCE_MS = 120_000;
 const READ_MS = 30_000;
+const EXIT_INTERRUPTED = 130;
 
-async function main(): Promise<void> {
-  const { minutes, seed, out, isBuilt } = readArguments(process.argv.slice(2));
-  if (!isBuilt)
+const PROGRAM = defineProgram({
+  does: 'Starts a cluster and a RabbitMQ of its own, hurts them for minutes while clients append, heals them, and judges the logs.',
+  synopsis: ['npm run chaos -- [options]'],
+  options: {
+    '--minutes': option('M', 'how long it is hurt (2)', positiveField(2)),
+    '--seed': option(
+      'N',
+      'what the faults are drawn from (drawn itself)',
+      wholeNumberField({ min: 0, max: Number.MAX_SAFE_INTEGER, fallback: Date.now() % 1_000_000 }),
+    ),
+    '--out': option('DIR', 'where chaos-N.json and chaos-N.html go (chaos-reports)', textField('chaos-reports')),
+    '--no-build': flag('run what is in dist/ as it is'),
+  },
+  notes: 'Exit codes: 0 nothing was broken; 1 something was, or it could not be run; 2 wrong use.',
+});
+
+async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
+  const { '--minutes': minutes, '--seed': seed } = values;
+  const out = resolve(values['--out'] ?? '');
+  if (!values['--no-build'])
     execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: ROOT });
   say(`chaos for ${minutes} minutes, seed ${seed}`);
   const broker = await provideBroker({ name: 'rlog-chaos', env: { ...process.env, AMQP_URL: undefined }, log: say });
@@ -39,17 +60,32 @@ async function main(): Promise<void> {
   try {
     const dir = mkdtempSync(join(tmpdir(), 'rlog-chaos-'));
     const cluster = await ChaosCluster.open(broker, { dir, seed });
+    endOnSignal(async () => {
+      await cluster.close();
+      await broker.stop();
+    });
     try {
       const run = await new Chaos(cluster, seed).run(minutes * 60_000);
       write(run, out);
       if (run.violation !== null || run.deaths.length > 0) keepLogs(cluster, out, seed);
-      process.exitCode = run.violation === null ? 0 : 1;
+      return run.violation === null ? 0 : 1;
     } finally {
       await cluster.close();
     }
   } finally {
     await broker.stop();
   }
+}
+
+/** Stops what was started, then ends, however often it is asked to. */
+function endOnSignal(stop: () => Promise<void>): void {
+  let isStopping = false;
+  const end = () => {
+    if (isStopping) return;
+    isStopping = true;
+    void stop().finally(() => process.exit(EXIT_INTERRUPTED));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
 }
 
 class Chaos {
@@ -193,26 +229,9 @@ function keepLogs(cluster: ChaosCluster, out: string, seed: number): void {
   say(`what the nodes have logged: ${file}`);
 }
 
-function readArguments(args: readonly string[]) {
-  const textOf = (name: string): string | null => {
-    const at = args.indexOf(`--${name}`);
-    return at < 0 ? null : (args[at + 1] ?? null);
-  };
-  const minutes = Number(textOf('minutes') ?? 2);
-  const seed = Number(textOf('seed') ?? Date.now() % 1_000_000);
-  if (!(minutes > 0) || !Number.isSafeInteger(seed)) throw new Error('--minutes and --seed take numbers');
-  return { minutes, seed, out: resolve(textOf('out') ?? 'chaos-reports'), isBuilt: args.includes('--no-build') };
-}
-
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
 // What watches the nodes goes on for ever after a breach, and nobody waits for it.
-main().then(
-  () => process.exit(),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exit(1);
-  },
-);
+void runProgram(PROGRAM, ({ values }) => main(values), { onReaderGone: terminate }).then(() => process.exit());

@@ -1,17 +1,60 @@
-/**
- * `npm run sim -- --seed N --runs K --minutes M [--seeds N,N,…] [--twice] [--trace] [--schedule S] [--wild|--tame]`: runs seeds N, N+1 … until K are done or M
- * minutes have passed, or the seeds that are named. Every failure is printed with its profile, its last steps, and the line that replays
- * it. `--twice` runs each seed again and compares the traces. Exit code 1 when anything failed.
- */
-import { describeProfile, SCHEDULES, type Schedule } from './nemesis/profile';
+/** `npm run sim`: runs seeds one after another. Every failure is printed with its profile, its last steps, and the line that replays it. */
+import { defineProgram, flag, option, type ValuesOf } from '#process/cli/program';
+import { runProgram } from '#process/cli/run-program';
+import { positiveField, wholeNumberField, wordField } from '#process/setting-fields';
+import { settingField } from '#process/settings';
+import { describeProfile, SCHEDULES } from './nemesis/profile';
 import { simulate } from './simulation';
 import { Tally } from './tally';
 
 /** A long run says every few minutes that it is still at it. */
 const RUNS_A_WORD = 5_000;
+const RUNS = 100;
+const MANY = Number.MAX_SAFE_INTEGER;
 
-function main(): void {
-  const { seed, seeds, runs, minutes, schedule, wild, isTraced, twice } = readArguments(process.argv.slice(2));
+const PROGRAM = defineProgram({
+  does: 'Simulates clusters in a hostile world and checks every rule in every run.',
+  synopsis: ['npm run sim -- [options]'],
+  options: {
+    '--seed': option(
+      'N',
+      'the first seed; the next runs have N+1, N+2 … (drawn)',
+      wholeNumberField({ min: 0, max: MANY, fallback: Date.now() % 1_000_000_000 }),
+    ),
+    '--seeds': option(
+      'N,N,…',
+      'these seeds only',
+      settingField<readonly number[] | null>((text) => {
+        const seeds = text.split(',').map(Number);
+        return seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0)
+          ? { value: seeds }
+          : { fault: 'must be whole numbers of 0 or more, comma-separated' };
+      }, null),
+    ),
+    '--runs': option(
+      'K',
+      `end after so many (${RUNS}; with --minutes, as many as fit)`,
+      wholeNumberField({ min: 1, max: MANY, fallback: null }),
+    ),
+    '--minutes': option('M', 'start no run after so many minutes', positiveField(Number.POSITIVE_INFINITY)),
+    '--schedule': option('NAME', `one schedule only: ${SCHEDULES.join(', ')}`, wordField(SCHEDULES, null)),
+    '--wild': flag('wild profiles only'),
+    '--tame': flag('tame profiles only'),
+    '--twice': flag('run each seed again and compare the traces'),
+    '--trace': flag('print every step'),
+  },
+  notes: 'Exit codes: 0 no run failed; 1 some did; 2 wrong use.',
+});
+
+void runProgram(PROGRAM, ({ values }) => main(values));
+
+type Values = ValuesOf<typeof PROGRAM>;
+
+function main(values: Values): number {
+  const { '--seed': seed, '--seeds': seeds, '--minutes': minutes, '--schedule': schedule } = values;
+  const wild = values['--wild'] ? true : values['--tame'] ? false : null;
+  const [isTraced, twice] = [values['--trace'], values['--twice']];
+  const runs = values['--runs'] ?? (minutes === Number.POSITIVE_INFINITY ? RUNS : Number.POSITIVE_INFINITY);
   const deadline = performance.now() + minutes * 60_000;
   const tally = new Tally();
   if (seeds === null) say(`first seed ${seed}`);
@@ -34,35 +77,9 @@ function main(): void {
     if (runs === 1) say(`hash ${result.hash}, ${JSON.stringify(result.acts)}`);
   }
   say(tally.toString());
-  process.exitCode = tally.failures.length === 0 ? 0 : 1;
-}
-
-function readArguments(args: readonly string[]) {
-  const textOf = (name: string): string | null => {
-    const at = args.indexOf(`--${name}`);
-    return at < 0 ? null : (args[at + 1] ?? null);
-  };
-  const numberOf = (name: string, otherwise: number): number => {
-    const value = Number(textOf(name) ?? otherwise);
-    if (Number.isNaN(value) || value < 0) throw new Error(`--${name} is not a number of 0 or more`);
-    return value;
-  };
-  const minutes = numberOf('minutes', Number.POSITIVE_INFINITY);
-  const schedule = SCHEDULES.find((each) => each === textOf('schedule')) ?? null;
-  return {
-    seed: numberOf('seed', Date.now() % 1_000_000_000),
-    seeds: textOf('seeds')?.split(',').map(Number) ?? null,
-    runs: numberOf('runs', minutes === Number.POSITIVE_INFINITY ? 100 : Number.POSITIVE_INFINITY),
-    minutes,
-    schedule: schedule satisfies Schedule | null,
-    wild: args.includes('--wild') ? true : args.includes('--tame') ? false : null,
-    isTraced: args.includes('--trace'),
-    twice: args.includes('--twice'),
-  };
+  return tally.failures.length === 0 ? 0 : 1;
 }
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
-
-main();

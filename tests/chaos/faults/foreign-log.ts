@@ -5,9 +5,9 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entry } from '#protocol/entry';
-import type { OwnBroker } from '#rabbitmq/own-broker';
 import { ask } from '#tests/support/http/ask';
 import { RealProcess } from '#tests/support/real/process';
+import type { OwnBroker } from '#tools/broker/own-broker';
 
 const VHOST = 'elsewhere';
 const ENTRIES = 25;

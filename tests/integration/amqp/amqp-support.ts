@@ -8,9 +8,9 @@ import { MasterBroker, type MasterBrokerEvents } from '#master/broker/master-bro
 import { entryRecord } from '#protocol/record';
 import { type Topology, topologyOf } from '#protocol/topology';
 import type { EntriesMessage, WireMessage } from '#protocol/wire/messages';
-import { provideBroker } from '#rabbitmq/provide';
 import { SecondaryBroker, type SecondaryBrokerEvents } from '#secondary/broker/secondary-broker';
 import { eventually } from '#tests/support/eventually';
+import { provideBroker } from '#tools/broker/provide';
 
 /** For one named event on a loaded machine; a test that waits for it longer has failed. */
 const EVENT_MS = 15_000;

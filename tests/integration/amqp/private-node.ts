@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runCommand } from '#rabbitmq/command';
-import { findServer } from '#rabbitmq/facts';
-import { OwnBroker } from '#rabbitmq/own-broker';
-import { provideBroker } from '#rabbitmq/provide';
+import { runCommand } from '#tools/broker/command';
+import { findServer } from '#tools/broker/facts';
+import { OwnBroker } from '#tools/broker/own-broker';
+import { provideBroker } from '#tools/broker/provide';
 import type { TestBroker } from './amqp-support';
 
 const CTL_MS = 20_000;

@@ -7,12 +7,12 @@
  * The broker is down for 20 s and late by 10 s, where an operator would say a minute: every backoff has reached its longest by then.
  */
 import { rmSync } from 'node:fs';
-import type { OwnBroker } from '#rabbitmq/own-broker';
 import { eventually } from '#tests/support/eventually';
 import { Clients } from '#tests/support/http/clients';
 import { onShared, RealCluster } from '#tests/support/real/cluster';
 import { FaultWatch } from '#tests/support/real/fault-watch';
 import { launchOwnBroker } from '#tests/support/real/own-broker';
+import type { OwnBroker } from '#tools/broker/own-broker';
 import { expectPromised } from './promised';
 
 const TEST_MS = 120_000;

@@ -11,15 +11,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from 'amqplib';
-import { runCommand } from '#rabbitmq/command';
-import { findDocker } from '#rabbitmq/docker';
-import { findServer, findServerScript } from '#rabbitmq/facts';
-import type { RunRecord } from '#rabbitmq/leftover';
-import type { OwnBroker } from '#rabbitmq/own-broker';
-import { awaitGone, descendants, observe } from '#rabbitmq/processes';
-import { type ProvideOptions, provideBroker } from '#rabbitmq/provide';
-import { startPrivateNode } from '#rabbitmq/start-own';
 import { eventually } from '#tests/support/eventually';
+import { runCommand } from '#tools/broker/command';
+import { findDocker } from '#tools/broker/container/docker';
+import { findServer, findServerScript } from '#tools/broker/facts';
+import type { OwnBroker } from '#tools/broker/own-broker';
+import { type ProvideOptions, provideBroker } from '#tools/broker/provide';
+import { startPrivateNode } from '#tools/broker/start-own';
+import type { RunRecord } from '#tools/broker/supervision/leftover';
+import { awaitGone, descendants, observe } from '#tools/broker/supervision/processes';
 
 const QUEUE = 'kept';
 
@@ -232,7 +232,7 @@ story('the process that has asked for a broker', () => {
 
   /** A developer's broker, in a process of its own. */
   async function runOwner(): Promise<RunRecord> {
-    const script = join(__dirname, '../../../rabbitmq/run.ts');
+    const script = join(__dirname, '../../../tools/broker/run.ts');
     const args = ['--require', require.resolve('tsx/cjs'), script, '--data', dataDir, '--way', 'private-node'];
     owner = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, AMQP_URL: '' } });
     if (!owner.stdout) throw new Error('the owner has no stdout');

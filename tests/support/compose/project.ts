@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Entry } from '#protocol/entry';
-import { freePorts } from '#rabbitmq/ports';
+import { freePorts } from '#tools/broker/ports';
 import { eventually, type Patience } from '../eventually';
 import { HttpNode } from '../http/http-node';
 import type { MasterHealth, MemberHealth } from '../real/cluster';

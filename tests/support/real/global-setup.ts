@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { BrokerError } from '#rabbitmq/errors';
+import { BrokerError } from '#tools/broker/errors';
 import { startTestBroker, type TestBroker } from './test-broker';
 
 const ROOT = resolve(__dirname, '../../..');

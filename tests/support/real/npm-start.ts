@@ -9,9 +9,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { runCommand } from '#rabbitmq/command';
-import { descendants } from '#rabbitmq/processes';
-import { suggestPort } from '#services/launcher/ports';
+import { runCommand } from '#tools/broker/command';
+import { descendants } from '#tools/broker/supervision/processes';
+import { suggestPort } from '#tools/cluster/plan/ports';
 import { eventually } from '../eventually';
 
 const ROOT = resolve(__dirname, '../../..');
@@ -51,7 +51,14 @@ export class NpmStart {
   private readonly closed: Promise<unknown>;
 
   constructor(place: Place, options: readonly string[] = []) {
-    const args = [join(ROOT, 'scripts/start.mjs'), '--data', place.dataDir, '--port', `${place.port}`, ...options];
+    const args = [
+      join(ROOT, 'tools/scripts/start.mjs'),
+      '--data',
+      place.dataDir,
+      '--port',
+      `${place.port}`,
+      ...options,
+    ];
     this.child = spawn(process.execPath, args, {
       cwd: ROOT,
       env: { ...process.env, LOG_NAME: place.logName },

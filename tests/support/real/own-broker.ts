@@ -2,8 +2,8 @@
  * A broker of one test file's own, to be stopped, killed and wiped. It is of the kind that the test run's broker is: a container where there is an
  * engine, else a private node (test-broker.ts). Whoever needs its command line tool takes integration/amqp/private-node.ts.
  */
-import { OwnBroker } from '#rabbitmq/own-broker';
-import { provideBroker, type Way } from '#rabbitmq/provide';
+import { OwnBroker } from '#tools/broker/own-broker';
+import { provideBroker, type Way } from '#tools/broker/provide';
 
 /** @throws BrokerError `no-way` when this machine can start none */
 export async function launchOwnBroker(name: string): Promise<OwnBroker> {

@@ -7,10 +7,10 @@
  *   private     a private node, or no tests: Debian's package is RabbitMQ 3.10, which the same tests must pass
  */
 import { RabbitMQContainer } from '@testcontainers/rabbitmq';
-import { findDocker, IMAGE, pullImage } from '#rabbitmq/docker';
-import { BrokerError } from '#rabbitmq/errors';
-import { freePorts } from '#rabbitmq/ports';
-import { provideBroker } from '#rabbitmq/provide';
+import { findDocker, IMAGE, pullImage } from '#tools/broker/container/docker';
+import { BrokerError } from '#tools/broker/errors';
+import { freePorts } from '#tools/broker/ports';
+import { provideBroker } from '#tools/broker/provide';
 
 export interface TestBroker {
   readonly amqpUrl: string;
@@ -46,7 +46,7 @@ async function whyNoContainer(log: (line: string) => void): Promise<string | nul
 
 /**
  * On ports that we draw: those that Docker would draw are of the range from which the system serves outgoing connections
- * (rabbitmq/ports.ts). The user is one of its own, since RabbitMQ lets guest in from loopback only.
+ * (tools/broker/ports.ts). The user is one of its own, since RabbitMQ lets guest in from loopback only.
  */
 async function startContainer(log: (line: string) => void): Promise<TestBroker> {
   log(`starting ${IMAGE} by testcontainers`);

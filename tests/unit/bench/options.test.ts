@@ -1,7 +1,11 @@
-import { readOptions, USAGE } from '#bench/options';
+import { type Options, optionsOf, PROGRAM } from '#bench/options';
 import { PEER_NAMES } from '#bench/peers/peer';
+import { readArguments, usageOf } from '#process/cli/program';
 
-const read = (...argv: string[]) => readOptions(argv, '/checkout');
+function read(...argv: string[]): Options | null {
+  const given = readArguments(PROGRAM, argv);
+  return given === null ? null : optionsOf(given.values, '/checkout');
+}
 
 describe('the options of the benchmark', () => {
   it('compare with no peer unless asked to', () => {
@@ -14,11 +18,13 @@ describe('the options of the benchmark', () => {
   });
 
   it('refuse a peer that is not known, and say which are', () => {
-    expect(() => read('--peers', 'nats,kafka')).toThrow(`no peer is named "kafka"; there are ${PEER_NAMES.join(', ')}`);
+    expect(() => read('--peers', 'nats,kafka')).toThrow(
+      `--peers must be of ${PEER_NAMES.join(', ')}, not "nats,kafka"`,
+    );
   });
 
   it('are explained with every peer by name', () => {
-    for (const name of PEER_NAMES) expect(USAGE).toContain(name);
+    for (const name of PEER_NAMES) expect(usageOf(PROGRAM)).toContain(name);
     expect(read('--help')).toBeNull();
   });
 
