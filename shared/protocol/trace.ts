@@ -1,4 +1,7 @@
-/** A trace effect: what a node did or noticed, for its log, the traces of a simulation and the tests. A core does not log by itself. */
+/**
+ * A trace effect says what a node did or noticed. A core does not log: its driver logs the traces,
+ * a simulation keeps them, and tests assert on them.
+ */
 
 export interface Trace {
   readonly do: 'trace';

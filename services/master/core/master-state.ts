@@ -1,9 +1,10 @@
 /**
  * What a master knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in master.ts.
  *
- * Parts that outlive a reign: the log (ReplicaLog), the connection and the lock (broker-link.ts), what has to reach the broker
- * (publisher.ts), the members (membership.ts) and what is said to them (followers.ts), what others hold (heard-logs.ts, foreign-nodes.ts). A claim
- * (candidacy.ts) or a reign (reign.ts) is the phase's.
+ * Parts that outlive a reign: the log (ReplicaLog), the connection and the lock (broker-link.ts),
+ * what has to reach the broker (publisher.ts), the members (membership.ts) and what is said to them
+ * (followers.ts), what others hold (heard-logs.ts, foreign-nodes.ts). A claim (candidacy.ts) or a
+ * reign (reign.ts) is the phase's.
  */
 
 import { type Identity, logIdOf, longerOf } from '#protocol/identity';

@@ -1,8 +1,8 @@
 /**
  * Decides where a batch of records belongs in this node's log.
  *
- * Of a batch that overlaps the end the known records are dropped and the rest is appended; one that lies beyond the end is kept in the reorder
- * buffer; one that contradicts what is here changes nothing.
+ * Of a batch that overlaps the end the known records are dropped and the rest is appended. A batch
+ * beyond the end is kept in the reorder buffer. One that contradicts the log changes nothing.
  */
 import type { OutlineView } from '#protocol/log/outline';
 import type { ReplicaLog } from '#protocol/log/replica-log';
@@ -23,7 +23,7 @@ export class Placement {
     private readonly counters: Counters,
   ) {}
 
-  /** Appends what follows the log, buffers what is beyond it. Returns true when something was appended. */
+  /** Appends what follows the log, buffers what is beyond it. @returns true when it has appended */
   place(batch: Batch, out: SecondaryEffect[]): boolean {
     const { outline } = this.log;
     if (batch.prevIndex > outline.lastIndex) {
@@ -59,7 +59,7 @@ export class Placement {
   }
 }
 
-/** Is this record here, as far as epochs say? An epoch begins with the record that names its reign. */
+/** Is this record here, as far as epochs say? An epoch's first record names its reign. */
 function isThere(outline: OutlineView, { index, epoch, control }: LogRecord): boolean {
   if (outline.epochAt(index) !== epoch) return false;
   return control?.control !== 'epoch' || outline.reignAt(index) === control.reign;

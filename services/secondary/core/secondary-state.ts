@@ -1,10 +1,10 @@
 /**
  * What a secondary knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in secondary.ts.
  *
- * The parts do not know each other: the promise and the vote (ballot.ts), the log (ReplicaLog) and where a batch
- * belongs in it (placement.ts), what the broker is told (deliveries.ts), what is
- * missing (gap-repair.ts), what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts), whether
- * the master is one of another log (foreign-watch.ts), and the connection (session.ts).
+ * The parts: the log (ReplicaLog) and where a batch belongs in it (placement.ts), the promise and the
+ * vote (ballot.ts), what the broker is told (deliveries.ts), what is missing (gap-repair.ts), what
+ * the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts),
+ * whether the master is one of another log (foreign-watch.ts), and the connection (session.ts).
  */
 
 import type { Identity } from '#protocol/identity';

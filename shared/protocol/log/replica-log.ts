@@ -2,20 +2,23 @@
  * Keeps a node's own copy of the log. Both roles use it, and no other code changes a log.
  *
  *     append ──▶ collecting ──flush──▶ storing ──stored──▶ durable
- *                    └──────────┬─────────┴──────────────────┘
- *                               ├─ dropUnstored: a write failed; only what is durable stays
- *                               └─ cutFor: another node's log is followed; never below what is committed and durable
+ *                    └──────────┬─────────┴───────────────────┘
+ *                               ├─ dropUnstored: a write failed; what is durable stays
+ *                               └─ cutFor: another node's log is followed
  *
- * It owns the outline (epochs and control records), the group commit, the checksum trail and the commit index. All positions are indexes of
- * records unless they say `Seq`; 0 is "nothing yet". Invariants:
+ * It owns the outline (epochs and control records), the group commit, the checksum trail and the
+ * commit index. All positions are indexes of records unless they say `Seq`; 0 is "nothing yet".
+ * Invariants:
  *
  * - `durableIndex` ≤ `outline.lastIndex`, and they are equal exactly when `isIdle`.
- * - `commitIndex` never falls. A secondary learns it from the master, so it may be above `durableIndex`, and after a failed write even above the
- *   last record: the record is committed elsewhere.
- * - No record at or below `durableCommitIndex` = min(`commitIndex`, `durableIndex`) is ever removed.
- * - A checksum is known at durable indexes only.
+ * - `commitIndex` never falls, and is learned up to `outline.lastIndex`. It may be above
+ *   `durableIndex`, and after a failed write even above `outline.lastIndex`: other nodes hold
+ *   what is committed.
+ * - No record at or below both `durableIndex` and `commitIndex` is ever removed.
+ * - Checksums are known at durable indexes only.
  *
- * Sources: Raft §5.3 (log matching, commitIndex), KIP-595 (`diverged`, and the truncation that answers it).
+ * Sources: Raft §5.3 (log matching, commitIndex); KIP-595 (`diverged`, and the truncation that
+ * answers it).
  */
 import type { LogRecord } from '../record';
 import { type Trace, trace } from '../trace';
@@ -26,9 +29,9 @@ import { isAtLeastAsUpToDate, type LogOutline, type OutlineView } from './outlin
 
 /** What a change of the log asks of the driver. */
 export type LogEffect =
-  /** Make the records durable in order, all or none, and report `stored` or `storeFailed` with this generation. */
+  /** Make the records durable in order; then `stored` or `storeFailed` names this generation. */
   | ({ readonly do: 'store' } & Group)
-  /** Remove every record after `index` from the store. Later stores follow it; nothing waits for it. */
+  /** Remove every record after `index`. Later stores follow it; nothing waits for it. */
   | { readonly do: 'truncate'; readonly index: number }
   /** What readers see has moved. */
   | { readonly do: 'visible' }
@@ -37,7 +40,7 @@ export type LogEffect =
 /** What answers a fetch. `to` is the queue that the fetch named. */
 export type FetchEffect =
   | { readonly do: 'send'; readonly to: string; readonly message: WireMessage }
-  /** Send the records `header.prevIndex` + 1 … `lastIndex` from the store, as far as one batch of `limit` records goes. */
+  /** Send the records `header.prevIndex` + 1 … `lastIndex`, at most one batch of `limit`. */
   | {
       readonly do: 'serve';
       readonly to: string;
@@ -61,12 +64,12 @@ export interface LogEffects {
 export interface Cut {
   /** True: it asked for the removal of a committed record, so nothing was changed. */
   readonly isRefused: boolean;
-  /** Seqs where the cut was asked for, and where the log ended before it, with the caller's own facts: for traces. */
+  /** For traces: the seq at the cut, the last seq before it, and the caller's own facts. */
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
 export interface ReplicaLogStart {
-  /** Of the records that the store holds; all of them are durable. From here on only the log changes it. */
+  /** Of the records in the store, all durable. From here on only the ReplicaLog changes it. */
   readonly outline: LogOutline;
   /** Running CRC-32 of all records' bytes. */
   readonly checksum: number;
@@ -102,12 +105,12 @@ export class ReplicaLog {
     return this.shape.seqAt(this.durableIndex);
   }
 
-  /** Raft's commitIndex: every record up to here is known to be held by a majority of the voters. */
+  /** Raft's commitIndex: the index of the last record that is known to be committed. */
   get commitIndex(): number {
     return this.committed;
   }
 
-  /** The part of it that is durable here: what may be saved, and is never cut. */
+  /** min(commitIndex, durableIndex): what may be saved, and is never cut. */
   get durableCommitIndex(): number {
     return Math.min(this.committed, this.durableIndex);
   }
@@ -127,18 +130,18 @@ export class ReplicaLog {
     return this.groups.isIdle;
   }
 
-  /** @returns the running CRC-32 of the records' bytes up to `index`; null where it is not known, or not any more */
+  /** @returns the running CRC-32 of the records' bytes up to `index`; null where it is not known */
   checksumAt(index: number): number | null {
     return this.trail.at(index);
   }
 
-  /** Does a batch begin exactly where this log ends, with the same record before it (Raft's prevLogIndex and prevLogTerm)? */
+  /** Is the record before the batch (Raft's prevLogIndex, prevLogTerm) the last one of this log? */
   isFollowedBy({ prevIndex, prevEpoch, prevReign }: Omit<BatchHeader, keyof Sender>): boolean {
     const { index, epoch, reign } = this.shape.last;
     return prevIndex === index && prevEpoch === epoch && prevReign === reign;
   }
 
-  /** Appends the next record. Throws when it does not follow the last one in index, epoch and seq. */
+  /** Appends a record. Throws when it does not follow the last one in index, epoch and seq. */
   append(record: LogRecord): void {
     this.shape.append(record);
     this.groups.add(record);
@@ -150,7 +153,7 @@ export class ReplicaLog {
     this.groups.addUnit(records);
   }
 
-  /** Hands the next group to the store; does nothing while one is under way, or when every record is durable. */
+  /** Hands the next group to the store, unless one is under way or every record is durable. */
   flush(out: LogEffects): void {
     const group = this.groups.take();
     if (group !== null) out.push({ do: 'store', ...group });
@@ -181,7 +184,10 @@ export class ReplicaLog {
     this.truncateAfter(this.durableIndex);
   }
 
-  /** Every record up to `index` is committed, those that this log does not have yet left out. @returns false when that was known */
+  /**
+   * Every record up to `index` is committed; an index beyond the end counts as the end.
+   * @returns false when that was known
+   */
   recordCommit(index: number): boolean {
     const known = Math.min(index, this.shape.lastIndex);
     if (known <= this.committed) return false;
@@ -190,10 +196,11 @@ export class ReplicaLog {
   }
 
   /**
-   * Cuts this log so that it can agree with one that answered `diverged`: the follower's half of KIP-595's truncation. A cut below the commit index
-   * is refused. When records were cut, `out` gets what the store and the readers are told.
+   * Cuts this log so that it can agree with one that answered `diverged`: the follower's half of
+   * KIP-595's truncation. A cut below the commit index is refused and changes nothing. After any
+   * other, `out` gets a trace, and what the store and the readers are told.
    * @param about further facts for the trace
-   * @returns null when there is nothing to cut, or records are not durable yet: their store would come after the cut
+   * @returns null when there is nothing to cut, or a write is under way
    */
   cutFor(ends: MessageOf<'diverged'>, about: Trace['facts'], out: LogEffects): Cut | null {
     const { lastIndex, lastSeq, identity } = this.shape;
@@ -210,21 +217,24 @@ export class ReplicaLog {
     return { isRefused: false, facts };
   }
 
-  /** What a batch after `prevIndex` says beside its records. `sender` is the reign or the promise that it is sent under. */
+  /** What a batch after `prevIndex` says beside its records, when `sender` sends it. */
   header(prevIndex: number, sender: Sender): BatchHeader {
     const [prevEpoch, prevReign] = [this.shape.epochAt(prevIndex) ?? 0, this.shape.reignAt(prevIndex)];
     return { type: 'entries', ...sender, prevIndex, prevEpoch, prevReign, commit: this.committed };
   }
 
   /**
-   * Answers a node that fetches what its log lacks: with records up to what is durable here, or with where the two logs part (the leader's half of
-   * KIP-595). `sender` is what every message of this node says of itself.
-   * @returns null when the fetch means another store, or more of this log than is durable here: what one lacks by a loss says nothing
+   * Answers a node that fetches what its log lacks: with records up to what is durable here, or
+   * with where the two logs part (the leader's half of KIP-595).
+   * @param asked `to`: the queue for the answer; `sender`, `store`: this node's own
+   * @returns null when the fetch expects another store, or more than is durable here: a log that
+   *   has lost records says nothing about what is committed
    */
   answerFetch(
     fetch: MessageOf<'fetch'>,
-    { to, sender, store }: { readonly to: string; readonly sender: Sender; readonly store: string },
+    asked: { readonly to: string; readonly sender: Sender; readonly store: string },
   ): FetchEffect | null {
+    const { to, sender, store } = asked;
     if (fetch.expects !== undefined && !this.meets(fetch.expects, store)) return null;
     const { node, from, lastEpoch: epoch, lastReign: reign, limit, withChecksum = false } = fetch;
     const prevIndex = from - 1;
