@@ -65,7 +65,7 @@ export interface Cut {
   /** True: it asked for the removal of a committed record, so nothing was changed. */
   readonly isRefused: boolean;
   /** For traces: the seq at the cut, the last seq before it, and the caller's own facts. */
-  readonly facts: Readonly<Record<string, unknown>>;
+  readonly facts: Trace['facts'];
 }
 
 export interface ReplicaLogStart {
