@@ -6,7 +6,7 @@
 
 import type { Entry } from '#protocol/entry';
 import { entryOf, type LogRecord } from '#protocol/record';
-import type { OwnLog } from '#secondary/core/own-log';
+import type { Placement } from '#secondary/core/placement';
 import { ReorderBuffer } from '#secondary/core/reorder-buffer';
 import { SeededRandom } from '../support/seeded-random';
 import { BrokenInvariant } from './checks/broken-invariant';
@@ -317,7 +317,7 @@ function withBuffers(cores: Cores, bytesMax: number): Cores {
     ...cores,
     secondary: (settings, start) => {
       const machine = cores.secondary(settings, start);
-      Reflect.set(Reflect.get(machine, 'log') as OwnLog, 'buffer', new ReorderBuffer(bytesMax));
+      Reflect.set(Reflect.get(machine, 'placement') as Placement, 'buffer', new ReorderBuffer(bytesMax));
       return machine;
     },
   };

@@ -34,7 +34,7 @@ export class RunTrace {
     for (const effect of effects) this.mix(this.codeOf(effect.do));
     this.mix(machine.outline.lastIndex);
     this.mix(machine.outline.lastEpoch);
-    this.mix(machine.groups.durableIndex);
+    this.mix(machine.durableIndex);
     this.mix(machine.commit);
     if (event.type === 'tick' && effects.length === 0) return;
     const kept = { at, node, event, effects, state: this.isFull ? `${machine}` : null };

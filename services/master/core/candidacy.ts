@@ -9,8 +9,7 @@
  *
  * `again` means: claim anew, one epoch higher. The claim is repeated every interval, for a secondary that was away has not heard it.
  */
-import type { GroupCommit } from '#protocol/log/group-commit';
-import type { LogOutline } from '#protocol/log/outline';
+import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
 import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '#protocol/wire/messages';
 import { type BirthFacts, isTornBirth, mayBegin } from './birth';
@@ -53,12 +52,13 @@ export class Candidacy {
   private isForced: boolean;
 
   constructor(
-    private readonly parts: { readonly outline: LogOutline; readonly groups: GroupCommit },
+    private readonly log: ReplicaLog,
     private readonly options: CandidacyOptions,
   ) {
-    const voters = parts.outline.newestList().members?.voters ?? [];
-    this.election = new Election(options.claim, options.self, parts.outline.last, voters);
-    this.claimedIndex = parts.outline.lastIndex;
+    const { outline } = log;
+    const voters = outline.newestList().members?.voters ?? [];
+    this.election = new Election(options.claim, options.self, outline.last, voters);
+    this.claimedIndex = outline.lastIndex;
     this.isForced = options.forced;
   }
 
@@ -82,7 +82,7 @@ export class Candidacy {
 
   /** Is the own vote enough? Then nobody else has been asked whether there is another log. */
   get needsNobody(): boolean {
-    const { members } = this.parts.outline.newestList();
+    const { members } = this.log.outline.newestList();
     return members?.voters.length === 1 && !this.isForced && this.options.needsVotes;
   }
 
@@ -95,9 +95,8 @@ export class Candidacy {
     if (!this.isPromised) return 'open';
     if (this.catchUp?.isContradicted === true) return 'contradicted';
     if (this.isOver) return 'again';
-    const { outline, groups } = this.parts;
     // What was granted was granted to the log as it was claimed. An answer of a catch-up may have changed it since.
-    const isUnchanged = outline.lastIndex === this.claimedIndex && groups.isIdle && this.progress === 0;
+    const isUnchanged = this.log.outline.lastIndex === this.claimedIndex && this.log.isIdle && this.progress === 0;
     if (this.election.won && isUnchanged && this.isWhole) return 'reign';
     if (this.catchUp !== null) return 'open';
     if (mayBegin(this.birthFacts(now, birth))) return 'reign';
@@ -136,22 +135,22 @@ export class Candidacy {
     if (this.catchUp !== null || this.election.won) return;
     if (ahead === null || ahead.replyTo === null || !isSameEpoch(vote, this.claim)) return;
     const asker = { ...this.claim, node: this.options.self.node };
-    this.catchUp = new CatchUp(this.parts, { ...ahead, replyTo: ahead.replyTo }, asker, now);
+    this.catchUp = new CatchUp(this.log, { ...ahead, replyTo: ahead.replyTo }, asker, now);
     const { node, last } = ahead;
     out.push({
       do: 'trace',
       level: 'info',
       what: 'fetches the log it lacks',
-      facts: { from: node, log: `${this.parts.outline}`, index: last.index, epoch: last.epoch },
+      facts: { from: node, log: `${this.log.outline}`, index: last.index, epoch: last.epoch },
     });
     this.catchUp.ask(now, out);
   }
 
   /** What the source of the catch-up answers. */
-  receive(now: number, message: MessageOf<'entries' | 'diverged'>, commitIndex: number, out: MasterEffect[]): void {
+  receive(now: number, message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {
     if (this.catchUp === null || !isSameEpoch(message, this.claim)) return;
     if (message.type === 'entries') this.catchUp.receive(now, message, out);
-    else this.catchUp.diverged(now, message, commitIndex, out);
+    else this.catchUp.diverged(now, message, out);
     this.look(now);
   }
 
@@ -171,7 +170,7 @@ export class Candidacy {
   waitingFor(birth: BirthSituation): string {
     if (this.catchUp !== null) {
       const { node, last } = this.catchUp.source;
-      return `the log of ${node}, which is ahead (index ${last.index} of epoch ${last.epoch}; here ${this.parts.outline.lastIndex})`;
+      return `the log of ${node}, which is ahead (index ${last.index} of epoch ${last.epoch}; here ${this.log.outline.lastIndex})`;
     }
     const { votes, from } = this.election.missing;
     if (from.length > 0) return `${votes} more ${votes === 1 ? 'vote' : 'votes'} from ${from.join(', ')}`;
@@ -185,17 +184,17 @@ export class Candidacy {
 
   /** There is no log as long as there is no list: the first write may have been torn behind its first record. */
   private get isBlank(): boolean {
-    return this.parts.outline.newestList().members === null;
+    return this.log.outline.newestList().members === null;
   }
 
   /** Do the records go as far as the log that is claimed? A later branch that is only known by name cannot be reigned. */
   private get isWhole(): boolean {
-    return this.parts.outline.identity !== null && this.parts.outline.identity === this.claim.log;
+    return this.log.outline.identity !== null && this.log.outline.identity === this.claim.log;
   }
 
   /** Did this very store begin the log, and the first write was torn behind its first record? */
   private get isTornBirth(): boolean {
-    return this.isWhole && isTornBirth(this.parts.outline.founder, this.options.self);
+    return this.isWhole && isTornBirth(this.log.outline.founder, this.options.self);
   }
 
   private birthFacts(now: number, birth: BirthSituation): BirthFacts {
@@ -222,7 +221,7 @@ export class Candidacy {
   }
 
   private message(): WireMessage {
-    const { outline } = this.parts;
+    const { outline } = this.log;
     return { type: 'claim', ...this.claim, ...this.options.self, ...saidEnd(outline.last, outline.lastSeq) };
   }
 }

@@ -10,11 +10,12 @@
  */
 
 import { BATCH_RECORDS_MAX } from '#protocol/limits';
-import type { GroupCommit } from '#protocol/log/group-commit';
-import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log/outline';
+import { isAtLeastAsUpToDate } from '#protocol/log/outline';
+import type { ReplicaLog } from '#protocol/log/replica-log';
+import { trace } from '#protocol/trace';
 import { type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
 import type { Refuser } from './election';
-import { type MasterEffect, trace } from './events';
+import type { MasterEffect } from './events';
 
 /** A fetch that was lost is repeated after this long. */
 const RETRY_MS = 500;
@@ -31,7 +32,7 @@ export class CatchUp {
   private heardAt: number;
 
   constructor(
-    private readonly parts: { readonly outline: LogOutline; readonly groups: GroupCommit },
+    private readonly log: ReplicaLog,
     readonly source: Refuser & { readonly replyTo: string },
     private readonly asker: Sender & { readonly node: string },
     now: number,
@@ -41,18 +42,18 @@ export class CatchUp {
   }
 
   get isDone(): boolean {
-    return this.parts.groups.isIdle && isAtLeastAsUpToDate(this.parts.outline.last, this.source.last);
+    return this.log.isIdle && isAtLeastAsUpToDate(this.log.outline.last, this.source.last);
   }
 
   isStalled(now: number): boolean {
-    return now - this.heardAt >= GIVE_UP_MS && this.parts.groups.isIdle;
+    return now - this.heardAt >= GIVE_UP_MS && this.log.isIdle;
   }
 
   /** Asks for what comes next, when nothing is under way. */
   ask(now: number, out: MasterEffect[]): void {
-    if (now < this.askAt || this.isDone || !this.parts.groups.isIdle) return;
+    if (now < this.askAt || this.isDone || !this.log.isIdle) return;
     this.askAt = now + RETRY_MS;
-    const { index, epoch: lastEpoch, reign: lastReign } = this.parts.outline.last;
+    const { index, epoch: lastEpoch, reign: lastReign } = this.log.outline.last;
     const { store, last, lastSeq } = this.source;
     const expects = { store, ...saidEnd(last, lastSeq) };
     const range = { from: index + 1, lastEpoch, lastReign, limit: BATCH_RECORDS_MAX };
@@ -61,44 +62,28 @@ export class CatchUp {
   }
 
   /** Takes an answer; one that does not follow the end of the log is late, and no sign of life: a source whose answers never fit is given up. */
-  receive(now: number, { prevIndex, prevEpoch, prevReign, records }: MessageOf<'entries'>, out: MasterEffect[]): void {
-    const { outline, groups } = this.parts;
-    const [first] = records;
-    if (first === undefined || !groups.isIdle) return;
-    if (prevIndex !== outline.lastIndex || prevEpoch !== outline.lastEpoch || prevReign !== outline.lastReign) return;
-    if (!outline.isFollowedBy(first)) return;
+  receive(now: number, batch: MessageOf<'entries'>, out: MasterEffect[]): void {
+    const { log } = this;
+    const [first] = batch.records;
+    if (first === undefined || !log.isIdle) return;
+    if (!log.isFollowedBy(batch) || !log.outline.isFollowedBy(first)) return;
     this.heardAt = now;
     this.steps += 1;
-    for (const record of records) {
-      outline.append(record);
-      groups.add(record);
-    }
-    const group = groups.take();
-    if (group !== null) out.push({ do: 'store', ...group });
+    for (const record of batch.records) log.append(record);
+    log.flush(out);
   }
 
   /** The logs part: cuts the own tail, which a majority never had, and asks again from there. */
-  diverged(now: number, ends: MessageOf<'diverged'>, commitIndex: number, out: MasterEffect[]): void {
-    const { outline, groups } = this.parts;
-    if (!groups.isIdle) return;
-    const cut = outline.cutFor(ends);
-    if (cut >= outline.lastIndex) return;
-    const facts = { afterSeq: outline.seqAt(cut), lastSeq: outline.lastSeq, source: this.source.node };
-    if (cut < commitIndex) {
+  diverged(now: number, ends: MessageOf<'diverged'>, out: MasterEffect[]): void {
+    const cut = this.log.cutFor(ends, { source: this.source.node }, out);
+    if (cut === null) return;
+    if (cut.isRefused) {
       this.isContradicted = true;
-      const refused = { ...facts, commit: outline.seqAt(commitIndex) };
+      const refused = { ...cut.facts, commit: this.log.commitSeq };
       out.push(trace('error', 'the log that is ahead lacks entries that are committed here: nothing is cut', refused));
       return;
     }
     this.steps += 1;
-    const isForced = ends.log !== outline.identity;
-    const what = isForced
-      ? 'cuts what the log lacks that an operator has forced'
-      : 'cuts entries that were never committed';
-    out.push(trace('warn', what, facts));
-    outline.truncateAfter(cut);
-    groups.dropAfter(cut);
-    out.push({ do: 'truncate', index: cut }, { do: 'visible' });
     this.proceed(now, out);
   }
 

@@ -1,8 +1,8 @@
 /** What goes into the master's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
 
-import type { Group } from '#protocol/log/group-commit';
+import type { BatchHeader, FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
-import type { MessageOf, WireMessage } from '#protocol/wire/messages';
+import type { WireMessage } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { AppendOutcome } from './append';
 import type { ForcePlan } from './force';
@@ -95,34 +95,14 @@ export type MemberChange =
   | { readonly outcome: 'superseded' }
   | Extract<AppendOutcome, { outcome: 'refused' }>;
 
-/** What a node did or noticed, for the log, the traces of a simulation and the tests. */
-export interface Trace {
-  readonly do: 'trace';
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  /** A constant sentence. */
-  readonly what: string;
-  readonly facts: Readonly<Record<string, unknown>>;
-}
-
 export type MasterEffect =
-  | ({ readonly do: 'store' } & Group)
+  | LogEffect
+  | FetchEffect
   | { readonly do: 'savePromise'; readonly promised: Promised }
   /** A log has begun: the broker is told of it by the entries exchange, and the members' queues. */
   | { readonly do: 'declare' }
-  | { readonly do: 'publish'; readonly publish: Publish; readonly header: Omit<MessageOf<'entries'>, 'records'> }
+  | { readonly do: 'publish'; readonly publish: Publish; readonly header: BatchHeader }
   | { readonly do: 'control'; readonly message: WireMessage }
-  | { readonly do: 'send'; readonly to: string; readonly message: WireMessage }
-  /** Answer a fetch with records `prevIndex` + 1 … `to` from the store, as far as one batch goes. */
-  | {
-      readonly do: 'serve';
-      readonly to: string;
-      readonly node: string;
-      readonly header: Omit<MessageOf<'entries'>, 'records'>;
-      readonly lastIndex: number;
-      readonly limit: number;
-      /** Say the running checksum at `prevIndex`. */
-      readonly withChecksum: boolean;
-    }
   /** Give the lock up for a while: another master may be elected where this one is not. */
   | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
@@ -132,16 +112,7 @@ export type MasterEffect =
   | { readonly do: 'memberChange'; readonly request: number; readonly outcome: MemberChange }
   /** What an operator is told of a force; `ready` means that it begins now. */
   | { readonly do: 'force'; readonly request: number; readonly plan: ForcePlan }
-  /** Forget every record after `index`. Later stores follow it; nothing waits for it. */
-  | { readonly do: 'truncate'; readonly index: number }
   /** This store came back with less than it had acknowledged: it must be another one, from the next start on. */
   | { readonly do: 'renewStore' }
-  /** The head readers see has moved. */
-  | { readonly do: 'visible' }
   /** A broken store: the process has to stop. */
-  | { readonly do: 'halt'; readonly why: string }
-  | Trace;
-
-export function trace(level: Trace['level'], what: string, facts: Trace['facts']): Trace {
-  return { do: 'trace', level, what, facts };
-}
+  | { readonly do: 'halt'; readonly why: string };

@@ -2,21 +2,17 @@
  * What a reigning master says to the nodes that follow it beside the batches, and what it learns from them. It announces where the head and the
  * commit index are, once an interval, and to who asks; from acks and heartbeats it learns who holds what, as long as that is the same log.
  */
-import type { ChecksumTrail } from '#protocol/log/checksum-trail';
-import type { GroupCommit } from '#protocol/log/group-commit';
-import type { LogOutline } from '#protocol/log/outline';
+import type { ReplicaLog } from '#protocol/log/replica-log';
+import type { Voter } from '#protocol/record';
 import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import type { BrokerLink } from './broker-link';
 import type { MasterEffect } from './events';
-import { fetchAnswer } from './fetch-answer';
 import type { Membership } from './membership';
 import type { Reign } from './reign';
 
 export interface FollowersParts {
-  readonly node: string;
-  readonly outline: LogOutline;
-  readonly groups: GroupCommit;
-  readonly trail: ChecksumTrail;
+  readonly self: Voter;
+  readonly log: ReplicaLog;
   readonly broker: BrokerLink;
   readonly membership: Membership;
   /** Knows where the HTTP edge is, once it listens. */
@@ -58,28 +54,35 @@ export class Followers {
   ): void {
     if (message.type === 'ack' || message.type === 'heartbeat') this.count(message, reign, out);
     else if (replyTo === null || this.parts.isSilent(now)) return;
-    else if (message.type === 'fetch') out.push(fetchAnswer(message, replyTo, this.parts, reign));
+    else if (message.type === 'fetch') this.answerFetch(message, replyTo, reign, out);
     else if (message.type === 'join') this.tell(now, replyTo, reign, out);
   }
 
+  private answerFetch(fetch: MessageOf<'fetch'>, to: string, { sender }: Reign, out: MasterEffect[]): void {
+    const { log, self } = this.parts;
+    const answer = log.answerFetch(fetch, { to, sender, store: self.store });
+    if (answer !== null) out.push(answer);
+  }
+
   private count(report: MessageOf<'ack' | 'heartbeat'>, reign: Reign, out: MasterEffect[]): void {
-    const { membership, trail } = this.parts;
+    const { membership, log } = this.parts;
     const { book } = membership;
     book.recordStore(report);
-    if (report.type === 'heartbeat') book.compare(report, trail.at(report.index), out);
+    if (report.type === 'heartbeat') book.compare(report, log.checksumAt(report.index), out);
     if (!book.agrees(report.node) || !book.tracker.recordAck(report)) return;
     reign.advance(out);
     membership.changeList(reign, out);
   }
 
   private announcement(reign: Reign): WireMessage {
-    const { node, outline, groups, trail, membership, edge } = this.parts;
-    const { durableIndex: headIndex } = groups;
-    const positions = { headIndex, head: outline.seqAt(headIndex), commit: reign.commitIndex };
+    const { self, log, membership, edge } = this.parts;
+    const { node } = self;
+    const { durableIndex: headIndex, durableSeq: head, commitIndex: commit } = log;
+    const positions = { headIndex, head, commit };
     const removed = [...membership.removed];
     const { httpUrl } = edge;
     const message = { type: 'announce', ...reign.sender, node, ...positions, removed, httpUrl } as const;
-    const checksum = trail.at(headIndex);
+    const checksum = log.checksumAt(headIndex);
     return checksum === null ? message : { ...message, checksum };
   }
 }

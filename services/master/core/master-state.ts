@@ -1,15 +1,15 @@
 /**
  * What a master knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in master.ts.
  *
- * Parts that outlive a reign: the log's outline and its groups, the connection and the lock (broker-link.ts), what has to reach the broker
- * (publisher.ts), the members (membership.ts) and what is said to them (followers.ts), what others hold (heard-logs.ts, foreign-nodes.ts). A claim
- * (candidacy.ts) or a reign (reign.ts) is the phase's.
+ * Parts that outlive a reign: the log (ReplicaLog), the connection and the lock (broker-link.ts),
+ * what has to reach the broker (publisher.ts), the members (membership.ts) and what is said to them
+ * (followers.ts), what others hold (heard-logs.ts, foreign-nodes.ts). A claim (candidacy.ts) or a
+ * reign (reign.ts) is the phase's.
  */
 
 import { type Identity, logIdOf, longerOf } from '#protocol/identity';
-import { ChecksumTrail } from '#protocol/log/checksum-trail';
-import { GroupCommit } from '#protocol/log/group-commit';
-import type { LogOutline } from '#protocol/log/outline';
+import type { OutlineView } from '#protocol/log/outline';
+import { ReplicaLog } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord, Voter } from '#protocol/record';
 import { includesVoter } from '#protocol/voters';
@@ -36,12 +36,10 @@ export type Phase =
   | { readonly name: 'reigning'; readonly reign: Reign };
 
 export abstract class MasterState implements Standing {
-  readonly outline: LogOutline;
-  readonly groups: GroupCommit;
   /** Where this node's HTTP edge is, as others are told; '' until it listens. */
   httpUrl = '';
   protected readonly self: Voter;
-  protected readonly trail: ChecksumTrail;
+  protected readonly log: ReplicaLog;
   protected readonly broker = new BrokerLink();
   protected readonly publisher = new Publisher(this.broker);
   protected readonly membership: Membership;
@@ -51,7 +49,6 @@ export abstract class MasterState implements Standing {
   protected readonly heard: HeardLogs;
   protected readonly foreigners = new ForeignNodes();
   protected promised: Promised;
-  protected commitIndex: number;
   /** The broker knows of no log. */
   protected freshBroker = false;
   /** The broker knows of the log that this master reigns. */
@@ -74,17 +71,23 @@ export abstract class MasterState implements Standing {
   ) {
     const { node, store, heartbeatIntervalMs, unhealthyAfterMs } = settings;
     this.self = { node, store };
-    this.outline = outline;
-    this.groups = new GroupCommit(outline.lastIndex);
-    this.trail = new ChecksumTrail({ index: outline.lastIndex, checksum });
-    this.membership = new Membership(settings, outline);
-    const { groups, trail, broker, membership } = this;
+    this.log = new ReplicaLog({ outline, checksum, commit: promised.commit });
+    this.membership = new Membership(settings, this.log.outline);
+    const { self, log, broker, membership } = this;
     this.heard = new HeardLogs(2 * unhealthyAfterMs);
     const isSilent = (now: number) => !this.isDeclared || this.isOutnumbered(now);
-    const parts = { node, outline, groups, trail, broker, membership, edge: this, isSilent };
+    const parts = { self, log, broker, membership, edge: this, isSilent };
     this.followers = new Followers(parts, heartbeatIntervalMs);
     this.promised = promised;
-    this.commitIndex = Math.min(promised.commit, outline.lastIndex);
+  }
+
+  get outline(): OutlineView {
+    return this.log.outline;
+  }
+
+  /** Index up to which this node's log is durable. */
+  get durableIndex(): number {
+    return this.log.durableIndex;
   }
 
   /** The members of the newest list, or those of the settings before there is one. */
@@ -132,12 +135,12 @@ export abstract class MasterState implements Standing {
 
   /** Seq up to which readers see the log: everything durable here. */
   get head(): number {
-    return this.outline.seqAt(this.groups.durableIndex);
+    return this.log.durableSeq;
   }
 
   /** Seq up to which it is known to be committed. */
   get commit(): number {
-    return this.outline.seqAt(Math.min(this.commitIndex, this.groups.durableIndex));
+    return this.log.commitSeq;
   }
 
   get phaseName(): 'standby' | 'recovering' | 'reigning' {
@@ -184,7 +187,7 @@ export abstract class MasterState implements Standing {
   }
 
   get inFlightBytes(): number {
-    return this.groups.pendingBytes + this.publisher.window.retainedBytes;
+    return this.log.pendingBytes + this.publisher.window.retainedBytes;
   }
 
   get inFlightBytesMax(): number {
@@ -212,9 +215,9 @@ export abstract class MasterState implements Standing {
   /** Nodes known to hold the entry, and whether it is committed; null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null {
     const index = this.outline.indexOf(seq);
-    if (index === null || index > this.groups.durableIndex) return null;
+    if (index === null || index > this.log.durableIndex) return null;
     const acks = [this.self.node, ...this.membership.book.tracker.holdersOf(index)];
-    return { acks, committed: index <= this.commitIndex };
+    return { acks, committed: index <= this.log.commitIndex };
   }
 
   /** Why no append is taken now; null: it would be. */
@@ -281,11 +284,11 @@ export abstract class MasterState implements Standing {
   }
 
   toString(): string {
-    const { self, phase, epoch, outline, commitIndex, groups } = this;
+    const { self, phase, epoch, log } = this;
     const what = phase.name === 'claiming' ? `claiming (${phase.candidacy})` : phase.name;
     const { window } = this.publisher;
     const { tracker } = this.membership.book;
-    return `${self.node} ${what} e${epoch.epoch} ${outline} commit ${commitIndex} ${groups} ${window} [${tracker}]`;
+    return `${self.node} ${what} e${epoch.epoch} ${log} ${window} [${tracker}]`;
   }
 
   /** Has every node that is up had the time to be heard? */

@@ -14,9 +14,10 @@ import { extendsLog, type Identity, isForeign } from '#protocol/identity';
 import { EPOCH_JUMP_MAX } from '#protocol/limits';
 import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
+import { trace } from '#protocol/trace';
 import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
 import { Candidacy } from './candidacy';
-import { type Append, type Await, type ChangeMember, type MasterEffect, type MasterEvent, trace } from './events';
+import type { Append, Await, ChangeMember, MasterEffect, MasterEvent } from './events';
 import { MasterState } from './master-state';
 import { Patience } from './patience';
 import { refused } from './refusals';
@@ -53,10 +54,7 @@ export class MasterMachine extends MasterState {
     const out: MasterEffect[] = [];
     this.handle(event, out);
     const { reigning } = this;
-    if (reigning !== null) {
-      this.commitIndex = reigning.commitIndex;
-      if (this.isDeclared) this.publisher.publish(reigning, out);
-    }
+    if (reigning !== null && this.isDeclared) this.publisher.publish(reigning, out);
     this.traceReadOnly(out);
     return out;
   }
@@ -66,7 +64,8 @@ export class MasterMachine extends MasterState {
       case 'append':
         return this.append(event, out);
       case 'flush':
-        return this.flush(out);
+        // Whoever reigns by now: the clients of what is collected wait to be told.
+        return this.log.flush(out);
       case 'await':
         return this.await(event, out);
       case 'giveUp':
@@ -130,37 +129,29 @@ export class MasterMachine extends MasterState {
     out.push({ do: 'answer', request: event.request, answer: { ...refusal, stored: 'unknown' } });
   }
 
-  /** Hands what is collected to the store, whoever reigns by now: its clients wait to be told. */
-  private flush(out: MasterEffect[]): void {
-    const group = this.groups.take();
-    if (group !== null) out.push({ do: 'store', ...group });
-  }
-
   private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, out: MasterEffect[]): void {
-    const records = this.groups.stored(generation);
+    const records = this.log.recordStored(generation, checksum);
     if (records.length === 0) return;
-    this.trail.record(this.groups.durableIndex, checksum);
     if (this.mustDeclare && this.reigning?.isFounded === true) {
       this.mustDeclare = false;
       out.push({ do: 'declare' });
     }
-    this.flush(out);
+    this.log.flush(out);
     out.push({ do: 'visible' });
     this.claiming?.recordStored(this.now, out);
     this.reigning?.recordStored(records, out);
   }
 
   private storeFailed(event: Extract<MasterEvent, { type: 'storeFailed' }>, out: MasterEffect[]): void {
-    if (!this.groups.isCurrent(event.generation)) return;
-    const { durableIndex } = this.groups;
+    if (!this.log.isCurrent(event.generation)) return;
+    const { durableIndex } = this.log;
     out.push(trace('error', 'the store failed', { fatal: event.fatal, durableIndex, error: event.what }));
     if (event.fatal) {
       this.reigning?.end('shutting-down', out);
       out.push({ do: 'halt', why: event.what });
       return;
     }
-    this.groups.dropAfter(durableIndex);
-    this.outline.truncateAfter(durableIndex);
+    this.log.dropUnstored();
     this.membership.followList();
     if (this.claiming !== null) this.phase = { name: 'standby' };
     this.reigning?.recount();
@@ -208,7 +199,7 @@ export class MasterMachine extends MasterState {
    */
   private claim(reign: string, out: MasterEffect[]): void {
     // What was held when a reign ended may still be collected.
-    if (!this.groups.isIdle) return this.flush(out);
+    if (!this.log.isIdle) return this.log.flush(out);
     if (this.contradictedBy !== null) return;
     // A force is above whatever anybody has written, whose branch ends with it.
     const written = this.forced ? this.heard.all(this.now).map(({ end }) => end.epoch) : [];
@@ -217,7 +208,7 @@ export class MasterMachine extends MasterState {
     const { self, forced } = this;
     const { secondaries, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
     const options = { claim, self, secondaries, needsVotes, forced, heartbeatIntervalMs };
-    this.phase = { name: 'claiming', candidacy: new Candidacy(this, options) };
+    this.phase = { name: 'claiming', candidacy: new Candidacy(this.log, options) };
     this.promise({ epoch, reign, identity: this.identity }, out);
     out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}`, identity: this.identity }));
   }
@@ -228,7 +219,7 @@ export class MasterMachine extends MasterState {
     out: MasterEffect[],
   ): void {
     const votedFor = `${this.self.node}/${this.self.store}`;
-    const commit = Math.min(this.commitIndex, this.groups.durableIndex);
+    const { durableCommitIndex: commit } = this.log;
     this.promised = { epoch, reign, votedFor, log: identity, identity, commit };
     out.push({ do: 'savePromise', promised: this.promised });
   }
@@ -240,7 +231,7 @@ export class MasterMachine extends MasterState {
   }
 
   private saveCommit(out: MasterEffect[]): void {
-    if (Math.min(this.commitIndex, this.groups.durableIndex) <= this.promised.commit) return;
+    if (this.log.durableCommitIndex <= this.promised.commit) return;
     // What is committed is durable, and with it the records that say which log this is.
     this.promise({ ...this.promised, identity: this.identity }, out);
   }
@@ -285,16 +276,16 @@ export class MasterMachine extends MasterState {
   }
 
   private becomeReigning({ epoch, reign: name }: Sender, out: MasterEffect[]): void {
-    const { self, outline, groups, commitIndex, forced, membership } = this;
+    const { self, log, forced, membership } = this;
     const { window } = this.publisher;
     const { tracker } = membership.book;
     tracker.reset();
     this.publisher.clear();
     const withoutQuorum = !this.settings.quorumAppend;
-    const parts = { outline, groups, window, tracker };
+    const parts = { log, window, tracker };
     const id = { epoch, reign: name };
-    const reign = new Reign(id, self, parts, { commitIndex, forced, withoutQuorum });
-    const isBirth = outline.newestList().members === null;
+    const reign = new Reign(id, self, parts, { forced, withoutQuorum });
+    const isBirth = log.outline.newestList().members === null;
     this.phase = { name: 'reigning', reign };
     this.forced = false;
     this.isNewForced = false;
@@ -344,11 +335,9 @@ export class MasterMachine extends MasterState {
   private receiveLog(message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {
     const { claiming } = this;
     if (claiming === null) return;
-    claiming.receive(this.now, message, this.commitIndex, out);
+    claiming.receive(this.now, message, out);
     // What was fetched may name other members than the settings do: whether anybody is there is asked of these.
     this.membership.followList();
-    // What was cut may have been known by its checksum.
-    this.trail.truncateAfter(this.outline.lastIndex);
     this.judge(claiming, out);
   }
 
@@ -459,7 +448,7 @@ export class MasterMachine extends MasterState {
     this.highestSeen = Math.max(this.highestSeen, epoch);
     if (this.reigning !== null) {
       out.push(trace('warn', 'deposed', { epoch: this.reigning.id.epoch, seen: epoch }));
-      this.flush(out);
+      this.log.flush(out);
       this.reigning.end('deposed', out);
       this.publisher.clear();
     }
@@ -488,7 +477,7 @@ export class MasterMachine extends MasterState {
       this.yieldInVain(isPrepared ? null : (claiming?.progress ?? 0), random, out);
     } else {
       this.tickReign(reigning, out);
-      const isCommitted = reigning.open && reigning.commitIndex >= this.groups.durableIndex;
+      const isCommitted = reigning.open && reigning.commitIndex >= this.log.durableIndex;
       // Voters that are there and slow will ack in the end.
       this.yieldInVain(isCommitted || this.hasVoters ? null : reigning.commitIndex, random, out);
     }
@@ -550,7 +539,7 @@ export class MasterMachine extends MasterState {
     this.forced = true;
     this.claiming?.force();
     if (this.reigning === null) return;
-    this.flush(out);
+    this.log.flush(out);
     this.reigning.end('deposed', out);
     this.publisher.clear();
     this.phase = { name: 'standby' };

@@ -5,10 +5,11 @@
  * (list-change.ts): SECONDARIES, the present members, and nodes that open membership or an operator admitted. Whom an operator removed the list
  * remembers: neither SECONDARIES nor a join brings such a node back.
  */
-import type { LogOutline } from '#protocol/log/outline';
+import type { OutlineView } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
+import { trace } from '#protocol/trace';
 import { includesVoter } from '#protocol/voters';
-import { type ChangeMember, type MasterEffect, trace } from './events';
+import type { ChangeMember, MasterEffect } from './events';
 import { MemberBook, type MemberState } from './member-book';
 import { type Quorum, quorumOf } from './quorum-gate';
 import type { Situation } from './refusals';
@@ -21,7 +22,7 @@ export class Membership {
 
   constructor(
     private readonly settings: MasterSettings,
-    private readonly outline: LogOutline,
+    private readonly outline: OutlineView,
   ) {
     this.book = new MemberBook(settings);
     this.wantAll();

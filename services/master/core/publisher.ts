@@ -5,8 +5,9 @@
  * after a wait.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
+import { trace } from '#protocol/trace';
 import type { BrokerLink } from './broker-link';
-import { type MasterEffect, trace } from './events';
+import type { MasterEffect } from './events';
 import { PublishWindow } from './publish-window';
 import type { Reign } from './reign';
 

@@ -9,8 +9,7 @@
  */
 
 import { generatedId } from '#protocol/entry';
-import type { GroupCommit } from '#protocol/log/group-commit';
-import type { LogOutline } from '#protocol/log/outline';
+import type { BatchHeader, ReplicaLog } from '#protocol/log/replica-log';
 import {
   type Control,
   controlRecord,
@@ -20,7 +19,7 @@ import {
   type Voter,
 } from '#protocol/record';
 import { includesVoter, isMajority, majorityIndex, sameVoter } from '#protocol/voters';
-import type { EpochId, MessageOf, Sender } from '#protocol/wire/messages';
+import type { EpochId, Sender } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks } from '#protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
 import type { Append, Await, ChangeMember, MasterEffect, NewEntry } from './events';
@@ -31,15 +30,13 @@ import { type Waiter, Waiters } from './waiters';
 
 /** What a reign works on; all of it outlives the reign. */
 export interface ReignParts {
-  readonly outline: LogOutline;
-  readonly groups: GroupCommit;
+  readonly log: ReplicaLog;
   readonly window: PublishWindow;
   readonly tracker: AckTracker;
 }
 
 export class Reign {
   readonly waiters = new Waiters();
-  commitIndex: number;
   private isOpen = false;
   /** Index of the epoch record; 0 until it is in the log. */
   private openingIndex = 0;
@@ -56,25 +53,26 @@ export class Reign {
     private readonly self: Voter,
     private readonly parts: ReignParts,
     private readonly start: {
-      /** Commit index before this reign. */
-      readonly commitIndex: number;
       /** An operator has given the lost majority up: a new list begins with this node alone. */
       readonly forced: boolean;
       /** Takes appends before its first record is committed (QUORUM_APPEND=false). */
       readonly withoutQuorum: boolean;
     },
-  ) {
-    this.commitIndex = start.commitIndex;
+  ) {}
+
+  /** The log's commit index, which a reign moves. */
+  get commitIndex(): number {
+    return this.parts.log.commitIndex;
   }
 
   /** Is it durable which log this is? Before, nobody may be told: a log that a crash takes back would bind whoever heard of it. */
   get isFounded(): boolean {
-    return this.foundingIndex <= this.parts.groups.durableIndex;
+    return this.foundingIndex <= this.parts.log.durableIndex;
   }
 
   /** What every message of this reign says of itself. */
   get sender(): Sender {
-    return { ...this.id, log: this.parts.outline.identity };
+    return { ...this.id, log: this.parts.log.outline.identity };
   }
 
   /** May it take appends, as far as the reign itself goes? */
@@ -84,7 +82,7 @@ export class Reign {
 
   /** The newest list of the log; every log has one once its first reign has begun. */
   get list(): MembersControl {
-    return this.parts.outline.newestList().members ?? { control: 'members', voters: [this.self], members: [] };
+    return this.parts.log.outline.newestList().members ?? { control: 'members', voters: [this.self], members: [] };
   }
 
   /** Number of nodes: n. */
@@ -94,8 +92,8 @@ export class Reign {
 
   /** Puts the epoch record into the log, and the list that it begins with, when there is none or it was forced. Again after a failed write. */
   begin(members: readonly string[], out: MasterEffect[]): void {
-    if (this.openingIndex !== 0 && this.openingIndex <= this.parts.outline.lastIndex) return;
-    const former = this.parts.outline.newestList().members;
+    if (this.openingIndex !== 0 && this.openingIndex <= this.parts.log.outline.lastIndex) return;
+    const former = this.parts.log.outline.newestList().members;
     const { node, store } = this.self;
     const { forced } = this.start;
     const opening = { control: 'epoch', reign: this.id.reign, node, store } as const;
@@ -103,19 +101,19 @@ export class Reign {
     const voters = [this.self];
     if (former === null) this.foundingIndex = this.write({ control: 'members', voters, members });
     else if (forced) this.foundingIndex = this.write({ ...former, voters, members, forced: true });
-    this.flush(out);
+    this.parts.log.flush(out);
   }
 
   /** Gives the entries their seqs. The caller has checked that it may. Their client waits for the last one. */
   append({ request, entries, ts, writeConcern, holds = false }: Append, out: MasterEffect[]): void {
     const records = this.records(entries, ts);
-    this.parts.groups.addUnit(records);
     const last = records.at(-1);
     if (last === undefined) throw new Error(`request ${request} appends nothing`);
+    this.parts.log.appendUnit(records);
     const { index, seq } = last;
     const needed = requiredAcks(writeConcern, this.nodes);
     this.waiters.add({ request, index, seq, id: last.id ?? '', writeConcern, needed });
-    if (!holds) this.flush(out);
+    if (!holds) this.parts.log.flush(out);
   }
 
   pendingRecord(id: string): LogRecord | null {
@@ -132,7 +130,7 @@ export class Reign {
 
   /** Waits for an entry that is in the log; false when there is no such entry. */
   await({ request, seq, id, writeConcern }: Await, out: MasterEffect[]): boolean {
-    const index = this.parts.outline.indexOf(seq);
+    const index = this.parts.log.outline.indexOf(seq);
     if (index === null) return false;
     this.waiters.add({ request, index, seq, id, writeConcern, needed: requiredAcks(writeConcern, this.nodes) });
     this.release(out);
@@ -143,7 +141,7 @@ export class Reign {
   timeOut(request: number, out: MasterEffect[]): void {
     const waiter = this.waiters.get(request);
     if (waiter === null) return;
-    if (waiter.index > this.parts.groups.durableIndex) this.expired.add(request);
+    if (waiter.index > this.parts.log.durableIndex) this.expired.add(request);
     else this.giveUp(waiter, out);
   }
 
@@ -161,31 +159,27 @@ export class Reign {
     this.advance(out);
     for (const request of [...this.expired]) {
       const waiter = this.waiters.get(request);
-      if (waiter !== null && waiter.index > this.parts.groups.durableIndex) continue;
+      if (waiter !== null && waiter.index > this.parts.log.durableIndex) continue;
       this.expired.delete(request);
       if (waiter !== null) this.giveUp(waiter, out);
     }
   }
 
   /** What a batch after `prevIndex` says beside its records. */
-  header(prevIndex: number): Omit<MessageOf<'entries'>, 'records'> {
-    const { outline } = this.parts;
-    const [prevEpoch, prevReign] = [outline.epochAt(prevIndex) ?? 0, outline.reignAt(prevIndex)];
-    return { type: 'entries', ...this.sender, prevIndex, prevEpoch, prevReign, commit: this.commitIndex };
+  header(prevIndex: number): BatchHeader {
+    return this.parts.log.header(prevIndex, this.sender);
   }
 
   /** Moves the commit index as far as the voters' positions allow, answers whoever that meets, and changes the list when one is due. */
   advance(out: MasterEffect[]): void {
+    const { log } = this.parts;
     const committed = this.committable();
-    if (committed > this.commitIndex && this.parts.outline.epochAt(committed) === this.id.epoch) {
-      this.commitIndex = committed;
-      out.push({ do: 'visible' });
-    }
-    const openedBy = this.start.withoutQuorum ? this.parts.groups.durableIndex : this.commitIndex;
+    if (log.outline.epochAt(committed) === this.id.epoch && log.recordCommit(committed)) out.push({ do: 'visible' });
+    const openedBy = this.start.withoutQuorum ? log.durableIndex : log.commitIndex;
     if (!this.isOpen && this.openingIndex > 0 && openedBy >= this.openingIndex) {
       this.isOpen = true;
       const { epoch, reign } = this.id;
-      out.push({ do: 'trace', level: 'info', what: 'reigns', facts: { epoch, reign, log: `${this.parts.outline}` } });
+      out.push({ do: 'trace', level: 'info', what: 'reigns', facts: { epoch, reign, log: `${log.outline}` } });
     }
     this.release(out);
     this.finishChanges(out);
@@ -196,7 +190,7 @@ export class Reign {
     wanted: { readonly members: readonly string[]; isAlive(node: string): boolean },
     out: MasterEffect[],
   ): boolean {
-    const { index } = this.parts.outline.newestList();
+    const { index } = this.parts.log.outline.newestList();
     if (!this.isOpen || index > this.commitIndex) return false;
     const list = nextList(this.list, {
       self: this.self,
@@ -214,7 +208,7 @@ export class Reign {
       what: 'list changes',
       facts: { members, voters: voters.map(({ node }) => node) },
     });
-    this.flush(out);
+    this.parts.log.flush(out);
     this.release(out);
     return true;
   }
@@ -226,7 +220,7 @@ export class Reign {
 
   /** Nodes known to hold the record at `index`. */
   holdersOf(index: number): string[] {
-    const own = index <= this.parts.groups.durableIndex ? [this.self.node] : [];
+    const own = index <= this.parts.log.durableIndex ? [this.self.node] : [];
     return [...own, ...this.parts.tracker.holdersOf(index)];
   }
 
@@ -271,15 +265,9 @@ export class Reign {
     }
   }
 
-  /** Hands the next group to the store, if it is ready for one. */
-  flush(out: MasterEffect[]): void {
-    const group = this.parts.groups.take();
-    if (group !== null) out.push({ do: 'store', ...group });
-  }
-
   private finishChanges(out: MasterEffect[]): void {
     if (this.changes.length === 0) return;
-    const { index, members } = this.parts.outline.newestList();
+    const { index, members } = this.parts.log.outline.newestList();
     if (index > this.commitIndex) return;
     const done = this.changes.filter(({ type, node }) => members?.members.includes(node) === (type === 'admit'));
     this.changes = this.changes.filter((each) => !done.includes(each));
@@ -290,7 +278,7 @@ export class Reign {
   }
 
   private records(entries: readonly NewEntry[], ts: string): LogRecord[] {
-    const { outline } = this.parts;
+    const { outline } = this.parts.log;
     const { epoch, reign } = this.id;
     const first = outline.lastSeq + 1;
     const numbered = entries.map(({ message, id }, at) => {
@@ -299,7 +287,6 @@ export class Reign {
     });
     const records = entryRecords(outline.lastIndex + 1, numbered);
     for (const [at, record] of records.entries()) {
-      outline.append(record);
       const id = entries[at]?.id ?? null;
       if (id !== null) this.pending.set(id, record);
     }
@@ -307,16 +294,15 @@ export class Reign {
   }
 
   private write(control: Control): number {
-    const { lastIndex, lastSeq } = this.parts.outline;
+    const { lastIndex, lastSeq } = this.parts.log.outline;
     const record = controlRecord({ index: lastIndex + 1, epoch: this.id.epoch, seq: lastSeq }, control);
-    this.parts.outline.append(record);
-    this.parts.groups.add(record);
+    this.parts.log.append(record);
     return record.index;
   }
 
   private release(out: MasterEffect[]): void {
     if (this.waiters.size === 0) return;
-    const durable = this.parts.groups.durableIndex;
+    const durable = this.parts.log.durableIndex;
     const indexes = this.parts.tracker.descendingIndexes();
     const m = majority(this.nodes);
     const met = this.waiters.release((needed) => {
@@ -349,11 +335,11 @@ export class Reign {
   }
 
   private committable(): number {
-    const { members } = this.parts.outline.newestList();
+    const { members } = this.parts.log.outline.newestList();
     if (members === null) return 0;
     const held = (voter: Voter): number =>
-      sameVoter(voter, this.self) ? this.parts.groups.durableIndex : this.parts.tracker.indexOf(voter);
-    return Math.min(majorityIndex(members.voters, held), this.parts.groups.durableIndex);
+      sameVoter(voter, this.self) ? this.parts.log.durableIndex : this.parts.tracker.indexOf(voter);
+    return Math.min(majorityIndex(members.voters, held), this.parts.log.durableIndex);
   }
 
   /** The member's store, if the member is up and holds everything that is committed. */

@@ -10,11 +10,13 @@
  * whoever speaks for a later branch of the log it knows, and never forgotten; who only claims a log teaches a blank node nothing.
  */
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
-import { isAtLeastAsUpToDate, type LogOutline } from '#protocol/log/outline';
+import { isAtLeastAsUpToDate } from '#protocol/log/outline';
+import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
+import { trace } from '#protocol/trace';
 import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
-import { type SecondaryEffect, trace } from './events';
+import type { SecondaryEffect } from './events';
 
 /** A claim, and where its vote is to be sent. */
 export interface Asked {
@@ -27,9 +29,7 @@ export interface BallotParts {
   readonly inMemory: boolean;
   /** The log that the settings name; null: any. */
   readonly logId: Identity | null;
-  readonly outline: LogOutline;
-  /** The own log, for its commit index. */
-  readonly log: { readonly commitIndex: number; readonly safeCommitIndex: number };
+  readonly log: Pick<ReplicaLog, 'outline' | 'commitIndex' | 'durableCommitIndex'>;
 }
 
 export class Ballot {
@@ -57,7 +57,7 @@ export class Ballot {
 
   /** The longest identity that this node knows its log by; null: it is blank, and may follow any. */
   get identity(): Identity | null {
-    return longerOf(this.promised.identity, this.parts.outline.identity) ?? this.parts.logId;
+    return longerOf(this.promised.identity, this.parts.log.outline.identity) ?? this.parts.logId;
   }
 
   /** May anything be said or done by the promise? */
@@ -116,7 +116,7 @@ export class Ballot {
 
   /** The commit index has moved: it is saved when nothing else is on its way. */
   saveCommit(out: SecondaryEffect[]): void {
-    const commit = this.parts.log.safeCommitIndex;
+    const commit = this.parts.log.durableCommitIndex;
     if (!this.isSaved || commit <= this.savedCommit) return;
     this.savedCommit = commit;
     this.promised = { ...this.promised, commit };
@@ -145,7 +145,8 @@ export class Ballot {
   /** What a claim is answered, the first time and again. */
   sendVote(claim: MessageOf<'claim'>, to: string, out: SecondaryEffect[]): void {
     const granted = this.grants(claim);
-    const { self, outline, inMemory } = this.parts;
+    const { self, log, inMemory } = this.parts;
+    const { outline } = log;
     const end = saidEnd(outline.last, outline.lastSeq);
     const voters = [...(outline.newestList().members?.voters ?? [])];
     const storeKind = inMemory ? 'memory' : 'disk';
@@ -157,14 +158,14 @@ export class Ballot {
 
   /** Raft's condition (§5.4.1), within one log; and never for one that ends below what is known here to be committed. */
   private isFit(claim: MessageOf<'claim'>, identity: Identity | null): boolean {
-    const { outline, log } = this.parts;
+    const { log } = this.parts;
     const theirs = endOf(claim);
     if (!isPrefixOf(identity, theirs.log) || theirs.index < log.commitIndex) return false;
-    return isAtLeastAsUpToDate(theirs, outline.last);
+    return isAtLeastAsUpToDate(theirs, log.outline.last);
   }
 
   private promise(promised: Omit<Promised, 'commit'>, out: SecondaryEffect[]): void {
-    const commit = this.parts.log.safeCommitIndex;
+    const commit = this.parts.log.durableCommitIndex;
     this.promised = { ...promised, commit };
     this.savedCommit = commit;
     this.isSaved = false;

@@ -1,7 +1,7 @@
 /** What goes into a secondary's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
-import type { Group } from '#protocol/log/group-commit';
+import type { FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
-import type { MessageOf, WireMessage } from '#protocol/wire/messages';
+import type { WireMessage } from '#protocol/wire/messages';
 
 /** The driver's handle of a broker delivery; null for what came in answer to a fetch, which needs no settling. */
 export type Tag = number | null;
@@ -36,46 +36,21 @@ export type SecondaryEvent =
   | { readonly type: 'pause'; readonly paused: boolean }
   | { readonly type: 'shutdown' };
 
-export interface Trace {
-  readonly do: 'trace';
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  /** A constant sentence. */
-  readonly what: string;
-  readonly facts: Readonly<Record<string, unknown>>;
-}
-
 export type SecondaryEffect =
-  | ({ readonly do: 'store' } & Group)
+  | LogEffect
+  | FetchEffect
   | { readonly do: 'savePromise'; readonly promised: Promised }
-  /** Forget every record after `index`. Later stores follow it; nothing waits for it. */
-  | { readonly do: 'truncate'; readonly index: number }
   | { readonly do: 'settle'; readonly tag: number }
   /** Give the delivery back to the broker, after a wait so that it does not spin. */
   | { readonly do: 'requeue'; readonly tag: number; readonly afterMs: number }
   /** To the master's replies queue, or to the queue that a message named. */
   | { readonly do: 'send'; readonly to: string | null; readonly message: WireMessage }
-  /** Answer a fetch of a master that recovers, from the store, as far as one batch goes. */
-  | {
-      readonly do: 'serve';
-      readonly to: string;
-      readonly node: string;
-      readonly header: Omit<MessageOf<'entries'>, 'records'>;
-      readonly lastIndex: number;
-      readonly limit: number;
-    }
   /** Ask the store for its running checksum at an index. */
   | { readonly do: 'lookUpChecksum'; readonly index: number }
   | { readonly do: 'consume' }
   | { readonly do: 'stopConsuming' }
-  /** What readers see has moved. */
-  | { readonly do: 'visible' }
   /** The master has another log: say what is still to be said, give the node id free, and look again after a while. */
   | { readonly do: 'withdraw' }
   /** This store came back with less than it had acknowledged: it must be another one, from the next start on. */
   | { readonly do: 'renewStore' }
-  | { readonly do: 'halt'; readonly why: string }
-  | Trace;
-
-export function trace(level: Trace['level'], what: string, facts: Trace['facts']): Trace {
-  return { do: 'trace', level, what, facts };
-}
+  | { readonly do: 'halt'; readonly why: string };

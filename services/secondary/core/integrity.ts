@@ -5,10 +5,11 @@
  *
  *     agreeing ──checksums differ at one index──▶ searching (divergence-search.ts) ──▶ found
  */
-import type { LogOutline } from '#protocol/log/outline';
+import type { OutlineView } from '#protocol/log/outline';
+import { trace } from '#protocol/trace';
 import type { MessageOf, Sender } from '#protocol/wire/messages';
 import { DivergenceSearch } from './divergence-search';
-import { type SecondaryEffect, trace } from './events';
+import type { SecondaryEffect } from './events';
 
 /** When a question is asked, and by whom. */
 export interface Asker extends Sender {
@@ -24,7 +25,7 @@ export class Integrity {
 
   /** @param retryMs a lost answer is asked for again after so long */
   constructor(
-    private readonly outline: LogOutline,
+    private readonly outline: OutlineView,
     private readonly retryMs: number,
   ) {}
 

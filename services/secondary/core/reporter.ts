@@ -2,19 +2,17 @@
  * What a secondary says of itself to the master: that it is there, up to where it holds the log, and what it lacks. Nothing depends on any one
  * of these: an ack is cumulative, a heartbeat is an ack as well, and whatever was not answered is said again.
  */
-import type { LogOutline } from '#protocol/log/outline';
+import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
 import { saidEnd, type WireMessage } from '#protocol/wire/messages';
 import type { Ballot } from './ballot';
 import type { SecondaryEffect } from './events';
-import type { OwnLog } from './own-log';
 
 export interface ReporterParts {
   readonly self: Voter;
   /** The store ends with the process. */
   readonly inMemory: boolean;
-  readonly outline: LogOutline;
-  readonly log: OwnLog;
+  readonly log: ReplicaLog;
   /** The epoch followed, which every message names. */
   readonly ballot: Ballot;
 }
@@ -23,6 +21,7 @@ export interface ReporterParts {
 export interface Standing {
   readonly httpUrl: string;
   readonly differsAt: number | null;
+  readonly buffer: { readonly size: number };
 }
 
 export class Reporter {
@@ -51,18 +50,19 @@ export class Reporter {
   /** A start, a reconnection, or no master was heard yet. It is a sign of life, too. */
   join(now: number, httpUrl: string, out: SecondaryEffect[]): void {
     this.nextBeatAt = now + this.intervalMs;
-    const { ballot, self, outline, inMemory } = this.parts;
+    const { ballot, self, log, inMemory } = this.parts;
+    const { outline } = log;
     const storeKind = inMemory ? 'memory' : 'disk';
     const end = saidEnd(outline.last, outline.lastSeq);
     send({ type: 'join', ...ballot.id, ...self, ...end, storeKind, httpUrl }, out);
   }
 
   /** @param index up to which the log of the epoch followed is held */
-  heartbeat(index: number, { httpUrl, differsAt }: Standing, out: SecondaryEffect[]): void {
+  heartbeat(index: number, { httpUrl, differsAt, buffer }: Standing, out: SecondaryEffect[]): void {
     const { ballot, self, log } = this.parts;
-    const { applied } = log;
+    const { durableSeq: applied } = log;
     const checksum = log.checksumAt(index);
-    const buffered = log.buffer.size;
+    const buffered = buffer.size;
     const beat = { type: 'heartbeat', ...ballot.id, ...self, index, applied, buffered, httpUrl } as const;
     if (differsAt !== null) send({ ...beat, differsAt }, out);
     else send(checksum === null ? beat : { ...beat, checksum }, out);
@@ -71,7 +71,7 @@ export class Reporter {
   /** @param index as for a heartbeat */
   ack(index: number, out: SecondaryEffect[]): void {
     const { ballot, self, log } = this.parts;
-    send({ type: 'ack', ...ballot.id, ...self, index, applied: log.applied }, out);
+    send({ type: 'ack', ...ballot.id, ...self, index, applied: log.durableSeq }, out);
   }
 
   fetch(

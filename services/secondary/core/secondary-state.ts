@@ -1,14 +1,15 @@
 /**
  * What a secondary knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in secondary.ts.
  *
- * The parts do not know each other: the promise and the vote (ballot.ts), the log (own-log.ts), what the broker is told (deliveries.ts), what is
- * missing (gap-repair.ts), what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts), whether
- * the master is one of another log (foreign-watch.ts), and the connection (session.ts).
+ * The parts: the log (ReplicaLog) and where a batch belongs in it (placement.ts), the promise and the
+ * vote (ballot.ts), what the broker is told (deliveries.ts), what is missing (gap-repair.ts), what
+ * the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts),
+ * whether the master is one of another log (foreign-watch.ts), and the connection (session.ts).
  */
 
 import type { Identity } from '#protocol/identity';
-import { GroupCommit } from '#protocol/log/group-commit';
-import type { LogOutline } from '#protocol/log/outline';
+import type { OutlineView } from '#protocol/log/outline';
+import { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
 import { Ballot } from './ballot';
 import { noCounts } from './counters';
@@ -17,20 +18,19 @@ import { ForeignWatch, type Met } from './foreign-watch';
 import { GapRepair } from './gap-repair';
 import { Integrity } from './integrity';
 import { MasterWatch } from './master-watch';
-import { OwnLog } from './own-log';
+import { Placement } from './placement';
 import type { ReorderBuffer } from './reorder-buffer';
 import { Reporter } from './reporter';
 import { Session } from './session';
 import type { SecondarySettings, SecondaryStart } from './settings';
 
 export abstract class SecondaryState {
-  readonly outline: LogOutline;
-  readonly groups: GroupCommit;
   readonly counters = noCounts();
   /** Where this node's HTTP edge is, as the master is told; '' until it listens. */
   httpUrl = '';
   protected readonly self: Voter;
-  protected readonly log: OwnLog;
+  protected readonly log: ReplicaLog;
+  protected readonly placement: Placement;
   protected readonly ballot: Ballot;
   protected readonly deliveries = new Deliveries();
   protected readonly gap: GapRepair;
@@ -48,30 +48,37 @@ export abstract class SecondaryState {
   ) {
     const { node, store, inMemory, logId, gapTimeoutMs, heartbeatIntervalMs } = settings;
     this.self = { node, store };
-    this.outline = outline;
-    this.groups = new GroupCommit(outline.lastIndex);
-    const { commit } = promised;
-    this.log = new OwnLog({ outline, groups: this.groups, counters: this.counters }, { checksum, commit });
-    this.ballot = new Ballot({ self: this.self, inMemory, logId, outline, log: this.log }, promised);
+    this.log = new ReplicaLog({ outline, checksum, commit: promised.commit });
+    this.placement = new Placement(this.log, this.counters);
+    this.ballot = new Ballot({ self: this.self, inMemory, logId, log: this.log }, promised);
     this.gap = new GapRepair(gapTimeoutMs);
-    this.integrity = new Integrity(outline, heartbeatIntervalMs);
+    this.integrity = new Integrity(this.log.outline, heartbeatIntervalMs);
     const { self, log, ballot } = this;
-    this.reporter = new Reporter({ self, inMemory, outline, log, ballot }, heartbeatIntervalMs);
+    this.reporter = new Reporter({ self, inMemory, log, ballot }, heartbeatIntervalMs);
     const { lastEpoch, lastReign } = outline;
     this.synced = promised.epoch > 0 && lastEpoch === promised.epoch && lastReign === promised.reign;
   }
 
+  get outline(): OutlineView {
+    return this.log.outline;
+  }
+
+  /** Index up to which this node's log is durable. */
+  get durableIndex(): number {
+    return this.log.durableIndex;
+  }
+
   get buffer(): ReorderBuffer {
-    return this.log.buffer;
+    return this.placement.buffer;
   }
 
   /** Seq of the last entry that readers see. */
   get applied(): number {
-    return this.log.applied;
+    return this.log.durableSeq;
   }
 
   get commit(): number {
-    return this.log.commit;
+    return this.log.commitSeq;
   }
 
   get epoch(): number {
@@ -133,11 +140,11 @@ export abstract class SecondaryState {
 
   toString(): string {
     const state = `${this.synced ? 'synced' : 'unchecked'}${this.session.consuming ? ' consuming' : ''}`;
-    return `${this.self.node} ${state} e${this.epoch} ${this.log} ${this.gap}`;
+    return `${this.self.node} ${state} e${this.epoch} ${this.log} ${this.buffer} ${this.gap}`;
   }
 
   /** Up to where this node holds the log of the epoch it follows; 0 while that is not checked. */
   protected get heldIndex(): number {
-    return this.synced && this.ballot.isDurable && this.integrity.agrees ? this.groups.durableIndex : 0;
+    return this.synced && this.ballot.isDurable && this.integrity.agrees ? this.log.durableIndex : 0;
   }
 }

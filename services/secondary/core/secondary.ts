@@ -17,11 +17,11 @@
 import { isPrefixOf } from '#protocol/identity';
 import { BATCH_RECORDS_MAX, EPOCH_JUMP_MAX } from '#protocol/limits';
 import type { Promised } from '#protocol/promised';
+import { trace } from '#protocol/trace';
 import type { MessageOf } from '#protocol/wire/messages';
 import type { Asked } from './ballot';
 import type { Source } from './deliveries';
-import { type SecondaryEffect, type SecondaryEvent, trace } from './events';
-import { fetchAnswer } from './fetch-answer';
+import type { SecondaryEffect, SecondaryEvent } from './events';
 import type { Asker } from './integrity';
 import { SecondaryState } from './secondary-state';
 
@@ -229,7 +229,7 @@ export class SecondaryMachine extends SecondaryState {
 
   /** Compares the logs where both are known: what differs at one index is not the same log. */
   private compare({ headIndex, checksum }: MessageOf<'announce'>, out: SecondaryEffect[]): void {
-    if (!this.synced || !this.integrity.agrees || headIndex > this.groups.durableIndex) return;
+    if (!this.synced || !this.integrity.agrees || headIndex > this.log.durableIndex) return;
     const ours = this.log.checksumAt(headIndex);
     if (ours === null || checksum === undefined || ours === checksum) return;
     this.becomeDiffering(headIndex, out);
@@ -283,7 +283,7 @@ export class SecondaryMachine extends SecondaryState {
     }
     const settled = this.deliveries.settleKnown(source, out);
     // Acked again, for the ack of its first coming may have been lost.
-    if (settled && this.groups.isIdle) this.ack(out);
+    if (settled && this.log.isIdle) this.ack(out);
   }
 
   /** Returns true when something was appended. What comes before the log is checked is kept. */
@@ -293,7 +293,7 @@ export class SecondaryMachine extends SecondaryState {
       this.buffer.put(batch);
       return false;
     }
-    const appended = this.log.place(batch, out);
+    const appended = this.placement.place(batch, out);
     if (appended) this.gap.recordProgress(this.now, fetched);
     return appended;
   }
@@ -309,17 +309,17 @@ export class SecondaryMachine extends SecondaryState {
     { generation, checksum, random }: Extract<SecondaryEvent, { type: 'stored' }>,
     out: SecondaryEffect[],
   ): void {
-    if (!this.log.recordStored(generation, checksum)) return;
+    if (this.log.recordStored(generation, checksum).length === 0) return;
     out.push({ do: 'visible' });
-    const failed = this.deliveries.settleStored(this.groups.durableIndex, random, out);
+    const failed = this.deliveries.settleStored(this.log.durableIndex, random, out);
     if (!failed) this.ack(out);
     this.becomeReady(out);
     this.log.flush(out);
   }
 
   private storeFailed(event: Extract<SecondaryEvent, { type: 'storeFailed' }>, out: SecondaryEffect[]): void {
-    if (!this.groups.isCurrent(event.generation)) return;
-    const { durableIndex } = this.groups;
+    if (!this.log.isCurrent(event.generation)) return;
+    const { durableIndex } = this.log;
     out.push(trace('error', 'the store failed', { fatal: event.fatal, durableIndex, error: event.what }));
     if (event.fatal) {
       out.push({ do: 'halt', why: event.what });
@@ -331,34 +331,24 @@ export class SecondaryMachine extends SecondaryState {
   }
 
   /** The logs part: cuts what the new master's log does not have, and asks again from there (KIP-595). */
-  private diverged({ endEpoch, endReign, endIndex, ...sender }: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
-    if (!this.ballot.isDurable || !this.ballot.follows(sender)) return;
+  private diverged(ends: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
+    if (!this.ballot.isDurable || !this.ballot.follows(ends)) return;
     if (!this.integrity.agrees) return this.integrity.recordParted(this.asker, out);
-    if (this.synced || !this.groups.isIdle) return;
-    const { outline, log } = this;
-    const cut = outline.cutFor({ endEpoch, endReign, endIndex });
-    if (cut >= outline.lastIndex) return;
-    const facts = { afterSeq: outline.seqAt(cut), lastSeq: outline.lastSeq, epoch: sender.epoch };
-    if (cut < log.commitIndex) {
-      const refused = { ...facts, commit: log.commit, masterLog: sender.log };
+    if (this.synced) return;
+    const { log } = this;
+    const cut = log.cutFor(ends, { epoch: ends.epoch }, out);
+    if (cut === null) return;
+    if (cut.isRefused) {
+      const refused = { ...cut.facts, commit: log.commitSeq, masterLog: ends.log };
       out.push(trace('error', 'the master lacks entries that are committed here: nothing is cut', refused));
-      return this.becomeDiffering(outline.lastIndex, out);
+      return this.becomeDiffering(log.outline.lastIndex, out);
     }
-    const isForced = sender.log !== outline.identity;
-    const what = isForced
-      ? 'cuts what the log lacks that an operator has forced'
-      : 'cuts entries that were never committed';
-    out.push(trace('warn', what, facts));
-    log.truncateAfter(cut);
-    out.push({ do: 'truncate', index: cut }, { do: 'visible' });
     this.gap.recordProgress(this.now, true);
   }
 
   private fetched(fetch: MessageOf<'fetch'>, to: string | null, out: SecondaryEffect[]): void {
     if (to === null || !this.ballot.follows(fetch) || !this.ballot.isDurable || !this.integrity.agrees) return;
-    const { outline, groups, log, self, ballot } = this;
-    const { commitIndex } = log;
-    const answer = fetchAnswer(fetch, to, { outline, groups, store: self.store, commitIndex }, ballot.id);
+    const answer = this.log.answerFetch(fetch, { to, sender: this.ballot.id, store: this.self.store });
     if (answer !== null) out.push(answer);
   }
 

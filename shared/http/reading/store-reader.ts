@@ -1,7 +1,7 @@
 /**
  * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's machine says it is visible.
  */
-import type { LogOutline } from '#protocol/log/outline';
+import type { OutlineView } from '#protocol/log/outline';
 import { entryOf } from '#protocol/record';
 import { type EntryBytes, type LogStore, StorageError } from '#storage/log-store';
 import type { ForeignLog, LogReader, ReaderPosition } from './log-reader';
@@ -25,7 +25,7 @@ export class StoreReader implements LogReader {
 
   constructor(
     private readonly store: LogStore,
-    readonly outline: LogOutline,
+    readonly outline: OutlineView,
     private readonly look: () => ReaderPosition,
     /** A record that was asked for is damaged; called for each such read. */
     private readonly onDamage: (error: StorageError) => void = () => undefined,

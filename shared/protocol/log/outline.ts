@@ -233,6 +233,9 @@ export class LogOutline {
   }
 }
 
+/** An outline to read from: everything but what changes it. */
+export type OutlineView = Omit<LogOutline, 'append' | 'truncateAfter'>;
+
 /**
  * Raft's comparison of two logs by their ends (§5.4.1): is `ours` at least as up to date as `theirs`? A later branch of a log is ahead of what it
  * branched from, whatever the epochs there have come to. One number of two reigns compares with nothing, nor do two logs: neither is.

@@ -16,7 +16,7 @@
 import type { MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
 import { type Identity, isPrefixOf } from '#protocol/identity';
-import type { LogOutline } from '#protocol/log/outline';
+import type { LogOutline, OutlineView } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
 import type { MessageOf, WireMessage } from '#protocol/wire/messages';
@@ -169,7 +169,7 @@ export class LogChecker implements Watcher {
     const { machine, disk, node } = process;
     if (event.type === 'wire') this.hear(machine, (event as Extract<MasterEvent, { type: 'wire' }>).message);
     if ('message' in event) this.checkCut(process, event.message as WireMessage, effects);
-    const durable = machine.groups.durableIndex;
+    const durable = machine.durableIndex;
     if (durable > disk.platter.length)
       throw new Violation('S2', `${node} shows ${durable} records and has ${disk.platter.length}`);
     this.committed.look(process, this.ledger.remembers);
@@ -180,11 +180,8 @@ export class LogChecker implements Watcher {
 
   /** Once nothing is under way: a reader of the node sees all that its disk holds. */
   checkShown({ node, machine, disk }: SimProcess): void {
-    if (machine.groups.durableIndex !== disk.platter.length)
-      throw new Violation(
-        'S8',
-        `${node} shows ${machine.groups.durableIndex} records and holds ${disk.platter.length}`,
-      );
+    if (machine.durableIndex !== disk.platter.length)
+      throw new Violation('S8', `${node} shows ${machine.durableIndex} records and holds ${disk.platter.length}`);
   }
 
   /**
@@ -237,7 +234,7 @@ export class LogChecker implements Watcher {
       throw new Violation('S8', `${node} cuts its log ${identity} on the word of one that has ${message.log}`);
   }
 
-  private checkRemoved({ node }: DiskModel, { control }: LogRecord, outline: LogOutline): void {
+  private checkRemoved({ node }: DiskModel, { control }: LogRecord, outline: OutlineView): void {
     const removed = outline.newestList().members?.removed ?? [];
     if (control?.control !== 'members' || removed.length === 0) return;
     const back = removed.find((each) => control.members.includes(each) && !this.admitted.has(each));

@@ -173,8 +173,8 @@ class Tail {
 }
 
 function placeAt({ machine }: SimProcess): ResumePlace & { readonly log: Identity | null } {
-  const { outline, groups, commit } = machine;
-  return { log: outline.identity, head: outline.seqAt(groups.durableIndex), commit, logHead: null };
+  const { outline, durableIndex, commit } = machine;
+  return { log: outline.identity, head: outline.seqAt(durableIndex), commit, logHead: null };
 }
 
 /** The first `count` entries of a log. */

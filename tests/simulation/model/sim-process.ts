@@ -3,7 +3,7 @@
  * comes to one that is stopped (SIGSTOP) waits until it goes on.
  */
 import type { Identity } from '#protocol/identity';
-import type { LogOutline } from '#protocol/log/outline';
+import type { OutlineView } from '#protocol/log/outline';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
@@ -12,8 +12,8 @@ import type { World } from './world';
 
 /** What every machine shows of itself. */
 export interface Machine {
-  readonly outline: LogOutline;
-  readonly groups: { readonly durableIndex: number };
+  readonly outline: OutlineView;
+  readonly durableIndex: number;
   readonly commit: number;
   /** The log that it follows; null: it is blank. */
   readonly identity: Identity | null;

@@ -19,7 +19,7 @@ import { AckTracker } from '#master/core/ack-tracker';
 import { Election } from '#master/core/election';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
-import { Reign } from '#master/core/reign';
+import { Reign, type ReignParts } from '#master/core/reign';
 import { LogOutline } from '#protocol/log/outline';
 import type { LogRecord, Voter } from '#protocol/record';
 import type { EntriesMessage } from '#protocol/wire/messages';
@@ -200,7 +200,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       return replace(Reign.prototype, 'advance', {
         value(this: Reign, out: MasterEffect[]) {
           const committable = inner<() => number>(this, 'committable').call(this);
-          if (committable > this.commitIndex) this.commitIndex = committable;
+          inner<ReignParts>(this, 'parts').log.recordCommit(committable);
           advance.call(this, out);
         },
       });

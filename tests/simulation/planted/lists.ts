@@ -5,7 +5,6 @@
 import type { MasterEffect } from '#master/core/events';
 import { type ListWish, nextList } from '#master/core/list-change';
 import { Reign, type ReignParts } from '#master/core/reign';
-import type { Waiters } from '#master/core/waiters';
 import type { MembersControl, Voter } from '#protocol/record';
 import type { PlantedBug } from './bugs';
 import { inner, replace } from './planting';
@@ -21,8 +20,8 @@ function changesList(next: Next, may: MayChange = mayChange): () => () => void {
   return () =>
     replace(Reign.prototype, 'changeList', {
       value(this: Reign, { members, isAlive }: Wanted, out: MasterEffect[]) {
-        const { outline, tracker } = inner<ReignParts>(this, 'parts');
-        if (!may(this, outline.newestList().index)) return false;
+        const { log, tracker } = inner<ReignParts>(this, 'parts');
+        if (!may(this, log.outline.newestList().index)) return false;
         const storeOf = inner<(node: string, isAlive: boolean) => string | null>(this, 'caughtUpStore');
         const caughtUp = (node: string) => storeOf.call(this, node, isAlive(node));
         const list = next(this.list, { self: inner<Voter>(this, 'self'), members, caughtUp });
@@ -30,7 +29,7 @@ function changesList(next: Next, may: MayChange = mayChange): () => () => void {
         inner<(list: MembersControl) => number>(this, 'write').call(this, list);
         tracker.setMembers(list.members);
         this.recount();
-        this.flush(out);
+        log.flush(out);
         inner<(out: MasterEffect[]) => void>(this, 'release').call(this, out);
         return true;
       },
@@ -67,11 +66,12 @@ export const PLANTED_LIST_BUGS: readonly PlantedBug[] = [
       const release = inner<(this: Reign, out: MasterEffect[]) => void>(Reign.prototype, 'release');
       return replace(Reign.prototype, 'release', {
         value(this: Reign, out: MasterEffect[]) {
-          const { commitIndex, waiters } = this as { commitIndex: number; waiters: Waiters };
-          if (waiters.size === 0) return;
-          this.commitIndex = Number.MAX_SAFE_INTEGER;
+          if (this.waiters.size === 0) return;
+          const { log } = inner<ReignParts>(this, 'parts');
+          const { commitIndex } = log;
+          Reflect.set(log, 'committed', Number.MAX_SAFE_INTEGER);
           release.call(this, out);
-          this.commitIndex = commitIndex;
+          Reflect.set(log, 'committed', commitIndex);
         },
       });
     },

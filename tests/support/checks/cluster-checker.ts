@@ -72,8 +72,8 @@ export class ClusterChecker {
       watched.machine = machine;
       watched.commit = 0;
     }
-    if (machine.groups.durableIndex > watched.seen.length)
-      this.breach(`${node} shows ${machine.groups.durableIndex} records, and has ${watched.seen.length}`);
+    if (machine.durableIndex > watched.seen.length)
+      this.breach(`${node} shows ${machine.durableIndex} records, and has ${watched.seen.length}`);
     this.checkCommit(node, watched, machine.commit);
   }
 

@@ -114,7 +114,8 @@ export class Chaos {
     const { reigning } = this;
     if (reigning === null) return false;
     const lengths = [reigning, ...cluster.members].map((node) => cluster.recordsOf(node).length);
-    return new Set(lengths).size === 1 && cluster.masterOf(reigning).groups.isIdle;
+    const { durableIndex, outline } = cluster.masterOf(reigning);
+    return new Set(lengths).size === 1 && durableIndex === outline.lastIndex;
   }
 
   private strike(): void {

@@ -189,7 +189,7 @@ export class SimCluster {
   messages(node: string): string[] {
     const machine = this.runningMachine(node);
     if (machine === null) throw new Error(`${node} is down`);
-    const visible = machine.outline.seqAt(machine.groups.durableIndex);
+    const visible = machine.outline.seqAt(machine.durableIndex);
     const entries = this.recordsOf(node).filter(({ control }) => control === null);
     return entries.slice(0, visible).map(({ bytes }) => entryOf(bytes).message);
   }

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { type Answer, type BirthFacts, type BirthMode, blanksNeeded, mayBegin } from '#master/core/birth';
 import { type BirthSituation, Candidacy } from '#master/core/candidacy';
-import { GroupCommit } from '#protocol/log/group-commit';
 import { LogOutline } from '#protocol/log/outline';
+import { ReplicaLog } from '#protocol/log/replica-log';
 import { controlRecord, type LogRecord } from '#protocol/record';
 import type { MessageOf } from '#protocol/wire/messages';
 
@@ -192,8 +192,8 @@ describe('a claimant', () => {
     for (const record of records) outline.append(record);
     const claim = { epoch: 2, reign: 'eeeeeeeeeeeeeeee', log };
     const options = { claim, self: SELF, secondaries: ['s1', 's2'], needsVotes: true, forced: false };
-    const parts = { outline, groups: new GroupCommit(outline.lastIndex) };
-    const candidacy = new Candidacy(parts, { ...options, heartbeatIntervalMs: 500 });
+    const replica = new ReplicaLog({ outline, checksum: 0, commit: 0 });
+    const candidacy = new Candidacy(replica, { ...options, heartbeatIntervalMs: 500 });
     candidacy.recordPromised(0, []);
     const end = { lastIndex: 0, lastEpoch: 0, lastReign: '', lastLog: null, lastSeq: 0 };
     const store = { storeKind: 'disk', voters: [] as MessageOf<'vote'>['voters'] } as const;

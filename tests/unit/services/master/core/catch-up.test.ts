@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { CatchUp } from '#master/core/catch-up';
 import type { MasterEffect } from '#master/core/events';
-import { GroupCommit } from '#protocol/log/group-commit';
 import { isAtLeastAsUpToDate, LogOutline } from '#protocol/log/outline';
+import { ReplicaLog } from '#protocol/log/replica-log';
 import { controlRecord, type LogRecord } from '#protocol/record';
 import type { MessageOf } from '#protocol/wire/messages';
 
@@ -32,12 +32,12 @@ function answerOf(source: readonly LogRecord[], fetch: MessageOf<'fetch'>): Mess
   return { type: 'entries', ...CLAIM, prevIndex: from - 1, prevEpoch, prevReign, commit: 0, records };
 }
 
-function catchUpOf(own: readonly LogRecord[], source: readonly LogRecord[]) {
+function catchUpOf(own: readonly LogRecord[], source: readonly LogRecord[], commit = 0) {
   const outline = outlineOf(own);
-  const groups = new GroupCommit(outline.lastIndex);
+  const log = new ReplicaLog({ outline, checksum: 0, commit });
   const { last, lastSeq } = outlineOf(source);
   const refuser = { node: 's1', store: 'disk', last, lastSeq, replyTo: 's1' };
-  return { outline, groups, catchUp: new CatchUp({ outline, groups }, refuser, { ...CLAIM, node: 'm' }, 0) };
+  return { outline, log, catchUp: new CatchUp(log, refuser, { ...CLAIM, node: 'm' }, 0) };
 }
 
 const epochs = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 20 }).map((all) => all.sort((a, b) => a - b));
@@ -61,7 +61,7 @@ test('from any log to that of the source, whatever the two have gone through', (
   fc.assert(
     fc.property(logs, (drawn) => {
       const source = logOf(drawn.source);
-      const { outline, groups, catchUp } = catchUpOf(logOf(drawn.own), source);
+      const { outline, log, catchUp } = catchUpOf(logOf(drawn.own), source);
       let effects: MasterEffect[] = [];
       catchUp.ask(0, effects);
       for (let turns = 0; !catchUp.isDone; turns += 1) {
@@ -69,13 +69,13 @@ test('from any log to that of the source, whatever the two have gone through', (
         const next: MasterEffect[] = [];
         for (const effect of effects) {
           if (effect.do === 'store') {
-            groups.stored(effect.generation);
+            log.recordStored(effect.generation, 0);
             catchUp.proceed(turns, next);
           }
           if (effect.do !== 'send' || effect.message.type !== 'fetch') continue;
           const answer = answerOf(source, effect.message);
           if (answer.type === 'entries') catchUp.receive(turns, answer, next);
-          else catchUp.diverged(turns, answer, 0, next);
+          else catchUp.diverged(turns, answer, next);
         }
         effects = next;
       }
@@ -119,20 +119,20 @@ test('a source that has nothing to give is given up', () => {
 });
 
 test('what is committed is never cut', () => {
-  const { outline, catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]));
+  const { outline, catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]), 2);
   const out: MasterEffect[] = [];
   const parting = { type: 'diverged', ...CLAIM, endEpoch: 1, endReign: 'r1', endIndex: 1 } as const;
-  catchUp.diverged(0, parting, 2, out);
+  catchUp.diverged(0, parting, out);
   expect(catchUp.isContradicted).toBe(true);
   expect(outline.lastIndex).toBe(3);
   expect(out).toMatchObject([{ do: 'trace', level: 'error', facts: { source: 's1' } }]);
 });
 
 test('what is above the commit index is cut, and what follows is asked for', () => {
-  const { outline, catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]));
+  const { outline, catchUp } = catchUpOf(logOf([1, 1, 1]), logOf([1, 2]), 1);
   const out: MasterEffect[] = [];
   const parting = { type: 'diverged', ...CLAIM, endEpoch: 1, endReign: 'r1', endIndex: 1 } as const;
-  catchUp.diverged(0, parting, 1, out);
+  catchUp.diverged(0, parting, out);
   expect(catchUp.isContradicted).toBe(false);
   expect(outline.lastIndex).toBe(1);
   expect(out).toContainEqual({ do: 'truncate', index: 1 });

@@ -2,8 +2,8 @@ import { AckTracker } from '#master/core/ack-tracker';
 import type { MasterEffect } from '#master/core/events';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
-import { GroupCommit } from '#protocol/log/group-commit';
 import { LogOutline } from '#protocol/log/outline';
+import { ReplicaLog } from '#protocol/log/replica-log';
 
 const TS = '2026-01-01T00:00:00.000Z';
 
@@ -13,12 +13,10 @@ function groupsOf(effects: readonly MasterEffect[]): number[] {
 }
 
 describe('appends of one turn', () => {
-  const groups = new GroupCommit(0);
-  const outline = new LogOutline();
-  const parts = { outline, groups, window: new PublishWindow(), tracker: new AckTracker() };
+  const log = new ReplicaLog({ outline: new LogOutline(), checksum: 0, commit: 0 });
+  const parts = { log, window: new PublishWindow(), tracker: new AckTracker() };
   const id = { epoch: 1, reign: '0123456789abcdef' };
   const reign = new Reign(id, { node: 'master', store: 'm' }, parts, {
-    commitIndex: 0,
     forced: false,
     withoutQuorum: false,
   });
@@ -33,20 +31,20 @@ describe('appends of one turn', () => {
   it('make one group, which goes to the store at the turn’s end', () => {
     const out: MasterEffect[] = [];
     reign.begin([], []);
-    groups.stored(0);
+    log.recordStored(0, 0);
     append(true, out);
     append(true, out);
     expect(groupsOf(out)).toEqual([]);
-    reign.flush(out);
+    log.flush(out);
     expect(groupsOf(out)).toEqual([2]);
   });
 
   it('wait for nobody who does not hold them', () => {
     const out: MasterEffect[] = [];
-    groups.stored(0);
+    log.recordStored(0, 0);
     append(false, out);
     expect(groupsOf(out)).toEqual([1]);
-    reign.flush(out);
+    log.flush(out);
     expect(groupsOf(out)).toEqual([1]);
   });
 });

@@ -97,7 +97,7 @@ describe('a change of the list', () => {
     change(['s1']);
     throne.append('again', 1);
     throne.store();
-    const { lastIndex } = throne.outline;
+    const { lastIndex } = throne.log.outline;
     expect(throne.published()).toEqual([lastIndex - 1, lastIndex]);
   });
 });

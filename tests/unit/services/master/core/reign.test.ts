@@ -29,16 +29,16 @@ describe('the beginning', () => {
     expect(throne.reign.open).toBe(false);
     throne.ack('s2');
     expect(throne.reign.open).toBe(true);
-    expect(throne.reign.commitIndex).toBe(throne.outline.lastIndex);
+    expect(throne.reign.commitIndex).toBe(throne.log.outline.lastIndex);
   });
 
   test('to begin again changes nothing, unless the first record was lost with a failed write', () => {
     const throne = new Throne([]);
     throne.do((out) => throne.reign.begin([], out));
     throne.do((out) => throne.reign.begin([], out));
-    expect(throne.outline.lastIndex).toBe(2);
-    throne.groups.dropAfter(0);
-    throne.outline.truncateAfter(0);
+    expect(throne.log.outline.lastIndex).toBe(2);
+    throne.log.dropUnstored();
+
     throne.do((out) => throne.reign.begin([], out));
     throne.store();
     expect(throne.reign.open).toBe(true);
@@ -120,7 +120,7 @@ describe('answers', () => {
     const first = throne.append('a', 'all');
     const second = throne.append('b', 'all');
     throne.store();
-    throne.ack('s1', throne.outline.lastIndex - 1);
+    throne.ack('s1', throne.log.outline.lastIndex - 1);
     throne.ack('s2');
     expect([throne.outcomeOf(first), throne.outcomeOf(second)]).toEqual(['acknowledged', null]);
     throne.ack('s1');
@@ -141,8 +141,8 @@ describe('answers', () => {
     const throne = throneOfThree();
     const requests = [throne.append('a', 'all'), throne.append('b', 2), throne.append('c', 3)];
     throne.store();
-    throne.ack('s1', throne.outline.lastIndex);
-    throne.ack('s2', throne.outline.lastIndex);
+    throne.ack('s1', throne.log.outline.lastIndex);
+    throne.ack('s2', throne.log.outline.lastIndex);
     expect([...throne.answers.keys()]).toEqual([requests[1], requests[0], requests[2]]);
   });
 
@@ -194,7 +194,7 @@ describe('a client that gives up', () => {
     throne.reign.forget(request);
     throne.store();
     expect(throne.outcomeOf(request)).toBeNull();
-    expect(throne.outline.lastSeq).toBe(1);
+    expect(throne.log.outline.lastSeq).toBe(1);
   });
 });
 
@@ -215,9 +215,8 @@ test('a failed write takes out exactly those who waited for what was lost', () =
   const kept = throne.append('kept', 3);
   throne.store();
   const lost = throne.append('lost', 1, 'order-1');
-  const durable = throne.groups.durableIndex;
-  throne.groups.dropAfter(durable);
-  throne.outline.truncateAfter(durable);
+  const durable = throne.log.durableIndex;
+  throne.log.dropUnstored();
   expect(throne.reign.dropAfter(durable).map(({ request }) => request)).toEqual([lost]);
   expect(throne.reign.pendingRecord('order-1')).toBeNull();
   throne.append('next', 1);
@@ -237,7 +236,7 @@ test('nothing is published before it is durable', () => {
   throne.append('text', 1);
   expect(throne.published()).toEqual([]);
   throne.store();
-  expect(throne.published()).toEqual([throne.outline.lastIndex]);
+  expect(throne.published()).toEqual([throne.log.outline.lastIndex]);
 });
 
 test('a batch says what it follows, so that a hole is seen', () => {
@@ -246,7 +245,7 @@ test('a batch says what it follows, so that a hole is seen', () => {
   throne.begin();
   throne.append('text', 1);
   throne.store();
-  const { lastIndex } = throne.outline;
+  const { lastIndex } = throne.log.outline;
   expect(throne.reign.header(lastIndex - 1)).toMatchObject({
     epoch: 4,
     reign: REIGN,

@@ -3,8 +3,8 @@ import { AckTracker } from '#master/core/ack-tracker';
 import type { Answer, MasterEffect } from '#master/core/events';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
-import { GroupCommit } from '#protocol/log/group-commit';
 import { LogOutline } from '#protocol/log/outline';
+import { ReplicaLog } from '#protocol/log/replica-log';
 import type { LogRecord, Voter } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
 
@@ -15,8 +15,7 @@ export const ALIVE = { isAlive: () => true };
 
 /** A reign with everything around it that a master would do: a store that is told when it is done, members that ack. */
 export class Throne {
-  readonly outline = new LogOutline();
-  readonly groups = new GroupCommit(0);
+  readonly log = new ReplicaLog({ outline: new LogOutline(), checksum: 0, commit: 0 });
   readonly window = new PublishWindow();
   readonly tracker = new AckTracker();
   readonly effects: MasterEffect[] = [];
@@ -35,10 +34,9 @@ export class Throne {
 
   /** A later reign on the same log. */
   succeed(epoch: number): void {
-    const { commitIndex } = this.reign;
     this.tracker.reset();
     this.window.clear();
-    this.reign = this.newReign(epoch, commitIndex);
+    this.reign = this.newReign(epoch);
   }
 
   do(act: (out: MasterEffect[]) => void): MasterEffect[] {
@@ -78,20 +76,19 @@ export class Throne {
   /** The store is done with all that it was given. */
   store(): void {
     for (let group = this.effects.findLast((effect) => effect.do === 'store'); group !== undefined; ) {
-      const records = this.groups.stored(group.generation);
+      const records = this.log.recordStored(group.generation, 0);
       if (records.length === 0) return;
       this.stored.push(...records);
       const out = this.do((effects) => {
-        const next = this.groups.take();
-        if (next !== null) effects.push({ do: 'store', ...next });
+        this.log.flush(effects);
         this.reign.recordStored(records, effects);
       });
       group = out.findLast((effect) => effect.do === 'store');
     }
   }
 
-  ack(node: string, index = this.outline.lastIndex, store = 'disk'): void {
-    this.tracker.recordAck({ node, store, index, applied: this.outline.seqAt(index) });
+  ack(node: string, index = this.log.outline.lastIndex, store = 'disk'): void {
+    this.tracker.recordAck({ node, store, index, applied: this.log.outline.seqAt(index) });
     this.do((out) => this.reign.advance(out));
   }
 
@@ -105,14 +102,9 @@ export class Throne {
     return this.window.take()?.records.map(({ index }) => index) ?? [];
   }
 
-  private newReign(epoch: number, commitIndex = 0): Reign {
-    const { outline, groups, window, tracker } = this;
-    return new Reign(
-      { epoch, reign: REIGN },
-      SELF,
-      { outline, groups, window, tracker },
-      { commitIndex, forced: false, withoutQuorum: false },
-    );
+  private newReign(epoch: number): Reign {
+    const { log, window, tracker } = this;
+    return new Reign({ epoch, reign: REIGN }, SELF, { log, window, tracker }, { forced: false, withoutQuorum: false });
   }
 }
 

@@ -21,7 +21,7 @@ function outlineOf(epochs: readonly number[]): LogOutline {
   return outline;
 }
 
-interface Given extends Partial<Omit<BallotParts, 'outline' | 'log'>> {
+interface Given extends Partial<Omit<BallotParts, 'log'>> {
   readonly epochs?: readonly number[];
   readonly commit?: number;
   readonly promised?: Partial<Promised>;
@@ -29,8 +29,8 @@ interface Given extends Partial<Omit<BallotParts, 'outline' | 'log'>> {
 
 function ballotOf({ epochs = [], commit = 0, promised = {}, ...parts }: Given = {}): Ballot {
   const outline = outlineOf(epochs);
-  const log = { commitIndex: commit, safeCommitIndex: commit };
-  const given = { self: SELF, inMemory: false, logId: null, outline, log, ...parts };
+  const log = { outline, commitIndex: commit, durableCommitIndex: commit };
+  const given = { self: SELF, inMemory: false, logId: null, log, ...parts };
   return new Ballot(given, { ...NO_PROMISE, commit, ...promised });
 }
 
@@ -282,8 +282,8 @@ describe('when who was promised to is elected', () => {
 });
 
 test('the commit index is saved when it has risen, and nothing else is on its way', () => {
-  const log = { commitIndex: 1, safeCommitIndex: 1 };
-  const parts = { self: SELF, inMemory: false, logId: null, outline: outlineOf([1, 2]), log };
+  const log = { outline: outlineOf([1, 2]), commitIndex: 1, durableCommitIndex: 1 };
+  const parts = { self: SELF, inMemory: false, logId: null, log };
   const ballot = new Ballot(parts, { ...NO_PROMISE, commit: 1 });
   const saved = (): number[] => {
     const out: SecondaryEffect[] = [];
@@ -291,14 +291,14 @@ test('the commit index is saved when it has risen, and nothing else is on its wa
     return out.map((effect) => (effect.do === 'savePromise' ? effect.promised.commit : -1));
   };
   expect(saved()).toEqual([]);
-  log.safeCommitIndex = 2;
+  log.durableCommitIndex = 2;
   expect(saved()).toEqual([2]);
   expect(saved()).toEqual([]);
-  log.safeCommitIndex = 3;
+  log.durableCommitIndex = 3;
   const promised = promiseTo(ballot, claim());
   expect(promised.commit).toBe(3);
   expect(saved()).toEqual([]);
-  log.safeCommitIndex = 4;
+  log.durableCommitIndex = 4;
   expect(saved()).toEqual([]);
   ballot.recordSaved(promised);
   expect(saved()).toEqual([4]);
