@@ -31,13 +31,20 @@ async function freePort(preferred: number | undefined, taken: readonly number[])
 }
 
 async function isFree(port: number): Promise<boolean> {
+  return (await whyNotFree('127.0.0.1', port)) === null;
+}
+
+/** null: it is free. Else the system's word: EADDRINUSE, EACCES … */
+export async function whyNotFree(host: string, port: number): Promise<string | null> {
   const server = createServer();
-  const outcome = new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false)).once('listening', () => resolve(true));
+  const outcome = new Promise<string | null>((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.once('listening', () => resolve(null));
   });
-  server.listen({ port, host: '127.0.0.1', exclusive: true });
-  if (!(await outcome)) return false;
+  server.listen({ host, port, exclusive: true });
+  const code = await outcome;
+  if (code !== null) return code;
   server.close();
   await once(server, 'close');
-  return true;
+  return null;
 }

@@ -2,8 +2,7 @@
  * Whether the nodes will be able to listen, asked before anything is started, so that a port in use costs a sentence and not a
  * half-started cluster. Between the question and the node's own attempt somebody may still take the port; then the node says so.
  */
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { whyNotFree } from '#tools/broker/ports';
 
 /** Runs of ports that are looked at for an alternative to suggest. */
 const SUGGESTIONS_MAX = 50;
@@ -22,7 +21,7 @@ export interface RefusedPort extends WantedPort {
 export async function findRefused(host: string, wanted: readonly WantedPort[]): Promise<readonly RefusedPort[]> {
   const refused: RefusedPort[] = [];
   for (const each of wanted) {
-    const code = await tryListening(host, each.port);
+    const code = await whyNotFree(host, each.port);
     if (code !== null) refused.push({ ...each, code });
   }
   return refused;
@@ -34,21 +33,6 @@ export async function suggestPort(host: string, from: number, count: number): Pr
     const row = Array.from({ length: count }, (_, index) => ({ name: '', port: first + index }));
     if ((await findRefused(host, row)).length === 0) return first;
   }
-  return null;
-}
-
-/** null: it is free. */
-async function tryListening(host: string, port: number): Promise<string | null> {
-  const server = createServer();
-  const outcome = new Promise<string | null>((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.once('listening', () => resolve(null));
-  });
-  server.listen({ host, port, exclusive: true });
-  const code = await outcome;
-  if (code !== null) return code;
-  server.close();
-  await once(server, 'close');
   return null;
 }
 

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '#process/settings';
 import { retryDelayMs } from '#protocol/retry-policy';
+import { settlesWithin } from '#tools/broker/bounded';
 import { BrokerError, messageOf } from '#tools/broker/errors';
 import type { OwnBroker } from '#tools/broker/own-broker';
 import { type ProvidedBroker, provideBroker, WAYS } from '#tools/broker/provide';
@@ -52,13 +53,8 @@ export class BrokerKeeper {
   }
 
   /** False: it takes longer than that; its supervisor goes on stopping it. */
-  async stop(boundMs: number): Promise<boolean> {
-    const over = new AbortController();
-    const late = delay(boundMs, false, { signal: over.signal }).catch(() => false);
-    const stopped = Promise.resolve(this.provided?.stop()).then(() => true);
-    const isStopped = await Promise.race([stopped, late]);
-    over.abort();
-    return isStopped;
+  stop(boundMs: number): Promise<boolean> {
+    return settlesWithin(Promise.resolve(this.provided?.stop()), boundMs);
   }
 
   private noteDeath(how: string): void {

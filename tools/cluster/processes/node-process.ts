@@ -14,8 +14,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '#process/settings';
+import { settlesWithin } from '#tools/broker/bounded';
 import { type AfterEnd, afterEnd, type NodeEnd } from './restart-policy';
 
 /** How long SIGKILL and the reading of the last lines may take. */
@@ -67,9 +67,9 @@ export class NodeProcess {
     const { child } = this;
     if (child === null) return true;
     child.kill('SIGTERM');
-    if (await this.isClosedWithin(boundMs)) return true;
+    if (await settlesWithin(this.closed, boundMs)) return true;
     child.kill('SIGKILL');
-    await this.isClosedWithin(KILL_MS_MAX);
+    await settlesWithin(this.closed, KILL_MS_MAX);
     return false;
   }
 
@@ -97,14 +97,6 @@ export class NodeProcess {
       this.restart = setTimeout(() => this.start(), after.delayMs);
     }
     this.options.onEnd({ ...end, pid }, after);
-  }
-
-  private async isClosedWithin(boundMs: number): Promise<boolean> {
-    const over = new AbortController();
-    const late = delay(boundMs, false, { signal: over.signal }).catch(() => false);
-    const isClosed = await Promise.race([this.closed.then(() => true), late]);
-    over.abort();
-    return isClosed;
   }
 }
 
