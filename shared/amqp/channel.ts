@@ -1,25 +1,34 @@
 /**
- * One channel: its requests to the broker as promises that always settle, its end as a promise, its sends as no-ops once it is dead.
+ * One channel: its requests to the broker as promises that always settle, its end as a promise, its
+ * sends as no-ops once it is dead.
  *
- * States: *opening* → *open* → *ended* (the broker refused something, the connection ended, or `close` here). Any refused declaration
- * ends the channel it was made on, so whatever may be refused is tried on a channel of its own.
+ * States: *opening* → *open* → *ended* (the broker refused something, the connection ended, or
+ * `close` here). Any refused declaration ends the channel it was made on, so whatever may be
+ * refused is tried on a channel of its own.
  *
- * amqplib closes a channel whose consumer throws, and throws where a channel is used after its end; both stop here.
+ * amqplib closes a channel whose consumer throws, and throws where a channel is used after its end;
+ * both stop here.
  */
 import type { Channel, ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib/callback_api';
 import { type AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf } from './error';
 
-/** A broker that does not answer a request for this long is given up: the connection is dropped. Declaring a quorum queue waits for its majority. */
+/**
+ * A broker that does not answer a request for this long is given up: the connection is dropped.
+ * Declaring a quorum queue waits for its majority.
+ */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 export interface ChannelOptions {
   readonly confirm?: boolean;
-  /** Frames that may wait for the socket on each side of amqplib's buffer before `publish` answers false. */
+  /**
+   * Frames that may wait for the socket on each side of amqplib's buffer before `publish` answers
+   * false.
+   */
   readonly highWaterMark?: number;
 }
 
-export interface ConsumeOptions {
+interface ConsumeOptions {
   readonly noAck: boolean;
   readonly onMessage: (message: ConsumeMessage) => void;
   /** The broker cancelled the consumer: the queue was deleted, or moved to another broker. */
@@ -124,14 +133,17 @@ export class AmqpChannel {
   }
 
   /**
-   * Hands a message to the channel. False: the buffer is past its mark, and `onDrain` says when it is not. Throws an `AmqpError`
-   * when the channel has ended or the message cannot be written.
+   * Hands a message to the channel. False: the buffer is past its mark, and `onDrain` says when it
+   * is not. Throws an `AmqpError` when the channel has ended or the message cannot be written.
    */
   publish(exchange: string, routingKey: string, body: Buffer, options: Options.Publish): boolean {
     return this.attempt('publish', () => this.raw().publish(exchange, routingKey, body, options));
   }
 
-  /** As `publish`, on a channel opened with `confirm`; `settled` is called exactly once, with null for a confirm. */
+  /**
+   * As `publish`, on a channel opened with `confirm`; `settled` is called exactly once, with null
+   * for a confirm.
+   */
   publishConfirmed(
     { exchange, routingKey }: { readonly exchange: string; readonly routingKey: string },
     body: Buffer,
@@ -155,7 +167,9 @@ export class AmqpChannel {
     this.raw().on('drain', drained);
   }
 
-  /** Answers the broker for a delivery of this channel; nothing happens when the channel has ended. */
+  /**
+   * Answers the broker for a delivery of this channel; nothing happens when the channel has ended.
+   */
   ack(message: Message): void {
     this.answer(() => this.raw().ack(message));
   }
@@ -165,7 +179,10 @@ export class AmqpChannel {
     this.answer(() => this.raw().nack(message, false, true));
   }
 
-  /** Sends what is buffered and closes. Resolves when the broker agreed, the channel ended otherwise, or `timeoutMs` passed. */
+  /**
+   * Sends what is buffered and closes. Resolves when the broker agreed, the channel ended
+   * otherwise, or `timeoutMs` passed.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (this.endReason !== null) return;
     const overdue = setTimeout(() => this.becomeEnded(closedHere()), timeoutMs);
@@ -199,7 +216,10 @@ export class AmqpChannel {
     this.resolveEnded(this.endReason);
   }
 
-  /** amqplib says "message nacked" for a nack and "channel closed" for all that were unconfirmed at the end. */
+  /**
+   * amqplib says "message nacked" for a nack and "channel closed" for all that were unconfirmed at
+   * the end.
+   */
   private refusalOf(error: unknown): AmqpError {
     if (error instanceof Error && error.message === 'message nacked') {
       return new AmqpError('the broker refused a publish', { code: 'nacked', blastRadius: 'delivery', cause: error });

@@ -1,20 +1,26 @@
 /**
- * One connection to a broker: opened within a bound, watched from its first moment, dead exactly once.
+ * One connection to a broker: opened within a bound, watched from its first moment, dead exactly
+ * once.
  *
- * States: *opening* (left by open-ok, an error, the timeout or the caller's signal) → *open* → *ended* (the broker closed it, the socket
- * died, heartbeats stayed out, or `close`/`destroy` here). `ended` tells why; nothing revives a connection.
+ * States: *opening* (left by open-ok, an error, the timeout or the caller's signal) → *open* →
+ * *ended* (the broker closed it, the socket died, heartbeats stayed out, or `close`/`destroy`
+ * here). `ended` tells why; nothing revives a connection.
  *
- * amqplib's callback flavour is used because it hands the connection over in the same turn in which it opens: with promises there
- * is a turn in between, in which an error event finds no listener and takes the process down. What remains is its own gap, a
- * fatal close in the very packet that carries open-ok. The socket is destroyed through an abort signal, since amqplib only half-closes it
- * and a dead peer would keep it, and with it this process, alive for minutes.
+ * amqplib's callback flavour is used because it hands the connection over in the same turn in which
+ * it opens: with promises there is a turn in between, in which an error event finds no listener and
+ * takes the process down. What remains is its own gap, a fatal close in the very packet that
+ * carries open-ok. The socket is destroyed through an abort signal, since amqplib only half-closes
+ * it and a dead peer would keep it, and with it this process, alive for minutes.
  */
 import { type Connection, connect } from 'amqplib/callback_api';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
 
-export interface ConnectOptions {
+interface ConnectOptions {
   readonly url: string;
-  /** AMQP heartbeat in seconds, 1 or more; it overrides the URL's. A dead peer is noticed after two to three of them. */
+  /**
+   * AMQP heartbeat in seconds, 1 or more; it overrides the URL's. A dead peer is noticed after two
+   * to three of them.
+   */
   readonly heartbeatS: number;
   /** Shown by the broker's tools: which node, and what for. */
   readonly name: string;
@@ -24,7 +30,9 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
-/** Time for the last frames (close-ok, a closing publish) to leave before the socket is destroyed. */
+/**
+ * Time for the last frames (close-ok, a closing publish) to leave before the socket is destroyed.
+ */
 const LINGER_MS = 500;
 
 export class AmqpConnection {
@@ -53,8 +61,9 @@ export class AmqpConnection {
   }
 
   /**
-   * Opens a connection. `onBlockedChange` is called with the broker's reason when it stops reading our publishes, with null when it
-   * goes on. Rejects with `unreachable`, `denied`, `timeout` or `closed` (the signal).
+   * Opens a connection. `onBlockedChange` is called with the broker's reason when it stops reading
+   * our publishes, with null when it goes on. Rejects with `unreachable`, `denied`, `timeout` or
+   * `closed` (the signal).
    */
   static open(
     options: ConnectOptions,
@@ -104,7 +113,10 @@ export class AmqpConnection {
     return this.endReason;
   }
 
-  /** Says goodbye to the broker, so that it frees exclusive queues at once. Resolves when the broker agreed or `timeoutMs` passed. */
+  /**
+   * Says goodbye to the broker, so that it frees exclusive queues at once. Resolves when the broker
+   * agreed or `timeoutMs` passed.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (!this.isOpen) return;
     const timer = setTimeout(() => this.destroy(closedHere()), timeoutMs);

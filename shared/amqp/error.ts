@@ -1,18 +1,24 @@
 /**
- * What can go wrong between a node and its broker: one error type with a closed code, how far the damage reaches, and the cause.
+ * What can go wrong between a node and its broker: one error type with a closed code, how far the
+ * damage reaches, and the cause.
  *
- * amqplib hands over whatever it met: a socket's error, a broker's reply code, a sentence. `amqpErrorOf` decides here, once, what each
- * of them means, so that nobody else reads messages. Reply codes: AMQP 0-9-1 specification, "constants".
+ * amqplib hands over whatever it met: a socket's error, a broker's reply code, a sentence.
+ * `amqpErrorOf` decides here, once, what each of them means, so that nobody else reads messages.
+ * Reply codes: AMQP 0-9-1 specification, "constants".
  */
 
 /**
- * - `unreachable`: no connection came about. `denied`: the broker knows us and refuses (login, vhost, permission).
- * - `connection-lost`, `channel-lost`: it was there and ended. `timeout`: no answer within the bound; the connection is dropped.
- * - `missing`: the queue or exchange does not exist. `locked`: it is exclusively another connection's. `mismatch`: it exists with other settings.
- * - `nacked`, `returned`: the broker did not take a publish; no queue was bound. `too-large`, `overloaded`: it was not sent.
+ * - `unreachable`: no connection came about. `denied`: the broker knows us and refuses (login,
+ *   vhost, permission).
+ * - `connection-lost`, `channel-lost`: it was there and ended. `timeout`: no answer within the
+ *   bound; the connection is dropped.
+ * - `missing`: the queue or exchange does not exist. `locked`: it is exclusively another
+ *   connection's. `mismatch`: it exists with other settings.
+ * - `nacked`, `returned`: the broker did not take a publish; no queue was bound. `too-large`,
+ *   `overloaded`: it was not sent.
  * - `not-up`: there is no session now. `closed`: this side was closed on purpose.
  */
-export type AmqpErrorCode =
+type AmqpErrorCode =
   | 'unreachable'
   | 'denied'
   | 'connection-lost'
@@ -28,8 +34,11 @@ export type AmqpErrorCode =
   | 'not-up'
   | 'closed';
 
-/** What ends with the error: one message, the channel it came on, or the connection and all its channels. */
-export type BlastRadius = 'delivery' | 'channel' | 'connection';
+/**
+ * What ends with the error: one message, the channel it came on, or the connection and all its
+ * channels.
+ */
+type BlastRadius = 'delivery' | 'channel' | 'connection';
 
 export class AmqpError extends Error {
   readonly code: AmqpErrorCode;
@@ -43,7 +52,10 @@ export class AmqpError extends Error {
   }
 }
 
-/** Where an error was met: `connecting` until the broker said open-ok, then on a connection or on one of its channels. */
+/**
+ * Where an error was met: `connecting` until the broker said open-ok, then on a connection or on
+ * one of its channels.
+ */
 export type MetOn = 'connecting' | 'connection' | 'channel';
 
 const CODE_OF_REPLY: Readonly<Record<number, AmqpErrorCode>> = {
@@ -53,7 +65,10 @@ const CODE_OF_REPLY: Readonly<Record<number, AmqpErrorCode>> = {
   530: 'denied',
 };
 
-/** Makes an AmqpError of anything that amqplib rejects with or emits; `what` is what was being done, for the message. */
+/**
+ * Makes an AmqpError of anything that amqplib rejects with or emits; `what` is what was being done,
+ * for the message.
+ */
 export function amqpErrorOf(cause: unknown, { what, on }: { what: string; on: MetOn }): AmqpError {
   if (cause instanceof AmqpError) return cause;
   const said = cause instanceof Error ? cause.message : String(cause);
@@ -64,8 +79,9 @@ export function amqpErrorOf(cause: unknown, { what, on }: { what: string; on: Me
 }
 
 /**
- * For the text of a 406 about a declaration: a sentence that names the object, the setting and how to mend it; null for any other text.
- * A 406 that is not about a declaration (an unknown delivery tag, a consumer's timeout) is an ordinary end of the channel.
+ * For the text of a 406 about a declaration: a sentence that names the object, the setting and how
+ * to mend it; null for any other text. A 406 that is not about a declaration (an unknown delivery
+ * tag, a consumer's timeout) is an ordinary end of the channel.
  */
 export function mismatchOf(said: string): string | null {
   const match = /inequivalent arg '([^']*)' for (queue|exchange) '([^']*)' in vhost '([^']*)'(?:: ?([^"]*))?/.exec(

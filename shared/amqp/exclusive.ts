@@ -1,14 +1,18 @@
 /**
- * An exclusive queue under a name that all know, where having it means being the only one: the master's lock, a node's id.
+ * An exclusive queue under a name that all know, where having it means being the only one: the
+ * master's lock, a node's id.
  *
- * In a cluster such a queue lives on the broker of its connection. RabbitMQ with Khepri (4.2 and later, rabbitmq-server #14573) keeps the queue of a broker that
- * is down until that broker is back: the name stays locked though its owner is gone, and nobody may declare, delete or purge it. So
- * whoever finds the name locked asks the queue itself. A confirmed publish is acknowledged by a queue that lives, refused within milliseconds
- * where its broker is down, and returned where there is none. (To look passively for a dead queue takes RabbitMQ 70 s.)
+ * In a cluster such a queue lives on the broker of its connection. RabbitMQ with Khepri (4.2 and
+ * later, rabbitmq-server #14573) keeps the queue of a broker that is down until that broker is
+ * back: the name stays locked though its owner is gone, and nobody may declare, delete or purge it.
+ * So whoever finds the name locked asks the queue itself. A confirmed publish is acknowledged by a
+ * queue that lives, refused within milliseconds where its broker is down, and returned where there
+ * is none. (To look passively for a dead queue takes RabbitMQ 70 s.)
  *
- * A dead name is passed over for the next *place*: `name`, `name.2`, `name.3` … The broker that comes back deletes what it had, and the
- * first place is free again; so whoever takes a place looks whether somebody lives at a later one, and then leaves it to them. Two that do
- * so at the same moment may both believe to be alone. The lock only spares quarrels: safety comes from epochs.
+ * A dead name is passed over for the next *place*: `name`, `name.2`, `name.3` … The broker that
+ * comes back deletes what it had, and the first place is free again; so whoever takes a place looks
+ * whether somebody lives at a later one, and then leaves it to them. Two that do so at the same
+ * moment may both believe to be alone. The lock only spares quarrels: safety comes from epochs.
  */
 import type { QueueOptions } from './channel';
 import { AmqpError } from './error';
@@ -29,7 +33,10 @@ type Holder = 'none' | 'alive' | 'dead' | 'unknown';
 /** What is needed of a session; a test has its own. */
 export type ExclusiveSession = Pick<AmqpSession, 'onThrowAwayChannel' | 'openChannel'>;
 
-/** Resolves with the name under which the queue is ours. Rejects with `locked` when a living process has it. */
+/**
+ * Resolves with the name under which the queue is ours. Rejects with `locked` when a living process
+ * has it.
+ */
 export async function takeExclusive(session: ExclusiveSession, name: string, options: QueueOptions): Promise<string> {
   for (let place = 1; place <= PLACES_MAX; place += 1) {
     const queue = placeName(name, place);
@@ -75,7 +82,10 @@ async function leaveToOthers(session: ExclusiveSession, name: string, place: num
   }
 }
 
-/** Over the connection that publishes: the broker may block it, and the other one must go on being read. */
+/**
+ * Over the connection that publishes: the broker may block it, and the other one must go on being
+ * read.
+ */
 async function holderOf(session: ExclusiveSession, queue: string): Promise<Holder> {
   const channel = await session.openChannel('publish', 'probe', { confirm: true });
   try {

@@ -1,26 +1,25 @@
 /**
  * The session loop: keeps one session with one of several brokers, for ever.
  *
- * States, and how each is left:
- *   *connecting*   both connections open → *setting up*; an error → *waiting*
- *   *setting up*   the role's `setUp` succeeded → *up*; it failed or the session ended → *waiting*
- *   *up*           the session ended → *waiting*
- *   *waiting*      capped exponential backoff with jitter after each round of the list, then *connecting* to its next address
- *   *closed*       from any of them, by `close`; final
- * Nothing is carried over from one session to the next: whatever ends, everything is dropped and set up again. Half-alive sessions
- * (a dead channel on a living connection, a consumer on the old one of two connections) are the bugs this shape cannot have.
- * amqplib's own recovery was rejected: it reconnects the connection only, to one address, and can adopt a dead one.
+ * States, and how each is left: *connecting* both connections open → *setting up*; an error →
+ * *waiting* *setting up* the role's `setUp` succeeded → *up*; it failed or the session ended →
+ * *waiting* *up* the session ended → *waiting* *waiting* capped exponential backoff with jitter
+ * after each round of the list, then *connecting* to its next address *closed* from any of them, by
+ * `close`; final Nothing is carried over from one session to the next: whatever ends, everything is
+ * dropped and set up again. Half-alive sessions (a dead channel on a living connection, a consumer
+ * on the old one of two connections) are the bugs this shape cannot have. amqplib's own recovery
+ * was rejected: it reconnects the connection only, to one address, and can adopt a dead one.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
 import { AmqpSession, pause } from './session';
 
-export type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
+type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
 /** A constant sentence and the facts of the case. */
 export type Trace = (level: TraceLevel, sentence: string, fields: Readonly<Record<string, unknown>>) => void;
 
-export interface LinkOptions {
+interface LinkOptions {
   /** One address or more, tried in turn. */
   readonly urls: readonly string[];
   /** Seconds. */
@@ -32,14 +31,23 @@ export interface LinkOptions {
   readonly connectTimeoutMs?: number;
 }
 
-/** What a role does with its sessions. A callback that throws is reported to `callbackThrew`, and the loop goes on. */
+/**
+ * What a role does with its sessions. A callback that throws is reported to `callbackThrew`, and
+ * the loop goes on.
+ */
 export interface LinkRole<Ready> {
-  /** Declares, binds and consumes. What it throws ends the session, and the next one tries again. It must wait for nothing but the session. */
+  /**
+   * Declares, binds and consumes. What it throws ends the session, and the next one tries again. It
+   * must wait for nothing but the session.
+   */
   setUp(session: AmqpSession): Promise<Ready>;
   up(ready: Ready, session: AmqpSession): void;
   /** After `up`, once, unless `close` was called. */
   down(error: AmqpError): void;
-  /** The broker stopped reading our publishes, and says why; null: it goes on, or the connection ended. */
+  /**
+   * The broker stopped reading our publishes, and says why; null: it goes on, or the connection
+   * ended.
+   */
   blockedChanged(reason: string | null): void;
   callbackThrew(error: unknown): void;
   trace: Trace;
@@ -66,7 +74,10 @@ const SENTENCE_OF_END: Readonly<Record<SessionEnd['phase'], string>> = {
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5000 };
 const CONNECT_TIMEOUT_MS = 5000;
-/** A session that was up for less counts as a failed attempt, so that a broker that throws us out at once is not hammered. */
+/**
+ * A session that was up for less counts as a failed attempt, so that a broker that throws us out at
+ * once is not hammered.
+ */
 const STABLE_AFTER_MS = 2000;
 const CLOSE_TIMEOUT_MS = 2000;
 
@@ -95,7 +106,10 @@ export class AmqpLink<Ready> {
     this.running ??= this.run();
   }
 
-  /** Ends the session with a goodbye and starts no other. Callable in every state; takes two seconds at most. */
+  /**
+   * Ends the session with a goodbye and starts no other. Callable in every state; takes two seconds
+   * at most.
+   */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
@@ -119,8 +133,9 @@ export class AmqpLink<Ready> {
   }
 
   /**
-   * The backoff grows with the rounds through the list, and within a round the next address is tried almost at once: otherwise every
-   * address that nobody has would make a node later by a full delay when the one broker that there is comes back.
+   * The backoff grows with the rounds through the list, and within a round the next address is
+   * tried almost at once: otherwise every address that nobody has would make a node later by a full
+   * delay when the one broker that there is comes back.
    */
   private retryDelayMs(): number {
     const { urls, retry = RETRY } = this.options;

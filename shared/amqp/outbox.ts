@@ -1,9 +1,11 @@
 /**
- * Fire-and-forget sending with bounded memory: for messages that the protocol repeats, where a stale one is worth less than none.
+ * Fire-and-forget sending with bounded memory: for messages that the protocol repeats, where a
+ * stale one is worth less than none.
  *
- * States: *flowing* → *full*, when the channel's buffer passes its mark → *flowing*, when it has drained. A full outbox, one whose connection
- * the broker blocks, and one that is detached drop what they are given, and count it.
- * The mark is in frames of at most 128 KiB: amqplib holds FRAMES_MAX of them on either side of a channel's buffer, so 32 MiB and one message.
+ * States: *flowing* → *full*, when the channel's buffer passes its mark → *flowing*, when it has
+ * drained. A full outbox, one whose connection the broker blocks, and one that is detached drop
+ * what they are given, and count it. The mark is in frames of at most 128 KiB: amqplib holds
+ * FRAMES_MAX of them on either side of a channel's buffer, so 32 MiB and one message.
  */
 import type { Options } from 'amqplib/callback_api';
 import type { AmqpChannel } from './channel';
@@ -13,7 +15,7 @@ import { MESSAGE_BYTES_MAX } from './wire';
 
 const FRAMES_MAX = 128;
 
-export interface Parcel {
+interface Parcel {
   /** '' for the default exchange. */
   readonly exchange: string;
   /** With the default exchange: the queue. One that does not exist takes nothing, silently. */

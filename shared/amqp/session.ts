@@ -1,11 +1,13 @@
 /**
- * One session with a broker: two connections and their channels as one object that lives and dies together.
+ * One session with a broker: two connections and their channels as one object that lives and dies
+ * together.
  *
- * Two connections, because a broker whose memory or disk runs low stops *reading* from connections that publish. Requests and settlements
- * go over `consume`, which never publishes, so they are answered even then.
+ * Two connections, because a broker whose memory or disk runs low stops *reading* from connections
+ * that publish. Requests and settlements go over `consume`, which never publishes, so they are
+ * answered even then.
  *
- * States: *open* → *ended*, by the first end of a connection or of an essential channel, or by `end` here. At the end both sockets are
- * destroyed and `signal` aborts every wait of the set-up.
+ * States: *open* → *ended*, by the first end of a connection or of an essential channel, or by
+ * `end` here. At the end both sockets are destroyed and `signal` aborts every wait of the set-up.
  */
 
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
@@ -13,7 +15,7 @@ import { AmqpChannel, type ChannelOptions } from './channel';
 import { type AmqpConnection, closedHere } from './connection';
 import { AmqpError } from './error';
 
-export interface PersistOptions {
+interface PersistOptions {
   readonly policy: RetryPolicy;
   /** Is it worth another attempt? Anything else is thrown. */
   readonly retriable: (error: AmqpError) => boolean;
@@ -69,7 +71,10 @@ export class AmqpSession {
     return channel;
   }
 
-  /** Runs requests that the broker may refuse on a channel of their own, so that a refusal ends nothing else. */
+  /**
+   * Runs requests that the broker may refuse on a channel of their own, so that a refusal ends
+   * nothing else.
+   */
   async onThrowAwayChannel<T>(purpose: string, step: (channel: AmqpChannel) => Promise<T>): Promise<T> {
     const channel = await this.openChannel('consume', purpose);
     try {
@@ -79,7 +84,10 @@ export class AmqpSession {
     }
   }
 
-  /** Repeats a step, each time on a fresh channel, until it succeeds. Throws what is not retriable, and the session's end. */
+  /**
+   * Repeats a step, each time on a fresh channel, until it succeeds. Throws what is not retriable,
+   * and the session's end.
+   */
   async persist<T>(purpose: string, options: PersistOptions, step: (channel: AmqpChannel) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -107,7 +115,8 @@ export class AmqpSession {
   async close(timeoutMs: number): Promise<void> {
     if (this.endReason !== null) return;
     const overdue = setTimeout(() => this.end(closedHere()), timeoutMs);
-    // A connection's close overtakes what its channels have buffered; a channel's own close does not.
+    // A connection's close overtakes what its channels have buffered; a channel's own close does
+    // not.
     await Promise.all([...this.channels].map((channel) => channel.close(timeoutMs)));
     await Promise.all([this.publish.close(timeoutMs), this.consume.close(timeoutMs)]);
     clearTimeout(overdue);

@@ -1,8 +1,9 @@
 /**
- * Wire messages as AMQP messages: which properties they carry on the way out, and the one place where what came in is read.
+ * Wire messages as AMQP messages: which properties they carry on the way out, and the one place
+ * where what came in is read.
  *
- * Whatever arrives is foreign until it parsed. A message that does not is counted, reported with its kind and size (never its text) and
- * dropped; nothing that a peer can send makes this throw.
+ * Whatever arrives is foreign until it parsed. A message that does not is counted, reported with
+ * its kind and size (never its text) and dropped; nothing that a peer can send makes this throw.
  */
 import type { Message, Options } from 'amqplib/callback_api';
 import { NAME_PATTERN } from '#protocol/topology';
@@ -20,7 +21,10 @@ export interface Malformed {
   /** The queue that it came from. */
   readonly queue: string;
   readonly what: string;
-  /** The node that sent it, by its `app_id`, where it is of a release that knows no log ids; null otherwise. */
+  /**
+   * The node that sent it, by its `app_id`, where it is of a release that knows no log ids; null
+   * otherwise.
+   */
   readonly outdatedNode: string | null;
 }
 
@@ -30,7 +34,10 @@ export interface Envelope {
   /** Where answers go. */
   readonly replyTo: string;
   readonly persistent: boolean;
-  /** The broker drops it when it waited longer than this in a queue; null: never. Whole milliseconds. */
+  /**
+   * The broker drops it when it waited longer than this in a queue; null: never. Whole
+   * milliseconds.
+   */
   readonly expiresMs: number | null;
 }
 

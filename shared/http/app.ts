@@ -1,9 +1,11 @@
 /**
- * The Koa app that every service is built on: what is the same for each request whatever it asks. A request id on every
- * answer, problem details for everything that is not an answer, `Connection: close` while the server stops, a line per request
- * at debug level (one at info costs a fifth of the rate).
+ * The Koa app that every service is built on: what is the same for each request whatever it asks. A
+ * request id on every answer, problem details for everything that is not an answer, `Connection:
+ * close` while the server stops, a line per request at debug level (one at info costs a fifth of
+ * the rate).
  *
- * Paths and methods are the router's. What it leaves unanswered is 404, or 405 with `Allow` where the path is known.
+ * Paths and methods are the router's. What it leaves unanswered is 404, or 405 with `Allow` where
+ * the path is known.
  */
 import { randomUUID } from 'node:crypto';
 import type Router from '@koa/router';
@@ -14,14 +16,16 @@ import { systemErrorCode } from '#process/system-error';
 import { requireBearerToken } from './bearer-token';
 import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
 
-export interface HttpAppOptions {
+interface HttpAppOptions {
   readonly logger: Logger;
   readonly router: Router;
   /** Aborts when the server stops taking requests. */
   readonly stopping: AbortSignal;
   /** With one, every request but the probes must carry it. */
   readonly apiToken?: string | null;
-  /** Says more about a method that is not allowed where it was tried; null: there is no more to say. */
+  /**
+   * Says more about a method that is not allowed where it was tried; null: there is no more to say.
+   */
   readonly wrongMethod?: (ctx: Context) => Pick<Problem, 'detail' | 'members'> | null;
 }
 
@@ -96,7 +100,10 @@ const INTERNAL: Problem = {
   detail: 'something went wrong here; the log of this node says more under the X-Request-Id of this answer',
 };
 
-/** What Koa reports after the answer has begun: a client that left is nobody's fault, the rest cut the answer short. */
+/**
+ * What Koa reports after the answer has begun: a client that left is nobody's fault, the rest cut
+ * the answer short.
+ */
 function logStreamError(logger: Logger, error: unknown, ctx?: Context): void {
   const facts = ctx === undefined ? {} : { method: ctx.method, path: ctx.path, requestId: requestIdOf(ctx) };
   const code = systemErrorCode(error);

@@ -1,6 +1,7 @@
 /**
- * Who may ask at all: with a token set, every request but the probes must carry it as `Authorization: Bearer …`. Digests are
- * compared, in constant time, so an answer's delay tells neither the token nor its length.
+ * Who may ask at all: with a token set, every request but the probes must carry it as
+ * `Authorization: Bearer …`. Digests are compared, in constant time, so an answer's delay tells
+ * neither the token nor its length.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Middleware } from 'koa';

@@ -1,9 +1,12 @@
-/** What an orchestrator asks: does the process run (`/livez`), and would it do its work now (`/readyz`)? */
+/**
+ * What an orchestrator asks: does the process run (`/livez`), and would it do its work now
+ * (`/readyz`)?
+ */
 import type Router from '@koa/router';
 import { PROBLEM_KINDS, sendProblem } from './problem';
 
 /** The sentence says why not, and what would end it. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
 /** Paths that need no token. */
 export const PROBE_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz']);

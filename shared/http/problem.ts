@@ -1,11 +1,15 @@
 /**
- * What a client is told when it does not get what it asked for: RFC 9457 problem details. A problem is a value; where a
- * handler has to leave at once it throws it inside a `ProblemError`, and the app answers with it.
+ * What a client is told when it does not get what it asked for: RFC 9457 problem details. A problem
+ * is a value; where a handler has to leave at once it throws it inside a `ProblemError`, and the
+ * app answers with it.
  */
 import type { Context } from 'koa';
 import { StorageError } from '#storage/log-store';
 
-/** A kind of problem. Its type is `/problems/<name>`; name, status and title never change from one occurrence to the next. */
+/**
+ * A kind of problem. Its type is `/problems/<name>`; name, status and title never change from one
+ * occurrence to the next.
+ */
 export interface ProblemKind {
   readonly name: string;
   readonly status: number;
@@ -43,7 +47,9 @@ export const PROBLEM_KINDS = {
   notYetVisible: { name: 'not-yet-visible', status: 504, title: 'Not visible here yet' },
 } as const satisfies Record<string, ProblemKind>;
 
-/** One fault of a request: where it is, and what it must be. `path` is '' for the body as a whole. */
+/**
+ * One fault of a request: where it is, and what it must be. `path` is '' for the body as a whole.
+ */
 export interface RequestFault {
   readonly path: string;
   readonly message: string;
@@ -79,7 +85,10 @@ export class ProblemError extends Error {
   }
 }
 
-/** The problem that an error stands for: its own, that of a library's HTTP error, or null for one that nobody foresaw. */
+/**
+ * The problem that an error stands for: its own, that of a library's HTTP error, or null for one
+ * that nobody foresaw.
+ */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof ProblemError) return error.problem;
   if (error instanceof StorageError) return { kind: PROBLEM_KINDS.storage, detail: error.message };

@@ -1,12 +1,13 @@
 /**
  * The listening socket of a service: how long it waits for whom, and how it stops.
  *
- * A client may wait an hour for its write concern, so nothing here cuts a request that has arrived: only its arrival is bounded.
- * A client whose machine died is found by TCP keep-alive.
+ * A client may wait an hour for its write concern, so nothing here cuts a request that has arrived:
+ * only its arrival is bounded. A client whose machine died is found by TCP keep-alive.
  *
- * Stopping, in order: no new connections, and answers say `Connection: close`; idle connections are closed; the caller answers
- * the blocked clients; each connection is closed with its last answer; what is left after the bound is cut. Connections are
- * counted here because Node's own `closeIdleConnections` leaves those open that never sent a request.
+ * Stopping, in order: no new connections, and answers say `Connection: close`; idle connections are
+ * closed; the caller answers the blocked clients; each connection is closed with its last answer;
+ * what is left after the bound is cut. Connections are counted here because Node's own
+ * `closeIdleConnections` leaves those open that never sent a request.
  */
 import { randomUUID } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
@@ -21,7 +22,10 @@ import { PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type Problem, problemBody } from './
 /** Bound on receiving one request, body included: 16 MiB over a slow line take minutes. */
 const REQUEST_RECEIVE_MS_MAX = 300_000;
 const HEADERS_RECEIVE_MS_MAX = 60_000;
-/** Above the 60 s that clients and proxies commonly keep a connection, so that they close it and not we, under a request. */
+/**
+ * Above the 60 s that clients and proxies commonly keep a connection, so that they close it and not
+ * we, under a request.
+ */
 const KEEP_ALIVE_MS = 65_000;
 const TCP_KEEP_ALIVE_DELAY_MS = 30_000;
 /** Of the 10 s that a process has to stop in. */
@@ -30,7 +34,7 @@ const CLOSE_MS_MAX = 5_000;
 /** EX_UNAVAILABLE of sysexits.h. */
 const EXIT_UNAVAILABLE = 69;
 
-export interface ListeningAt {
+interface ListeningAt {
   readonly host: string;
   readonly port: number;
   /** Address for clients on this machine: a wildcard host is shown as the loopback. */
@@ -87,7 +91,10 @@ export class HttpServer {
     return { host: address, port, url: urlOf(at.host, port) };
   }
 
-  /** Stops as the head of this file says. `answerBlocked` makes every waiting request get its answer. Never rejects for a client's sake. */
+  /**
+   * Stops as the head of this file says. `answerBlocked` makes every waiting request get its
+   * answer. Never rejects for a client's sake.
+   */
   async close(options: { readonly answerBlocked?: () => Promise<void> | void; readonly withinMs?: number } = {}) {
     this.stop.abort();
     const closed = this.server.listening ? once(this.server, 'close') : Promise.resolve();
@@ -125,7 +132,10 @@ export class HttpServer {
     if (count === 1 && this.stop.signal.aborted) socket.destroySoon();
   }
 
-  /** Answers what is no HTTP, unless an answer is under way on that connection: ours would land in its middle. */
+  /**
+   * Answers what is no HTTP, unless an answer is under way on that connection: ours would land in
+   * its middle.
+   */
   private refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
     const isBusy = (this.pending.get(socket) ?? 0) > 0;
     if (!socket.writable || isBusy || error.code === 'ECONNRESET') {

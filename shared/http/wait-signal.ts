@@ -20,7 +20,10 @@ export function waitSignal(response: ServerResponse, stopping?: AbortSignal): Ab
 /** A client whose request is under way. */
 export interface WaitingClient {
   readonly hasLeft: boolean;
-  /** Replaces the listener, which is called once, when the client leaves; null: nobody waits for that any more. */
+  /**
+   * Replaces the listener, which is called once, when the client leaves; null: nobody waits for
+   * that any more.
+   */
   onLeave(listener: (() => void) | null): void;
 }
 

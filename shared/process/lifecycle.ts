@@ -1,10 +1,12 @@
 /**
  * How a process starts and ends; the only place that exits it.
  *
- * States: *starting* → *running* → *stopping* → gone. A first SIGTERM or SIGINT makes it stop in order and exit 0, within
- * 10 s whatever hangs: everything acknowledged is durable already, so a stop that is cut short loses nothing. A second signal
- * exits at once. An error that nobody caught exits 70 at once: the state behind it cannot be trusted. An error at the start
- * that carries an exit code (`ConfigError` 78, `ListenError` 69) is the operator's to mend, so it is said without a stack.
+ * States: *starting* → *running* → *stopping* → gone. A first SIGTERM or SIGINT makes it stop in
+ * order and exit 0, within 10 s whatever hangs: everything acknowledged is durable already, so a
+ * stop that is cut short loses nothing. A second signal exits at once. An error that nobody caught
+ * exits 70 at once: the state behind it cannot be trusted. An error at the start that carries an
+ * exit code (`ConfigError` 78, `ListenError` 69) is the operator's to mend, so it is said without a
+ * stack.
  */
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
@@ -24,11 +26,14 @@ export interface RunningService {
 export interface ProcessHandle {
   /** From here on ends are logged; before, they go to stderr. */
   useLogger(logger: Logger): void;
-  /** Ends the process for a broken invariant or a loss that it cannot go on with: logged at fatal, exit 70. */
+  /**
+   * Ends the process for a broken invariant or a loss that it cannot go on with: logged at fatal,
+   * exit 70.
+   */
   fail(error: unknown): void;
   /**
-   * Ends the process in order, so that whoever keeps it running starts it anew: it has found something that a start mends, like a damaged
-   * log. Logged at fatal, exit 74.
+   * Ends the process in order, so that whoever keeps it running starts it anew: it has found
+   * something that a start mends, like a damaged log. Logged at fatal, exit 74.
    */
   restart(error: unknown): void;
 }
@@ -49,7 +54,10 @@ const nodeHost: ProcessHost = {
   writeError: (text) => process.stderr.write(text),
 };
 
-/** Runs a service until a signal or a failure ends it; with none, the process ends by itself once nothing is left to do. */
+/**
+ * Runs a service until a signal or a failure ends it; with none, the process ends by itself once
+ * nothing is left to do.
+ */
 export async function runProcess(
   start: (handle: ProcessHandle) => Promise<RunningService | null>,
   host: ProcessHost = nodeHost,
@@ -120,7 +128,9 @@ class Lifecycle implements ProcessHandle {
     this.stop().catch((error: unknown) => this.fail(error));
   }
 
-  /** Ends well even when the start still runs or the service hangs: both are given until the bound. */
+  /**
+   * Ends well even when the start still runs or the service hangs: both are given until the bound.
+   */
   private async stop(): Promise<void> {
     setTimeout(() => {
       this.logger?.error({ withinMs: STOP_MS_MAX }, 'stopping took too long: exit without waiting');
@@ -133,7 +143,10 @@ class Lifecycle implements ProcessHandle {
     this.host.exit(this.exitCode);
   }
 
-  /** Lines are written in the background; an exit while one is under way would put the next before it. */
+  /**
+   * Lines are written in the background; an exit while one is under way would put the next before
+   * it.
+   */
   private async flushLog(): Promise<void> {
     const { logger } = this;
     if (logger !== null) await new Promise<void>((resolve) => logger.flush(() => resolve()));

@@ -1,4 +1,7 @@
-/** The settings that the master and a secondary share: their variables, and the part of their settings that follows. */
+/**
+ * The settings that the master and a secondary share: their variables, and the part of their
+ * settings that follows.
+ */
 import {
   brokerUrlsField,
   hostField,
@@ -39,7 +42,10 @@ export interface NodeSettings {
   };
   /** Prefix of every broker object. */
   readonly logName: string;
-  /** Which log this node follows: an id, or any (`auto`, `new`: what a master does where there is none). */
+  /**
+   * Which log this node follows: an id, or any (`auto`, `new`: what a master does where there is
+   * none).
+   */
   readonly logId: string;
   readonly store: { readonly kind: 'memory' } | { readonly kind: 'disk'; readonly directory: string };
   readonly heartbeatIntervalMs: number;

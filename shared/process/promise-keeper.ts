@@ -1,6 +1,7 @@
 /**
- * Makes a node's newest promise durable, however often the disk refuses: without it the node can neither vote nor follow, so there is
- * nothing better to do than to try again. A newer promise replaces one that is still being tried.
+ * Makes a node's newest promise durable, however often the disk refuses: without it the node can
+ * neither vote nor follow, so there is nothing better to do than to try again. A newer promise
+ * replaces one that is still being tried.
  */
 
 import type { Logger } from 'pino';
@@ -49,7 +50,8 @@ export class PromiseKeeper {
       if (this.newest === promised) this.newest = null;
       this.options.saved(promised);
     }
-    // In the turn in which nothing was left to do: a promise made a moment later must find nobody at it.
+    // In the turn in which nothing was left to do: a promise made a moment later must find nobody
+    // at it.
     this.isSaving = false;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The kinds of setting that the services have. Each says in its fault what it must be and what it was, except where the text
- * may hold a password.
+ * The kinds of setting that the services have. Each says in its fault what it must be and what it
+ * was, except where the text may hold a password.
  */
 import type { z } from 'zod';
 import { REIGN_LENGTH } from '#protocol/entry';
@@ -97,7 +97,10 @@ export function webUrlField(): Field<string | null> {
   );
 }
 
-/** Addresses of brokers, comma-separated, in the order to try them. They hold passwords, so a fault does not show them. */
+/**
+ * Addresses of brokers, comma-separated, in the order to try them. They hold passwords, so a fault
+ * does not show them.
+ */
 export function brokerUrlsField(fallback: string): Field<readonly string[]> {
   return settingField<readonly string[]>(
     (text) => {

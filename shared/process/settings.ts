@@ -1,10 +1,12 @@
 /**
- * Reading settings from the environment: every fault of every variable is found before anything is said, so that a person
- * mends them all in one go. Nothing here reads `process.env`; a service's config.ts hands it in.
+ * Reading settings from the environment: every fault of every variable is found before anything is
+ * said, so that a person mends them all in one go. Nothing here reads `process.env`; a service's
+ * config.ts hands it in.
  *
- * A variable set to the empty string counts as unset, for compose files and shells have no other way to say it. Variables
- * that nobody asked for are ignored. Relations between variables (this one above that one) are checked when the variables
- * that they need are right themselves, so one wrong number is not reported twice.
+ * A variable set to the empty string counts as unset, for compose files and shells have no other
+ * way to say it. Variables that nobody asked for are ignored. Relations between variables (this one
+ * above that one) are checked when the variables that they need are right themselves, so one wrong
+ * number is not reported twice.
  */
 import { z } from 'zod';
 

@@ -1,9 +1,10 @@
 /**
  * What clients see of the log: an entry, and the ids that make an append idempotent.
  *
- * A client that names no id gets a generated one, `<reign>-<seq>`: it needs no index, for it says where to look. The reign is
- * random, so nobody can have used the id before; one that names a seq which its reign has not given yet is refused
- * (`isGeneratedId` tells), or a later append could be handed an id that is taken.
+ * A client that names no id gets a generated one, `<reign>-<seq>`: it needs no index, for it says
+ * where to look. The reign is random, so nobody can have used the id before; one that names a seq
+ * which its reign has not given yet is refused (`isGeneratedId` tells), or a later append could be
+ * handed an id that is taken.
  */
 
 /** One entry of the log, as every reader on every node gets it. */
@@ -23,7 +24,10 @@ export interface Entry {
 /** Longest id of a client, in characters. */
 export const ID_LENGTH_MAX = 128;
 
-/** Length of a reign id in hex digits: 64 random bits, so that two reigns of one log never share one. */
+/**
+ * Length of a reign id in hex digits: 64 random bits, so that two reigns of one log never share
+ * one.
+ */
 export const REIGN_LENGTH = 16;
 
 const GENERATED_ID = new RegExp(`^([0-9a-f]{${REIGN_LENGTH}})-([1-9][0-9]{0,15})$`);
@@ -40,7 +44,10 @@ export function parseGeneratedId(id: string): { readonly reign: string; readonly
   return { reign: match[1], seq: Number(match[2]) };
 }
 
-/** What is wrong with a client's id, or null. Printable means: no control characters, no lone surrogates. */
+/**
+ * What is wrong with a client's id, or null. Printable means: no control characters, no lone
+ * surrogates.
+ */
 export function idFault(id: string): string | null {
   if (id.length === 0) return 'must not be empty';
   if ([...id].length > ID_LENGTH_MAX) return `must have at most ${ID_LENGTH_MAX} characters`;

@@ -1,7 +1,8 @@
 /**
- * Which log this is. A log's *identity* is its log id, the random reign of its record 1, followed by the reigns of its forced lists, in
- * order: an operator's force begins a *branch* of the log. Written as a path, `60c249b35917a53d/0b1f…`, so that it reads in a queue as it
- * does here. A node that holds no log, and has followed none, has no identity: it is *blank*, and says so (`null`).
+ * Which log this is. A log's *identity* is its log id, the random reign of its record 1, followed
+ * by the reigns of its forced lists, in order: an operator's force begins a *branch* of the log.
+ * Written as a path, `60c249b35917a53d/0b1f…`, so that it reads in a queue as it does here. A node
+ * that holds no log, and has followed none, has no identity: it is *blank*, and says so (`null`).
  *
  *     a = b                 the same log
  *     a is a prefix of b    a knows less of it than b: it can follow b, b can not follow a
@@ -15,7 +16,10 @@ export type Identity = string;
 
 const SEPARATOR = '/';
 
-/** Longest identity that is believed: a log that was forced more than 59 times is not to be expected. */
+/**
+ * Longest identity that is believed: a log that was forced more than 59 times is not to be
+ * expected.
+ */
 export const IDENTITY_LENGTH_MAX = 1024;
 
 /** What every branch of the log shares: its log id. */

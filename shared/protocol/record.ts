@@ -1,26 +1,34 @@
 /**
- * What the log holds: records, numbered by index. A record is an entry or a control record (*epoch*: the first of a
- * master's reign, Raft's no-op; *members*: a new list). Control records take no seq and no reader sees them.
+ * What the log holds: records, numbered by index. A record is an entry or a control record
+ * (*epoch*: the first of a master's reign, Raft's no-op; *members*: a new list). Control records
+ * take no seq and no reader sees them.
  *
- * A record is encoded once, as one line of JSON that begins with its seq and epoch. These bytes are what the store keeps, what
- * travels in a batch and what a reader gets, so nothing on the way has to parse a message to pass it on. JSON escapes line
- * feeds and lone surrogates, so a line never holds a 0x0A byte and any string comes back equal.
+ * A record is encoded once, as one line of JSON that begins with its seq and epoch. These bytes are
+ * what the store keeps, what travels in a batch and what a reader gets, so nothing on the way has
+ * to parse a message to pass it on. JSON escapes line feeds and lone surrogates, so a line never
+ * holds a 0x0A byte and any string comes back equal.
  */
 import { type Entry, generatedId, parseGeneratedId } from './entry';
 
-/** Who may vote: a node *with its store*. A node that lost its store has another store id and is another voter. */
+/**
+ * Who may vote: a node *with its store*. A node that lost its store has another store id and is
+ * another voter.
+ */
 export interface Voter {
   readonly node: string;
   readonly store: string;
 }
 
 /** Opens a reign. */
-export interface EpochControl {
+interface EpochControl {
   readonly control: 'epoch';
   readonly reign: string;
   readonly node: string;
   readonly store: string;
-  /** An operator forced this reign: it begins a branch. The mark is here and not in the list behind it alone, for a write may be torn between the two. */
+  /**
+   * An operator forced this reign: it begins a branch. The mark is here and not in the list behind
+   * it alone, for a write may be torn between the two.
+   */
   readonly forced?: true;
 }
 
@@ -32,7 +40,10 @@ export interface MembersControl {
   readonly members: readonly string[];
   /** An operator began this list because a majority of the former one was lost for good. */
   readonly forced?: true;
-  /** Nodes that an operator has removed, the newest last: neither the settings nor a join brings them back. Left out: none. */
+  /**
+   * Nodes that an operator has removed, the newest last: neither the settings nor a join brings
+   * them back. Left out: none.
+   */
   readonly removed?: readonly string[];
 }
 
@@ -55,7 +66,8 @@ export interface LogRecord {
 }
 
 const encoder = new TextEncoder();
-// A byte order mark is kept, so that it is refused: two byte forms of one record would have two checksums.
+// A byte order mark is kept, so that it is refused: two byte forms of one record would have two
+// checksums.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The record of an entry at `index`. */
@@ -64,12 +76,16 @@ export function entryRecord(index: number, entry: Entry): LogRecord {
   return { index, epoch, seq, id, control: null, bytes: encoder.encode(JSON.stringify(inOrder(entry))) };
 }
 
-/** Between two entries of an array in JSON; a quote inside of a string is escaped, so it is nowhere else. */
+/**
+ * Between two entries of an array in JSON; a quote inside of a string is escaped, so it is nowhere
+ * else.
+ */
 const BETWEEN = '},{"seq":';
 
 /**
- * The records of entries that follow one another, the first at `index`, each as `entryRecord` makes it. They are written and encoded as one
- * array and then cut, at half the cost: serializer and encoder are entered once, and one piece of memory holds all lines.
+ * The records of entries that follow one another, the first at `index`, each as `entryRecord` makes
+ * it. They are written and encoded as one array and then cut, at half the cost: serializer and
+ * encoder are entered once, and one piece of memory holds all lines.
  */
 export function entryRecords(index: number, entries: readonly Entry[]): LogRecord[] {
   const [only] = entries;
@@ -128,12 +144,17 @@ const NOTHING = new Uint8Array(0);
 const SEQ_MAX = Number.MAX_SAFE_INTEGER - 1;
 
 /**
- * Decodes the records of one stretch of a log, in order. A line that goes on as the one before promised (the next seq, of the same epoch
- * and reign, with the id that is made from them) and whose message needs no escapes is told by comparing bytes; every other one is
- * parsed. Both say the same of the same line: what is compared is the only form in which `entryRecord` writes such an entry.
+ * Decodes the records of one stretch of a log, in order. A line that goes on as the one before
+ * promised (the next seq, of the same epoch and reign, with the id that is made from them) and
+ * whose message needs no escapes is told by comparing bytes; every other one is parsed. Both say
+ * the same of the same line: what is compared is the only form in which `entryRecord` writes such
+ * an entry.
  */
 export class RecordDecoder {
-  /** Of the line that would follow, up to its `ts`: `{"seq":8,"epoch":3,"id":"<reign>-8","ts":"`. Empty: there is nothing to go by. */
+  /**
+   * Of the line that would follow, up to its `ts`: `{"seq":8,"epoch":3,"id":"<reign>-8","ts":"`.
+   * Empty: there is nothing to go by.
+   */
   private head = NOTHING;
   /** Where the two seqs in `head` end. */
   private seqEnds: readonly [number, number] = [0, 0];
@@ -197,12 +218,18 @@ const TS_LENGTH = 24;
 const MESSAGE_KEY = encoder.encode('","message":"');
 const CLOSE = encoder.encode('"}');
 
-/** 1 for each byte that stands for itself in a JSON string: ASCII without control characters, quote and backslash. */
+/**
+ * 1 for each byte that stands for itself in a JSON string: ASCII without control characters, quote
+ * and backslash.
+ */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c ? 1 : 0,
 );
 
-/** Does the line begin with `head`, go on with a time and a message of plain characters, and end there? */
+/**
+ * Does the line begin with `head`, go on with a time and a message of plain characters, and end
+ * there?
+ */
 function goesOnWith(head: Uint8Array, bytes: Uint8Array): boolean {
   const tsEnd = head.length + TS_LENGTH;
   const messageAt = tsEnd + MESSAGE_KEY.length;

@@ -1,11 +1,13 @@
 /**
- * Resume tokens: the id of an event, by which a reader goes on at any node, and is told when what it saw was cut.
+ * Resume tokens: the id of an event, by which a reader goes on at any node, and is told when what
+ * it saw was cut.
  *
  *     7-2.5.60c249b35917a53d.1f0e…_9a3c…      seq, then epoch, commit (both in base 36), reign, log
  *
- * A token names the last entry that the reader has: its seq and the reign that wrote it. One reign gives each seq once, and two logs that share a
- * record are equal up to it (Raft's log matching), so it names *everything* that the reader has. It also carries the log's identity, and the
- * commit known when it was made: entries up to it stay in this branch of the log for ever.
+ * A token names the last entry that the reader has: its seq and the reign that wrote it. One reign
+ * gives each seq once, and two logs that share a record are equal up to it (Raft's log matching),
+ * so it names *everything* that the reader has. It also carries the log's identity, and the commit
+ * known when it was made: entries up to it stay in this branch of the log for ever.
  *
  * What a node says to a token whose reader has P, while the node has L:
  *
@@ -17,25 +19,32 @@
  *     the entry is *gone* from L, see below                          reset, cut
  *     but nothing shows that L has all that P has committed          wait: L is the one that will be cut
  *
- * *Gone*: another entry has the seq, or L already holds a later epoch and is not that far yet. Epochs only rise along a log, so what comes
- * next is of that epoch or a later one: L cannot get the entry unless it is cut itself. So a reader need not wait until the new history has
- * grown as long as the old one.
+ * *Gone*: another entry has the seq, or L already holds a later epoch and is not that far yet.
+ * Epochs only rise along a log, so what comes next is of that epoch or a later one: L cannot get
+ * the entry unless it is cut itself. So a reader need not wait until the new history has grown as
+ * long as the old one.
  *
  * The reset is to N, where L and P are equal below N:
- * - L holds records of the token's reign, up to seq q. P has them too, for a reign writes its records in one order and P goes on with it to a
- *   seq above q. So both are equal up to q, by log matching, and part there: N = q + 1. No assumption about commit or branch is made.
- * - else, in the same branch: both sides know some of the log to be committed, and what is committed is the same everywhere. Once the node
- *   knows as much to be committed as the token, L has the token's committed entries: N = commit + 1. A node that knows less is waited for: it can
+ * - L holds records of the token's reign, up to seq q. P has them too, for a reign writes its
+ *   records in one order and P goes on with it to a seq above q. So both are equal up to q, by log
+ *   matching, and part there: N = q + 1. No assumption about commit or branch is made.
+ * - else, in the same branch: both sides know some of the log to be committed, and what is
+ *   committed is the same everywhere. Once the node knows as much to be committed as the token, L
+ *   has the token's committed entries: N = commit + 1. A node that knows less is waited for: it can
  *   hold a tail that lost an election long ago, and agree with P about nothing in it.
- * - else L is of a later branch. A force can give up what was committed, so the token's commit says nothing: N = 1.
+ * - else L is of a later branch. A force can give up what was committed, so the token's commit says
+ *   nothing: N = 1.
  *
- * In the first case too a node waits unless q or its commit reaches the token's commit. Nothing would be wrong with N, but the reader would be
- * told to drop what is committed, by a node that is about to be cut.
+ * In the first case too a node waits unless q or its commit reaches the token's commit. Nothing
+ * would be wrong with N, but the reader would be told to drop what is committed, by a node that is
+ * about to be cut.
  *
- * A wait that turns out to be for nothing costs time; a reset that turns out to be early (both histories can still win) costs another reset. The
- * reader is right in both cases: what it holds is what a node's log says, or it was told.
+ * A wait that turns out to be for nothing costs time; a reset that turns out to be early (both
+ * histories can still win) costs another reset. The reader is right in both cases: what it holds is
+ * what a node's log says, or it was told.
  *
- * Without S6 (QUORUM_APPEND=false, two masters at once) commit proves less: the second kind of N can then be too high.
+ * Without S6 (QUORUM_APPEND=false, two masters at once) commit proves less: the second kind of N
+ * can then be too high.
  */
 import { IDENTITY_LENGTH_MAX, type Identity, isForeign, isPrefixOf } from './identity';
 import type { LogOutline } from './log/outline';
@@ -125,13 +134,19 @@ export function reignRunAt(outline: LogShape, seq: number): ReignRun | null {
   return { epoch, reign: outline.reignAt(index), last: outline.seqAt(outline.endOfEpoch(epoch).index) };
 }
 
-/** The token of a reader that has everything up to `seq` of this log, which is 0 or has an entry; null for a blank log. */
+/**
+ * The token of a reader that has everything up to `seq` of this log, which is 0 or has an entry;
+ * null for a blank log.
+ */
 export function tokenAt(seq: number, { log, commit }: ResumePlace, outline: LogShape): ResumeToken | null {
   const run = seq === 0 ? { epoch: 0, reign: '' } : reignRunAt(outline, seq);
   return run === null || log === null ? null : { seq, epoch: run.epoch, reign: run.reign, commit, log };
 }
 
-/** How a reader with this token goes on at a node. To be asked again after `wait`, whenever the node's log or what it knows of it has changed. */
+/**
+ * How a reader with this token goes on at a node. To be asked again after `wait`, whenever the
+ * node's log or what it knows of it has changed.
+ */
 export function judge(token: ResumeToken, place: ResumePlace, outline: LogShape): ResumeVerdict {
   const { log, head, commit } = place;
   if (log === null) return WAIT;
@@ -148,7 +163,10 @@ export function judge(token: ResumeToken, place: ResumePlace, outline: LogShape)
   return { verdict: 'reset', reason: 'cut', from: Math.min(parted, token.seq - 1) + 1 };
 }
 
-/** How a reader that names no more than a seq goes on: unchecked, unless the log does not reach that far. */
+/**
+ * How a reader that names no more than a seq goes on: unchecked, unless the log does not reach that
+ * far.
+ */
 export function judgeSeq(seq: number, { head, logHead }: ResumePlace): ResumeVerdict {
   if (seq <= Math.max(head, logHead ?? 0)) return { verdict: 'goOn', from: seq + 1 };
   return logHead === null ? WAIT : { verdict: 'reset', reason: 'cut', from: Math.max(head, logHead) + 1 };
@@ -166,7 +184,9 @@ function isGone({ seq, epoch }: ResumeToken, head: number, outline: LogShape): b
   return outline.lastEpoch > epoch && outline.seqAt(outline.endOfEpoch(epoch).index) < seq;
 }
 
-/** Seq up to which this log has what the token's reign wrote; null: it has no record of that reign. */
+/**
+ * Seq up to which this log has what the token's reign wrote; null: it has no record of that reign.
+ */
 function lastOfReign({ epoch, reign }: ResumeToken, outline: LogShape): number | null {
   const end = outline.endOfEpoch(epoch);
   return end.index > 0 && end.epoch === epoch && outline.reignAt(end.index) === reign ? outline.seqAt(end.index) : null;

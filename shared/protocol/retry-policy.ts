@@ -1,6 +1,7 @@
 /**
- * When to try again: capped exponential backoff with full jitter, and no last attempt. Jitter keeps nodes that lost the
- * same broker from coming back in step ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ * When to try again: capped exponential backoff with full jitter, and no last attempt. Jitter keeps
+ * nodes that lost the same broker from coming back in step ("Exponential Backoff And Jitter", AWS
+ * Architecture Blog, 2015).
  */
 
 export interface RetryPolicy {
@@ -11,7 +12,8 @@ export interface RetryPolicy {
 }
 
 /**
- * How long to wait before the next attempt, in milliseconds: between half of the bound and the bound.
+ * How long to wait before the next attempt, in milliseconds: between half of the bound and the
+ * bound.
  *
  * @param attempt how many attempts have failed since the last success, 1 or more
  * @param random a number in [0, 1), drawn by the caller

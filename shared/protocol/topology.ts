@@ -1,6 +1,9 @@
 /** The names of the broker's objects. `log` is LOG_NAME, so several logs share one broker. */
 
-/** Letters, digits, `-` and `_`: a node id or a log's name; it becomes part of queue names and paths. */
+/**
+ * Letters, digits, `-` and `_`: a node id or a log's name; it becomes part of queue names and
+ * paths.
+ */
 export const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 
 export interface Topology {
@@ -12,7 +15,10 @@ export interface Topology {
   readonly repliesQueue: string;
   /** Durable fanout exchange of claims and announcements. */
   readonly controlExchange: string;
-  /** Exclusive queue of one live secondary; having it means that no other process runs under this node id. */
+  /**
+   * Exclusive queue of one live secondary; having it means that no other process runs under this
+   * node id.
+   */
   controlQueue(node: string): string;
 }
 
@@ -29,8 +35,9 @@ export function topologyOf(log: string): Topology {
 /**
  * Arguments of every member's queue; the same on RabbitMQ 3.10 and 4.x.
  *
- * The delivery limit is a large number because every other spelling of "none" loses messages somewhere: without the argument 4.3
- * drops a message after 20 redeliveries, with −1 3.10 drops it at the first.
+ * The delivery limit is a large number because every other spelling of "none" loses messages
+ * somewhere: without the argument 4.3 drops a message after 20 redeliveries, with −1 3.10 drops it
+ * at the first.
  */
 export function entriesQueueArguments(queueMaxBytes: number): Readonly<Record<string, string | number | boolean>> {
   return {

@@ -1,6 +1,6 @@
 /**
- * The write concern: how many nodes, the master included, must hold an entry before its client is answered.
- * n is the number of nodes (members + 1), m = ⌊n/2⌋ + 1 their majority.
+ * The write concern: how many nodes, the master included, must hold an entry before its client is
+ * answered. n is the number of nodes (members + 1), m = ⌊n/2⌋ + 1 their majority.
  */
 
 /** As a client asks for it: a number from 1 to n, `"majority"` (m) or `"all"` (n). */
@@ -23,7 +23,10 @@ export function requiredAcks(writeConcern: WriteConcern, n: number): number {
   return writeConcern;
 }
 
-/** Reads a write concern from text (a query, a variable): a whole number ≥ 1, `majority` or `all`; null for anything else. */
+/**
+ * Reads a write concern from text (a query, a variable): a whole number ≥ 1, `majority` or `all`;
+ * null for anything else.
+ */
 export function parseWriteConcern(text: string): WriteConcern | null {
   if (text === 'majority' || text === 'all') return text;
   if (!/^[1-9][0-9]{0,8}$/.test(text)) return null;

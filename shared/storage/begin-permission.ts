@@ -1,8 +1,8 @@
 /**
- * The one-time permission to begin a log: a file `begin` in a node's folder. The node may then begin one log,
- * after it has listened and heard nobody who holds one, and removes the file before it does. The permission
- * lies on the disk that the log will be on, so whoever loses the disk has lost the permission too, and no
- * restart with an empty folder can begin a second log.
+ * The one-time permission to begin a log: a file `begin` in a node's folder. The node may then
+ * begin one log, after it has listened and heard nobody who holds one, and removes the file before
+ * it does. The permission lies on the disk that the log will be on, so whoever loses the disk has
+ * lost the permission too, and no restart with an empty folder can begin a second log.
  */
 import { join } from 'node:path';
 import { errorCode, type FileSystem } from './disk/file-system';

@@ -1,11 +1,11 @@
 /**
- * Tells what the folder of a disk store holds without changing it: takes no lock, cuts no torn tail, makes no
- * file. So it can be used on a folder whose node is running, on one that is only readable and on one that is
- * damaged; everything up to the damage is told.
+ * Tells what the folder of a disk store holds without changing it: takes no lock, cuts no torn
+ * tail, makes no file. So it can be used on a folder whose node is running, on one that is only
+ * readable and on one that is damaged; everything up to the damage is told.
  *
  * What it calls damage is what an open would call so (log-recovery.ts): both walk the frames with
- * frame-scan.ts and judge the tail with tail-verdict.ts. Of a running node it sees the files of one moment
- * after the other, so the newest records may be missing or look torn.
+ * frame-scan.ts and judge the tail with tail-verdict.ts. Of a running node it sees the files of one
+ * moment after the other, so the newest records may be missing or look torn.
  */
 import { join } from 'node:path';
 import { type Identity, isForeign, logIdOf, longerOf } from '#protocol/identity';
@@ -45,7 +45,10 @@ export interface Inspection {
   readonly epochs: readonly EpochInspection[];
   /** The newest list of voters and members; null: the log has none. */
   readonly list: ListInspection | null;
-  /** Index up to which the store knows the log to be committed, and the seq of the last entry up to it. */
+  /**
+   * Index up to which the store knows the log to be committed, and the seq of the last entry up to
+   * it.
+   */
   readonly commit: { readonly index: number; readonly seq: number };
   /** Bytes of the segments' files. */
   readonly bytes: number;
@@ -63,7 +66,7 @@ export interface Inspection {
   readonly setAside: readonly string[];
 }
 
-export interface EpochInspection {
+interface EpochInspection {
   readonly epoch: number;
   /** '' when the epoch does not begin with its control record. */
   readonly reign: string;
@@ -73,7 +76,7 @@ export interface EpochInspection {
   readonly lastSeq: number | null;
 }
 
-export interface ListInspection {
+interface ListInspection {
   readonly index: number;
   readonly voters: readonly Voter[];
   readonly members: readonly string[];
@@ -91,11 +94,11 @@ export interface DamageFound {
 }
 
 /** Takes the JSON lines of good entries, in order. The walk waits for it. */
-export type TakeEntries = (lines: readonly Buffer[]) => Promise<void>;
+type TakeEntries = (lines: readonly Buffer[]) => Promise<void>;
 
 /**
- * Null: there is no store in the folder, or no folder. Rejects when a file cannot be read, or is of a format
- * of a later version.
+ * Null: there is no store in the folder, or no folder. Rejects when a file cannot be read, or is of
+ * a format of a later version.
  */
 export async function inspectStore(
   fileSystem: FileSystem,
@@ -186,7 +189,9 @@ class Inspector {
     };
   }
 
-  /** What is only wrong with the log as a whole. Said once: a log that is damaged ends early anyway. */
+  /**
+   * What is only wrong with the log as a whole. Said once: a log that is damaged ends early anyway.
+   */
   private checkWhole(
     outline: LogOutline,
     known: { readonly log: Identity | null; readonly synced: SyncedUpTo; readonly commit: number },

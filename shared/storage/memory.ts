@@ -1,6 +1,7 @@
 /**
- * The log in memory: what the task's first version asks for, and what tests use. It is lost with the process, so every start
- * is another store with another id, and its "durable" means: as durable as it gets, at once.
+ * The log in memory: what the task's first version asks for, and what tests use. It is lost with
+ * the process, so every start is another store with another id, and its "durable" means: as durable
+ * as it gets, at once.
  *
  * Everything takes effect in the call itself; only the answer is a promise.
  */

@@ -1,5 +1,6 @@
 /**
- * The one way to a log store, for the main file of a service: the kind from the settings, and what was found, for the log.
+ * The one way to a log store, for the main file of a service: the kind from the settings, and what
+ * was found, for the log.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,11 +15,13 @@ import { MemoryLogStore } from './memory';
 import { storageFault } from './storage-fault';
 import { ForeignStoreError } from './store-identity';
 
-export interface LogStoreOptions {
+interface LogStoreOptions {
   readonly kind: 'memory' | 'disk';
   /** Folder of a disk store; made when it is not there. */
   readonly dataDir: string;
-  /** LOG_NAME of the node. A store keeps that of its first open, and is refused under another one. */
+  /**
+   * LOG_NAME of the node. A store keeps that of its first open, and is refused under another one.
+   */
   readonly logName: string;
   /** The log id that the store must be of, once it knows its own; null: any. */
   readonly logId: string | null;
@@ -31,7 +34,7 @@ export interface LogStoreOptions {
 }
 
 /** What was found at open; facts for one log line. */
-export interface OpenReport {
+interface OpenReport {
   readonly records: number;
   readonly segments: number;
   /** Bytes of a torn write that were cut from the end; 0: the log ended well. */
@@ -43,15 +46,22 @@ export interface OpenReport {
   readonly elapsedMs: number;
 }
 
-/** Large enough that few files are open and listed, small enough to be copied, removed and repaired one by one. */
+/**
+ * Large enough that few files are open and listed, small enough to be copied, removed and repaired
+ * one by one.
+ */
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 
-/** Some hundred small groups: the price of a new file size, a write to the file system's journal, is paid once for all of them. */
+/**
+ * Some hundred small groups: the price of a new file size, a write to the file system's journal, is
+ * paid once for all of them.
+ */
 const AHEAD_BYTES = 256 * 1024;
 
 /**
- * Some thousand small records: whoever answers or tails finds what was just appended here, and what is older in the kernel's cache. A larger
- * one keeps records alive until the garbage collector has moved them twice, which took a quarter of a secondary's time at 8 MiB.
+ * Some thousand small records: whoever answers or tails finds what was just appended here, and what
+ * is older in the kernel's cache. A larger one keeps records alive until the garbage collector has
+ * moved them twice, which took a quarter of a secondary's time at 8 MiB.
  */
 const CACHE_BYTES = 2 * 1024 * 1024;
 
@@ -71,9 +81,9 @@ export function logOpened(logger: Logger, store: LogStore, report: OpenReport): 
 }
 
 /**
- * Opens the store. One that is damaged or was rolled back is set aside, and a new store begins with its good
- * prefix. Rejects with a `StorageError`: `locked`, `full`, `failed`, `unknown-format`; or with a
- * `ForeignStoreError`.
+ * Opens the store. One that is damaged or was rolled back is set aside, and a new store begins with
+ * its good prefix. Rejects with a `StorageError`: `locked`, `full`, `failed`, `unknown-format`; or
+ * with a `ForeignStoreError`.
  */
 export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
   const start = performance.now();

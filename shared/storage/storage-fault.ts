@@ -1,8 +1,9 @@
 /**
- * Which failed file operation means what. Out of room is the only fault that passes by itself: the write is undone and works
- * again later. Any other failed write, and every failed sync, is fatal: after a failed fsync the kernel may have
- * dropped the dirty pages and call the next fsync a success, so nothing that this process still believes about the file can be
- * trusted ("Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+ * Which failed file operation means what. Out of room is the only fault that passes by itself: the
+ * write is undone and works again later. Any other failed write, and every failed sync, is fatal:
+ * after a failed fsync the kernel may have dropped the dirty pages and call the next fsync a
+ * success, so nothing that this process still believes about the file can be trusted ("Can
+ * Applications Recover from fsync Failures?", USENIX ATC 2020).
  */
 import { errorCode } from './disk/file-system';
 import { StorageError } from './log-store';

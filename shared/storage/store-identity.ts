@@ -1,18 +1,21 @@
 /**
- * Which log a store holds: read from its records, compared with what the node is configured for, and never
- * exchanged for another.
+ * Which log a store holds: read from its records, compared with what the node is configured for,
+ * and never exchanged for another.
  */
 import { type Identity, isPrefixOf } from '#protocol/identity';
 import type { LogOutline } from '#protocol/log/outline';
 
-/** Identity by the records; null: there are none, or the first one is not the control record of its epoch. */
+/**
+ * Identity by the records; null: there are none, or the first one is not the control record of its
+ * epoch.
+ */
 export function identityOfRecords(outline: LogOutline): Identity | null {
   return outline.identity === '' ? null : outline.identity;
 }
 
 /**
- * Throws when a store of the log `known` is told that it holds `next`, and that is not the same log or a
- * later branch of it.
+ * Throws when a store of the log `known` is told that it holds `next`, and that is not the same log
+ * or a later branch of it.
  */
 export function checkExtends(known: Identity | null, next: Identity | null): void {
   if (!isPrefixOf(known, next)) {
@@ -20,7 +23,10 @@ export function checkExtends(known: Identity | null, next: Identity | null): voi
   }
 }
 
-/** The folder holds another log than the one that the node is configured for. Nothing in it was changed. */
+/**
+ * The folder holds another log than the one that the node is configured for. Nothing in it was
+ * changed.
+ */
 export class ForeignStoreError extends Error {
   /** EX_CONFIG of sysexits.h. */
   readonly exitCode = 78;

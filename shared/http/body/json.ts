@@ -1,11 +1,13 @@
 /**
- * Reading the JSON body of a request: right content type, within the limit, UTF-8, and JSON. What is wrong with a body is a
- * value, for the caller knows what else its problem must say.
+ * Reading the JSON body of a request: right content type, within the limit, UTF-8, and JSON. What
+ * is wrong with a body is a value, for the caller knows what else its problem must say.
  *
- * Only JSON in UTF-8 is taken. Bytes that are no UTF-8 are refused, since the parser would put U+FFFD in their place and a
- * message must come back as it was sent. Nothing keeps the body alive once it is read: its client may wait for an hour.
+ * Only JSON in UTF-8 is taken. Bytes that are no UTF-8 are refused, since the parser would put
+ * U+FFFD in their place and a message must come back as it was sent. Nothing keeps the body alive
+ * once it is read: its client may wait for an hour.
  *
- * koa-bodyparser was here: a layer more for each small append, and it hands out text in which bad bytes are already replaced.
+ * koa-bodyparser was here: a layer more for each small append, and it hands out text in which bad
+ * bytes are already replaced.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
@@ -13,7 +15,7 @@ import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem } from '../problem';
 import { type BodyBounds, readRawBody } from './raw';
 
-export type JsonBody = { readonly value: unknown } | { readonly problem: Problem };
+type JsonBody = { readonly value: unknown } | { readonly problem: Problem };
 
 export type JsonBodyReader = (ctx: Context) => Promise<JsonBody>;
 
@@ -22,7 +24,8 @@ export function createJsonBodyReader(bounds: BodyBounds): JsonBodyReader {
   return async (ctx) => {
     const unsupported = contentTypeProblem(ctx.req);
     if (unsupported !== null) {
-      // What a refused client still sends is read and dropped: a closed connection could hide the answer from it.
+      // What a refused client still sends is read and dropped: a closed connection could hide the
+      // answer from it.
       ctx.req.resume();
       return { problem: unsupported };
     }

@@ -1,17 +1,21 @@
 /**
- * Reading the body of a request as bytes: within the limit, decompressed. For bodies that a parser of its own cuts; JSON
- * bodies are json-body.ts's.
+ * Reading the body of a request as bytes: within the limit, decompressed. For bodies that a parser
+ * of its own cuts; JSON bodies are json-body.ts's.
  *
- * A body that is refused is read on and dropped: a closed connection could hide the answer from a client that still sends.
+ * A body that is refused is read on and dropped: a closed connection could hide the answer from a
+ * client that still sends.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { invalidRequest, PROBLEM_KINDS, type Problem } from '../problem';
 
-export type RawBody = { readonly bytes: Buffer } | { readonly problem: Problem };
+type RawBody = { readonly bytes: Buffer } | { readonly problem: Problem };
 
-/** Bytes of bodies that are arriving, of all requests together: slow clients with large bodies are bounded by it before anything is parsed. */
+/**
+ * Bytes of bodies that are arriving, of all requests together: slow clients with large bodies are
+ * bounded by it before anything is parsed.
+ */
 export class BodyBudget {
   private used = 0;
 
@@ -48,8 +52,9 @@ export async function readRawBody(request: IncomingMessage, { bytesMax, budget }
 }
 
 /**
- * Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is not read to its end. The listeners stay, and
- * keep nothing alive: the request's client may wait for an hour.
+ * Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is
+ * not read to its end. The listeners stay, and keep nothing alive: the request's client may wait
+ * for an hour.
  */
 function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: IncomingMessage): Promise<RawBody> {
   return new Promise((resolve) => {

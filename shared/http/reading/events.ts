@@ -1,4 +1,7 @@
-/** Entries as server-sent events, and what else a tail may say. An event's id is a resume token (shared/protocol/resume-token.ts). */
+/**
+ * Entries as server-sent events, and what else a tail may say. An event's id is a resume token
+ * (shared/protocol/resume-token.ts).
+ */
 import { type ReignRun, type ResetReason, reignRunAt, tokenAt, tokenRest, tokenText } from '#protocol/resume-token';
 import { type Problem, problemBody } from '../problem';
 import type { LogReader, ReaderPosition } from './log-reader';
@@ -16,8 +19,8 @@ export interface EventChunk {
 const NOTHING: EventChunk = { bytes: Buffer.alloc(0), count: 0 };
 
 /**
- * A chunk of events that begins with entry `from`. Of a log that is cut while it is read the answer may be anything: it is the caller's to
- * drop it.
+ * A chunk of events that begins with entry `from`. Of a log that is cut while it is read the answer
+ * may be anything: it is the caller's to drop it.
  */
 export async function readEvents(reader: LogReader, from: number, to: number): Promise<EventChunk> {
   const entries = await reader.read({ from, to, maxBytes: CHUNK_BYTES });
@@ -50,9 +53,10 @@ export interface Reset {
 }
 
 /**
- * Tells a reader to drop what it has from seq `from` on. Its id is the token of what the reader keeps, so that one who loses the connection
- * here goes on at `from` wherever it comes back; with `from` 1 that is a token with seq 0, which unlike an empty id also outdoes the
- * `from` of the query. Of an entry that this node lacks, which only a bare seq can lead to, it is the seq.
+ * Tells a reader to drop what it has from seq `from` on. Its id is the token of what the reader
+ * keeps, so that one who loses the connection here goes on at `from` wherever it comes back; with
+ * `from` 1 that is a token with seq 0, which unlike an empty id also outdoes the `from` of the
+ * query. Of an entry that this node lacks, which only a bare seq can lead to, it is the seq.
  */
 export function resetEvent({ reason, from }: Reset, reader: LogReader): string {
   const position = reader.position();

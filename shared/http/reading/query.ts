@@ -1,6 +1,7 @@
 /**
- * What a client may ask when it reads: the query of `GET /messages`, checked as a whole so that all its faults are told at
- * once. Parameters that nobody knows are ignored; one given twice is a fault, for only one of the two could be meant.
+ * What a client may ask when it reads: the query of `GET /messages`, checked as a whole so that all
+ * its faults are told at once. Parameters that nobody knows are ignored; one given twice is a
+ * fault, for only one of the two could be meant.
  */
 import { z } from 'zod';
 import { idFault } from '#protocol/entry';

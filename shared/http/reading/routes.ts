@@ -1,6 +1,7 @@
 /**
- * Reading the log over HTTP, the same on every node: `GET /messages` and `GET /messages/:seq`. A reader gets the log as it was
- * at the moment when its request was taken; the headers say which moment that was. As events (entry-tail.ts) it goes on from there.
+ * Reading the log over HTTP, the same on every node: `GET /messages` and `GET /messages/:seq`. A
+ * reader gets the log as it was at the moment when its request was taken; the headers say which
+ * moment that was. As events (entry-tail.ts) it goes on from there.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
@@ -13,7 +14,7 @@ import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery } from 
 import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './stream';
 import { EntryTails, EVENT_STREAM, foreignLog } from './tail';
 
-export interface ReadingOptions {
+interface ReadingOptions {
   readonly reader: LogReader;
   /** Aborts when the server stops: whoever waits is told so. */
   readonly stopping: AbortSignal;
@@ -139,7 +140,10 @@ function logOf(ctx: Context): string | null {
   return read.log;
 }
 
-/** Waits until the query's seq is visible; false when the problem of one that stayed away has been sent. */
+/**
+ * Waits until the query's seq is visible; false when the problem of one that stayed away has been
+ * sent.
+ */
 async function waitForSeq(
   ctx: Context,
   { minSeq, timeoutMs, committed }: ReadingQuery,

@@ -1,5 +1,6 @@
 /**
- * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's machine says it is visible.
+ * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's
+ * machine says it is visible.
  */
 import type { LogOutline } from '#protocol/log/outline';
 import { entryOf } from '#protocol/record';
@@ -29,7 +30,10 @@ export class StoreReader implements LogReader {
     private readonly look: () => ReaderPosition,
     /** A record that was asked for is damaged; called for each such read. */
     private readonly onDamage: (error: StorageError) => void = () => undefined,
-    /** What makes this node's log another one than its master's; whoever changes the answer calls `moved`. */
+    /**
+     * What makes this node's log another one than its master's; whoever changes the answer calls
+     * `moved`.
+     */
     readonly foreign: () => ForeignLog | null = () => null,
   ) {}
 

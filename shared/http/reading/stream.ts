@@ -1,6 +1,7 @@
 /**
- * Entries on their way to a client: chunk by chunk, as bytes that nobody parses, however long the log is. The next chunk is
- * read when the client has taken the last one, so a slow reader costs two chunks of memory and a client that left costs nothing.
+ * Entries on their way to a client: chunk by chunk, as bytes that nobody parses, however long the
+ * log is. The next chunk is read when the client has taken the last one, so a slow reader costs two
+ * chunks of memory and a client that left costs nothing.
  */
 import { Readable } from 'node:stream';
 import type { LogReader } from './log-reader';
@@ -39,12 +40,16 @@ export interface SeqRange {
   readonly to: number;
 }
 
-/** Bytes of entries read at a time: large enough that reading costs little, small enough for many slow readers at once. */
+/**
+ * Bytes of entries read at a time: large enough that reading costs little, small enough for many
+ * slow readers at once.
+ */
 export const CHUNK_BYTES = 256 * 1024;
 
 /**
- * The entries of a range: one buffer when they fit into a chunk, else a stream. The stream fails, and so cuts the answer
- * short, when the log loses entries of the range under way: an array that ended early would look whole.
+ * The entries of a range: one buffer when they fit into a chunk, else a stream. The stream fails,
+ * and so cuts the answer short, when the log loses entries of the range under way: an array that
+ * ended early would look whole.
  */
 export async function entriesBody(
   reader: LogReader,

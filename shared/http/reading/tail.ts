@@ -1,17 +1,20 @@
 /**
- * `GET /messages` as server-sent events: what is there, then every new entry as it becomes visible, until the client leaves.
- * https://html.spec.whatwg.org/multipage/server-sent-events.html; an event's id is a resume token, so a client resumes by itself.
+ * `GET /messages` as server-sent events: what is there, then every new entry as it becomes visible,
+ * until the client leaves. https://html.spec.whatwg.org/multipage/server-sent-events.html; an
+ * event's id is a resume token, so a client resumes by itself.
  *
- * Each reader goes at its own pace, and is bounded by it: the next chunk is read when the connection has taken the last one. Readers at
- * the same place, which those at the head all are, share the chunk: it is read and written as events once, however many they are.
+ * Each reader goes at its own pace, and is bounded by it: the next chunk is read when the
+ * connection has taken the last one. Readers at the same place, which those at the head all are,
+ * share the chunk: it is read and written as events once, however many they are.
  *
  *     resuming ──its token is judged (resume-token.ts): goes on, or `event: reset`──▶ reading
  *     reading ──at the end──▶ idle ──the end has moved──▶ reading …        idle for long: a comment, so that proxies keep the connection
  *     reading, idle ──what it was sent is cut──▶ `event: reset`, and on from where the cut was
  *     any     ──nothing taken for STALLED_MS, node stops or is foreign──▶ cut off: `event: error` with a problem, and the end
  *
- * A cut is noticed in the turn in which it happens. From then on nothing that was read before it is written: a chunk that is being
- * read belongs to nobody, and a reader that is busy or stalled owes its client one reset, however many cuts there are, before the next entry.
+ * A cut is noticed in the turn in which it happens. From then on nothing that was read before it is
+ * written: a chunk that is being read belongs to nobody, and a reader that is busy or stalled owes
+ * its client one reset, however many cuts there are, before the next entry.
  */
 import type { ServerResponse } from 'node:http';
 import { judge, judgeSeq, type ResetReason, type ResumePoint, type ResumeVerdict } from '#protocol/resume-token';
@@ -23,13 +26,17 @@ import type { ForeignLog, LogReader } from './log-reader';
 const READERS_MAX = 1_000;
 /** Below the minute after which proxies commonly close what is silent. */
 const KEEP_ALIVE_MS = 15_000;
-/** A connection that takes nothing for so long has lost its reader, or has one that will never keep up. */
+/**
+ * A connection that takes nothing for so long has lost its reader, or has one that will never keep
+ * up.
+ */
 const STALLED_MS = 10_000;
 /** What has been said to a reader that was cut off may take this long to leave. */
 const LINGER_MS = 1_000;
 /**
- * A bare seq above the head of the log is believed for so long: what a secondary knows of that head is up to an announcement old (500 ms unless
- * set otherwise), and the client may have read the entry at the master since.
+ * A bare seq above the head of the log is believed for so long: what a secondary knows of that head
+ * is up to an announcement old (500 ms unless set otherwise), and the client may have read the
+ * entry at the master since.
  */
 const SEQ_GRACE_MS = 1_500;
 /** Chunks that readers behind one another share. */
@@ -37,12 +44,15 @@ const CHUNKS_KEPT = 4;
 
 export const EVENT_STREAM = 'text/event-stream';
 
-export interface TailQuery {
+interface TailQuery {
   /** First seq, unless it resumes. */
   readonly from: number;
   /** What the client has already; null: it does not resume. */
   readonly resume: ResumePoint | null;
-  /** Entries after which the stream ends, those counted that are sent again after a reset; null: never. */
+  /**
+   * Entries after which the stream ends, those counted that are sent again after a reset; null:
+   * never.
+   */
   readonly limit: number | null;
   readonly committed: boolean;
   /** The log that was asked for; null: what this node's master has. */
@@ -82,7 +92,10 @@ export class EntryTails {
     return { kind: PROBLEM_KINDS.overloaded, detail, headers: { 'Retry-After': '1' } };
   }
 
-  /** Sends entries until the client leaves or is cut off. The headers are sent; the answer is ended here. */
+  /**
+   * Sends entries until the client leaves or is cut off. The headers are sent; the answer is ended
+   * here.
+   */
   follow(response: ServerResponse, query: TailQuery): void {
     const { stalledMs = STALLED_MS, seqGraceMs = SEQ_GRACE_MS } = this.options;
     this.noticeCut();
@@ -100,7 +113,10 @@ export class EntryTails {
     return committed ? commit : head;
   };
 
-  /** The chunk that begins with entry `from`, shared by all who ask for it before the end moves on; null: the log was cut while it was read. */
+  /**
+   * The chunk that begins with entry `from`, shared by all who ask for it before the end moves on;
+   * null: the log was cut while it was read.
+   */
   private readonly read = async (from: number, to: number): Promise<EventChunk | null> => {
     const { cuts } = this;
     const chunk = await this.chunkOf(from, to);
@@ -210,7 +226,10 @@ class Tail {
     if (!this.isBusy && !this.isOver) this.run();
   }
 
-  /** The log went from `before` back to `head`. Who waits for what was beyond `before` has seen nothing of that; who is not judged yet will be. */
+  /**
+   * The log went from `before` back to `head`. Who waits for what was beyond `before` has seen
+   * nothing of that; who is not judged yet will be.
+   */
   recordCut({ before, head }: { readonly before: number; readonly head: number }): void {
     if (this.next <= head + 1 || this.next > before + 1) return;
     this.next = head + 1;
@@ -221,7 +240,9 @@ class Tail {
     if (!this.isBusy && !this.isOver) this.response.write(COMMENT);
   }
 
-  /** Says why, and ends. What the client does not take in a moment is dropped with the connection. */
+  /**
+   * Says why, and ends. What the client does not take in a moment is dropped with the connection.
+   */
   cutOff(problem: Problem): void {
     if (this.isOver) return;
     this.close();

@@ -1,15 +1,17 @@
 /**
- * Wire messages as bytes: JSON, so that a person who reads a queue understands it. The AMQP `type` property names the kind.
+ * Wire messages as bytes: JSON, so that a person who reads a queue understands it. The AMQP `type`
+ * property names the kind.
  *
- * A batch has a line feed around each record, which JSON allows and no record contains: the receiver cuts the records' bytes out
- * as they are, and stores and serves these very bytes.
+ * A batch has a line feed around each record, which JSON allows and no record contains: the
+ * receiver cuts the records' bytes out as they are, and stores and serves these very bytes.
  *
  *     {"epoch":3,"reign":"…","prevIndex":4,"prevEpoch":3,"commit":4,"records":[
  *     {"seq":4,"epoch":3,"id":"…","ts":"…","message":"…"},
  *     {"seq":5,"epoch":3,"id":"…","ts":"…","message":"…"}
  *     ]}
  *
- * Whatever does not parse, or contradicts itself, is a `WireError`: the receiver counts it and drops it.
+ * Whatever does not parse, or contradicts itself, is a `WireError`: the receiver counts it and
+ * drops it.
  */
 import { z } from 'zod';
 import { IDENTITY_LENGTH_MAX } from '../identity';
@@ -18,7 +20,10 @@ import { type EntriesMessage, type WireMessage, wireSchemas } from './messages';
 
 /** A wire message that this version cannot take. */
 export class WireError extends Error {
-  /** It does not say which log its sender belongs to: a node of release 0.1.0, which has to be upgraded. */
+  /**
+   * It does not say which log its sender belongs to: a node of release 0.1.0, which has to be
+   * upgraded.
+   */
   readonly isOutdated: boolean;
 
   constructor(what: string, options: ErrorOptions & { readonly isOutdated?: boolean } = {}) {

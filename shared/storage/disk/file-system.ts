@@ -1,9 +1,11 @@
 /**
- * The few file operations that the disk store is built from, as a port: a test double can then stop at every one of them,
- * forget what was not synced and tear what was being written (tests/support of the crash tests). Nothing here decides anything.
+ * The few file operations that the disk store is built from, as a port: a test double can then stop
+ * at every one of them, forget what was not synced and tear what was being written (tests/support
+ * of the crash tests). Nothing here decides anything.
  *
- * Positions are always explicit, so there is no hidden file offset. A write either writes all its bytes or rejects, possibly
- * with a part of them written; the caller knows its last good end and cuts back to it.
+ * Positions are always explicit, so there is no hidden file offset. A write either writes all its
+ * bytes or rejects, possibly with a part of them written; the caller knows its last good end and
+ * cuts back to it.
  */
 import fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -39,8 +41,9 @@ export interface FileSystem {
 const FLAGS = { create: 'w+', read: 'r', write: 'r+' } as const;
 
 /**
- * A write of this size at most is made in place: it only reaches the kernel's cache, in a few microseconds, where the way to a thread and back costs
- * thirty. What waits for the disk, a sync, never is.
+ * A write of this size at most is made in place: it only reaches the kernel's cache, in a few
+ * microseconds, where the way to a thread and back costs thirty. What waits for the disk, a sync,
+ * never is.
  */
 const SMALL_WRITE_BYTES = 64 * 1024;
 

@@ -6,10 +6,10 @@
  *     begin          the one-time permission to begin a log (begin-permission.ts)
  *     renew          the next open makes a new store of this one (salvage.ts)
  *
- * store.json is the authority on the identity: records can be cut, an identity cannot. A promise that comes
- * with a longer one is written behind it, so that no crash leaves a promise in a log that the store does not
- * know. What must be there in a store and is not (its promise: forgetting a vote could elect two masters) is
- * damage.
+ * store.json is the authority on the identity: records can be cut, an identity cannot. A promise
+ * that comes with a longer one is written behind it, so that no crash leaves a promise in a log
+ * that the store does not know. What must be there in a store and is not (its promise: forgetting a
+ * vote could elect two masters) is damage.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -39,8 +39,8 @@ export interface StorePlace {
 export interface Manifest {
   readonly storeId: string;
   /**
-   * LOG_NAME of the node that first opened the store; null: the store is of release 0.1.0, which did not
-   * write it.
+   * LOG_NAME of the node that first opened the store; null: the store is of release 0.1.0, which
+   * did not write it.
    */
   readonly logName: string | null;
   /** Null: not known yet, or not written by release 0.1.0. */

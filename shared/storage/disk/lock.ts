@@ -1,11 +1,13 @@
 /**
- * One process for one folder. The lock is a file that names its holder: pid, and on Linux the moment that the process started
- * (/proc), since pids are used again. A lock whose holder is gone, after a kill or a power loss, is taken over.
+ * One process for one folder. The lock is a file that names its holder: pid, and on Linux the
+ * moment that the process started (/proc), since pids are used again. A lock whose holder is gone,
+ * after a kill or a power loss, is taken over.
  *
- * Only the process that has a second lock, the guard, may remove an abandoned one, and it looks again before it does: so nobody
- * removes the lock of another who was faster. (Left over: a process killed in the millisecond in which it has the guard, and
- * two others that start at that very moment.) A folder shared by machines or containers that do not see
- * each other's processes is not protected; the broker's exclusive queues keep a node from running twice there.
+ * Only the process that has a second lock, the guard, may remove an abandoned one, and it looks
+ * again before it does: so nobody removes the lock of another who was faster. (Left over: a process
+ * killed in the millisecond in which it has the guard, and two others that start at that very
+ * moment.) A folder shared by machines or containers that do not see each other's processes is not
+ * protected; the broker's exclusive queues keep a node from running twice there.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -26,10 +28,16 @@ export interface StoreLock {
   release(): Promise<void>;
 }
 
-/** Two who start at the same moment may both have to look again; more rounds than that mean something else is wrong. */
+/**
+ * Two who start at the same moment may both have to look again; more rounds than that mean
+ * something else is wrong.
+ */
 const ATTEMPTS_MAX = 10;
 
-/** Takes the folder's lock. Rejects with a `StorageError` `locked` that names the process that has it. */
+/**
+ * Takes the folder's lock. Rejects with a `StorageError` `locked` that names the process that has
+ * it.
+ */
 export async function takeStoreLock(directory: string): Promise<StoreLock> {
   const path = join(directory, 'lock');
   const own = JSON.stringify({ pid: process.pid, started: statOf(process.pid).started } satisfies Holder);
@@ -53,7 +61,10 @@ export function runningHolderOf(lock: string): number | null {
   return holder !== null && isAlive(holder) ? holder.pid : null;
 }
 
-/** False: there is one. The content appears with the name: it is written beside and linked, so nobody ever sees an empty lock. */
+/**
+ * False: there is one. The content appears with the name: it is written beside and linked, so
+ * nobody ever sees an empty lock.
+ */
 async function createLock(path: string, own: string): Promise<boolean> {
   const beside = `${path}.${randomBytes(4).toString('hex')}`;
   await writeFile(beside, own);
@@ -68,7 +79,10 @@ async function createLock(path: string, own: string): Promise<boolean> {
   }
 }
 
-/** Removes the lock if it is still the abandoned one. The pid of another process that is doing the same, or null. */
+/**
+ * Removes the lock if it is still the abandoned one. The pid of another process that is doing the
+ * same, or null.
+ */
 async function removeAbandoned(path: string, found: string, own: string): Promise<number | null> {
   const guard = `${path}.takeover`;
   if (await createLock(guard, own)) {
@@ -131,8 +145,8 @@ function isAlive({ pid, started }: Holder): boolean {
 const ENDED_STATES: ReadonlySet<string> = new Set(['Z', 'X']);
 
 /**
- * State and start of a process: the 3rd and the 22nd field of /proc/<pid>/stat; '' where there is none. The second, the command, is in
- * parentheses and may hold anything.
+ * State and start of a process: the 3rd and the 22nd field of /proc/<pid>/stat; '' where there is
+ * none. The second, the command, is in parentheses and may hold anything.
  */
 function statOf(pid: number): { readonly state: string; readonly started: string } {
   try {

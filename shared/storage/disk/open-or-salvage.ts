@@ -1,7 +1,7 @@
 /**
- * Opens the store of a folder, whatever state it is in: goes on with a salvage that was cut short, makes a
- * new store of one that is damaged, rolled back or asked to be renewed, and refuses one that holds another
- * log than the node is configured for before anything is changed.
+ * Opens the store of a folder, whatever state it is in: goes on with a salvage that was cut short,
+ * makes a new store of one that is damaged, rolled back or asked to be renewed, and refuses one
+ * that holds another log than the node is configured for before anything is changed.
  */
 import { join } from 'node:path';
 import { type Identity, logIdOf } from '#protocol/identity';
@@ -27,7 +27,7 @@ export interface Replaced {
   readonly setAsideIn: string;
 }
 
-export interface OpenedOrSalvaged {
+interface OpenedOrSalvaged {
   readonly opened: OpenedDiskStore;
   /** Null: it is the store that was there, or the folder was empty. */
   readonly replaced: Replaced | null;

@@ -1,8 +1,9 @@
 /**
- * Opens the folder of a disk store, or makes a new store in it, and checks all that is there before anything is written.
+ * Opens the folder of a disk store, or makes a new store in it, and checks all that is there before
+ * anything is written.
  *
- * A store exists when its `store.json` does: that is written last when a store is made, so a crash before leaves a folder
- * that is made anew.
+ * A store exists when its `store.json` does: that is written last when a store is made, so a crash
+ * before leaves a folder that is made anew.
  */
 import { join } from 'node:path';
 import { isForeign } from '#protocol/identity';
@@ -44,8 +45,8 @@ export interface OpenedDiskStore {
 }
 
 /**
- * Rejects with whatever was found, a store that was rolled back with `rolled-back`; nothing is left open
- * then.
+ * Rejects with whatever was found, a store that was rolled back with `rolled-back`; nothing is left
+ * open then.
  */
 export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDiskStore> {
   const { fileSystem, directory } = options;

@@ -1,20 +1,22 @@
 /**
- * Makes a new store of one that cannot be opened as what it is: the old one is set aside as it is, and the
- * new one begins with its good prefix, the records up to the first one that does not match its checksum. The
- * rest comes from the other nodes. It happens to a store that is damaged, to one that was *rolled back* (its
- * log ends below its own commit index: an older copy of its files was put in place), and on request, when
- * others noticed that it came back with less than it had acknowledged.
+ * Makes a new store of one that cannot be opened as what it is: the old one is set aside as it is,
+ * and the new one begins with its good prefix, the records up to the first one that does not match
+ * its checksum. The rest comes from the other nodes. It happens to a store that is damaged, to one
+ * that was *rolled back* (its log ends below its own commit index: an older copy of its files was
+ * put in place), and on request, when others noticed that it came back with less than it had
+ * acknowledged.
  *
- * The new store has a new id: the old one may have acked what is lost now, so whoever counted on it must not
- * count on this one before it has caught up. The promise is kept where it can still be read; to promise more
- * than needed harms nobody. The identity of the log is kept even when no record is: a node that held a log is
- * never taken for a blank one. A commit index is kept up to the end.
+ * The new store has a new id: the old one may have acked what is lost now, so whoever counted on it
+ * must not count on this one before it has caught up. The promise is kept where it can still be
+ * read; to promise more than needed harms nobody. The identity of the log is kept even when no
+ * record is: a node that held a log is never taken for a blank one. A commit index is kept up to
+ * the end.
  *
  *     (store found bad) ─▶ moving ─▶ copying ─▶ (new store)
  *
- * `salvage.json` says how far it is, and holds what is kept beside the records. After a crash the next open
- * goes on: with the moving, or with the copying from its beginning. The file is removed last, so no half copy
- * is ever opened as a store.
+ * `salvage.json` says how far it is, and holds what is kept beside the records. After a crash the
+ * next open goes on: with the moving, or with the copying from its beginning. The file is removed
+ * last, so no half copy is ever opened as a store.
  */
 import { join } from 'node:path';
 import { type Identity, isForeign, longerOf } from '#protocol/identity';
@@ -80,7 +82,10 @@ export async function beginSalvage(
   return note(place, { phase: 'moving', why, what, folder, kept });
 }
 
-/** Carries it out. Returns the last index that was good. `createStore` opens an empty store in the folder. */
+/**
+ * Carries it out. Returns the last index that was good. `createStore` opens an empty store in the
+ * folder.
+ */
 export async function carryOut(
   place: StorePlace,
   salvage: Salvage,
@@ -147,8 +152,8 @@ async function unlessDamaged<T>(reading: Promise<T>): Promise<T | null> {
 }
 
 /**
- * Copies the good records of the store in `folder` that are not of another log than `log`. Returns the shape
- * of what was copied.
+ * Copies the good records of the store in `folder` that are not of another log than `log`. Returns
+ * the shape of what was copied.
  */
 async function copyGoodPrefix(
   fileSystem: FileSystem,

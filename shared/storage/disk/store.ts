@@ -1,15 +1,15 @@
 /**
- * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment
- * files). The parts do not know each other; this file keeps them in step.
+ * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the
+ * segment files). The parts do not know each other; this file keeps them in step.
  *
- * The appended view changes in the call itself, the disk follows through the group writer's queue. When the
- * disk refuses a group, the view goes back to what is durable, so the next append is expected behind that.
- * Reads take the newest records from the cache, which holds everything that is not on the disk yet, and the
- * rest from the files.
+ * The appended view changes in the call itself, the disk follows through the group writer's queue.
+ * When the disk refuses a group, the view goes back to what is durable, so the next append is
+ * expected behind that. Reads take the newest records from the cache, which holds everything that
+ * is not on the disk yet, and the rest from the files.
  *
- * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (store-files.ts), `synced` (the
- * marker), `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`,
- * `salvage.json` while a new store is made of a bad one (salvage.ts).
+ * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (store-files.ts), `synced`
+ * (the marker), `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs),
+ * `lock`, `salvage.json` while a new store is made of a bad one (salvage.ts).
  */
 
 import type { LogOutline } from '#protocol/log/outline';
@@ -26,7 +26,7 @@ import type { SegmentedLog } from './segments/segmented-log';
 import { joinEntries, TailCache } from './tail-cache';
 import { type GroupTarget, GroupWriter } from './writer';
 
-export interface DiskLogStoreParts {
+interface DiskLogStoreParts {
   readonly files: StoreFiles;
   /** There is a permission to begin a log, and no log. */
   readonly mayBegin: boolean;
@@ -49,7 +49,10 @@ export class DiskLogStore implements LogStore {
   private readonly outline: LogOutline;
   private readonly cache: TailCache;
   private readonly writer: GroupWriter;
-  /** Rises when records are taken back, so that a read which was under way knows that it may have seen them. */
+  /**
+   * Rises when records are taken back, so that a read which was under way knows that it may have
+   * seen them.
+   */
   private generation = 0;
   /** Small files are written one after the other. */
   private keeping: Promise<void> = Promise.resolve();
@@ -144,7 +147,9 @@ export class DiskLogStore implements LogStore {
     return this.closing;
   }
 
-  /** From the cache what is in it, else from the disk; again when records were taken back meanwhile. */
+  /**
+   * From the cache what is in it, else from the disk; again when records were taken back meanwhile.
+   */
   private async readFrom<T>(
     from: number,
     limits: ReadLimits,
@@ -169,8 +174,8 @@ export class DiskLogStore implements LogStore {
   }
 
   /**
-   * Changes a small file when those before it are done. A failure other than for want of room stops the
-   * store.
+   * Changes a small file when those before it are done. A failure other than for want of room stops
+   * the store.
    */
   private async keep(
     fails: string,
@@ -227,7 +232,9 @@ export class DiskLogStore implements LogStore {
   }
 }
 
-/** The ids go before the records, so that no id ever answers for a record that took another's place. */
+/**
+ * The ids go before the records, so that no id ever answers for a record that took another's place.
+ */
 function groupTargetOf({ log, ids }: DiskLogStoreParts): GroupTarget {
   return {
     get lastIndex() {

@@ -1,7 +1,8 @@
 /**
- * The newest records of the disk store, in memory, so that publishing, answering and tailing never read the disk: all of
- * them want what was just appended. Bounded in bytes, except that a record which is not yet on the disk is never dropped;
- * those are bounded by what the caller lets be in flight.
+ * The newest records of the disk store, in memory, so that publishing, answering and tailing never
+ * read the disk: all of them want what was just appended. Bounded in bytes, except that a record
+ * which is not yet on the disk is never dropped; those are bounded by what the caller lets be in
+ * flight.
  */
 import type { LogRecord } from '#protocol/record';
 import type { EntryBytes, ReadLimits } from '../log-store';
@@ -66,7 +67,10 @@ export class TailCache {
   }
 }
 
-/** The records from position `start` on that the limits allow: at least one, if there is one at or below `to`. */
+/**
+ * The records from position `start` on that the limits allow: at least one, if there is one at or
+ * below `to`.
+ */
 export function withinLimits(records: readonly LogRecord[], start: number, limits: ReadLimits): LogRecord[] {
   const chosen: LogRecord[] = [];
   let bytes = 0;

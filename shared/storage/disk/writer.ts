@@ -1,12 +1,14 @@
 /**
- * Group commit: who waits for which sync. While one group is being made durable, everything that is appended collects, and
- * becomes the next group; so the number of syncs follows the disk's speed and not the number of appends, without a timer.
- * Truncations stand in the same queue and so come behind the appends made before them.
+ * Group commit: who waits for which sync. While one group is being made durable, everything that is
+ * appended collects, and becomes the next group; so the number of syncs follows the disk's speed
+ * and not the number of appends, without a timer. Truncations stand in the same queue and so come
+ * behind the appends made before them.
  *
- * States: idle (nothing queued), writing (until the queue is empty), failed (after a fatal fault, for good).
+ * States: idle (nothing queued), writing (until the queue is empty), failed (after a fatal fault,
+ * for good).
  *
- * A group that finds no room takes everything appended behind it down with it, for it does not follow the log any more; queued
- * truncations stay. The owner is told where the log then ends.
+ * A group that finds no room takes everything appended behind it down with it, for it does not
+ * follow the log any more; queued truncations stay. The owner is told where the log then ends.
  */
 import type { LogRecord } from '#protocol/record';
 import type { StorageError } from '../log-store';
@@ -36,13 +38,18 @@ interface Truncation extends Waiter {
 
 type Task = Append | Truncation;
 
-/** A group takes no further append at this size: it is copied once, and one write should not hold the disk for long. */
+/**
+ * A group takes no further append at this size: it is copied once, and one write should not hold
+ * the disk for long.
+ */
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 
-export interface GroupWriterEvents {
+interface GroupWriterEvents {
   /** What is on the disk has changed; called before anybody is answered. */
   onDurable(): void;
-  /** Appends were refused: the log is to end at `index` at most. Called before anybody is answered. */
+  /**
+   * Appends were refused: the log is to end at `index` at most. Called before anybody is answered.
+   */
   onRefused(index: number): void;
 }
 
@@ -57,7 +64,9 @@ export class GroupWriter {
     private readonly events: GroupWriterEvents,
   ) {}
 
-  /** Highest index up to which the disk has what the log will be when all that is queued is done. */
+  /**
+   * Highest index up to which the disk has what the log will be when all that is queued is done.
+   */
   get stableIndex(): number {
     return this.queue.reduce(
       (least, task) => ('after' in task ? Math.min(least, task.after) : least),

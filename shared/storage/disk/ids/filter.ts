@@ -1,9 +1,10 @@
 /**
- * Says of most hashes that a run does not hold them, without reading it (Bloom, 1970): never wrong when it says no, wrong
- * in about 1 of 100 when it says perhaps. Nearly every look-up is for an id that is new, so nearly none reads a file.
+ * Says of most hashes that a run does not hold them, without reading it (Bloom, 1970): never wrong
+ * when it says no, wrong in about 1 of 100 when it says perhaps. Nearly every look-up is for an id
+ * that is new, so nearly none reads a file.
  *
- * 10 bits for each id and 7 probes, the best number for 10. The probes are sums of the hash's two halves (Kirsch and
- * Mitzenmacher, "Less Hashing, Same Performance").
+ * 10 bits for each id and 7 probes, the best number for 10. The probes are sums of the hash's two
+ * halves (Kirsch and Mitzenmacher, "Less Hashing, Same Performance").
  */
 import type { IdHash } from './hash';
 

@@ -1,7 +1,8 @@
 /**
- * What the id index keeps of an id: 96 bits of a SHA-256 over the store's id and the id. A cryptographic hash, because clients
- * choose the ids: with a weaker one somebody could make two that look the same. Among 10⁹ ids the chance of any two that
- * do is about 10⁻¹¹; both would then be taken for one append, and the second be answered as a conflict.
+ * What the id index keeps of an id: 96 bits of a SHA-256 over the store's id and the id. A
+ * cryptographic hash, because clients choose the ids: with a weaker one somebody could make two
+ * that look the same. Among 10⁹ ids the chance of any two that do is about 10⁻¹¹; both would then
+ * be taken for one append, and the second be answered as a conflict.
  */
 import { createHash } from 'node:crypto';
 

@@ -1,15 +1,19 @@
 /**
- * Where the entries with client-chosen ids are, without memory for each id: a small log-structured merge tree. The newest ids
- * are in a map; at 16,384 they become a sorted run on the disk (id-run.ts), and 8 runs of a level become one of the next. Kept
- * in memory are filters and fences, 1.3 bytes an id, up to some 90 MB.
+ * Where the entries with client-chosen ids are, without memory for each id: a small log-structured
+ * merge tree. The newest ids are in a map; at 16,384 they become a sorted run on the disk
+ * (id-run.ts), and 8 runs of a level become one of the next. Kept in memory are filters and fences,
+ * 1.3 bytes an id, up to some 90 MB.
  *
- * It can always be rebuilt from the log, so it is never the truth: a run that is damaged or of another store is thrown away at
- * open with everything after it, and the scan of the log gives the ids again. Runs follow one another without a gap from record 1 on and
- * hold only what is durable; `completeTo` is where the last one ends. An embedded B-tree (lmdb) was rejected: it has no checksums, a
- * flipped bit can crash the process again at every start, and it cannot be put under the crash tests.
+ * It can always be rebuilt from the log, so it is never the truth: a run that is damaged or of
+ * another store is thrown away at open with everything after it, and the scan of the log gives the
+ * ids again. Runs follow one another without a gap from record 1 on and hold only what is durable;
+ * `completeTo` is where the last one ends. An embedded B-tree (lmdb) was rejected: it has no
+ * checksums, a flipped bit can crash the process again at every start, and it cannot be put under
+ * the crash tests.
  *
- * A truncation takes effect in the call, in memory; the renames on the disk come before the log is cut, so a run never
- * answers for records that were replaced. Work on files stands in one queue and nobody waits for it.
+ * A truncation takes effect in the call, in memory; the renames on the disk come before the log is
+ * cut, so a run never answers for records that were replaced. Work on files stands in one queue and
+ * nobody waits for it.
  */
 import { join } from 'node:path';
 import { isOutOfRoom } from '#storage/storage-fault';
@@ -21,10 +25,13 @@ import { type IdPlace, mergedPlaces, sortedPlaces, TEMPORARY_RUN, writeRun } fro
 /** Ids in memory that make a run: a few MB, and as many entries to parse at open. */
 const RUN_IDS = 16_384;
 
-/** Runs of a level that become one: a look-up asks at most 7 filters a level, an id is written again once a level. */
+/**
+ * Runs of a level that become one: a look-up asks at most 7 filters a level, an id is written again
+ * once a level.
+ */
 const MERGE_RUNS = 8;
 
-export interface IdIndexOptions {
+interface IdIndexOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly storeId: string;
@@ -46,7 +53,9 @@ export class IdIndex {
   private queue: Promise<void> = Promise.resolve();
   private isFlushQueued = false;
   private readonly runIds: number;
-  /** So many ids in memory start the next flush; more than `runIds` after one that found no room. */
+  /**
+   * So many ids in memory start the next flush; more than `runIds` after one that found no room.
+   */
   private flushAt: number;
 
   private constructor(
@@ -74,12 +83,16 @@ export class IdIndex {
       if (run === null) await fileSystem.remove(path);
       else runs.push(run);
     }
-    // What was removed must not come back after a crash, when the log may have been cut and written anew.
+    // What was removed must not come back after a crash, when the log may have been cut and written
+    // anew.
     await fileSystem.syncDirectory(directory);
     return new IdIndex(options, runs);
   }
 
-  /** Every client-chosen id up to this index is in a run; the later ones have to be added from the log. */
+  /**
+   * Every client-chosen id up to this index is in a run; the later ones have to be added from the
+   * log.
+   */
   get completeTo(): number {
     return this.runs.at(-1)?.visibleTo ?? 0;
   }
@@ -119,7 +132,10 @@ export class IdIndex {
     return this.enqueue(() => this.renameCutRuns());
   }
 
-  /** Moves ids of entries up to `stableIndex`, which are durable and stay, to the disk if there are many; resolves at once if not. */
+  /**
+   * Moves ids of entries up to `stableIndex`, which are durable and stay, to the disk if there are
+   * many; resolves at once if not.
+   */
   async flushIfLarge(stableIndex: () => number): Promise<void> {
     if (this.memory.size < this.flushAt || this.isFlushQueued) return;
     this.isFlushQueued = true;

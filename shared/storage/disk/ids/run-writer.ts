@@ -1,7 +1,8 @@
 /**
- * Makes run files: from ids in memory, or by merging runs that follow one another. A run is written beside, synced, renamed and the
- * folder synced, so under its name it is always whole. Work is cut into pieces of well under a millisecond between which
- * the event loop turns, as nobody waits for it.
+ * Makes run files: from ids in memory, or by merging runs that follow one another. A run is written
+ * beside, synced, renamed and the folder synced, so under its name it is always whole. Work is cut
+ * into pieces of well under a millisecond between which the event loop turns, as nobody waits for
+ * it.
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -24,7 +25,7 @@ export interface IdPlace extends IdHash {
   readonly index: number;
 }
 
-export interface RunPlan extends Stretch {
+interface RunPlan extends Stretch {
   readonly storeId: string;
   readonly level: number;
   /** At least as many ids as will be added; the size of the filter. */
@@ -132,7 +133,10 @@ export async function* sortedPlaces(places: IdPlace[]): AsyncGenerator<readonly 
 
 const PIECE = 1024;
 
-/** The places of several runs, merged; with those of a cut that is not saved yet, for after a crash they may be needed again. */
+/**
+ * The places of several runs, merged; with those of a cut that is not saved yet, for after a crash
+ * they may be needed again.
+ */
 export async function* mergedPlaces(runs: readonly IdRun[]): AsyncGenerator<readonly IdPlace[]> {
   const cursors = runs.map((run) => new RunCursor(run));
   await Promise.all(cursors.map((cursor) => cursor.refill()));

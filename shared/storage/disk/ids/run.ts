@@ -1,14 +1,16 @@
 /**
- * One run of the id index: a sorted, immutable file that holds the hash and the index of every client-chosen id of a stretch of the
- * log. Named `<from>-<to>.ids`, the stretch that it answers for; a truncation shortens the stretch by renaming it, and
- * whatever the file holds beyond is not believed.
+ * One run of the id index: a sorted, immutable file that holds the hash and the index of every
+ * client-chosen id of a stretch of the log. Named `<from>-<to>.ids`, the stretch that it answers
+ * for; a truncation shortens the stretch by renaming it, and whatever the file holds beyond is not
+ * believed.
  *
  *     blocks of 4096 bytes: up to 227 × (48 + 48 bits hash, u48 index), big-endian, ascending; zeros; u32 CRC-32 at 4092
  *     filter (id-filter.ts)
  *     trailer of 64 bytes: "RLOGIDS1", store id, u48 from, u48 to, u48 number of ids, u48 filter's bytes, u32 level,
  *                          u32 CRC-32 of the filter, zeros; u32 CRC-32 at 60
  *
- * In memory: the first hash of each block (8 bytes for 227 ids) and the filter, so a look-up reads one block or none.
+ * In memory: the first hash of each block (8 bytes for 227 ids) and the filter, so a look-up reads
+ * one block or none.
  */
 import { crc32 } from 'node:zlib';
 import { damagedFault } from '#storage/storage-fault';
@@ -20,12 +22,15 @@ export const BLOCK_BYTES = 4096;
 export const ENTRY_BYTES = ID_HASH_BYTES + 6;
 export const ENTRIES_PER_BLOCK = Math.floor((BLOCK_BYTES - 4) / ENTRY_BYTES);
 export const BLOCK_CRC_AT = BLOCK_BYTES - 4;
-export const TRAILER_BYTES = 64;
+const TRAILER_BYTES = 64;
 const TRAILER_CRC_AT = TRAILER_BYTES - 4;
 const MAGIC = 'RLOGIDS1';
 const NAME = /^([0-9]{16})-([0-9]{16})\.ids$/;
 
-/** Runs of more ids have no filter in memory: they are few, and cost one read for each look-up. Bounds the memory of all filters. */
+/**
+ * Runs of more ids have no filter in memory: they are few, and cost one read for each look-up.
+ * Bounds the memory of all filters.
+ */
 const FILTER_IDS_MAX = 10_000_000;
 
 /** The stretch of the log that a run answers for, both ends inclusive. */
@@ -34,7 +39,7 @@ export interface Stretch {
   readonly to: number;
 }
 
-export interface RunTrailer extends Stretch {
+interface RunTrailer extends Stretch {
   readonly storeId: string;
   readonly count: number;
   readonly filterBytes: number;
@@ -75,7 +80,10 @@ function decodeTrailer(bytes: Buffer): RunTrailer | null {
 }
 
 export class IdRun {
-  /** The run answers for entries up to here; below `from`: for none. Below `savedTo` until a cut is saved. */
+  /**
+   * The run answers for entries up to here; below `from`: for none. Below `savedTo` until a cut is
+   * saved.
+   */
   visibleTo: number;
 
   constructor(
@@ -124,7 +132,10 @@ export class IdRun {
     return found;
   }
 
-  /** Blocks from `at` on, as many as `into` has room for; the number of entries in them. Rejects with `damaged`. */
+  /**
+   * Blocks from `at` on, as many as `into` has room for; the number of entries in them. Rejects
+   * with `damaged`.
+   */
   async readBlocks(at: number, into: Buffer): Promise<number> {
     const blocks = Math.min(this.fences.length - at, Math.floor(into.length / BLOCK_BYTES));
     await this.file.read(into.subarray(0, blocks * BLOCK_BYTES), at * BLOCK_BYTES);

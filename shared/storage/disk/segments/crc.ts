@@ -1,7 +1,8 @@
 /**
- * CRC-32 (the polynomial of zlib, gzip, PNG) of a part of a buffer, going on from a CRC before. For the few bytes of a header or a
- * short record JavaScript is done before zlib's binding has even been entered, and needs no view of the part; measured: 100
- * bytes take half the time. Long parts go to zlib. Eight bytes a step, eight tables ("slicing-by-8", Kounavis and Berry).
+ * CRC-32 (the polynomial of zlib, gzip, PNG) of a part of a buffer, going on from a CRC before. For
+ * the few bytes of a header or a short record JavaScript is done before zlib's binding has even
+ * been entered, and needs no view of the part; measured: 100 bytes take half the time. Long parts
+ * go to zlib. Eight bytes a step, eight tables ("slicing-by-8", Kounavis and Berry).
  */
 import { crc32 } from 'node:zlib';
 

@@ -1,8 +1,10 @@
 /**
- * Walks over the frames of a segment file and verifies each: header, place in the log, running CRC. Used by the scan at
- * open, by reads and by truncation, so that there is one opinion on what a good frame is.
+ * Walks over the frames of a segment file and verifies each: header, place in the log, running CRC.
+ * Used by the scan at open, by reads and by truncation, so that there is one opinion on what a good
+ * frame is.
  *
- * The walk never judges what a bad frame means; it says where and why it ended (tail-verdict.ts judges).
+ * The walk never judges what a bad frame means; it says where and why it ended (tail-verdict.ts
+ * judges).
  */
 import type { OpenFile } from '../file-system';
 import { FRAME_HEADER_BYTES, Frame, readFrameHeader } from './frame';
@@ -15,10 +17,11 @@ export interface ScanPlace {
 }
 
 /**
- * Why a walk ended. `end`: at the end of what it was given. `short`: the last frame, or its header, goes on behind the end.
- * `bad`: there is no good frame at this place. `enough`: the visitor wants no more.
+ * Why a walk ended. `end`: at the end of what it was given. `short`: the last frame, or its header,
+ * goes on behind the end. `bad`: there is no good frame at this place. `enough`: the visitor wants
+ * no more.
  */
-export type ScanStop = 'end' | 'short' | 'bad' | 'enough';
+type ScanStop = 'end' | 'short' | 'bad' | 'enough';
 
 export interface ScanEnd extends ScanPlace {
   readonly stop: ScanStop;
@@ -28,7 +31,10 @@ export interface ScanEnd extends ScanPlace {
   readonly frameSize: number;
 }
 
-/** Takes a good frame; false ends the walk behind it. The frame is reused, and its buffer may be by a later chunk. */
+/**
+ * Takes a good frame; false ends the walk behind it. The frame is reused, and its buffer may be by
+ * a later chunk.
+ */
 export type FrameVisitor = (frame: Frame) => boolean;
 
 /** Walks over the frames in `buffer`, whose first byte lies at `from.offset` of the file. */
@@ -58,7 +64,9 @@ export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor)
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** Walks over the frames of a file from `from` up to `size` bytes, a few MiB in memory at a time. */
+/**
+ * Walks over the frames of a file from `from` up to `size` bytes, a few MiB in memory at a time.
+ */
 export async function scanFile(
   file: OpenFile,
   from: ScanPlace,

@@ -1,5 +1,6 @@
 /**
- * How a record lies in a segment file: a header of 40 bytes, then the record's bytes. All numbers are little-endian.
+ * How a record lies in a segment file: a header of 40 bytes, then the record's bytes. All numbers
+ * are little-endian.
  *
  *     0  u32  magic, FF 52 4C FE: FF and FE never occur in UTF-8, so no client's text can look like a frame
  *     4  u32  length of the record's bytes
@@ -8,9 +9,9 @@
  *    32  u32  running CRC-32 of all records' bytes up to and including this one
  *    36  u32  CRC-32 of the 36 bytes before
  *
- * The running CRC is also the check of this record's bytes: it must follow from the running CRC of the frame before. A second
- * CRC of the bytes alone would cost as much again and find nothing more. The header has its own, so that a damaged length is
- * not taken for a file that ends too early.
+ * The running CRC is also the check of this record's bytes: it must follow from the running CRC of
+ * the frame before. A second CRC of the bytes alone would cost as much again and find nothing more.
+ * The header has its own, so that a damaged length is not taken for a file that ends too early.
  */
 import type { LogRecord } from '#protocol/record';
 import { crcOf } from './crc';
@@ -27,7 +28,10 @@ export const FrameKind = {
   control: 3,
 } as const;
 
-/** A frame that was read: its header, and where it lies. Reused for many frames, so that a scan makes no garbage. */
+/**
+ * A frame that was read: its header, and where it lies. Reused for many frames, so that a scan
+ * makes no garbage.
+ */
 export class Frame {
   length = 0;
   index = 0;
@@ -86,7 +90,7 @@ export function readFrameHeader(buffer: Buffer, at: number, into: Frame): boolea
 }
 
 /** A place in a group from which a reader can start. */
-export interface FramePoint {
+interface FramePoint {
   readonly index: number;
   /** Bytes from the start of the group. */
   readonly offset: number;
@@ -105,7 +109,10 @@ export interface EncodedGroup {
   readonly points: readonly FramePoint[];
 }
 
-/** Distance of the points from which a read starts: a read of one record reads this much on average, half in vain. */
+/**
+ * Distance of the points from which a read starts: a read of one record reads this much on average,
+ * half in vain.
+ */
 export const POINT_SPACING_BYTES = 64 * 1024;
 
 /** A record and its `FrameKind`. */
@@ -153,7 +160,9 @@ function groupBytes(appends: readonly KindedRecords[]): number {
   return sum;
 }
 
-/** A view reads and writes a number in one instruction, where `Buffer`'s methods go byte by byte. */
+/**
+ * A view reads and writes a number in one instruction, where `Buffer`'s methods go byte by byte.
+ */
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

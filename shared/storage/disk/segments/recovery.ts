@@ -1,10 +1,11 @@
 /**
- * What a start finds in the segment files: verifies every frame, builds the outline and the read points, cuts a torn tail and
- * refuses anything else that is wrong. Entries are not parsed: the frame has what the outline needs; only control records are.
+ * What a start finds in the segment files: verifies every frame, builds the outline and the read
+ * points, cuts a torn tail and refuses anything else that is wrong. Entries are not parsed: the
+ * frame has what the outline needs; only control records are.
  *
- * A torn last segment (its header never became durable) is removed. What lies behind the synced marker is good but perhaps
- * not on the disk: a process that died after a failed fsync leaves pages that the kernel calls clean. So it is written
- * once more and synced before it counts as durable.
+ * A torn last segment (its header never became durable) is removed. What lies behind the synced
+ * marker is good but perhaps not on the disk: a process that died after a failed fsync leaves pages
+ * that the kernel calls clean. So it is written once more and synced before it counts as durable.
  */
 import { join } from 'node:path';
 import type { LogOutline } from '#protocol/log/outline';
@@ -23,7 +24,7 @@ export interface RecoveryProgress {
   readonly bytesTotal: number;
 }
 
-export interface RecoveryOptions {
+interface RecoveryOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly storeId: string;
@@ -38,7 +39,7 @@ export interface RecoveryOptions {
   readonly onProgress: (progress: RecoveryProgress) => void;
 }
 
-export interface RecoveredLog {
+interface RecoveredLog {
   readonly segments: Segment[];
   /** Bytes of the torn tail that was cut; 0: none. */
   readonly tornBytes: number;
@@ -158,7 +159,10 @@ class LogRecovery {
     }
   }
 
-  /** Cuts what is behind the last good frame when that is a torn write or unused; refuses anything else. */
+  /**
+   * Cuts what is behind the last good frame when that is a torn write or unused; refuses anything
+   * else.
+   */
   private async cutTorn(
     file: OpenFile,
     { name, size, isLast, end }: { name: string; size: number; isLast: boolean; end: ScanEnd },

@@ -1,11 +1,12 @@
 /**
- * One segment file of the log: a header, then frames. Named after its first index, so that a list of names is the order.
+ * One segment file of the log: a header, then frames. Named after its first index, so that a list
+ * of names is the order.
  *
  *     0  "RLOGSEG1"     8  store id, 16 characters     24  u48 first index     30  u16 0
  *    32  u32 running CRC before the first record     36  u32 CRC-32 of the 36 bytes before
  *
- * In memory a segment is where it ends and a few points from which a read can start: one for each 64 KiB, so that a log of
- * 100 GB costs some 40 MB and one of 1 GB nothing to speak of.
+ * In memory a segment is where it ends and a few points from which a read can start: one for each
+ * 64 KiB, so that a log of 100 GB costs some 40 MB and one of 1 GB nothing to speak of.
  */
 import { crc32 } from 'node:zlib';
 import { type EncodedGroup, POINT_SPACING_BYTES, readUInt48, writeUInt48 } from './frame';
@@ -26,7 +27,7 @@ export function firstIndexOf(name: string): number | null {
   return digits === undefined ? null : Number(digits);
 }
 
-export interface SegmentStart {
+interface SegmentStart {
   readonly storeId: string;
   readonly firstIndex: number;
   /** Running CRC of everything before. */
@@ -54,7 +55,9 @@ export function decodeSegmentHeader(header: Buffer): SegmentStart | null {
   };
 }
 
-/** What keeps a segment from following the log before it, to be said behind its path; null: nothing. */
+/**
+ * What keeps a segment from following the log before it, to be said behind its path; null: nothing.
+ */
 export function startFault(
   start: SegmentStart,
   before: { readonly storeId: string; readonly lastIndex: number; readonly running: number },
@@ -75,7 +78,10 @@ export class Segment {
   /** Running CRC up to `lastIndex`. */
   running: number;
 
-  /** Start places of some frames, ascending: as a `ScanPlace`, behind the frame before. Three arrays cost less than objects. */
+  /**
+   * Start places of some frames, ascending: as a `ScanPlace`, behind the frame before. Three arrays
+   * cost less than objects.
+   */
   private readonly pointIndexes: number[] = [];
   private readonly pointOffsets: number[] = [];
   private readonly pointRunnings: number[] = [];
@@ -88,7 +94,10 @@ export class Segment {
     this.addPoint(firstIndex, SEGMENT_HEADER_BYTES, running);
   }
 
-  /** A frame of `index` starts at `offset`; remembered when the last one that was is far enough away. */
+  /**
+   * A frame of `index` starts at `offset`; remembered when the last one that was is far enough
+   * away.
+   */
   notePoint(index: number, offset: number, runningBefore: number): void {
     if (offset - (this.pointOffsets.at(-1) ?? 0) >= POINT_SPACING_BYTES) this.addPoint(index, offset, runningBefore);
   }

@@ -1,16 +1,20 @@
 /**
- * The segment files as one log: appends a group durably, reads, cuts. Knows files and bytes; nothing of promises, queues or ids.
+ * The segment files as one log: appends a group durably, reads, cuts. Knows files and bytes;
+ * nothing of promises, queues or ids.
  *
- * One writer calls `appendGroup` and `truncateAfter`, never two at once. Reads may come at any moment and use a descriptor of
- * their own, so a rotation or a truncation never takes a file from under a read.
+ * One writer calls `appendGroup` and `truncateAfter`, never two at once. Reads may come at any
+ * moment and use a descriptor of their own, so a rotation or a truncation never takes a file from
+ * under a read.
  *
- * A segment is made when the first group for it comes, and only after the last group of the one before was synced: so only the
- * last segment can have a torn tail. While groups are small the last one's file is longer than its frames, by zeros: a sync that has no new size
- * to make durable takes a fraction of the time. They are cut off before the next segment is made, at `close`, and by the next open.
+ * A segment is made when the first group for it comes, and only after the last group of the one
+ * before was synced: so only the last segment can have a torn tail. While groups are small the last
+ * one's file is longer than its frames, by zeros: a sync that has no new size to make durable takes
+ * a fraction of the time. They are cut off before the next segment is made, at `close`, and by the
+ * next open.
  *
  * Order of a truncation, so that a crash at any moment leaves the old end, the new end or, with
- * whole segments gone, a prefix between: the synced marker is lowered durably; segments are removed from the last one down,
- * each removal synced before the next; the remaining one is cut and synced.
+ * whole segments gone, a prefix between: the synced marker is lowered durably; segments are removed
+ * from the last one down, each removal synced before the next; the remaining one is cut and synced.
  */
 import { join } from 'node:path';
 import { type LogRecord, RecordDecoder } from '#protocol/record';
@@ -27,10 +31,13 @@ const READ_CHUNK_BYTES = 1024 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A group of at most this fraction of what the file is extended by is small: zeros are written twice, so they must carry several groups. */
+/**
+ * A group of at most this fraction of what the file is extended by is small: zeros are written
+ * twice, so they must carry several groups.
+ */
 const SMALL_SHARE = 8;
 
-export interface SegmentedLogOptions {
+interface SegmentedLogOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly storeId: string;
@@ -62,7 +69,10 @@ export class SegmentedLog {
     return this.segments.at(-1)?.running ?? 0;
   }
 
-  /** Resolves when the group is durable. Rejects with a `StorageError`; after `full` the log is as it was. */
+  /**
+   * Resolves when the group is durable. Rejects with a `StorageError`; after `full` the log is as
+   * it was.
+   */
   async appendGroup(group: EncodedGroup): Promise<void> {
     const { segment, file } = await this.writable();
     try {
@@ -92,7 +102,10 @@ export class SegmentedLog {
     });
   }
 
-  /** Records from `from` on, which must be durable; ends at the end of a segment, of a chunk, or at the limits. */
+  /**
+   * Records from `from` on, which must be durable; ends at the end of a segment, of a chunk, or at
+   * the limits.
+   */
   async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
     const segment = this.segmentOf(from);
     const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
@@ -108,7 +121,10 @@ export class SegmentedLog {
     return records;
   }
 
-  /** As `read`, but the bytes of entries alone: they are moved together in the buffer that they were read into. */
+  /**
+   * As `read`, but the bytes of entries alone: they are moved together in the buffer that they were
+   * read into.
+   */
   async readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
     const segment = this.segmentOf(from);
     const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
@@ -268,8 +284,8 @@ export class SegmentedLog {
   }
 
   /**
-   * Walks from a point at or before `from`; at least the frame of `from` is visited, those up to `last` if they fit. The buffer with the
-   * frames is nobody else's.
+   * Walks from a point at or before `from`; at least the frame of `from` is visited, those up to
+   * `last` if they fit. The buffer with the frames is nobody else's.
    */
   private async scanSegment(
     segment: Segment,
@@ -279,7 +295,8 @@ export class SegmentedLog {
     const place = segment.placeBefore(from);
     const wanted = segment.offsetBehind(last) - place.offset;
     const needed = segment.offsetBehind(from) - place.offset;
-    // Short records are half headers; what comes before `from`, and goes on behind the last one, is within a point's distance each.
+    // Short records are half headers; what comes before `from`, and goes on behind the last one, is
+    // within a point's distance each.
     const enough = Math.min(READ_CHUNK_BYTES, 2 * (maxBytes + POINT_SPACING_BYTES));
     const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, enough)));
     const file = await this.open(segment, 'read');

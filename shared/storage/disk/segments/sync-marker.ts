@@ -1,13 +1,16 @@
 /**
- * Up to where the log is known to be synced, in a file of its own: what tells a damaged last record from a torn one
- * (tail-verdict.ts). Never above the truth, often exact, allowed to lag:
+ * Up to where the log is known to be synced, in a file of its own: what tells a damaged last record
+ * from a torn one (tail-verdict.ts). Never above the truth, often exact, allowed to lag:
  *
- * - `advance` after each synced group overwrites one of two slots, without a sync and without anybody waiting. A killed process
- *   leaves it exact, since the kernel still has it; a power loss may bring back an older one.
- * - `lower`, before a truncation, is synced, both slots one after the other, so that no older and higher one can come back.
+ * - `advance` after each synced group overwrites one of two slots, without a sync and without
+ *   anybody waiting. A killed process leaves it exact, since the kernel still has it; a power loss
+ *   may bring back an older one.
+ * - `lower`, before a truncation, is synced, both slots one after the other, so that no older and
+ *   higher one can come back.
  *
- * A slot is 32 bytes at the start of a sector: u48 counter, index, segment's first index, offset there; u32 running CRC, CRC-32.
- * The good slot with the higher counter holds. When neither is good the marker is lost, and nothing is known.
+ * A slot is 32 bytes at the start of a sector: u48 counter, index, segment's first index, offset
+ * there; u32 running CRC, CRC-32. The good slot with the higher counter holds. When neither is good
+ * the marker is lost, and nothing is known.
  */
 import { crc32 } from 'node:zlib';
 import type { FileSystem, OpenFile } from '../file-system';
@@ -34,7 +37,10 @@ export class SyncMarker {
   private counter: number;
   private next: SyncedUpTo | null = null;
   private writing: Promise<void> | null = null;
-  /** The last `advance` that failed. It costs only certainty about a torn tail, so nobody is stopped by it. */
+  /**
+   * The last `advance` that failed. It costs only certainty about a torn tail, so nobody is stopped
+   * by it.
+   */
   fault: unknown = null;
 
   private constructor(
@@ -46,7 +52,10 @@ export class SyncMarker {
     this.counter = counter;
   }
 
-  /** Opens the marker at `path`, or makes a new one that says that nothing is synced; the caller syncs the folder. */
+  /**
+   * Opens the marker at `path`, or makes a new one that says that nothing is synced; the caller
+   * syncs the folder.
+   */
   static async open(fileSystem: FileSystem, path: string): Promise<SyncMarker> {
     const bytes = await fileSystem.readAll(path);
     if (bytes === null) {
@@ -102,7 +111,10 @@ export class SyncMarker {
   }
 }
 
-/** What the marker at `path` says, without opening it for writing; null: it is lost, or was never made. */
+/**
+ * What the marker at `path` says, without opening it for writing; null: it is lost, or was never
+ * made.
+ */
 export async function readSynced(fileSystem: FileSystem, path: string): Promise<SyncedUpTo | null> {
   const bytes = await fileSystem.readAll(path);
   return bytes === null ? null : (newestSlot(bytes)?.value ?? null);

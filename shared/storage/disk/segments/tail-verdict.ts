@@ -1,30 +1,34 @@
 /**
- * What is behind the last good frame: a part of the file that was extended ahead and not used yet, a torn write, to be cut, or damage, to be
- * refused? A torn write was never acked, so cutting it loses nothing; cutting a synced record whose bit has flipped would lose an acked
- * one in silence.
+ * What is behind the last good frame: a part of the file that was extended ahead and not used yet,
+ * a torn write, to be cut, or damage, to be refused? A torn write was never acked, so cutting it
+ * loses nothing; cutting a synced record whose bit has flipped would lose an acked one in silence.
  *
- * Only the last group can be torn, for a group is written when the sync of the one before has returned. Five rules, in order; no frame ends with
- * zeros, so for all but the first the zeros that the file ends with do not count:
- * 1. At or below the synced marker (sync-marker.ts): damage. The marker is written after each sync and itself synced now and then,
+ * Only the last group can be torn, for a group is written when the sync of the one before has
+ * returned. Five rules, in order; no frame ends with zeros, so for all but the first the zeros that
+ * the file ends with do not count:
+ * 1. At or below the synced marker (sync-marker.ts): damage. The marker is written after each sync
+ *   and itself synced now and then,
  *    so after a kill it is exact, and after a power loss it may lag.
  * 2. Nothing is there: unused.
  * 3. A good header of a *later* group follows: damage, since the bad frame's group had been synced.
- * 4. The file ends inside the frame, or a disk sector from there on is all zeros: torn. A write that did not finish leaves a
+ * 4. The file ends inside the frame, or a disk sector from there on is all zeros: torn. A write
+ *   that did not finish leaves a
  *    short file, or sectors that were never written; no frame has a whole sector of zeros. The length is believed
  *    only from a header whose CRC holds.
  * 5. Everything is there and something is wrong with it: damage.
  *
- * What is left: a power loss that drops the marker *and* a bit that flips in exactly the last group so that a sector
- * looks unwritten. After "Protocol-Aware Recovery for Consensus-Based Storage" (FAST 2018, §3.3.3) and the torn-entry test of etcd's WAL.
+ * What is left: a power loss that drops the marker *and* a bit that flips in exactly the last group
+ * so that a sector looks unwritten. After "Protocol-Aware Recovery for Consensus-Based Storage"
+ * (FAST 2018, §3.3.3) and the torn-entry test of etcd's WAL.
  */
 import { FRAME_HEADER_BYTES, FRAME_MAGIC, Frame, readFrameHeader } from './frame';
 
 /** The unit in which disks write; a page of the kernel is a multiple. */
 const SECTOR_BYTES = 512;
 
-export type TailVerdict = 'unused' | 'torn' | 'damaged';
+type TailVerdict = 'unused' | 'torn' | 'damaged';
 
-export interface BadTail {
+interface BadTail {
   /** From the bad frame to the end of the file. */
   readonly bytes: Buffer;
   /** Where the bad frame lies in the file. */
