@@ -58,7 +58,7 @@ export interface Inspection {
   readonly tornBytes: number;
   readonly damages: readonly DamageFound[];
   /**
-   * A store is being replaced by the good part of another one; the next open continues. Null: no.
+   * Set while a store is being replaced by the good part of another one; the next open continues.
    */
   readonly salvage: Pick<Salvage, 'phase' | 'why' | 'what' | 'folder'> | null;
   readonly hasBeginPermission: boolean;
@@ -236,7 +236,7 @@ class Inspector {
 }
 
 interface WalkOptions {
-  /** Null: taken from the first segment. */
+  /** Null to take it from the first segment. */
   readonly storeId: string | null;
   readonly synced: SyncedUpTo;
   readonly takeEntries: TakeEntries | null;

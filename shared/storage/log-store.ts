@@ -11,7 +11,7 @@ import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
 
-/** Where a read stops, at the first limit that it meets. */
+/** Limits of a read, which stops at the first one that it meets. */
 export interface ReadLimits {
   /** Last index wanted, inclusive. */
   readonly to: number;

@@ -33,7 +33,7 @@ interface LogStoreOptions {
   readonly cacheBytes?: number;
 }
 
-/** What the open found, as fields of one log line. */
+/** The findings of an open, as fields of one log line. */
 interface OpenReport {
   readonly records: number;
   readonly segments: number;

@@ -35,8 +35,8 @@ export function takeRecords(outline: LogOutline, records: readonly LogRecord[]):
 
 function kindOf({ id, seq }: LogRecord, prefix: string): number {
   if (id === null) return FrameKind.control;
-  // The reign of an epoch without its control record is not known: its entries are indexed,
-  // whatever the form of their ids.
+  // The reign of an epoch without its control record is not known: all ids of its entries are
+  // indexed.
   return prefix.length > 1 && id === prefix + seq ? FrameKind.entry : FrameKind.namedEntry;
 }
 

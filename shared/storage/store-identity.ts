@@ -31,9 +31,9 @@ export class ForeignStoreError extends Error {
   constructor(facts: {
     readonly directory: string;
     readonly setting: 'LOG_NAME' | 'LOG_ID';
-    /** What the store says. */
+    /** Value in the store. */
     readonly found: string;
-    /** What the setting says. */
+    /** Value of the setting. */
     readonly configured: string;
   }) {
     const { directory, setting, found, configured } = facts;

@@ -15,7 +15,7 @@ import { beginSalvage, carryOut, endSalvage, readSalvage, type Salvage, type Sal
 import { scanFile } from './segments/frame-scan';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segments/segment';
 
-/** Why the store is a new one that holds the good prefix of the old. */
+/** The reason why the store is a new one, and how much of the old one it holds. */
 export interface Replaced {
   readonly why: SalvageReason;
   /** For damage: which record is damaged, where, and how. */
@@ -33,7 +33,7 @@ interface OpenedOrSalvaged {
   readonly replaced: Replaced | null;
 }
 
-/** What `openOrSalvage` needs beside the options of the store. */
+/** Options of `openOrSalvage`. */
 export interface BelongingOptions extends DiskOptions {
   /** Log id that the node is configured for; null for any. */
   readonly logId: string | null;

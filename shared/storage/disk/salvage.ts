@@ -43,7 +43,7 @@ export type SalvageReason = 'damaged' | 'rolled-back' | 'renewal-asked';
 export interface Salvage {
   readonly phase: 'moving' | 'copying';
   readonly why: SalvageReason;
-  /** What was found, as a sentence for the operator. */
+  /** The finding, as a sentence for the operator. */
   readonly what: string;
   /** Name of the subfolder that has the old files. */
   readonly folder: string;

@@ -33,7 +33,7 @@ export class IdFilter {
     }
   }
 
-  /** False: the hash was never added. True: it was, or it is one of the false positives. */
+  /** Returns false when the hash was never added; true when it was, or for a false positive. */
   mayHold({ high, low }: IdHash): boolean {
     let bit = high % this.bitCount;
     const step = low % this.bitCount;

@@ -24,7 +24,7 @@ export interface ScanPlace {
  */
 type ScanStop = 'end' | 'short' | 'bad' | 'enough';
 
-/** Where and why a scan ended. */
+/** The end of a scan: position and reason. */
 export interface ScanEnd extends ScanPlace {
   readonly stop: ScanStop;
   /** For `bad`: what is wrong, as the end of a sentence that begins with "record 5:". */

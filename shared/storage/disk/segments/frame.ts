@@ -22,7 +22,7 @@ export const FRAME_HEADER_BYTES = 40;
 /** The first four bytes of every frame. */
 export const FRAME_MAGIC = Buffer.from([0xff, 0x52, 0x4c, 0xfe]);
 
-/** What the scan at open must know of a record without parsing it. */
+/** The kind of a record, by which the scan at open can avoid parsing it. */
 export const FrameKind = {
   /** An entry whose id is computed from its reign and seq. */
   entry: 1,

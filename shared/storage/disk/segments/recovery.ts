@@ -18,7 +18,7 @@ import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES, Segment, start
 import { NOTHING_SYNCED, type SyncedUpTo } from './sync-marker';
 import { hasUnwrittenSector, judgeTail } from './tail-verdict';
 
-/** How far the verification is; bytes of the segment files. */
+/** Progress of the verification: records so far, and bytes of the segment files. */
 export interface RecoveryProgress {
   readonly records: number;
   readonly bytes: number;

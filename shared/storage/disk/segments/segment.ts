@@ -72,7 +72,7 @@ export function startFault(
   return null;
 }
 
-/** Where the frames of one segment file lie. It does no I/O. */
+/** The positions of the frames in one segment file. It does no I/O. */
 export class Segment {
   readonly firstIndex: number;
   readonly name: string;

@@ -49,7 +49,7 @@ export class SyncMarker {
 
   private constructor(
     private readonly file: OpenFile,
-    /** As found at open; null: the marker is lost or new. */
+    /** The value at open; null when the marker was lost or is new. */
     readonly found: SyncedUpTo | null,
     counter: number,
   ) {
