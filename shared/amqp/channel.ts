@@ -23,7 +23,7 @@ import { AmqpError, amqpErrorOf } from './error';
  */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** How to open a channel. */
+/** Options of a new channel. */
 export interface ChannelOptions {
   /** Publisher confirms: needed for `publishConfirmed`. */
   readonly confirm?: boolean;

@@ -34,7 +34,10 @@ type AmqpErrorCode =
   | 'not-up'
   | 'closed';
 
-/** What ends with the error: one delivery, the channel, or the connection and all its channels. */
+/**
+ * The scope that ends with the error: one delivery, the channel, or the connection with its
+ * channels.
+ */
 type BlastRadius = 'delivery' | 'channel' | 'connection';
 
 /** An error of the AMQP edge; `cause` is amqplib's error, if there was one. */

@@ -37,7 +37,7 @@ interface LinkOptions {
 }
 
 /**
- * What a role does with its sessions. A callback that throws is reported to `callbackThrew`, and
+ * The role-specific part of a session. A callback that throws is reported to `callbackThrew`, and
  * the loop continues.
  */
 export interface LinkRole<Ready> {
@@ -96,7 +96,7 @@ export class AmqpLink<Ready> {
   private isUp = false;
   /** Failed attempts since the last stable session. */
   private failures = 0;
-  /** What the last warning was about; a repetition is logged at debug level. Null when up. */
+  /** Subject of the last warning; a repetition is logged at debug level. Null when up. */
   private trouble: string | null = null;
   /** When the last session ended, or became up, in milliseconds of the monotonic clock. */
   private downSinceMs = performance.now();
