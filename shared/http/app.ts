@@ -16,7 +16,7 @@ import { systemErrorCode } from '#process/system-error';
 import { requireBearerToken } from './bearer-token';
 import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
 
-/** What a service supplies to its app. */
+/** The service-specific parts of an app. */
 interface HttpAppOptions {
   readonly logger: Logger;
   readonly router: Router;

@@ -6,7 +6,7 @@
 import { Readable } from 'node:stream';
 import type { LogReader } from './log-reader';
 
-/** How consecutive entries are written in an answer. */
+/** A format of an answer with several entries. */
 export interface EntryFormat {
   readonly mediaType: string;
   readonly open: Buffer;

@@ -1,8 +1,8 @@
 /**
- * Serves `GET /messages` as server-sent events
- * (https://html.spec.whatwg.org/multipage/server-sent-events.html): the existing entries, then
- * every new entry as it becomes visible, until the client leaves. The id of an event is a resume
- * token, so a client resumes by itself.
+ * Follows the log for readers of `GET /messages` as server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html): sends the existing entries,
+ * then every new entry as it becomes visible, until the client leaves. The id of an event is a
+ * resume token, so a client resumes by itself.
  *
  * Each reader has its own pace, and is limited by it: the next chunk is read when the connection
  * has taken the last one. Readers at the same position, as all readers at the head are, share a
@@ -54,7 +54,7 @@ export const EVENT_STREAM = 'text/event-stream';
 interface TailQuery {
   /** First seq, unless the client resumes. */
   readonly from: number;
-  /** What the client already has; null when it does not resume. */
+  /** Position of the last entry that the client has; null when it does not resume. */
   readonly resume: ResumePoint | null;
   /**
    * Number of entries after which the stream ends, including those sent again after a reset; null
@@ -66,7 +66,9 @@ interface TailQuery {
   readonly log: string | null;
 }
 
-/** What the tails of a node need. The optional fields replace the constants above, for tests. */
+/**
+ * Dependencies of the tails of a node. The optional fields replace the constants above, for tests.
+ */
 export interface EntryTailsOptions {
   readonly reader: LogReader;
   /** Aborts when the server stops. */
@@ -206,7 +208,7 @@ class Tail {
   private left: number;
   /** Not null until the token is judged; nothing is sent before. */
   private resume: ResumePoint | null;
-  /** Why the client must be sent a reset to `next`; null when no reset is due. */
+  /** Reason of a reset to `next` that the client must still be sent; null when none is due. */
   private owed: ResetReason | null = null;
   private isBusy = false;
   private isOver = false;
