@@ -24,7 +24,7 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
-/** What a service may do with its process. */
+/** The operations that a service has on its process. */
 export interface ProcessHandle {
   /** From now on ends are logged; before, they are written to stderr. */
   useLogger(logger: Logger): void;

@@ -32,7 +32,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** How each variable is read: from its text, or from undefined when it is not set. */
+/** A reader for each variable: from its text, or from undefined when it is not set. */
 export type SettingFields = Readonly<Record<string, z.ZodType<unknown, string | undefined>>>;
 
 /** The values that `readSettings` returns for these fields, by variable. */
@@ -46,7 +46,7 @@ export interface SettingRelation<Fields extends SettingFields> {
   readonly variable: keyof Fields & string;
   /** The other variables that `fault` reads; it is called only when all of them are valid. */
   readonly needs: readonly (keyof Fields & string)[];
-  /** What is wrong, or null. */
+  /** Returns the fault, to follow the variable's name, or null. */
   readonly fault: (values: SettingValues<Fields>) => string | null;
 }
 
