@@ -1,33 +1,54 @@
 /**
- * One channel: its requests to the broker as promises that always settle, its end as a promise, its sends as no-ops once it is dead.
+ * Wraps one AMQP channel of amqplib: every request to the broker is a promise that always settles,
+ * the channel's end is a promise, and ack and requeue do nothing once the channel has ended.
  *
- * States: *opening* → *open* → *ended* (the broker refused something, the connection ended, or `close` here). Any refused declaration
- * ends the channel it was made on, so whatever may be refused is tried on a channel of its own.
+ * States: *opening* → *open* → *ended* (the broker refused a request, the connection ended, or
+ * `close` was called). A refused declaration ends the channel that it was made on, so a declaration
+ * that may be refused is made on a channel of its own.
  *
- * amqplib closes a channel whose consumer throws, and throws where a channel is used after its end; both stop here.
+ * amqplib closes a channel whose consumer throws, and throws when a channel is used after its end;
+ * this class catches both.
+ *
+ * Unless a method says otherwise, a request rejects with an `AmqpError`: `missing`, `locked`,
+ * `mismatch` or `denied` when the broker refused it (the channel has ended then), `timeout`,
+ * `channel-lost`, or the reason why the channel or connection had ended.
  */
 import type { Channel, ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib/callback_api';
 import { type AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf } from './error';
 
-/** A broker that does not answer a request for this long is given up: the connection is dropped. Declaring a quorum queue waits for its majority. */
+/**
+ * When the broker does not answer a request for this long, the connection is dropped. The bound is
+ * long because the declaration of a quorum queue waits for a majority of the queue's nodes.
+ */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** Options of a new channel. */
 export interface ChannelOptions {
+  /** Publisher confirms: needed for `publishConfirmed`. */
   readonly confirm?: boolean;
-  /** Frames that may wait for the socket on each side of amqplib's buffer before `publish` answers false. */
+  /**
+   * Frames that may wait for the socket on each side of amqplib's buffer before `publish` returns
+   * false.
+   */
   readonly highWaterMark?: number;
 }
 
-export interface ConsumeOptions {
+interface ConsumeOptions {
   readonly noAck: boolean;
   readonly onMessage: (message: ConsumeMessage) => void;
-  /** The broker cancelled the consumer: the queue was deleted, or moved to another broker. */
+  /**
+   * The broker cancelled the consumer (basic.cancel): the queue was deleted, or moved to another
+   * broker.
+   */
   readonly onCancel: () => void;
-  /** `onMessage` threw: a broken invariant of the owner. The message is left as it is. */
+  /**
+   * `onMessage` threw, which is a broken invariant of the owner. The delivery is left unsettled.
+   */
   readonly onThrow: (error: unknown) => void;
 }
 
+/** The properties of a queue, as in queue.declare. */
 export interface QueueOptions {
   readonly durable: boolean;
   readonly exclusive: boolean;
@@ -37,13 +58,14 @@ export interface QueueOptions {
 
 type Reply<T> = (error: unknown, value?: T) => void;
 
+/** One channel on one `AmqpConnection`; `purpose` names it in error messages. */
 export class AmqpChannel {
-  /** Resolves, never rejects, with the reason when the channel has ended. */
+  /** Resolves with the reason when the channel has ended; never rejects. */
   readonly ended: Promise<AmqpError>;
   private endReason: AmqpError | null = null;
   private resolveEnded: (error: AmqpError) => void = () => undefined;
   private channel: Channel | null = null;
-  /** `close` was called: nothing is sent any more, the broker's agreement is waited for. */
+  /** `close` was called: nothing is sent any more, and close-ok is awaited. */
   private closing = false;
 
   private constructor(
@@ -55,7 +77,7 @@ export class AmqpChannel {
     });
   }
 
-  /** Rejects when the connection ends or has ended. */
+  /** Opens a channel. Rejects with an `AmqpError` when the connection ends or has ended. */
   static async open(connection: AmqpConnection, purpose: string, options: ChannelOptions = {}): Promise<AmqpChannel> {
     const made = new AmqpChannel(connection, purpose);
     await made.request('open', (reply) => made.watch(create(connection, options, reply)));
@@ -66,7 +88,7 @@ export class AmqpChannel {
     return this.endReason === null && !this.closing;
   }
 
-  /** Why it ended; null while it is open. */
+  /** Why the channel ended; null while it is open. */
   get reason(): AmqpError | null {
     return this.endReason;
   }
@@ -80,7 +102,7 @@ export class AmqpChannel {
     return this.request(`look for queue ${queue}`, (reply) => this.raw().checkQueue(queue, reply));
   }
 
-  /** Deleting a queue that does not exist succeeds. */
+  /** Deletes a queue. Succeeds when there is none. */
   deleteQueue(queue: string): Promise<void> {
     return this.request(`delete queue ${queue}`, (reply) => this.raw().deleteQueue(queue, {}, reply));
   }
@@ -106,7 +128,7 @@ export class AmqpChannel {
     return this.request(`look for exchange ${exchange}`, (reply) => this.raw().checkExchange(exchange, reply));
   }
 
-  /** How many unsettled deliveries each later consumer may hold, 1 or more. */
+  /** Sets how many unsettled deliveries each later consumer may hold, 1 or more (basic.qos). */
   prefetch(count: number): Promise<void> {
     return this.request('prefetch', (reply) => this.raw().prefetch(count, false, reply));
   }
@@ -124,14 +146,17 @@ export class AmqpChannel {
   }
 
   /**
-   * Hands a message to the channel. False: the buffer is past its mark, and `onDrain` says when it is not. Throws an `AmqpError`
-   * when the channel has ended or the message cannot be written.
+   * Sends a message. Returns false when the buffer has passed its mark; `onDrain` tells when it has
+   * drained. Throws an `AmqpError` when the channel has ended or the message cannot be encoded.
    */
   publish(exchange: string, routingKey: string, body: Buffer, options: Options.Publish): boolean {
     return this.attempt('publish', () => this.raw().publish(exchange, routingKey, body, options));
   }
 
-  /** As `publish`, on a channel opened with `confirm`; `settled` is called exactly once, with null for a confirm. */
+  /**
+   * Like `publish`, on a channel opened with `confirm`. `settled` is called exactly once: with null
+   * for the broker's confirm, or with an `AmqpError` (`nacked`, or the channel's end).
+   */
   publishConfirmed(
     { exchange, routingKey }: { readonly exchange: string; readonly routingKey: string },
     body: Buffer,
@@ -147,25 +172,33 @@ export class AmqpChannel {
     );
   }
 
+  /** Calls back for each mandatory message that reached no queue (basic.return). */
   onReturn(returned: (message: Message) => void): void {
     this.raw().on('return', returned);
   }
 
+  /** Calls back when the buffer has drained after `publish` returned false. */
   onDrain(drained: () => void): void {
     this.raw().on('drain', drained);
   }
 
-  /** Answers the broker for a delivery of this channel; nothing happens when the channel has ended. */
+  /** Acknowledges a delivery of this channel. Does nothing when the channel has ended. */
   ack(message: Message): void {
     this.answer(() => this.raw().ack(message));
   }
 
-  /** Gives a delivery of this channel back; nothing happens when the channel has ended. */
+  /**
+   * Gives a delivery of this channel back to its queue (basic.nack). Does nothing when the channel
+   * has ended.
+   */
   requeue(message: Message): void {
     this.answer(() => this.raw().nack(message, false, true));
   }
 
-  /** Sends what is buffered and closes. Resolves when the broker agreed, the channel ended otherwise, or `timeoutMs` passed. */
+  /**
+   * Sends what is buffered and closes. Resolves when the broker has agreed, the channel has ended
+   * otherwise, or `timeoutMs` milliseconds have passed. Never rejects.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (this.endReason !== null) return;
     const overdue = setTimeout(() => this.becomeEnded(closedHere()), timeoutMs);
@@ -199,7 +232,10 @@ export class AmqpChannel {
     this.resolveEnded(this.endReason);
   }
 
-  /** amqplib says "message nacked" for a nack and "channel closed" for all that were unconfirmed at the end. */
+  /**
+   * amqplib reports "message nacked" for a nack, and "channel closed" for all messages that were
+   * unconfirmed when the channel ended.
+   */
   private refusalOf(error: unknown): AmqpError {
     if (error instanceof Error && error.message === 'message nacked') {
       return new AmqpError('the broker refused a publish', { code: 'nacked', blastRadius: 'delivery', cause: error });
@@ -207,7 +243,7 @@ export class AmqpChannel {
     return this.endReason ?? this.connection.reason ?? amqpErrorOf(error, { what: 'publish', on: 'channel' });
   }
 
-  /** A send whose failure means no more than that the channel is gone. */
+  /** Sends a settlement. A failure means only that the channel has ended. */
   private answer(send: () => void): void {
     if (!this.isOpen) return;
     try {

@@ -1,36 +1,44 @@
 /**
- * One connection to a broker: opened within a bound, watched from its first moment, dead exactly once.
+ * Wraps one AMQP connection of amqplib: opened within a time limit, observed from its first moment,
+ * ended exactly once.
  *
- * States: *opening* (left by open-ok, an error, the timeout or the caller's signal) → *open* → *ended* (the broker closed it, the socket
- * died, heartbeats stayed out, or `close`/`destroy` here). `ended` tells why; nothing revives a connection.
+ * States: *opening* (left by open-ok, an error, the timeout or the caller's signal) → *open* →
+ * *ended* (the broker closed it, the socket failed, heartbeats were missed, or `close`/`destroy`
+ * was called). `ended` tells why; an ended connection is never revived.
  *
- * amqplib's callback flavour is used because it hands the connection over in the same turn in which it opens: with promises there
- * is a turn in between, in which an error event finds no listener and takes the process down. What remains is its own gap, a
- * fatal close in the very packet that carries open-ok. The socket is destroyed through an abort signal, since amqplib only half-closes it
- * and a dead peer would keep it, and with it this process, alive for minutes.
+ * The callback API of amqplib is used because it hands over the connection in the same turn in
+ * which it opens. With its promises there is a turn in between, in which an error event has no
+ * listener and ends the process. What remains is amqplib's own gap: a fatal close in the very
+ * packet that carries open-ok. The socket is destroyed through an abort signal, because amqplib
+ * only half-closes it, and a dead peer would keep the socket, and with it this process, alive for
+ * minutes.
  */
 import { type Connection, connect } from 'amqplib/callback_api';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
 
-export interface ConnectOptions {
+interface ConnectOptions {
   readonly url: string;
-  /** AMQP heartbeat in seconds, 1 or more; it overrides the URL's. A dead peer is noticed after two to three of them. */
+  /**
+   * AMQP heartbeat in seconds, 1 or more; overrides the URL's. A dead peer is detected after two to
+   * three heartbeats.
+   */
   readonly heartbeatS: number;
-  /** Shown by the broker's tools: which node, and what for. */
+  /** Shown by the broker's tools: the node, and the purpose of the connection. */
   readonly name: string;
-  /** For the whole of opening: name lookup, socket, TLS and the handshake, in milliseconds. */
+  /** Time limit for all of opening: name lookup, socket, TLS and handshake, in milliseconds. */
   readonly timeoutMs: number;
-  /** Gives up opening. */
+  /** Aborts opening. */
   readonly signal: AbortSignal;
 }
 
-/** Time for the last frames (close-ok, a closing publish) to leave before the socket is destroyed. */
+/** Time for the last frames (close-ok, a last publish) to leave before the socket is destroyed. */
 const LINGER_MS = 500;
 
+/** One connection; made by `open`. */
 export class AmqpConnection {
-  /** Resolves, never rejects, with the reason when the connection has ended. */
+  /** Resolves with the reason when the connection has ended; never rejects. */
   readonly ended: Promise<AmqpError>;
-  /** amqplib's connection, for channels. */
+  /** The connection of amqplib, for channels. */
   readonly model: Connection;
   private endReason: AmqpError | null = null;
   private resolveEnded: (error: AmqpError) => void = () => undefined;
@@ -53,8 +61,9 @@ export class AmqpConnection {
   }
 
   /**
-   * Opens a connection. `onBlockedChange` is called with the broker's reason when it stops reading our publishes, with null when it
-   * goes on. Rejects with `unreachable`, `denied`, `timeout` or `closed` (the signal).
+   * Opens a connection. `onBlockedChange` is called with the broker's reason when it blocks
+   * publishes (connection.blocked), and with null when it unblocks them. Rejects with an
+   * `AmqpError`: `unreachable`, `denied`, `timeout`, or `closed` when the signal aborted.
    */
   static open(
     options: ConnectOptions,
@@ -99,12 +108,15 @@ export class AmqpConnection {
     return this.blockedReason !== null;
   }
 
-  /** Why it ended; null while it is open. */
+  /** Why the connection ended; null while it is open. */
   get reason(): AmqpError | null {
     return this.endReason;
   }
 
-  /** Says goodbye to the broker, so that it frees exclusive queues at once. Resolves when the broker agreed or `timeoutMs` passed. */
+  /**
+   * Closes in order (connection.close), so that the broker frees exclusive queues at once. Resolves
+   * when the broker has agreed or `timeoutMs` milliseconds have passed. Never rejects.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (!this.isOpen) return;
     const timer = setTimeout(() => this.destroy(closedHere()), timeoutMs);
@@ -118,7 +130,7 @@ export class AmqpConnection {
     }
   }
 
-  /** Ends it now, without a word to the broker. */
+  /** Ends the connection at once, without connection.close. */
   destroy(error: AmqpError): void {
     this.becomeEnded(error);
     this.socket.abort();
@@ -139,6 +151,7 @@ export class AmqpConnection {
   }
 }
 
+/** The `AmqpError` `closed` of an end that this side asked for. */
 export function closedHere(): AmqpError {
   return new AmqpError('closed on this side', { code: 'closed', blastRadius: 'connection' });
 }
@@ -147,7 +160,7 @@ function timeoutError(what: string, timeoutMs: number): AmqpError {
   return new AmqpError(`${what}: no answer within ${timeoutMs} ms`, { code: 'timeout', blastRadius: 'connection' });
 }
 
-/** `signal` is an option of net and tls sockets that amqplib passes on and its types leave out. */
+/** `signal` is an option of net and tls sockets that amqplib passes on but its types omit. */
 function dial(
   options: ConnectOptions,
   signal: AbortSignal,

@@ -1,18 +1,24 @@
 /**
- * What can go wrong between a node and its broker: one error type with a closed code, how far the damage reaches, and the cause.
+ * Classifies the errors between a node and its broker: one error type with a closed set of codes,
+ * how far the damage reaches (blast radius), and the cause.
  *
- * amqplib hands over whatever it met: a socket's error, a broker's reply code, a sentence. `amqpErrorOf` decides here, once, what each
- * of them means, so that nobody else reads messages. Reply codes: AMQP 0-9-1 specification, "constants".
+ * amqplib passes on what it received: a socket's error, a reply code of the broker, a sentence.
+ * Only `amqpErrorOf` interprets these, so no other file reads error messages. Reply codes: AMQP
+ * 0-9-1 specification, "constants".
  */
 
 /**
- * - `unreachable`: no connection came about. `denied`: the broker knows us and refuses (login, vhost, permission).
- * - `connection-lost`, `channel-lost`: it was there and ended. `timeout`: no answer within the bound; the connection is dropped.
- * - `missing`: the queue or exchange does not exist. `locked`: it is exclusively another connection's. `mismatch`: it exists with other settings.
- * - `nacked`, `returned`: the broker did not take a publish; no queue was bound. `too-large`, `overloaded`: it was not sent.
- * - `not-up`: there is no session now. `closed`: this side was closed on purpose.
+ * - `unreachable`: no connection could be opened. `denied`: the broker refused this user (login,
+ *   vhost, permission).
+ * - `connection-lost`, `channel-lost`: it was open and ended. `timeout`: no answer within the
+ *   limit; the connection is dropped.
+ * - `missing`: the queue or exchange does not exist. `locked`: it is exclusive to another
+ *   connection. `mismatch`: it exists with other settings.
+ * - `nacked`: the broker did not take a publish. `returned`: no queue was bound. `too-large`,
+ *   `overloaded`: the message was not sent.
+ * - `not-up`: there is no session now. `closed`: this side closed on purpose.
  */
-export type AmqpErrorCode =
+type AmqpErrorCode =
   | 'unreachable'
   | 'denied'
   | 'connection-lost'
@@ -28,9 +34,13 @@ export type AmqpErrorCode =
   | 'not-up'
   | 'closed';
 
-/** What ends with the error: one message, the channel it came on, or the connection and all its channels. */
-export type BlastRadius = 'delivery' | 'channel' | 'connection';
+/**
+ * The scope that ends with the error: one delivery, the channel, or the connection with its
+ * channels.
+ */
+type BlastRadius = 'delivery' | 'channel' | 'connection';
 
+/** An error of the AMQP edge; `cause` is amqplib's error, if there was one. */
 export class AmqpError extends Error {
   readonly code: AmqpErrorCode;
   readonly blastRadius: BlastRadius;
@@ -43,7 +53,9 @@ export class AmqpError extends Error {
   }
 }
 
-/** Where an error was met: `connecting` until the broker said open-ok, then on a connection or on one of its channels. */
+/**
+ * Where an error occurred: `connecting` until open-ok, then on a connection or one of its channels.
+ */
 export type MetOn = 'connecting' | 'connection' | 'channel';
 
 const CODE_OF_REPLY: Readonly<Record<number, AmqpErrorCode>> = {
@@ -53,7 +65,10 @@ const CODE_OF_REPLY: Readonly<Record<number, AmqpErrorCode>> = {
   530: 'denied',
 };
 
-/** Makes an AmqpError of anything that amqplib rejects with or emits; `what` is what was being done, for the message. */
+/**
+ * Converts any value that amqplib rejects with or emits to an `AmqpError`, without credentials in
+ * its message; `what` names the operation, for the message. An `AmqpError` is returned as it is.
+ */
 export function amqpErrorOf(cause: unknown, { what, on }: { what: string; on: MetOn }): AmqpError {
   if (cause instanceof AmqpError) return cause;
   const said = cause instanceof Error ? cause.message : String(cause);
@@ -64,8 +79,9 @@ export function amqpErrorOf(cause: unknown, { what, on }: { what: string; on: Me
 }
 
 /**
- * For the text of a 406 about a declaration: a sentence that names the object, the setting and how to mend it; null for any other text.
- * A 406 that is not about a declaration (an unknown delivery tag, a consumer's timeout) is an ordinary end of the channel.
+ * For the text of a 406 (precondition-failed) about a declaration: a sentence that names the
+ * object, the setting and the remedy; null for any other text. Another 406 (an unknown delivery
+ * tag, a consumer's timeout) is an ordinary end of the channel.
  */
 export function mismatchOf(said: string): string | null {
   const match = /inequivalent arg '([^']*)' for (queue|exchange) '([^']*)' in vhost '([^']*)'(?:: ?([^"]*))?/.exec(
@@ -78,7 +94,7 @@ export function mismatchOf(said: string): string | null {
   return `${kind} ${name} exists with other settings: ${setting}${detail}. Delete it in the management UI${ctl}; it is then declared anew and no entry is lost`;
 }
 
-/** An address without its credentials, for logs: `amqps://host:port/vhost`. */
+/** A broker's URL without credentials, for logs: `amqps://host:port/vhost`. */
 export function describeUrl(url: string): string {
   if (!URL.canParse(url)) return '(not an address)';
   const { protocol, host, pathname } = new URL(url);

@@ -1,35 +1,46 @@
 /**
- * An exclusive queue under a name that all know, where having it means being the only one: the master's lock, a node's id.
+ * Takes an exclusive queue under a well-known name as a lock: the connection that has the queue is
+ * the only holder. Used for the master's lock and for a node's id.
  *
- * In a cluster such a queue lives on the broker of its connection. RabbitMQ with Khepri (4.2 and later, rabbitmq-server #14573) keeps the queue of a broker that
- * is down until that broker is back: the name stays locked though its owner is gone, and nobody may declare, delete or purge it. So
- * whoever finds the name locked asks the queue itself. A confirmed publish is acknowledged by a queue that lives, refused within milliseconds
- * where its broker is down, and returned where there is none. (To look passively for a dead queue takes RabbitMQ 70 s.)
+ * In a cluster such a queue lives on the broker of its connection. RabbitMQ with Khepri (4.2 and
+ * later, rabbitmq-server #14573) keeps the queue of a broker that is down until that broker is
+ * back: the name stays locked although its owner is gone, and no client may declare, delete or
+ * purge it. So a client that finds the name locked probes the queue itself. A confirmed publish is
+ * acknowledged when the queue is alive, refused within milliseconds when its broker is down, and
+ * returned when there is no queue. (A passive declaration of a dead queue takes RabbitMQ 70 s.)
  *
- * A dead name is passed over for the next *place*: `name`, `name.2`, `name.3` … The broker that comes back deletes what it had, and the
- * first place is free again; so whoever takes a place looks whether somebody lives at a later one, and then leaves it to them. Two that do
- * so at the same moment may both believe to be alone. The lock only spares quarrels: safety comes from epochs.
+ * A dead name is skipped for the next *place*: `name`, `name.2`, `name.3` … The broker that comes
+ * back deletes its queue, and the first place is free again. So a client that has taken a place
+ * checks whether a later place has a living holder, and gives its own up if so. Two clients that do
+ * this at the same moment may both believe that they hold the lock. That is acceptable: the lock
+ * only avoids contested elections, and safety comes from epochs.
  */
 import type { QueueOptions } from './channel';
 import { AmqpError } from './error';
 import type { AmqpSession } from './session';
 
-/** The AMQP type of the question; whoever receives one drops it. */
+/** The AMQP `type` of a probe; a receiver drops messages of this type. */
 export const PROBE_TYPE = 'probe';
 
-/** More brokers than a cluster of RabbitMQ has any use for. */
+/** More brokers than a RabbitMQ cluster has any use for. */
 const PLACES_MAX = 8;
-/** A queue answers in milliseconds; only a connection that the broker blocks does not. */
+/**
+ * Time limit for the answer to a probe: a queue answers in milliseconds, unless the broker blocks
+ * the connection.
+ */
 const ANSWER_MS = 1000;
 const CLOSE_MS = 1000;
 
-/** *unknown*: no answer in time. */
+/** State of a place. `unknown`: no answer in time. */
 type Holder = 'none' | 'alive' | 'dead' | 'unknown';
 
-/** What is needed of a session; a test has its own. */
+/** The part of a session that is used here, so that tests can supply their own. */
 export type ExclusiveSession = Pick<AmqpSession, 'onThrowAwayChannel' | 'openChannel'>;
 
-/** Resolves with the name under which the queue is ours. Rejects with `locked` when a living process has it. */
+/**
+ * Resolves with the name of the queue that this connection now holds: `name` or one of its places.
+ * Rejects with an `AmqpError`: `locked` when a living process holds it.
+ */
 export async function takeExclusive(session: ExclusiveSession, name: string, options: QueueOptions): Promise<string> {
   for (let place = 1; place <= PLACES_MAX; place += 1) {
     const queue = placeName(name, place);
@@ -43,7 +54,7 @@ export async function takeExclusive(session: ExclusiveSession, name: string, opt
   throw lockedError(`${name} and all its places are locked by brokers that are down`);
 }
 
-/** Is it one of the places of this name? */
+/** Whether `queue` is one of the places of this name. */
 export function isPlaceOf(name: string, queue: string): boolean {
   return queue === name || (queue.startsWith(`${name}.`) && /^\d+$/.test(queue.slice(name.length + 1)));
 }
@@ -52,7 +63,10 @@ function placeName(name: string, place: number): string {
   return place === 1 ? name : `${name}.${place}`;
 }
 
-/** Null: it is ours. */
+/**
+ * Declares the queue. Resolves with null when this connection holds it now, otherwise with the
+ * refusal.
+ */
 async function declare(session: ExclusiveSession, queue: string, options: QueueOptions): Promise<AmqpError | null> {
   try {
     await session.onThrowAwayChannel('exclusive', (channel) => channel.declareQueue(queue, options));
@@ -63,7 +77,7 @@ async function declare(session: ExclusiveSession, queue: string, options: QueueO
   }
 }
 
-/** Gives the place up and rejects with `locked` when somebody lives at a later one. */
+/** Gives the place up and rejects with `locked` when a later place has a living holder. */
 async function leaveToOthers(session: ExclusiveSession, name: string, place: number): Promise<void> {
   for (let later = place + 1; later <= PLACES_MAX; later += 1) {
     const holder = await holderOf(session, placeName(name, later));
@@ -75,7 +89,10 @@ async function leaveToOthers(session: ExclusiveSession, name: string, place: num
   }
 }
 
-/** Over the connection that publishes: the broker may block it, and the other one must go on being read. */
+/**
+ * Probes over the connection that publishes: the broker may block it, while the other connection
+ * must stay readable.
+ */
 async function holderOf(session: ExclusiveSession, queue: string): Promise<Holder> {
   const channel = await session.openChannel('publish', 'probe', { confirm: true });
   try {

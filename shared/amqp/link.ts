@@ -1,55 +1,69 @@
 /**
- * The session loop: keeps one session with one of several brokers, for ever.
+ * Keeps one session with one of several brokers, and replaces it whenever it ends.
  *
  * States, and how each is left:
- *   *connecting*   both connections open → *setting up*; an error → *waiting*
- *   *setting up*   the role's `setUp` succeeded → *up*; it failed or the session ended → *waiting*
- *   *up*           the session ended → *waiting*
- *   *waiting*      capped exponential backoff with jitter after each round of the list, then *connecting* to its next address
- *   *closed*       from any of them, by `close`; final
- * Nothing is carried over from one session to the next: whatever ends, everything is dropped and set up again. Half-alive sessions
- * (a dead channel on a living connection, a consumer on the old one of two connections) are the bugs this shape cannot have.
- * amqplib's own recovery was rejected: it reconnects the connection only, to one address, and can adopt a dead one.
+ *
+ *     connecting   both connections open → setting up; an error → waiting
+ *     setting up   the role's `setUp` succeeded → up; it failed or the session ended → waiting
+ *     up           the session ended → waiting
+ *     waiting      capped exponential backoff with jitter after each round of the list, then
+ *                  connecting to the next address
+ *     closed       from any of them, by `close`; final
+ *
+ * Nothing is carried over from one session to the next: when a part of a session ends, all of it is
+ * dropped and set up again. So there are no half-alive sessions (a dead channel on a living
+ * connection, a consumer on the old one of two connections). amqplib's own recovery was rejected:
+ * it reconnects only the connection, to one address, and can adopt a dead one.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
 import { AmqpSession, pause } from './session';
 
-export type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
-/** A constant sentence and the facts of the case. */
+type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
+/** Logs a constant sentence with the facts as fields. */
 export type Trace = (level: TraceLevel, sentence: string, fields: Readonly<Record<string, unknown>>) => void;
 
-export interface LinkOptions {
-  /** One address or more, tried in turn. */
+interface LinkOptions {
+  /** AMQP URLs, one or more, tried in turn. */
   readonly urls: readonly string[];
-  /** Seconds. */
+  /** AMQP heartbeat in seconds. */
   readonly heartbeatS: number;
-  /** For the connections' names. */
+  /** Node id, for the names of the connections. */
   readonly node: string;
   readonly retry?: RetryPolicy;
-  /** Milliseconds for each connection. */
+  /** Time limit in milliseconds for each connection. */
   readonly connectTimeoutMs?: number;
 }
 
-/** What a role does with its sessions. A callback that throws is reported to `callbackThrew`, and the loop goes on. */
+/**
+ * The role-specific part of a session. A callback that throws is reported to `callbackThrew`, and
+ * the loop continues.
+ */
 export interface LinkRole<Ready> {
-  /** Declares, binds and consumes. What it throws ends the session, and the next one tries again. It must wait for nothing but the session. */
+  /**
+   * Declares, binds and consumes. A rejection ends the session, and the next session tries again.
+   * It must not wait for anything but the session.
+   */
   setUp(session: AmqpSession): Promise<Ready>;
   up(ready: Ready, session: AmqpSession): void;
-  /** After `up`, once, unless `close` was called. */
+  /** Called once after `up`, unless `close` was called. */
   down(error: AmqpError): void;
-  /** The broker stopped reading our publishes, and says why; null: it goes on, or the connection ended. */
+  /**
+   * The broker blocks our publishes for this reason; null when it has unblocked them or the
+   * connection has ended.
+   */
   blockedChanged(reason: string | null): void;
   callbackThrew(error: unknown): void;
   trace: Trace;
 }
 
+/** The state of the link, for /health. */
 export interface LinkStatus {
   /** Both connections are open. */
   readonly connected: boolean;
   readonly blocked: boolean;
-  /** The role is set up. */
+  /** The role's `setUp` has succeeded. */
   readonly up: boolean;
 }
 
@@ -66,10 +80,14 @@ const SENTENCE_OF_END: Readonly<Record<SessionEnd['phase'], string>> = {
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5000 };
 const CONNECT_TIMEOUT_MS = 5000;
-/** A session that was up for less counts as a failed attempt, so that a broker that throws us out at once is not hammered. */
+/**
+ * A session that was up for a shorter time counts as a failed attempt, so that a broker that closes
+ * every session at once is not flooded with connections.
+ */
 const STABLE_AFTER_MS = 2000;
 const CLOSE_TIMEOUT_MS = 2000;
 
+/** The session loop of one node. The constructor throws when there is no URL. */
 export class AmqpLink<Ready> {
   private readonly stop = new AbortController();
   private session: AmqpSession | null = null;
@@ -78,9 +96,9 @@ export class AmqpLink<Ready> {
   private isUp = false;
   /** Failed attempts since the last stable session. */
   private failures = 0;
-  /** What the last warning was about; the same again is said at debug. Null: all is well. */
+  /** Subject of the last warning; a repetition is logged at debug level. Null when up. */
   private trouble: string | null = null;
-  /** Since when there is no session, by the monotonic clock in milliseconds. */
+  /** When the last session ended, or became up, in milliseconds of the monotonic clock. */
   private downSinceMs = performance.now();
 
   constructor(
@@ -90,12 +108,15 @@ export class AmqpLink<Ready> {
     if (options.urls.length === 0) throw new Error('a link needs an address');
   }
 
-  /** Begins; returns at once. */
+  /** Starts the loop; returns at once. */
   start(): void {
     this.running ??= this.run();
   }
 
-  /** Ends the session with a goodbye and starts no other. Callable in every state; takes two seconds at most. */
+  /**
+   * Closes the session in order and starts no other. May be called in every state; resolves within
+   * two seconds.
+   */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
@@ -119,8 +140,9 @@ export class AmqpLink<Ready> {
   }
 
   /**
-   * The backoff grows with the rounds through the list, and within a round the next address is tried almost at once: otherwise every
-   * address that nobody has would make a node later by a full delay when the one broker that there is comes back.
+   * The backoff grows with the rounds through the list; within a round the next address is tried
+   * almost at once. Otherwise each address without a broker would delay by a full wait the moment
+   * at which a node finds the one broker that is back.
    */
   private retryDelayMs(): number {
     const { urls, retry = RETRY } = this.options;
@@ -128,7 +150,7 @@ export class AmqpLink<Ready> {
     return retryDelayMs(retry, isRoundOver ? this.failures / urls.length : 1, Math.random());
   }
 
-  /** Resolves, never rejects, with the reason why there is no session any more. */
+  /** Resolves with the reason why the session ended; never rejects. */
   private async runSession(url: string): Promise<SessionEnd> {
     let session: AmqpSession;
     try {
@@ -168,7 +190,7 @@ export class AmqpLink<Ready> {
       const ready = await this.role.setUp(session);
       if (session.isOpen) this.becomeUp(ready, session);
     } catch (error) {
-      // The edge throws AmqpErrors only: anything else is a bug of the role.
+      // The AMQP edge throws only AmqpErrors: any other error is a bug of the role.
       if (!(error instanceof AmqpError)) this.role.callbackThrew(error);
       session.end(amqpErrorOf(error, { what: 'set-up', on: 'channel' }));
     }

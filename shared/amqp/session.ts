@@ -1,11 +1,12 @@
 /**
- * One session with a broker: two connections and their channels as one object that lives and dies together.
+ * Holds one session with a broker: two connections and their channels, which end together.
  *
- * Two connections, because a broker whose memory or disk runs low stops *reading* from connections that publish. Requests and settlements
- * go over `consume`, which never publishes, so they are answered even then.
+ * There are two connections because a broker that runs low on memory or disk stops *reading* from
+ * connections that publish. Requests and settlements use `consume`, which never publishes, so they
+ * are answered even then.
  *
- * States: *open* → *ended*, by the first end of a connection or of an essential channel, or by `end` here. At the end both sockets are
- * destroyed and `signal` aborts every wait of the set-up.
+ * States: *open* → *ended*, by the first end of a connection or of an essential channel, or by
+ * `end`. At the end both sockets are destroyed, and `signal` aborts every wait of the set-up.
  */
 
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
@@ -13,18 +14,19 @@ import { AmqpChannel, type ChannelOptions } from './channel';
 import { type AmqpConnection, closedHere } from './connection';
 import { AmqpError } from './error';
 
-export interface PersistOptions {
+interface PersistOptions {
   readonly policy: RetryPolicy;
-  /** Is it worth another attempt? Anything else is thrown. */
+  /** Whether another attempt is worthwhile; any other error is thrown. */
   readonly retriable: (error: AmqpError) => boolean;
-  /** Called before each wait; `attempt` counts the failures, from 1. */
+  /** Called before each wait; `attempt` counts the failures from 1. */
   readonly onFailure: (error: AmqpError, attempt: number) => void;
 }
 
 const CHANNEL_CLOSE_TIMEOUT_MS = 1000;
 
+/** One session; made by `AmqpLink`. Its methods reject with an `AmqpError`. */
 export class AmqpSession {
-  /** Resolves, never rejects, with the reason when the session has ended. */
+  /** Resolves with the reason when the session has ended; never rejects. */
   readonly ended: Promise<AmqpError>;
   private readonly over = new AbortController();
   private readonly channels = new Set<AmqpChannel>();
@@ -50,7 +52,7 @@ export class AmqpSession {
     return this.over.signal;
   }
 
-  /** A channel without which the session is worth nothing: it ends with it. */
+  /** Opens a channel that the session cannot do without: the session ends when it ends. */
   async openEssential(
     side: 'publish' | 'consume',
     purpose: string,
@@ -61,7 +63,7 @@ export class AmqpSession {
     return channel;
   }
 
-  /** A channel whose end is its owner's affair. It is closed with the session. */
+  /** Opens a channel whose end its owner handles. It is closed with the session. */
   async openChannel(side: 'publish' | 'consume', purpose: string, options: ChannelOptions = {}): Promise<AmqpChannel> {
     const channel = await AmqpChannel.open(side === 'publish' ? this.publish : this.consume, purpose, options);
     this.channels.add(channel);
@@ -69,7 +71,10 @@ export class AmqpSession {
     return channel;
   }
 
-  /** Runs requests that the broker may refuse on a channel of their own, so that a refusal ends nothing else. */
+  /**
+   * Runs requests that the broker may refuse on a channel of their own, so that a refusal ends only
+   * that channel.
+   */
   async onThrowAwayChannel<T>(purpose: string, step: (channel: AmqpChannel) => Promise<T>): Promise<T> {
     const channel = await this.openChannel('consume', purpose);
     try {
@@ -79,7 +84,10 @@ export class AmqpSession {
     }
   }
 
-  /** Repeats a step, each time on a fresh channel, until it succeeds. Throws what is not retriable, and the session's end. */
+  /**
+   * Repeats a step, each time on a new channel, until it succeeds. Rejects with an error that is
+   * not retriable, or with the reason of the session's end.
+   */
   async persist<T>(purpose: string, options: PersistOptions, step: (channel: AmqpChannel) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -93,7 +101,7 @@ export class AmqpSession {
     }
   }
 
-  /** Ends the session at once; the first reason counts. */
+  /** Ends the session at once; the first reason is kept. */
   end(error: AmqpError): void {
     if (this.endReason !== null) return;
     this.endReason = error;
@@ -103,11 +111,15 @@ export class AmqpSession {
     this.consume.destroy(error);
   }
 
-  /** Sends what is buffered, frees exclusive queues and ends. Takes `timeoutMs` at most. */
+  /**
+   * Sends what is buffered, frees exclusive queues and ends. Resolves within `timeoutMs`
+   * milliseconds.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (this.endReason !== null) return;
     const overdue = setTimeout(() => this.end(closedHere()), timeoutMs);
-    // A connection's close overtakes what its channels have buffered; a channel's own close does not.
+    // The close of a connection overtakes what its channels have buffered; that of a channel does
+    // not.
     await Promise.all([...this.channels].map((channel) => channel.close(timeoutMs)));
     await Promise.all([this.publish.close(timeoutMs), this.consume.close(timeoutMs)]);
     clearTimeout(overdue);
@@ -115,7 +127,7 @@ export class AmqpSession {
   }
 }
 
-/** Resolves after `delayMs`, or at once when the signal aborts. */
+/** Resolves after `delayMs` milliseconds, or at once when the signal aborts. Never rejects. */
 export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

@@ -1,44 +1,54 @@
 /**
- * Wire messages as AMQP messages: which properties they carry on the way out, and the one place where what came in is read.
+ * Converts between wire messages and AMQP messages: sets the properties of outgoing ones and parses
+ * incoming ones.
  *
- * Whatever arrives is foreign until it parsed. A message that does not is counted, reported with its kind and size (never its text) and
- * dropped; nothing that a peer can send makes this throw.
+ * Incoming messages are untrusted until they are parsed. One that does not parse is counted,
+ * reported with its type and size (never its text) and dropped; no message from a peer makes this
+ * code throw.
  */
 import type { Message, Options } from 'amqplib/callback_api';
 import { NAME_PATTERN } from '#protocol/topology';
 import { decodeWire, encodeWire, WireError } from '#protocol/wire/codec';
 import type { WireMessage } from '#protocol/wire/messages';
 
-/** RabbitMQ 4.x closes the channel for a larger message (`max_message_size`). */
+/**
+ * Largest body in bytes: RabbitMQ 4.x closes the channel for a larger message (`max_message_size`).
+ */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** A message that could not be read. */
+/** A message that could not be parsed. */
 export interface Malformed {
-  /** The AMQP `type` property, shortened; null: it had none. */
+  /** The AMQP `type` property, shortened; null when there was none. */
   readonly type: string | null;
   readonly bytes: number;
-  /** The queue that it came from. */
+  /** The queue that it was delivered from. */
   readonly queue: string;
   readonly what: string;
-  /** The node that sent it, by its `app_id`, where it is of a release that knows no log ids; null otherwise. */
+  /**
+   * The node that sent it, from its `app_id`, when that node runs a release without log ids; null
+   * otherwise.
+   */
   readonly outdatedNode: string | null;
 }
 
+/** The properties of an outgoing message that its content does not determine. */
 export interface Envelope {
   /** The sender's node id. */
   readonly node: string;
-  /** Where answers go. */
+  /** The queue for answers. */
   readonly replyTo: string;
   readonly persistent: boolean;
-  /** The broker drops it when it waited longer than this in a queue; null: never. Whole milliseconds. */
+  /** The broker drops the message after this many whole milliseconds in a queue; null for never. */
   readonly expiresMs: number | null;
 }
 
+/** The body of an AMQP message; shares memory with the encoded wire message. */
 export function bodyOf(message: WireMessage): Buffer {
   const bytes = encodeWire(message);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** The properties of an AMQP message with this wire message; its timestamp is now, in seconds. */
 export function propertiesOf(message: WireMessage, envelope: Envelope): Options.Publish {
   return {
     type: message.type,
@@ -51,7 +61,7 @@ export function propertiesOf(message: WireMessage, envelope: Envelope): Options.
   };
 }
 
-/** The wire message in an AMQP message, or what is wrong with it. Never throws. */
+/** Parses the wire message in an AMQP message, or says what is wrong with it. Never throws. */
 export function readWire(
   queue: string,
   { properties, content }: Pick<Message, 'properties' | 'content'>,

@@ -1,9 +1,11 @@
 /**
- * The Koa app that every service is built on: what is the same for each request whatever it asks. A request id on every
- * answer, problem details for everything that is not an answer, `Connection: close` while the server stops, a line per request
- * at debug level (one at info costs a fifth of the rate).
+ * Creates the Koa app that every service is built on, with what is the same for every request: a
+ * request id on every answer, problem details (RFC 9457) for every error, `Connection: close` while
+ * the server stops, and a log line per request at debug level (at info it costs a fifth of the
+ * request rate).
  *
- * Paths and methods are the router's. What it leaves unanswered is 404, or 405 with `Allow` where the path is known.
+ * Paths and methods are the router's. A request that it leaves unanswered gets 404, or 405 with
+ * `Allow` when the path exists.
  */
 import { randomUUID } from 'node:crypto';
 import type Router from '@koa/router';
@@ -14,20 +16,28 @@ import { systemErrorCode } from '#process/system-error';
 import { requireBearerToken } from './bearer-token';
 import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
 
-export interface HttpAppOptions {
+/** The service-specific parts of an app. */
+interface HttpAppOptions {
   readonly logger: Logger;
   readonly router: Router;
   /** Aborts when the server stops taking requests. */
   readonly stopping: AbortSignal;
-  /** With one, every request but the probes must carry it. */
+  /** Bearer token that every request except the probes must carry; none when null or omitted. */
   readonly apiToken?: string | null;
-  /** Says more about a method that is not allowed where it was tried; null: there is no more to say. */
+  /** Explains a method that is not allowed at a path; null for the general explanation. */
   readonly wrongMethod?: (ctx: Context) => Pick<Problem, 'detail' | 'members'> | null;
 }
 
-/** What we take over as a request id; anything else could forge a line of somebody's log. */
+/**
+ * Request ids that are adopted from the client. Other characters could forge a line in a log that
+ * shows them.
+ */
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:/+=@~-]{1,128}$/;
 
+/**
+ * The app; `HttpServer.listen` serves it. An error that no handler caught is answered with 500 and
+ * logged.
+ */
 export function createHttpApp(options: HttpAppOptions): Koa {
   const app = new Koa();
   const { logger, router, apiToken } = options;
@@ -38,7 +48,7 @@ export function createHttpApp(options: HttpAppOptions): Koa {
   return app;
 }
 
-/** The id of this request, as in its answer's X-Request-Id. */
+/** The id of this request, which its answer carries as X-Request-Id. */
 export function requestIdOf(ctx: Context): string {
   return ctx.response.get('X-Request-Id');
 }
@@ -77,7 +87,7 @@ function answerUnrouted({ wrongMethod }: HttpAppOptions, ctx: Context): void {
   sendProblem(ctx, { kind: PROBLEM_KINDS.methodNotAllowed, ...said, headers: { Allow: allow } });
 }
 
-/** Methods of the routes at the request's path; none when there is no such path. */
+/** Methods of the routes at the request's path; empty when there is no such path. */
 function methodsAt(ctx: Context): readonly string[] {
   const layers = (ctx as { matched?: readonly Layer[] }).matched ?? [];
   return [...new Set(layers.flatMap(({ methods }) => methods))].sort();
@@ -96,7 +106,10 @@ const INTERNAL: Problem = {
   detail: 'something went wrong here; the log of this node says more under the X-Request-Id of this answer',
 };
 
-/** What Koa reports after the answer has begun: a client that left is nobody's fault, the rest cut the answer short. */
+/**
+ * Koa reports here errors after the answer has begun. A client that left is logged at debug; any
+ * other error has cut the answer short.
+ */
 function logStreamError(logger: Logger, error: unknown, ctx?: Context): void {
   const facts = ctx === undefined ? {} : { method: ctx.method, path: ctx.path, requestId: requestIdOf(ctx) };
   const code = systemErrorCode(error);

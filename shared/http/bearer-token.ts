@@ -1,6 +1,7 @@
 /**
- * Who may ask at all: with a token set, every request but the probes must carry it as `Authorization: Bearer …`. Digests are
- * compared, in constant time, so an answer's delay tells neither the token nor its length.
+ * Checks the bearer token (RFC 6750) of requests: with a token set, every request except the probes
+ * must carry it as `Authorization: Bearer …`. SHA-256 digests are compared in constant time, so the
+ * delay of an answer reveals neither the token nor its length.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Middleware } from 'koa';
@@ -13,6 +14,10 @@ const REFUSAL: Problem = {
   headers: { 'WWW-Authenticate': 'Bearer' },
 };
 
+/**
+ * Middleware that answers 401 with `WWW-Authenticate: Bearer` when the request does not carry the
+ * token.
+ */
 export function requireBearerToken(token: string): Middleware {
   const expected = digestOf(token);
   return async (ctx, next) => {

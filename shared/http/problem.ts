@@ -1,24 +1,28 @@
 /**
- * What a client is told when it does not get what it asked for: RFC 9457 problem details. A problem is a value; where a
- * handler has to leave at once it throws it inside a `ProblemError`, and the app answers with it.
+ * Describes error answers as problem details (RFC 9457). A problem is a value; a handler that
+ * cannot return one throws it inside a `ProblemError`, and the app answers with it.
  */
 import type { Context } from 'koa';
 import { StorageError } from '#storage/log-store';
 
-/** A kind of problem. Its type is `/problems/<name>`; name, status and title never change from one occurrence to the next. */
+/**
+ * A kind of problem. Its type is `/problems/<name>`; name, status and title are constant for a
+ * kind.
+ */
 export interface ProblemKind {
   readonly name: string;
   readonly status: number;
   readonly title: string;
 }
 
+/** One problem: the body and headers of an error answer. */
 export interface Problem {
   readonly kind: ProblemKind;
   /** A sentence about this occurrence, for a person. */
   readonly detail: string;
-  /** Further members of the body. */
+  /** Extension members of the body (RFC 9457 §3.2). */
   readonly members?: Readonly<Record<string, unknown>>;
-  /** Further headers of the answer. */
+  /** Additional headers of the answer. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -43,23 +47,27 @@ export const PROBLEM_KINDS = {
   notYetVisible: { name: 'not-yet-visible', status: 504, title: 'Not visible here yet' },
 } as const satisfies Record<string, ProblemKind>;
 
-/** One fault of a request: where it is, and what it must be. `path` is '' for the body as a whole. */
+/**
+ * One fault of a request: where it is, and what the value must be. `path` is '' for the body as a
+ * whole.
+ */
 export interface RequestFault {
   readonly path: string;
   readonly message: string;
 }
 
-/** 400 with all the faults of a request. */
+/** The problem (400) with all faults of a request. */
 export function invalidRequest(errors: readonly RequestFault[]): Problem {
   const detail = errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ');
   return { kind: PROBLEM_KINDS.invalidRequest, detail, members: { errors } };
 }
 
-/** The problem as a client gets it. */
+/** The JSON body of an answer with this problem. */
 export function problemBody({ kind, detail, members }: Problem): string {
   return JSON.stringify({ type: `/problems/${kind.name}`, title: kind.title, status: kind.status, detail, ...members });
 }
 
+/** Answers the request with this problem. */
 export function sendProblem(ctx: Context, problem: Problem): void {
   ctx.status = problem.kind.status;
   if (problem.headers !== undefined) ctx.set({ ...problem.headers });
@@ -67,8 +75,10 @@ export function sendProblem(ctx: Context, problem: Problem): void {
   ctx.body = problemBody(problem);
 }
 
+/** RFC 9457 §6.1. */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
+/** Carries a problem to the app as an exception. */
 export class ProblemError extends Error {
   constructor(
     readonly problem: Problem,
@@ -79,7 +89,10 @@ export class ProblemError extends Error {
   }
 }
 
-/** The problem that an error stands for: its own, that of a library's HTTP error, or null for one that nobody foresaw. */
+/**
+ * The problem to answer an error with: its own, that of a `StorageError` (503) or of an HTTP
+ * library's error; null for an unexpected error.
+ */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof ProblemError) return error.problem;
   if (error instanceof StorageError) return { kind: PROBLEM_KINDS.storage, detail: error.message };
@@ -90,7 +103,7 @@ export function problemOf(error: unknown): Problem | null {
   return null;
 }
 
-/** Errors of the HTTP libraries carry a status, and a message that is fit for the client. */
+/** Errors of HTTP libraries carry a status and a message that may be shown to the client. */
 function httpErrorOf(error: unknown): { readonly status: number; readonly message: string } {
   const { status, message } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>;
   return { status: typeof status === 'number' ? status : 500, message: String(message) };

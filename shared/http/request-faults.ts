@@ -1,8 +1,8 @@
-/** What a schema found wrong with a request, in the form that the client gets. */
+/** Converts the issues that zod finds in a request to the faults that the client gets. */
 import type { z } from 'zod';
 import type { RequestFault } from './problem';
 
-/** All faults of a parsed value; a member that nobody knows is named by its own path. */
+/** All faults of a parsed value; an unknown member is reported under its own path. */
 export function requestFaults(error: z.ZodError): readonly RequestFault[] {
   return error.issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') return [{ path: issue.path.join('.'), message: issue.message }];

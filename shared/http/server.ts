@@ -1,12 +1,13 @@
 /**
- * The listening socket of a service: how long it waits for whom, and how it stops.
+ * Listens for HTTP requests of a service, bounds how long their arrival takes, and stops in order.
  *
- * A client may wait an hour for its write concern, so nothing here cuts a request that has arrived: only its arrival is bounded.
- * A client whose machine died is found by TCP keep-alive.
+ * A client may wait an hour for its write concern, so no request is cut off once it has arrived;
+ * only the arrival has a time limit. A client whose machine died is detected by TCP keep-alive.
  *
- * Stopping, in order: no new connections, and answers say `Connection: close`; idle connections are closed; the caller answers
- * the blocked clients; each connection is closed with its last answer; what is left after the bound is cut. Connections are
- * counted here because Node's own `closeIdleConnections` leaves those open that never sent a request.
+ * Stopping, in order: no new connections, and answers carry `Connection: close`; idle connections
+ * are closed; the caller answers the waiting clients; each connection is closed after its last
+ * answer; the rest is cut off after the time limit. Connections are counted here because Node's
+ * `closeIdleConnections` leaves connections open that never sent a request.
  */
 import { randomUUID } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
@@ -18,26 +19,31 @@ import type { Logger } from 'pino';
 import { systemErrorCode } from '#process/system-error';
 import { PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type Problem, problemBody } from './problem';
 
-/** Bound on receiving one request, body included: 16 MiB over a slow line take minutes. */
+/**
+ * Time limit for the arrival of one request, body included: 16 MiB over a slow line take minutes.
+ */
 const REQUEST_RECEIVE_MS_MAX = 300_000;
 const HEADERS_RECEIVE_MS_MAX = 60_000;
-/** Above the 60 s that clients and proxies commonly keep a connection, so that they close it and not we, under a request. */
+/**
+ * More than the 60 s that clients and proxies commonly keep a connection, so that they close it
+ * rather than this side, which could do so just as a request arrives.
+ */
 const KEEP_ALIVE_MS = 65_000;
 const TCP_KEEP_ALIVE_DELAY_MS = 30_000;
-/** Of the 10 s that a process has to stop in. */
+/** Part of the 10 s in which a process has to stop. */
 const CLOSE_MS_MAX = 5_000;
 
 /** EX_UNAVAILABLE of sysexits.h. */
 const EXIT_UNAVAILABLE = 69;
 
-export interface ListeningAt {
+interface ListeningAt {
   readonly host: string;
   readonly port: number;
-  /** Address for clients on this machine: a wildcard host is shown as the loopback. */
+  /** URL for clients on this machine: a wildcard host is shown as the loopback address. */
   readonly url: string;
 }
 
-/** The server cannot listen there; `message` says what to do. */
+/** The server cannot listen at its address; `message` says what to do. */
 export class ListenError extends Error {
   readonly exitCode = EXIT_UNAVAILABLE;
 
@@ -47,10 +53,11 @@ export class ListenError extends Error {
   }
 }
 
+/** The server of one process; `listen` and `close` are called once. */
 export class HttpServer {
   private readonly server: Server;
   private readonly stop = new AbortController();
-  /** Requests without their answer, of each open connection. */
+  /** Number of unanswered requests of each open connection. */
   private readonly pending = new Map<Duplex, number>();
 
   constructor(private readonly logger: Logger) {
@@ -68,12 +75,14 @@ export class HttpServer {
     this.server.on('clientError', (error, socket) => this.refuseGarbage(error, socket));
   }
 
-  /** Aborts at the first moment of `close`. */
+  /** Aborts at the start of `close`. */
   get stopping(): AbortSignal {
     return this.stop.signal;
   }
 
-  /** Listens and hands requests to `app`. Port 0 takes a free one. Throws a `ListenError`. */
+  /**
+   * Listens and passes requests to `app`. Port 0 takes a free port. Rejects with a `ListenError`.
+   */
   async listen(app: Koa, at: { readonly host: string; readonly port: number }): Promise<ListeningAt> {
     const handle = app.callback();
     this.server.on('request', (request, response) => void handle(request, response));
@@ -87,7 +96,11 @@ export class HttpServer {
     return { host: address, port, url: urlOf(at.host, port) };
   }
 
-  /** Stops as the head of this file says. `answerBlocked` makes every waiting request get its answer. Never rejects for a client's sake. */
+  /**
+   * Stops in the order described at the head of this file. `answerBlocked` answers every waiting
+   * request; `withinMs` is the time limit in milliseconds. Never rejects because of a client;
+   * rejects if `answerBlocked` does.
+   */
   async close(options: { readonly answerBlocked?: () => Promise<void> | void; readonly withinMs?: number } = {}) {
     this.stop.abort();
     const closed = this.server.listening ? once(this.server, 'close') : Promise.resolve();
@@ -125,7 +138,10 @@ export class HttpServer {
     if (count === 1 && this.stop.signal.aborted) socket.destroySoon();
   }
 
-  /** Answers what is no HTTP, unless an answer is under way on that connection: ours would land in its middle. */
+  /**
+   * Answers bytes that are not HTTP, unless an answer is in progress on that connection: the two
+   * would be mixed.
+   */
   private refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
     const isBusy = (this.pending.get(socket) ?? 0) > 0;
     if (!socket.writable || isBusy || error.code === 'ECONNRESET') {

@@ -1,10 +1,15 @@
-/** When to stop waiting on behalf of a client: it has gone, or this node is stopping. */
+/**
+ * Signals when to stop waiting on behalf of a client: the client has left, or this node is
+ * stopping.
+ */
 import type { ServerResponse } from 'node:http';
 
-/** Longest wait that a timer of Node can measure, 24 days; a longer one would end at once. */
+/** Longest delay of a Node timer, 24 days; a longer one would expire at once. */
 export const WAIT_MS_MAX = 2 ** 31 - 1;
 
-/** Aborts when the client leaves before it has its answer, or with `stopping` when one is given. */
+/**
+ * A signal that aborts when the client leaves before it has its answer, or when `stopping` aborts.
+ */
 export function waitSignal(response: ServerResponse, stopping?: AbortSignal): AbortSignal {
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -17,14 +22,17 @@ export function waitSignal(response: ServerResponse, stopping?: AbortSignal): Ab
   return controller.signal;
 }
 
-/** A client whose request is under way. */
+/** A client whose request is in progress. */
 export interface WaitingClient {
   readonly hasLeft: boolean;
-  /** Replaces the listener, which is called once, when the client leaves; null: nobody waits for that any more. */
+  /** Replaces the listener, which is called once, when the client leaves; null for none. */
   onLeave(listener: (() => void) | null): void;
 }
 
-/** As much of an AbortSignal as an append needs: one listener, no event target for each request. */
+/**
+ * The `WaitingClient` of an HTTP request: the part of an AbortSignal that an append needs, with one
+ * listener and no EventTarget per request.
+ */
 export class HttpClient implements WaitingClient {
   hasLeft: boolean;
   private listener: (() => void) | null = null;

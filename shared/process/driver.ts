@@ -1,9 +1,11 @@
 /**
- * The small loop between a pure machine and the world: one event at a time, each effect performed in order. What an effect sets off
- * at once waits until the step that caused it is done. An exception is a broken invariant and ends the process.
+ * Drives a pure state machine: passes it one event at a time and performs each effect in order.
+ * Events that an effect causes at once wait until the current step is done. An exception is a
+ * broken invariant and ends the process.
  */
 import { StorageError } from '#storage/log-store';
 
+/** The queue of events in front of a machine. `step` throws only for a broken invariant. */
 export class MachineDriver<Event, Effect> {
   private readonly queue: Event[] = [];
   private isStepping = false;
@@ -17,6 +19,10 @@ export class MachineDriver<Event, Effect> {
     },
   ) {}
 
+  /**
+   * Runs a step for the event now, or queues it when a step is running. Never throws: an exception
+   * of `step` or `perform` goes to `fail`.
+   */
   dispatch(event: Event): void {
     this.queue.push(event);
     if (this.isStepping) return;
@@ -33,12 +39,18 @@ export class MachineDriver<Event, Effect> {
   }
 }
 
-/** Did this node close its store under a write? It stops: the write was told to nobody, and nothing is broken. */
+/**
+ * Whether a write failed because this node has closed its store. The node is stopping: no peer was
+ * told of the write, and nothing is broken.
+ */
 export function isClosing(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'closed';
 }
 
-/** What a machine is told of a failed write. Whatever is not a `StorageError` is taken for the worst. */
+/**
+ * The failure of a write as a machine's event carries it. An error that is not a `StorageError`
+ * counts as fatal.
+ */
 export function writeFailureOf(error: unknown): { readonly fatal: boolean; readonly what: string } {
   if (error instanceof StorageError) return { fatal: error.fatal, what: error.message };
   return { fatal: true, what: error instanceof Error ? error.message : String(error) };

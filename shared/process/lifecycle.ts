@@ -1,10 +1,12 @@
 /**
- * How a process starts and ends; the only place that exits it.
+ * Runs a process from start to end; the only place that exits it.
  *
- * States: *starting* → *running* → *stopping* → gone. A first SIGTERM or SIGINT makes it stop in order and exit 0, within
- * 10 s whatever hangs: everything acknowledged is durable already, so a stop that is cut short loses nothing. A second signal
- * exits at once. An error that nobody caught exits 70 at once: the state behind it cannot be trusted. An error at the start
- * that carries an exit code (`ConfigError` 78, `ListenError` 69) is the operator's to mend, so it is said without a stack.
+ * States: *starting* → *running* → *stopping* → exited. The first SIGTERM or SIGINT stops the
+ * service in order and exits with 0, within 10 s even if something hangs: everything acknowledged
+ * is already durable, so a stop that is cut short loses nothing. A second signal exits at once. An
+ * uncaught error exits with 70 at once, because the state after it cannot be trusted. An error at
+ * the start that carries an exit code (`ConfigError` 78, `ListenError` 69) is for the operator to
+ * correct, so it is reported without a stack.
  */
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
@@ -13,27 +15,32 @@ import type { Logger } from 'pino';
 const EXIT_SOFTWARE = 70;
 /** EX_IOERR of sysexits.h. */
 const EXIT_RESTART = 74;
-/** Half a second short of the 10 s that are promised. */
+/** Half a second less than the 10 s that are promised. */
 const STOP_MS_MAX = 9_500;
 
+/** A service that has started. */
 export interface RunningService {
-  /** Stops everything that was started, in order. */
+  /** Stops everything that was started, in order. A rejection exits with 70. */
   stop(): Promise<void>;
 }
 
+/** The operations that a service has on its process. */
 export interface ProcessHandle {
-  /** From here on ends are logged; before, they go to stderr. */
+  /** From now on ends are logged; before, they are written to stderr. */
   useLogger(logger: Logger): void;
-  /** Ends the process for a broken invariant or a loss that it cannot go on with: logged at fatal, exit 70. */
+  /**
+   * Ends the process for a broken invariant or an unrecoverable loss: logged at fatal, exit code
+   * 70.
+   */
   fail(error: unknown): void;
   /**
-   * Ends the process in order, so that whoever keeps it running starts it anew: it has found something that a start mends, like a damaged
-   * log. Logged at fatal, exit 74.
+   * Stops the process in order so that its supervisor starts it again, for a condition that a start
+   * repairs, such as a damaged log. Logged at fatal, exit code 74.
    */
   restart(error: unknown): void;
 }
 
-/** What the lifecycle uses of Node's process; tests hand in their own. */
+/** The part of Node's process that is used here; tests supply their own. */
 export interface ProcessHost {
   on(
     event: 'SIGTERM' | 'SIGINT' | 'uncaughtException' | 'unhandledRejection',
@@ -49,7 +56,10 @@ const nodeHost: ProcessHost = {
   writeError: (text) => process.stderr.write(text),
 };
 
-/** Runs a service until a signal or a failure ends it; with none, the process ends by itself once nothing is left to do. */
+/**
+ * Runs a service until a signal or a failure ends it. When `start` resolves with null there is no
+ * service, and the process ends by itself when nothing is left to do. Never rejects.
+ */
 export async function runProcess(
   start: (handle: ProcessHandle) => Promise<RunningService | null>,
   host: ProcessHost = nodeHost,
@@ -61,7 +71,7 @@ class Lifecycle implements ProcessHandle {
   private logger: Logger | null = null;
   private started: Promise<RunningService | null> | null = null;
   private isStopping = false;
-  /** Of an orderly end. */
+  /** Exit code of an orderly end. */
   private exitCode = 0;
 
   constructor(private readonly host: ProcessHost) {}
@@ -120,7 +130,10 @@ class Lifecycle implements ProcessHandle {
     this.stop().catch((error: unknown) => this.fail(error));
   }
 
-  /** Ends well even when the start still runs or the service hangs: both are given until the bound. */
+  /**
+   * Ends in order even when the start is still running or the service hangs: both have until the
+   * time limit.
+   */
   private async stop(): Promise<void> {
     setTimeout(() => {
       this.logger?.error({ withinMs: STOP_MS_MAX }, 'stopping took too long: exit without waiting');
@@ -133,7 +146,9 @@ class Lifecycle implements ProcessHandle {
     this.host.exit(this.exitCode);
   }
 
-  /** Lines are written in the background; an exit while one is under way would put the next before it. */
+  /**
+   * Log lines are written asynchronously; an exit during a write would put the next line before it.
+   */
   private async flushLog(): Promise<void> {
     const { logger } = this;
     if (logger !== null) await new Promise<void>((resolve) => logger.flush(() => resolve()));

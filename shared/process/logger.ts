@@ -1,8 +1,10 @@
 /**
- * The log of a process: JSON lines on stdout, or readable ones when stdout is a terminal. Every line has the node and its role.
+ * Creates the logger of a process: JSON lines on stdout, or readable lines when stdout is a
+ * terminal. Every line has the node and its role.
  *
- * Lines are written without waiting (a reader of stdout that stalls must not stall a master); pino writes the rest at exit. What
- * nobody reads is dropped at a bound, for a process must not die of its own log.
+ * Lines are written asynchronously, because a stalled reader of stdout must not stall a master;
+ * pino writes the rest at exit. Beyond a bound lines are dropped, because a process must not run
+ * out of memory through its own log.
  */
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
@@ -10,17 +12,21 @@ import type { LogLevel } from './node-settings';
 
 /** Unwritten bytes beyond which lines are dropped. */
 const BUFFERED_BYTES_MAX = 16 * 2 ** 20;
-/** One: each line is written at once. With pino's zero, `flush` would not wait for what is under way. */
+/**
+ * 1, so that each line is written at once. With pino's default of 0, `flush` would not wait for a
+ * write in progress.
+ */
 const WRITTEN_BYTES_MIN = 1;
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level: LogLevel;
   readonly node: string;
   readonly role: string;
-  /** stdout unless it is for something else. */
+  /** Default stdout; a command whose stdout is its result logs to stderr. */
   readonly to?: 'stdout' | 'stderr';
 }
 
+/** A pino logger with ISO 8601 timestamps. */
 export function createLogger({ level, node, role, to = 'stdout' }: LoggerOptions): Logger {
   const options = { level, base: { node, role }, timestamp: pino.stdTimeFunctions.isoTime };
   const { isTTY, fd } = process[to];

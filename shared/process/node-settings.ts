@@ -1,4 +1,7 @@
-/** The settings that the master and a secondary share: their variables, and the part of their settings that follows. */
+/**
+ * Defines the settings that the master and a secondary share: their environment variables, and the
+ * typed object that is read from them.
+ */
 import {
   brokerUrlsField,
   hostField,
@@ -11,42 +14,53 @@ import {
 } from './setting-fields';
 import type { SettingFields, SettingValues } from './settings';
 
+/** The values of LOG_LEVEL: pino's levels. */
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+/** One of `LOG_LEVELS`. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** A day: no interval of this log is meant to be longer, and timers of Node end at 24 days. */
+/**
+ * Largest duration in a setting: one day. No interval of this log is meant to be longer, and Node's
+ * timers end at 24 days.
+ */
 export const DURATION_MS_MAX = 86_400_000;
 const GIBIBYTE = 2 ** 30;
 
+/** The settings of a node. Durations are in milliseconds, `S` in seconds. */
 export interface NodeSettings {
   readonly nodeId: string;
   readonly logLevel: LogLevel;
   readonly http: {
     readonly host: string;
-    /** 0: any free one. */
+    /** 0 for any free port. */
     readonly port: number;
-    /** What others are told of this node's address; null: made from where it listens. */
+    /** The URL that other nodes are told; null to derive it from the address of the server. */
     readonly publicUrl: string | null;
     readonly bodyBytesMax: number;
-    /** null: nobody is asked for one. */
+    /** Bearer token that requests must carry; null for none. */
     readonly apiToken: string | null;
   };
   readonly broker: {
-    /** Tried in turn; never empty. */
+    /** AMQP URLs, tried in turn; never empty. */
     readonly urls: readonly string[];
     readonly heartbeatS: number;
     readonly managementUrl: string | null;
   };
-  /** Prefix of every broker object. */
+  /** Prefix of the names of all exchanges and queues. */
   readonly logName: string;
-  /** Which log this node follows: an id, or any (`auto`, `new`: what a master does where there is none). */
+  /**
+   * The log that this node follows: an id, or `auto` or `new` for any. The two differ only in what
+   * a master does when there is no log.
+   */
   readonly logId: string;
   readonly store: { readonly kind: 'memory' } | { readonly kind: 'disk'; readonly directory: string };
   readonly heartbeatIntervalMs: number;
   readonly gapTimeoutMs: number;
 }
 
-/** The variables behind `NodeSettings`. Without a `nodeId` to fall back to, NODE_ID must be set. */
+/**
+ * The environment variables of `NodeSettings`. Without a fallback `nodeId`, NODE_ID must be set.
+ */
 export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPort: number }) {
   return {
     NODE_ID: nameField(fallback.nodeId),
@@ -68,6 +82,10 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
   } satisfies SettingFields;
 }
 
+/**
+ * Converts the values of the variables to settings. Applies the default of DATA_DIR,
+ * `./data/<NODE_ID>`.
+ */
 export function nodeSettings(values: SettingValues<ReturnType<typeof nodeFields>>): NodeSettings {
   return {
     nodeId: values.NODE_ID,
@@ -96,7 +114,7 @@ export function nodeSettings(values: SettingValues<ReturnType<typeof nodeFields>
   };
 }
 
-/** The id in LOG_ID; null: any log. */
+/** The log id in LOG_ID; null for any log. */
 export function namedLogId({ logId }: Pick<NodeSettings, 'logId'>): string | null {
   return logId === 'auto' || logId === 'new' ? null : logId;
 }

@@ -1,6 +1,7 @@
 /**
- * Makes a node's newest promise durable, however often the disk refuses: without it the node can neither vote nor follow, so there is
- * nothing better to do than to try again. A newer promise replaces one that is still being tried.
+ * Saves a node's newest promise (Raft's persistent state) and retries until it is durable. Without
+ * it the node can neither vote nor follow, so it never gives up. A newer promise replaces one that
+ * is being retried.
  */
 
 import type { Logger } from 'pino';
@@ -10,6 +11,7 @@ import { type LogStore, StorageError } from '#storage/log-store';
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5_000 };
 
+/** One for each node; `save` may be called at any moment. */
 export class PromiseKeeper {
   private newest: Promised | null = null;
   private isSaving = false;
@@ -18,13 +20,14 @@ export class PromiseKeeper {
     private readonly options: {
       readonly store: LogStore;
       readonly logger: Logger;
-      /** The promise is durable. */
+      /** Called with each promise that has become durable; a replaced one may be skipped. */
       readonly saved: (promised: Promised) => void;
-      /** The store is broken for good. */
+      /** Called when the store has failed for good; no promise is saved after that. */
       readonly fail: (error: unknown) => void;
     },
   ) {}
 
+  /** Starts to save the promise; returns at once. */
   save(promised: Promised): void {
     this.newest = promised;
     if (this.isSaving) return;
@@ -38,7 +41,7 @@ export class PromiseKeeper {
       try {
         await this.options.store.savePromise(promised);
       } catch (err) {
-        // This node stops: what was not promised durably was told to nobody.
+        // This node is stopping, and no peer was told of a promise that is not durable.
         if (err instanceof StorageError && err.code === 'closed') return;
         if (!(err instanceof StorageError) || err.fatal) throw err;
         if (attempt === 1) this.options.logger.error({ err }, 'a promise cannot be stored, trying again');
@@ -49,7 +52,8 @@ export class PromiseKeeper {
       if (this.newest === promised) this.newest = null;
       this.options.saved(promised);
     }
-    // In the turn in which nothing was left to do: a promise made a moment later must find nobody at it.
+    // Cleared in the same turn in which the queue is found empty, so that a promise made a moment
+    // later starts a new loop.
     this.isSaving = false;
   }
 }

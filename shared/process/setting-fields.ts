@@ -1,6 +1,6 @@
 /**
- * The kinds of setting that the services have. Each says in its fault what it must be and what it was, except where the text
- * may hold a password.
+ * Defines the kinds of setting that services have. The fault of a field says what the value must be
+ * and what it was, unless the text may hold a password.
  */
 import type { z } from 'zod';
 import { REIGN_LENGTH } from '#protocol/entry';
@@ -13,7 +13,7 @@ const NAME_RULE = '1 to 64 letters, digits, "-" or "_"';
 const LOG_ID_PATTERN = new RegExp(`^[0-9a-f]{${REIGN_LENGTH}}$`);
 const HOST_PATTERN = /^[A-Za-z0-9._:%-]+$/;
 
-/** A whole number from `min` to `max`, both included. */
+/** A whole number from `min` to `max`, both included. Without a fallback it must be set. */
 export function wholeNumberField<Fallback extends number | null = number>(range: {
   min: number;
   max: number;
@@ -71,7 +71,7 @@ export function wordsField<Word extends string>(words: readonly Word[]): Field<r
   }, []);
 }
 
-/** A node's id or a log's name. */
+/** A node id or a log's name (`NAME_PATTERN`). Without a fallback it must be set. */
 export function nameField(fallback?: string): Field<string> {
   return settingField(
     (text) => (NAME_PATTERN.test(text) ? { value: text } : wrong(text, `must be ${NAME_RULE}`)),
@@ -79,7 +79,7 @@ export function nameField(fallback?: string): Field<string> {
   );
 }
 
-/** Which log: an id as /health shows it, `auto` or `new`. */
+/** LOG_ID: a log id as /health shows it, `auto` (the default) or `new`. */
 export function logIdField(): Field<string> {
   return settingField<string>(
     (text) =>
@@ -90,7 +90,7 @@ export function logIdField(): Field<string> {
   );
 }
 
-/** Distinct names, comma-separated; none when left out. */
+/** Distinct names, comma-separated; an empty list when not set. */
 export function namesField(): Field<readonly string[]> {
   return settingField<readonly string[]>((text) => {
     const names = text.split(',').map((name) => name.trim());
@@ -102,7 +102,7 @@ export function namesField(): Field<readonly string[]> {
   }, []);
 }
 
-/** A host name or address to listen at. */
+/** A host name or IP address to listen on. */
 export function hostField(fallback: string): Field<string> {
   return settingField(
     (text) => (HOST_PATTERN.test(text) ? { value: text } : wrong(text, 'must be a host name or an IP address')),
@@ -110,7 +110,7 @@ export function hostField(fallback: string): Field<string> {
   );
 }
 
-/** An address of a web server, without a slash at its end; null when left out. */
+/** An http or https URL, returned without trailing slashes; null when not set. */
 export function webUrlField(): Field<string | null> {
   return settingField<string | null>(
     (text) =>
@@ -121,7 +121,10 @@ export function webUrlField(): Field<string | null> {
   );
 }
 
-/** Addresses of brokers, comma-separated, in the order to try them. They hold passwords, so a fault does not show them. */
+/**
+ * AMQP URLs, comma-separated, in the order in which to try them. They contain passwords, so a fault
+ * does not show them.
+ */
 export function brokerUrlsField(fallback: string): Field<readonly string[]> {
   return settingField<readonly string[]>(
     (text) => {
@@ -139,7 +142,7 @@ export function textField(fallback: string | null): Field<string | null> {
   return settingField<string | null>((value) => ({ value }), fallback);
 }
 
-/** A fault that shows the text, cut to a length that keeps the report readable. */
+/** A fault that shows the text, cut to 80 characters to keep the report readable. */
 export function wrong(text: string, must: string): ReadText<never> {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
   return { fault: `${must}, not "${shown}"` };

@@ -1,17 +1,19 @@
 /**
- * Reading settings from the environment: every fault of every variable is found before anything is said, so that a person
- * mends them all in one go. Nothing here reads `process.env`; a service's config.ts hands it in.
+ * Reads settings from environment variables, and reports the faults of all variables at once, so
+ * that the operator can correct them in one go. This file does not read `process.env`; a service's
+ * config.ts passes it in.
  *
- * A variable set to the empty string counts as unset, for compose files and shells have no other way to say it. Variables
- * that nobody asked for are ignored. Relations between variables (this one above that one) are checked when the variables
- * that they need are right themselves, so one wrong number is not reported twice.
+ * A variable that is set to the empty string counts as unset, because compose files and shells have
+ * no other way to unset one. Unknown variables are ignored. Relations between variables (this one
+ * above that one) are checked only when the variables that they need are valid, so one wrong number
+ * is not reported twice.
  */
 import { z } from 'zod';
 
 /** Usually `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A wrong variable and what it must be. */
+/** A variable with a fault, and what its value must be. */
 export interface SettingFault {
   readonly variable: string;
   readonly message: string;
@@ -20,7 +22,7 @@ export interface SettingFault {
 /** EX_CONFIG of sysexits.h. */
 const EXIT_CONFIG = 78;
 
-/** Settings that no process can run with; `message` is fit for a person at a terminal. */
+/** Settings that the process cannot run with. `message` lists all faults, for a terminal. */
 export class ConfigError extends Error {
   readonly exitCode = EXIT_CONFIG;
 
@@ -30,24 +32,28 @@ export class ConfigError extends Error {
   }
 }
 
-/** How each variable is read: from its text, or from undefined when it is not set. */
+/** A reader for each variable: from its text, or from undefined when it is not set. */
 export type SettingFields = Readonly<Record<string, z.ZodType<unknown, string | undefined>>>;
 
+/** The values that `readSettings` returns for these fields, by variable. */
 export type SettingValues<Fields extends SettingFields> = {
   readonly [Variable in keyof Fields]: z.output<Fields[Variable]>;
 };
 
 /** A rule about several variables. */
 export interface SettingRelation<Fields extends SettingFields> {
-  /** The one to blame. */
+  /** The variable that is reported. */
   readonly variable: keyof Fields & string;
-  /** What else `fault` looks at; it is asked only when all of them are right. */
+  /** The other variables that `fault` reads; it is called only when all of them are valid. */
   readonly needs: readonly (keyof Fields & string)[];
-  /** What is wrong, or null. */
+  /** Returns the fault, to follow the variable's name, or null. */
   readonly fault: (values: SettingValues<Fields>) => string | null;
 }
 
-/** Reads every field, then checks every relation. Throws one `ConfigError` with all faults. */
+/**
+ * Reads every field, then checks every relation. Returns a frozen object. Throws a `ConfigError`
+ * with all faults.
+ */
 export function readSettings<Fields extends SettingFields>(
   environment: Environment,
   fields: Fields,
@@ -71,10 +77,13 @@ export function readSettings<Fields extends SettingFields>(
   return complete;
 }
 
-/** What reading one text came to. */
+/** The result of reading one text. */
 export type ReadText<Value> = { readonly value: Value } | { readonly fault: string };
 
-/** A field read by `read`; left out, it is `fallback`, and without one it must be set. */
+/**
+ * A field that is read with `read`. When the variable is not set the value is `fallback`; without a
+ * fallback it must be set.
+ */
 export function settingField<Value>(
   read: (text: string) => ReadText<Value>,
   fallback?: Value,

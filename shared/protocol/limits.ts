@@ -1,25 +1,37 @@
-/** Bounds that both sides keep, each with its reason. */
+/** Defines the limits that master and secondaries share, each with the reason for its number. */
 
-/** Bytes of records in one batch before it is closed: far below RabbitMQ's 16 MiB, large enough that the broker is no limit. */
+/**
+ * Bytes of records at which a batch is closed: far below RabbitMQ's limit of 16 MiB, and large
+ * enough that the broker does not limit the throughput.
+ */
 export const BATCH_BYTES_MAX = 1024 * 1024;
 
-/** Records in one batch: beyond some thousand the broker's share of an entry is no longer measurable. */
+/**
+ * Records in one batch: above some thousand, the broker's share of the cost of an entry is too
+ * small to measure.
+ */
 export const BATCH_RECORDS_MAX = 4096;
 
-/** Bytes of batches that the broker has not confirmed yet; past it publishing waits for confirms. */
+/**
+ * Bytes of batches that the broker has not confirmed yet; above it publishing waits for confirms.
+ */
 export const UNCONFIRMED_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Batches that the broker has not confirmed yet. Few: what becomes durable while they are under way goes out as one batch, and is one
- * message, one sync and one ack for every secondary. With 128 nearly every group was a message of its own.
+ * Batches that the broker has not confirmed yet. The number is small so that records which become
+ * durable meanwhile go out as one batch, which costs each secondary one message, one sync and one
+ * ack. With 128 nearly every group was a message of its own.
  */
 export const UNCONFIRMED_BATCHES_MAX = 4;
 
 /**
- * How far above the own epoch another's is still believed. A log that has seen four billion elections is not to be expected; a stray message with an
- * epoch near the end of all numbers would leave nothing to claim above it.
+ * Largest epoch jump that is accepted from a peer. No log has four billion elections; a corrupt
+ * epoch near MAX_SAFE_INTEGER would leave no higher epoch to claim.
  */
 export const EPOCH_JUMP_MAX = 2 ** 32;
 
-/** Bytes that a secondary holds out of order; what falls out is fetched again. */
+/**
+ * Bytes of records that a secondary buffers out of order; records beyond it are dropped and fetched
+ * again.
+ */
 export const REORDER_BYTES_MAX = 16 * 1024 * 1024;

@@ -1,18 +1,32 @@
-/** What a node keeps durably beside its log: Raft's currentTerm and votedFor (§5.2), which log that epoch belongs to, and how far the log is committed. */
+/**
+ * Defines the promise, which a node keeps durably beside its log: Raft's currentTerm and votedFor
+ * (§5.2), the log that the epoch belongs to, and the commit index.
+ */
 import type { Identity } from './identity';
 
+/** The persistent state of a node's vote. */
 export interface Promised {
-  /** 0: none yet. */
+  /** Highest epoch that the node has promised (Raft: currentTerm); 0 for none yet. */
   readonly epoch: number;
   readonly reign: string;
-  /** `node/store` of the claimant that has this node's vote in the epoch; null: none. */
+  /** `node/store` of the candidate that has this node's vote in the epoch; null for none. */
   readonly votedFor: string | null;
-  /** The log whose epoch this is, as its master named it; null: that of a claimant without a log, or none. */
+  /**
+   * The log that the epoch belongs to, as its master or candidate named it; null for a candidate
+   * without a log, or for no epoch.
+   */
   readonly log: Identity | null;
-  /** The longest identity that this node knows its log by: its records', or that of an elected master it has followed. Null: it is blank. */
+  /**
+   * The longest identity that this node knows of its log: that of its records, or that of an
+   * elected master it has followed. Null when it is blank.
+   */
   readonly identity: Identity | null;
-  /** Index up to which the log is known to be committed. Too low is harmless; never above the durable end. */
+  /**
+   * Index up to which the log is known to be committed. It may be too low, but is never above the
+   * durable end of the log.
+   */
   readonly commit: number;
 }
 
+/** The promise of a new store. */
 export const NO_PROMISE: Promised = { epoch: 0, reign: '', votedFor: null, log: null, identity: null, commit: 0 };

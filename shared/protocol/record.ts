@@ -1,30 +1,42 @@
 /**
- * What the log holds: records, numbered by index. A record is an entry or a control record (*epoch*: the first of a
- * master's reign, Raft's no-op; *members*: a new list). Control records take no seq and no reader sees them.
+ * Encodes and decodes records, the elements of the stored log (Raft: log entries), which are
+ * numbered by index. A record is an entry or a control record: *epoch*, the first record of a
+ * master's reign (Raft: no-op), or *members*, a new list (Raft: configuration entry). Control
+ * records take no seq and are not shown to readers.
  *
- * A record is encoded once, as one line of JSON that begins with its seq and epoch. These bytes are what the store keeps, what
- * travels in a batch and what a reader gets, so nothing on the way has to parse a message to pass it on. JSON escapes line
- * feeds and lone surrogates, so a line never holds a 0x0A byte and any string comes back equal.
+ * A record is encoded once, as one line of JSON that begins with its seq and epoch. The store keeps
+ * these bytes, a batch carries them and a reader gets them, so no step has to parse a message in
+ * order to pass it on. JSON escapes line feeds and lone surrogates, so a line never contains a byte
+ * 0x0A, and every string is read back equal.
  */
 import { type Entry, generatedId, parseGeneratedId } from './entry';
 
-/** Who may vote: a node *with its store*. A node that lost its store has another store id and is another voter. */
+/**
+ * A node with its store (KIP-853: id and directory id). A node that lost its store gets another
+ * store id, and so is another voter.
+ */
 export interface Voter {
   readonly node: string;
   readonly store: string;
 }
 
 /** Opens a reign. */
-export interface EpochControl {
+interface EpochControl {
   readonly control: 'epoch';
   readonly reign: string;
   readonly node: string;
   readonly store: string;
-  /** An operator forced this reign: it begins a branch. The mark is here and not in the list behind it alone, for a write may be torn between the two. */
+  /**
+   * An operator forced this reign: it begins a branch. The mark is here as well as in the list that
+   * follows, because a write may be torn between the two.
+   */
   readonly forced?: true;
 }
 
-/** From this record on, these are the voters and the members. */
+/**
+ * From this record on, these are the voters and the members (Raft: the newest configuration in the
+ * log applies, committed or not).
+ */
 export interface MembersControl {
   readonly control: 'members';
   readonly voters: readonly Voter[];
@@ -32,20 +44,25 @@ export interface MembersControl {
   readonly members: readonly string[];
   /** An operator began this list because a majority of the former one was lost for good. */
   readonly forced?: true;
-  /** Nodes that an operator has removed, the newest last: neither the settings nor a join brings them back. Left out: none. */
+  /**
+   * Nodes that an operator has removed, the newest last: neither the settings nor a join adds them
+   * again. Omitted for none.
+   */
   readonly removed?: readonly string[];
 }
 
-/** Removed nodes that a list remembers; beyond it the oldest is forgotten. */
+/** Removed nodes in a list; the oldest beyond it are forgotten. */
 export const REMOVED_MAX = 1_024;
 
+/** The content of a control record. */
 export type Control = EpochControl | MembersControl;
 
+/** A record with its position. `bytes` is the authority; the other fields are decoded from it. */
 export interface LogRecord {
-  /** Place in the log, 1 or more, without gaps. */
+  /** Position in the log: 1, 2, 3 … without gaps. */
   readonly index: number;
   readonly epoch: number;
-  /** The entry's seq; of a control record: the seq of the last entry before it, 0 for none. */
+  /** The entry's seq; for a control record the seq of the last entry before it, 0 for none. */
   readonly seq: number;
   /** The entry's id; null for a control record. */
   readonly id: string | null;
@@ -55,7 +72,8 @@ export interface LogRecord {
 }
 
 const encoder = new TextEncoder();
-// A byte order mark is kept, so that it is refused: two byte forms of one record would have two checksums.
+// A byte order mark is kept, so that it is refused: otherwise two byte sequences of one record
+// would have two checksums.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The record of an entry at `index`. */
@@ -64,19 +82,23 @@ export function entryRecord(index: number, entry: Entry): LogRecord {
   return { index, epoch, seq, id, control: null, bytes: encoder.encode(JSON.stringify(inOrder(entry))) };
 }
 
-/** Between two entries of an array in JSON; a quote inside of a string is escaped, so it is nowhere else. */
+/**
+ * Separates two entries of a JSON array. A quote within a string is escaped, so the separator
+ * occurs nowhere else.
+ */
 const BETWEEN = '},{"seq":';
 
 /**
- * The records of entries that follow one another, the first at `index`, each as `entryRecord` makes it. They are written and encoded as one
- * array and then cut, at half the cost: serializer and encoder are entered once, and one piece of memory holds all lines.
+ * The records of consecutive entries, the first at `index`, each equal to what `entryRecord` makes.
+ * They are encoded as one JSON array that is then cut, at half the cost: serializer and encoder are
+ * called once, and one buffer holds all lines.
  */
 export function entryRecords(index: number, entries: readonly Entry[]): LogRecord[] {
   const [only] = entries;
   if (entries.length === 1 && only !== undefined) return [entryRecord(index, only)];
   const text = JSON.stringify(entries.map(inOrder));
   const bytes = new Uint8Array(text.length);
-  // Beyond ASCII, places in the text are none in the bytes.
+  // For non-ASCII text, string offsets are not byte offsets, so each record is encoded alone.
   if (encoder.encodeInto(text, bytes).read !== text.length) {
     return entries.map((entry, at) => entryRecord(index + at, entry));
   }
@@ -94,13 +116,15 @@ function inOrder({ seq, epoch, id, ts, message }: Entry): Entry {
   return { seq, epoch, id, ts, message };
 }
 
-/** The record of a control at `index`; `seq` is that of the last entry before it. */
+/** The record of a control at `position`, whose `seq` is that of the last entry before it. */
 export function controlRecord(position: { index: number; epoch: number; seq: number }, control: Control): LogRecord {
   const bytes = encoder.encode(JSON.stringify({ seq: position.seq, epoch: position.epoch, ...control }));
   return { ...position, id: null, control, bytes };
 }
 
-/** Reads a record's line back. Throws a `RecordError` that says what is wrong with it. */
+/**
+ * Decodes a record's line; the record keeps `bytes` without copying them. Throws a `RecordError`.
+ */
 export function decodeRecord(index: number, bytes: Uint8Array): LogRecord {
   const value = parseLine(index, bytes);
   const { seq, epoch } = value;
@@ -117,31 +141,35 @@ export function decodeRecord(index: number, bytes: Uint8Array): LogRecord {
   return { index, epoch, seq, id, control: null, bytes };
 }
 
-/** The entry in a record's line; the line must come from a record that decoded. */
+/** The entry in a record's line. The line must come from a record that has been decoded. */
 export function entryOf(bytes: Uint8Array): Entry {
   return JSON.parse(decoder.decode(bytes)) as Entry;
 }
 
 const NOTHING = new Uint8Array(0);
 
-/** Beyond it numbers are no longer told apart; the parser refuses them. */
+/** Numbers above it cannot be told apart; the parser refuses them. */
 const SEQ_MAX = Number.MAX_SAFE_INTEGER - 1;
 
 /**
- * Decodes the records of one stretch of a log, in order. A line that goes on as the one before promised (the next seq, of the same epoch
- * and reign, with the id that is made from them) and whose message needs no escapes is told by comparing bytes; every other one is
- * parsed. Both say the same of the same line: what is compared is the only form in which `entryRecord` writes such an entry.
+ * Decodes consecutive records of a log. Fast path: if the line begins with the predicted prefix
+ * (the next seq, the same epoch and reign, the generated id) and its message needs no escapes,
+ * comparing bytes replaces JSON.parse. Both ways give the same result for the same line, because
+ * `entryRecord` writes such an entry in this form only.
  */
 export class RecordDecoder {
-  /** Of the line that would follow, up to its `ts`: `{"seq":8,"epoch":3,"id":"<reign>-8","ts":"`. Empty: there is nothing to go by. */
+  /**
+   * Predicted beginning of the next line, up to its `ts`:
+   * `{"seq":8,"epoch":3,"id":"<reign>-8","ts":"`. Empty when nothing is predicted.
+   */
   private head = NOTHING;
-  /** Where the two seqs in `head` end. */
+  /** Offsets where the two seqs in `head` end. */
   private seqEnds: readonly [number, number] = [0, 0];
   private prefix = '';
   private epoch = 0;
   private seq = 0;
 
-  /** As `decodeRecord`. */
+  /** Like `decodeRecord`. Throws a `RecordError`. */
   decode(index: number, bytes: Uint8Array): LogRecord {
     if (this.head.length === 0 || !goesOnWith(this.head, bytes)) {
       const record = decodeRecord(index, bytes);
@@ -171,7 +199,7 @@ export class RecordDecoder {
     this.head = encoder.encode(`${both}","ts":"`);
   }
 
-  /** Adds one to both seqs in place; with a digit more the head is written anew. */
+  /** Adds one to both seqs in place; when that takes one more digit, `head` is built anew. */
   private countOn(): void {
     const [first, second] = this.seqEnds;
     const fits = this.seq < SEQ_MAX && addOne(this.head, first) && addOne(this.head, second);
@@ -183,7 +211,9 @@ export class RecordDecoder {
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** False: it was all nines. */
+/**
+ * Adds one to the decimal number that ends before `end`. Returns false when all digits were nines.
+ */
 function addOne(digits: Uint8Array, end: number): boolean {
   let at = end - 1;
   for (; digits[at] === NINE; at -= 1) digits[at] = ZERO;
@@ -197,12 +227,15 @@ const TS_LENGTH = 24;
 const MESSAGE_KEY = encoder.encode('","message":"');
 const CLOSE = encoder.encode('"}');
 
-/** 1 for each byte that stands for itself in a JSON string: ASCII without control characters, quote and backslash. */
+/**
+ * 1 for each byte that stands for itself in a JSON string: ASCII without control characters, quote
+ * and backslash.
+ */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte < 0x80 && byte !== 0x22 && byte !== 0x5c ? 1 : 0,
 );
 
-/** Does the line begin with `head`, go on with a time and a message of plain characters, and end there? */
+/** Whether the line is `head`, a time and a message of plain characters, and nothing else. */
 function goesOnWith(head: Uint8Array, bytes: Uint8Array): boolean {
   const tsEnd = head.length + TS_LENGTH;
   const messageAt = tsEnd + MESSAGE_KEY.length;
@@ -227,7 +260,7 @@ function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
   return true;
 }
 
-/** A line that is not a record. */
+/** A line is not a valid record; the message names the index. */
 export class RecordError extends Error {
   constructor(index: number, what: string, options?: ErrorOptions) {
     super(`record ${index}: ${what}`, options);

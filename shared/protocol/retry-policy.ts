@@ -1,19 +1,21 @@
 /**
- * When to try again: capped exponential backoff with full jitter, and no last attempt. Jitter keeps nodes that lost the
- * same broker from coming back in step ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+ * Computes the delay before the next attempt: capped exponential backoff with jitter, without a
+ * limit of attempts. Jitter keeps nodes that lost the same broker from reconnecting at the same
+ * time ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  */
 
+/** The limits of the delays; `delayMsMin` is not above `delayMsMax`. */
 export interface RetryPolicy {
-  /** Upper bound of the first wait, in milliseconds. */
+  /** Upper limit of the first delay, in milliseconds; each further one is twice as high. */
   readonly delayMsMin: number;
-  /** Upper bound of every wait, in milliseconds. */
+  /** Upper limit of every delay, in milliseconds. */
   readonly delayMsMax: number;
 }
 
 /**
- * How long to wait before the next attempt, in milliseconds: between half of the bound and the bound.
+ * Delay before the next attempt in milliseconds: between half of the limit and the limit.
  *
- * @param attempt how many attempts have failed since the last success, 1 or more
+ * @param attempt number of failed attempts since the last success, 1 or more
  * @param random a number in [0, 1), drawn by the caller
  */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, random: number): number {

@@ -1,21 +1,32 @@
-/** The names of the broker's objects. `log` is LOG_NAME, so several logs share one broker. */
+/**
+ * Names the exchanges and queues of a log. All names begin with LOG_NAME, so several logs can share
+ * one broker.
+ */
 
-/** Letters, digits, `-` and `_`: a node id or a log's name; it becomes part of queue names and paths. */
+/**
+ * A node id or a log's name: letters, digits, `-` and `_`. It becomes a part of queue names and
+ * paths.
+ */
 export const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 
+/** The names of one log's exchanges and queues. */
 export interface Topology {
-  /** Durable fanout exchange: one publish reaches every member's queue. */
+  /** Durable fanout exchange: one publish reaches the queue of every member. */
   readonly entriesExchange: string;
   /** Durable quorum queue with the backlog of one member. */
   entriesQueue(node: string): string;
-  /** Exclusive queue of the reigning master; having it is the lock. */
+  /** Exclusive queue of the reigning master: the lock. */
   readonly repliesQueue: string;
-  /** Durable fanout exchange of claims and announcements. */
+  /** Durable fanout exchange for claims and announcements. */
   readonly controlExchange: string;
-  /** Exclusive queue of one live secondary; having it means that no other process runs under this node id. */
+  /**
+   * Exclusive queue of one live secondary; it keeps a second process from running under its node
+   * id.
+   */
   controlQueue(node: string): string;
 }
 
+/** The names for the log with this LOG_NAME. */
 export function topologyOf(log: string): Topology {
   return {
     entriesExchange: `${log}.entries`,
@@ -27,10 +38,12 @@ export function topologyOf(log: string): Topology {
 }
 
 /**
- * Arguments of every member's queue; the same on RabbitMQ 3.10 and 4.x.
+ * Arguments of the queue of every member; the same on RabbitMQ 3.10 and 4.x. `queueMaxBytes` limits
+ * the backlog in bytes.
  *
- * The delivery limit is a large number because every other spelling of "none" loses messages somewhere: without the argument 4.3
- * drops a message after 20 redeliveries, with −1 3.10 drops it at the first.
+ * The delivery limit is a large number because every other way to ask for no limit loses messages
+ * in some release: without the argument 4.3 drops a message after 20 redeliveries, and with −1 3.10
+ * drops it at the first.
  */
 export function entriesQueueArguments(queueMaxBytes: number): Readonly<Record<string, string | number | boolean>> {
   return {

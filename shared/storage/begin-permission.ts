@@ -1,8 +1,10 @@
 /**
- * The one-time permission to begin a log: a file `begin` in a node's folder. The node may then begin one log,
- * after it has listened and heard nobody who holds one, and removes the file before it does. The permission
- * lies on the disk that the log will be on, so whoever loses the disk has lost the permission too, and no
- * restart with an empty folder can begin a second log.
+ * Creates, reads and removes the one-time permission to begin a log: a file `begin` in a node's
+ * data folder. A node with the permission may begin one log, after it has listened and heard of no
+ * node that holds one, and it removes the file before it begins.
+ *
+ * The permission lies on the disk that the log will be on. A node that loses the disk has lost the
+ * permission too, so no restart with an empty folder can begin a second log.
  */
 import { join } from 'node:path';
 import { errorCode, type FileSystem } from './disk/file-system';
@@ -15,16 +17,26 @@ interface Place {
   readonly directory: string;
 }
 
-/** By name alone: it is written whole or not at all. */
+/**
+ * Resolves with whether the folder holds the permission. Looks at the file's name only: the file is
+ * written as a whole or not at all. Rejects with the system error when the file cannot be read.
+ */
 export async function hasBeginPermission({ fileSystem, directory }: Place): Promise<boolean> {
   return (await fileSystem.readAll(join(directory, BEGIN))) !== null;
 }
 
+/**
+ * Writes the permission durably; one that exists is replaced. Rejects with a `StorageError`
+ * (`full`, `failed`).
+ */
 export function createBeginPermission({ fileSystem, directory }: Place): Promise<void> {
   return replaceSmallFile(fileSystem, { directory, name: BEGIN }, { mayBegin: 'one log' });
 }
 
-/** Removes it durably; without one, only makes sure that it stays away. */
+/**
+ * Removes the permission durably. Without one it only syncs the folder, so that an earlier removal
+ * survives a power loss. Rejects with the system error of the file operation.
+ */
 export async function removeBeginPermission({ fileSystem, directory }: Place): Promise<void> {
   try {
     await fileSystem.remove(join(directory, BEGIN));

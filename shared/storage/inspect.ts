@@ -1,11 +1,11 @@
 /**
- * Tells what the folder of a disk store holds without changing it: takes no lock, cuts no torn tail, makes no
- * file. So it can be used on a folder whose node is running, on one that is only readable and on one that is
- * damaged; everything up to the damage is told.
+ * Reports what the folder of a disk store holds without changing it: it takes no lock, cuts no torn
+ * tail and makes no file. So it works on the folder of a running node, on a read-only one and on a
+ * damaged one; everything up to the damage is reported.
  *
- * What it calls damage is what an open would call so (log-recovery.ts): both walk the frames with
- * frame-scan.ts and judge the tail with tail-verdict.ts. Of a running node it sees the files of one moment
- * after the other, so the newest records may be missing or look torn.
+ * It calls damage what an open would call damage (disk/segments/recovery.ts): both scan the frames
+ * with frame-scan.ts and judge the tail with tail-verdict.ts. The files of a running node are read
+ * one after the other, so the newest records may be missing or look torn.
  */
 import { join } from 'node:path';
 import { type Identity, isForeign, logIdOf, longerOf } from '#protocol/identity';
@@ -25,55 +25,61 @@ import { hasUnwrittenSector, judgeTail } from './disk/segments/tail-verdict';
 import { StorageError } from './log-store';
 import { identityOfRecords } from './store-identity';
 
+/** The report on one store. Positions are 0, and other fields null, where there is nothing. */
 export interface Inspection {
   readonly directory: string;
-  /** Which log: its id, followed by the reigns of its forced lists; null: the store is blank. */
+  /**
+   * Identity of the log: its id, followed by the reigns of its forced lists; null when the store is
+   * blank.
+   */
   readonly identity: Identity | null;
-  /** The part of the identity that all branches of the log share. */
+  /** The first part of the identity, which all branches of the log share. */
   readonly logId: string | null;
   readonly logName: string | null;
   readonly storeId: string | null;
-  /** The name under which the log's lists or epochs know this store; null: they do not. */
+  /** The node id that the log's lists or epochs have for this store; null when they have none. */
   readonly node: string | null;
   readonly promised: Omit<Promised, 'identity'> | null;
   readonly records: number;
-  /** Index at which the log ends; 0: it has no record. */
+  /** Index of the last record; 0 for none. */
   readonly lastIndex: number;
-  /** Of the first and of the last entry; 0: there is none. */
+  /** Seq of the first and of the last entry; 0 for none. */
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly epochs: readonly EpochInspection[];
-  /** The newest list of voters and members; null: the log has none. */
+  /** The newest list of voters and members; null when the log has none. */
   readonly list: ListInspection | null;
-  /** Index up to which the store knows the log to be committed, and the seq of the last entry up to it. */
+  /** The commit index that the store knows, and the seq of the last entry up to it. */
   readonly commit: { readonly index: number; readonly seq: number };
-  /** Bytes of the segments' files. */
+  /** Total size of the segment files. */
   readonly bytes: number;
   readonly segments: number;
-  /** Bytes behind the last record that the next open cuts: a write that did not finish. */
+  /** Bytes after the last record that the next open cuts off: a write that did not finish. */
   readonly tornBytes: number;
   readonly damages: readonly DamageFound[];
-  /** A store is being made of the good part of another one; the next open goes on. */
+  /**
+   * Set while a store is being replaced by the good part of another one; the next open continues.
+   */
   readonly salvage: Pick<Salvage, 'phase' | 'why' | 'what' | 'folder'> | null;
   readonly hasBeginPermission: boolean;
   readonly isRenewalAsked: boolean;
-  /** Pid of the process that has the folder open, if it can be seen from here; null: none. */
+  /** Pid of the process that has the folder open, if it is visible from here; null for none. */
   readonly runningPid: number | null;
-  /** Folders with the files of stores that were replaced, the oldest first. */
+  /** Names of the folders with the files of replaced stores, the oldest first. */
   readonly setAside: readonly string[];
 }
 
-export interface EpochInspection {
+interface EpochInspection {
   readonly epoch: number;
   /** '' when the epoch does not begin with its control record. */
   readonly reign: string;
   readonly firstIndex: number;
-  /** Null: no entry was written in it. */
+  /** Null when the epoch has no entry. */
   readonly firstSeq: number | null;
   readonly lastSeq: number | null;
 }
 
-export interface ListInspection {
+interface ListInspection {
   readonly index: number;
   readonly voters: readonly Voter[];
   readonly members: readonly string[];
@@ -81,21 +87,23 @@ export interface ListInspection {
   readonly forced: boolean;
 }
 
+/** One fault of the store. */
 export interface DamageFound {
   readonly file: string;
-  /** First byte of the bad part; null: the file as a whole. */
+  /** First byte of the bad part; null when the file as a whole is meant. */
   readonly offset: number | null;
-  /** Record that should be there; null: not about a record. */
+  /** Index of the record that should be there; null when the fault is not about a record. */
   readonly record: number | null;
   readonly what: string;
 }
 
-/** Takes the JSON lines of good entries, in order. The walk waits for it. */
-export type TakeEntries = (lines: readonly Buffer[]) => Promise<void>;
+/** Receives the JSON lines of good entries, in order. The scan waits for it. */
+type TakeEntries = (lines: readonly Buffer[]) => Promise<void>;
 
 /**
- * Null: there is no store in the folder, or no folder. Rejects when a file cannot be read, or is of a format
- * of a later version.
+ * Inspects the store in a folder; resolves with null when there is no store or no folder. Rejects
+ * with the system error of a file that cannot be read, or with a `StorageError` `unknown-format`.
+ * `takeEntries` receives the entries while the log is scanned.
  */
 export async function inspectStore(
   fileSystem: FileSystem,
@@ -122,7 +130,7 @@ interface Walked {
   readonly list: ListInspection | null;
   readonly bytes: number;
   readonly tornBytes: number;
-  /** As the segments say. */
+  /** The store id in the segments' headers. */
   readonly storeId: string | null;
   readonly nodeOf: (storeId: string) => string | null;
 }
@@ -144,7 +152,7 @@ class Inspector {
     if (!isStore) return null;
     if (!names.includes(MANIFEST) && salvage === null) this.damage({ file: MANIFEST, what: 'it is missing' });
     const promised = await this.unlessDamaged(readPromise(this.place), 'promise.json');
-    // Before the segments: of a running node, the records up to the marker are then there.
+    // Read before the segments, so that the records of a running node up to the marker are there.
     const synced = (await readSynced(fileSystem, join(directory, MARKER))) ?? NOTHING_SYNCED;
     const walk = new LogWalk(this.place, {
       storeId: manifest?.storeId ?? null,
@@ -186,7 +194,9 @@ class Inspector {
     };
   }
 
-  /** What is only wrong with the log as a whole. Said once: a log that is damaged ends early anyway. */
+  /**
+   * Reports faults of the log as a whole, unless damage was found: a damaged log ends early anyway.
+   */
   private checkWhole(
     outline: LogOutline,
     known: { readonly log: Identity | null; readonly synced: SyncedUpTo; readonly commit: number },
@@ -226,14 +236,14 @@ class Inspector {
 }
 
 interface WalkOptions {
-  /** Null: taken from the first segment. */
+  /** Null to take it from the first segment. */
   readonly storeId: string | null;
   readonly synced: SyncedUpTo;
   readonly takeEntries: TakeEntries | null;
   readonly damage: (found: Partial<DamageFound> & { file: string; what: string }) => void;
 }
 
-/** Walks over the segments up to the first thing that is wrong. */
+/** Scans the segments up to the first fault. */
 class LogWalk {
   private readonly outline = new LogOutline();
   private readonly epochs: { -readonly [key in keyof EpochInspection]: EpochInspection[key] }[] = [];
@@ -265,7 +275,7 @@ class LogWalk {
     return { outline, epochs, list, bytes, tornBytes, storeId, nodeOf: (store) => nodes.get(store) ?? null };
   }
 
-  /** False: the log ends here. */
+  /** Resolves with false when the log ends here. */
   private async walk(
     file: OpenFile,
     segment: { readonly name: string; readonly size: number; readonly isLast: boolean },
@@ -339,7 +349,7 @@ class LogWalk {
     return judgeTail({ bytes, offset: end.offset, index: end.index + 1, syncedIndex });
   }
 
-  /** Takes the frame; what is wrong with it, or null. */
+  /** Takes the frame; returns what is wrong with it, or null. */
   private faultOf(frame: Frame): string | null {
     const { index, epoch, seq, kind } = frame;
     const { synced } = this.options;

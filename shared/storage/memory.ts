@@ -1,8 +1,9 @@
 /**
- * The log in memory: what the task's first version asks for, and what tests use. It is lost with the process, so every start
- * is another store with another id, and its "durable" means: as durable as it gets, at once.
+ * Implements the log store in memory: what the first version of the task asks for, and what tests
+ * use. The log is lost with the process, so every start is a new store with a new id. "Durable"
+ * here means stored in memory, which is immediate.
  *
- * Everything takes effect in the call itself; only the answer is a promise.
+ * Every change takes effect within the call; only the answer is a promise.
  */
 import { randomBytes } from 'node:crypto';
 import { LogOutline } from '#protocol/log/outline';
@@ -16,17 +17,20 @@ import { seqOfGeneratedId, takeRecords } from './record-kind';
 import { closedFault } from './storage-fault';
 import { checkExtends } from './store-identity';
 
+/**
+ * The `LogStore` of kind `memory`. After `close` every call fails with a `StorageError` `closed`.
+ */
 export class MemoryLogStore implements LogStore {
   readonly storeId = randomBytes(8).toString('hex');
   readonly kind = 'memory';
   readonly opened = new LogOutline();
-  /** The permission lies on a disk, and this log does not. */
+  /** The permission is a file in a folder, and this store has none. */
   readonly mayBegin = false;
   promised: Promised = NO_PROMISE;
 
   private readonly outline = new LogOutline();
   private readonly records: LogRecord[] = [];
-  /** Running CRC after each record. */
+  /** Running CRC-32 after each record. */
   private readonly running: number[] = [];
   private readonly indexOfId = new Map<string, number>();
   private closed = false;

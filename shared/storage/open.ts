@@ -1,5 +1,6 @@
 /**
- * The one way to a log store, for the main file of a service: the kind from the settings, and what was found, for the log.
+ * Opens the log store that the settings ask for; the only way for a service's main file. Reports
+ * what was found, for the process's log.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,48 +15,57 @@ import { MemoryLogStore } from './memory';
 import { storageFault } from './storage-fault';
 import { ForeignStoreError } from './store-identity';
 
-export interface LogStoreOptions {
+interface LogStoreOptions {
   readonly kind: 'memory' | 'disk';
-  /** Folder of a disk store; made when it is not there. */
+  /** Folder of a disk store; made when it does not exist. */
   readonly dataDir: string;
-  /** LOG_NAME of the node. A store keeps that of its first open, and is refused under another one. */
+  /**
+   * LOG_NAME of the node. A store keeps that of its first open, and is refused under another one.
+   */
   readonly logName: string;
-  /** The log id that the store must be of, once it knows its own; null: any. */
+  /** The log id that the store must have, once it has one; null for any. */
   readonly logId: string | null;
-  /** Called now and then while a long log is checked. */
+  /** Called between chunks while a long log is verified. */
   readonly onProgress?: (progress: RecoveryProgress) => void;
-  /** Size at which a segment file is full. Only tests have a reason to change it. */
+  /** Size at which a segment file is full; for tests. */
   readonly segmentBytes?: number;
   /** Bound of the records kept in memory, in bytes. */
   readonly cacheBytes?: number;
 }
 
-/** What was found at open; facts for one log line. */
-export interface OpenReport {
+/** The findings of an open, as fields of one log line. */
+interface OpenReport {
   readonly records: number;
   readonly segments: number;
-  /** Bytes of a torn write that were cut from the end; 0: the log ended well. */
+  /** Bytes of a torn write that were cut from the end; 0 when the log ended well. */
   readonly tornBytes: number;
-  /** Process whose abandoned lock was taken over; null: none. */
+  /** Pid of the process whose abandoned lock was taken over; null for none. */
   readonly lockTakenFrom: number | null;
-  /** The store is a new one, with the good prefix of the old. Null: it is not. */
+  /** The store is a new one with the good prefix of the old; null when it is not. */
   readonly replaced: Replaced | null;
   readonly elapsedMs: number;
 }
 
-/** Large enough that few files are open and listed, small enough to be copied, removed and repaired one by one. */
+/**
+ * Large enough that few files are open and listed, small enough that each can be copied, removed
+ * and repaired on its own.
+ */
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 
-/** Some hundred small groups: the price of a new file size, a write to the file system's journal, is paid once for all of them. */
+/**
+ * Room for some hundred small groups, so that the cost of a new file size, a write to the file
+ * system's journal, is paid once for all of them.
+ */
 const AHEAD_BYTES = 256 * 1024;
 
 /**
- * Some thousand small records: whoever answers or tails finds what was just appended here, and what is older in the kernel's cache. A larger
- * one keeps records alive until the garbage collector has moved them twice, which took a quarter of a secondary's time at 8 MiB.
+ * Some thousand small records. Answers and tails find what was just appended here, and older
+ * records in the kernel's cache. A larger cache keeps records alive until the garbage collector has
+ * moved them twice, which took a quarter of a secondary's time at 8 MiB.
  */
 const CACHE_BYTES = 2 * 1024 * 1024;
 
-/** Stores that were set aside and are kept for whoever wants to know what happened. */
+/** Number of replaced stores that are kept for a later examination. */
 const KEPT_MAX = 2;
 
 const REPLACED_BECAUSE = {
@@ -64,16 +74,16 @@ const REPLACED_BECAUSE = {
   'renewal-asked': 'the store had lost what it had acknowledged: a new store begins with what it holds',
 } as const satisfies Record<SalvageReason, string>;
 
-/** Says what an open has found. */
+/** Logs what an open has found: at error level that the store was replaced, at info the open. */
 export function logOpened(logger: Logger, store: LogStore, report: OpenReport): void {
   if (report.replaced !== null) logger.error(report.replaced, REPLACED_BECAUSE[report.replaced.why]);
   logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
 }
 
 /**
- * Opens the store. One that is damaged or was rolled back is set aside, and a new store begins with its good
- * prefix. Rejects with a `StorageError`: `locked`, `full`, `failed`, `unknown-format`; or with a
- * `ForeignStoreError`.
+ * Opens the store. A store that is damaged or was rolled back is set aside, and a new store begins
+ * with its good prefix. Rejects with a `StorageError`: `locked`, `full`, `failed`,
+ * `unknown-format`; or with a `ForeignStoreError`.
  */
 export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
   const start = performance.now();

@@ -1,44 +1,49 @@
 /**
- * Which failed file operation means what. Out of room is the only fault that passes by itself: the write is undone and works
- * again later. Any other failed write, and every failed sync, is fatal: after a failed fsync the kernel may have
- * dropped the dirty pages and call the next fsync a success, so nothing that this process still believes about the file can be
- * trusted ("Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+ * Classifies failed file operations. Only a full disk is temporary: the write is undone, and writes
+ * succeed again later. Any other failed write, and every failed sync, is fatal: after a failed
+ * fsync the kernel may have dropped the dirty pages and report success for the next fsync, so the
+ * process cannot know the state of the file any more ("Can Applications Recover from fsync
+ * Failures?", USENIX ATC 2020).
+ *
+ * `what` is in each function the operation or finding that the error's message begins with.
  */
 import { errorCode } from './disk/file-system';
 import { StorageError } from './log-store';
 
 const OUT_OF_ROOM = new Set(['ENOSPC', 'EDQUOT']);
 
+/** Whether a file operation failed because the disk or the quota is full. */
 export function isOutOfRoom(error: unknown): boolean {
   return OUT_OF_ROOM.has(errorCode(error));
 }
 
-/** The store can write no more. */
+/** A fatal `StorageError` `failed`; `cause` itself when it is fatal already. */
 export function fatalFault(what: string, cause: unknown): StorageError {
   if (cause instanceof StorageError && cause.fatal) return cause;
   return new StorageError(`${what}: ${messageOf(cause)}`, { cause, code: 'failed', fatal: true });
 }
 
-/** Nothing was written; later writes may succeed. */
+/** A `StorageError` `full`: nothing was written, and later writes may succeed. */
 export function fullFault(what: string, cause: unknown): StorageError {
   return new StorageError(`${what}: no room on the disk`, { cause, code: 'full', fatal: false });
 }
 
-/** What is on the disk is not what was written. */
+/** A fatal `StorageError` `damaged`: the disk does not hold what was written. */
 export function damagedFault(what: string, cause?: unknown): StorageError {
   return new StorageError(what, { cause, code: 'damaged', fatal: true });
 }
 
+/** A fatal `StorageError` `closed`. */
 export function closedFault(): StorageError {
   return new StorageError('the log store is closed', { code: 'closed', fatal: true });
 }
 
-/** A fault after which the store works on. */
+/** Whether the store still works after this fault. */
 export function isPassing(fault: unknown): fault is StorageError {
   return fault instanceof StorageError && !fault.fatal;
 }
 
-/** Anything that was thrown, as a `StorageError`. */
+/** Any thrown value as a `StorageError`: `full` for a full disk, otherwise `failed`. */
 export function storageFault(what: string, cause: unknown): StorageError {
   if (cause instanceof StorageError) return cause;
   return isOutOfRoom(cause) ? fullFault(what, cause) : fatalFault(what, cause);

@@ -1,13 +1,13 @@
 /**
- * What an operator does before the first start of a node that is to begin a log: the permission is written
- * into its folder.
+ * Writes the permission to begin a log into a node's folder: what an operator does before the first
+ * start of a node that is to begin a log.
  */
 import { createBeginPermission } from './begin-permission';
 import { nodeFileSystem } from './disk/file-system';
 import { inspectStore } from './inspect';
 
-/** The folder holds a log, or one cannot tell whether it does. Nothing was written. */
-export class PermissionRefused extends Error {
+/** The folder holds a log, or it cannot be determined whether it does. Nothing was written. */
+class PermissionRefused extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'PermissionRefused';
@@ -15,9 +15,9 @@ export class PermissionRefused extends Error {
 }
 
 /**
- * Permits the node with this folder to begin one log. Makes the folder when it is not there; a permission
- * that is there stays. Rejects with a `PermissionRefused`, or a `StorageError`. A node that runs in the
- * folder sees it at its next start.
+ * Permits the node with this folder to begin one log. The folder is made when it does not exist; an
+ * existing permission stays. Rejects with a `PermissionRefused` or a `StorageError`. A node that is
+ * running sees the permission at its next start.
  */
 export async function writeBeginPermission(directory: string): Promise<void> {
   const found = await inspectStore(nodeFileSystem, directory);

@@ -1,11 +1,13 @@
 /**
- * Reading the JSON body of a request: right content type, within the limit, UTF-8, and JSON. What is wrong with a body is a
- * value, for the caller knows what else its problem must say.
+ * Reads the JSON body of a request: right content type, within the size limit, UTF-8, valid JSON. A
+ * fault of the body is returned as a value, because the caller may add to the problem.
  *
- * Only JSON in UTF-8 is taken. Bytes that are no UTF-8 are refused, since the parser would put U+FFFD in their place and a
- * message must come back as it was sent. Nothing keeps the body alive once it is read: its client may wait for an hour.
+ * Only JSON in UTF-8 is accepted. Bytes that are not UTF-8 are refused, because the parser would
+ * replace them by U+FFFD and a message must be read back as it was sent. Nothing keeps the body
+ * alive once it is parsed: its client may wait for an hour.
  *
- * koa-bodyparser was here: a layer more for each small append, and it hands out text in which bad bytes are already replaced.
+ * koa-bodyparser was rejected: it costs another middleware layer for each small append, and it
+ * returns text in which invalid bytes are already replaced.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
@@ -13,16 +15,19 @@ import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem } from '../problem';
 import { type BodyBounds, readRawBody } from './raw';
 
-export type JsonBody = { readonly value: unknown } | { readonly problem: Problem };
+/** The parsed body, or the problem to answer with. */
+type JsonBody = { readonly value: unknown } | { readonly problem: Problem };
 
+/** Reads the body of a request. Never rejects for a fault of the body. */
 export type JsonBodyReader = (ctx: Context) => Promise<JsonBody>;
 
-/** Refuses bodies of more than `bytesMax` bytes, decompressed. */
+/** A reader that refuses bodies of more than `bytesMax` bytes after decompression (413). */
 export function createJsonBodyReader(bounds: BodyBounds): JsonBodyReader {
   return async (ctx) => {
     const unsupported = contentTypeProblem(ctx.req);
     if (unsupported !== null) {
-      // What a refused client still sends is read and dropped: a closed connection could hide the answer from it.
+      // The rest of the body is read and dropped: if the connection were closed, the client might
+      // not see the answer.
       ctx.req.resume();
       return { problem: unsupported };
     }

@@ -1,41 +1,53 @@
 /**
- * Reading the body of a request as bytes: within the limit, decompressed. For bodies that a parser of its own cuts; JSON
- * bodies are json-body.ts's.
+ * Reads the body of a request as bytes, within the size limit and decompressed, for bodies that
+ * have a parser of their own. JSON bodies are read by json.ts.
  *
- * A body that is refused is read on and dropped: a closed connection could hide the answer from a client that still sends.
+ * The rest of a refused body is read and dropped: if the connection were closed, a client that is
+ * still sending might not see the answer.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { invalidRequest, PROBLEM_KINDS, type Problem } from '../problem';
 
-export type RawBody = { readonly bytes: Buffer } | { readonly problem: Problem };
+/** The bytes of the body, or the problem to answer with. */
+type RawBody = { readonly bytes: Buffer } | { readonly problem: Problem };
 
-/** Bytes of bodies that are arriving, of all requests together: slow clients with large bodies are bounded by it before anything is parsed. */
+/**
+ * Limits the bytes of all bodies that are arriving at one time, so that slow clients with large
+ * bodies are bounded before anything is parsed.
+ */
 export class BodyBudget {
   private used = 0;
 
   constructor(private readonly bytesMax: number) {}
 
-  /** False: there is no room, and nothing is taken. */
+  /**
+   * Takes `bytes` from the budget. Returns false, and takes nothing, when there is not enough left.
+   */
   take(bytes: number): boolean {
     if (this.used + bytes > this.bytesMax) return false;
     this.used += bytes;
     return true;
   }
 
+  /** Returns bytes that were taken. */
   give(bytes: number): void {
     this.used -= bytes;
   }
 }
 
-/** Of one body, and of all that arrive at once. */
+/** Limits of one body, and of all bodies that arrive at one time. */
 export interface BodyBounds {
   readonly bytesMax: number;
   readonly budget?: BodyBudget | undefined;
 }
 
-/** Refuses a body of more than `bytesMax` bytes, decompressed. */
+/**
+ * Reads the body. A body of more than `bytesMax` bytes after decompression is refused with 413, one
+ * without room in the budget with 503, an unknown Content-Encoding with 415, and one that is cut
+ * short or cannot be decompressed with 400. Never rejects.
+ */
 export async function readRawBody(request: IncomingMessage, { bytesMax, budget }: BodyBounds): Promise<RawBody> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
   const body = decompressed(request, encoding);
@@ -48,15 +60,16 @@ export async function readRawBody(request: IncomingMessage, { bytesMax, budget }
 }
 
 /**
- * Not a `for await`: that costs a promise a chunk, and destroys the connection of a body that is not read to its end. The listeners stay, and
- * keep nothing alive: the request's client may wait for an hour.
+ * Collects chunks in listeners instead of `for await`, which costs a promise per chunk and destroys
+ * the connection of a body that is not read to its end. The listeners stay attached but keep no
+ * body alive: the request's client may wait for an hour.
  */
 function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: IncomingMessage): Promise<RawBody> {
   return new Promise((resolve) => {
     let chunks: Buffer[] = [];
     let size = 0;
     let taken = 0;
-    // Null when it is over: a resolver holds its promise, and that the result.
+    // Set to null once settled, so that the closure does not keep the body alive.
     let settle: ((result: RawBody) => void) | null = resolve;
     const end = (result: RawBody) => {
       const done = settle;
@@ -89,7 +102,7 @@ function joined(chunks: readonly Buffer[]): Buffer {
   return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
 }
 
-/** null: an encoding that nobody has heard of. */
+/** The decompressed stream; null for an unknown encoding. */
 function decompressed(request: IncomingMessage, encoding: string): Readable | null {
   switch (encoding.toLowerCase()) {
     case 'identity':

@@ -1,23 +1,29 @@
-/** Entries as server-sent events, and what else a tail may say. An event's id is a resume token (shared/protocol/resume-token.ts). */
+/**
+ * Formats entries as server-sent events, and the other events of a tail. The id of an event is a
+ * resume token (#protocol/resume-token).
+ */
 import { type ReignRun, type ResetReason, reignRunAt, tokenAt, tokenRest, tokenText } from '#protocol/resume-token';
 import { type Problem, problemBody } from '../problem';
 import type { LogReader, ReaderPosition } from './log-reader';
 import { CHUNK_BYTES } from './stream';
 
+/** A comment line: keeps a silent connection open (HTML standard, server-sent events). */
 export const COMMENT = ':\n\n';
 const LINE_FEED = 0x0a;
 
+/** Consecutive entries as events. */
 export interface EventChunk {
   readonly bytes: Buffer;
-  /** Entries in it. */
+  /** Number of entries in `bytes`. */
   readonly count: number;
 }
 
 const NOTHING: EventChunk = { bytes: Buffer.alloc(0), count: 0 };
 
 /**
- * A chunk of events that begins with entry `from`. Of a log that is cut while it is read the answer may be anything: it is the caller's to
- * drop it.
+ * Reads a chunk of events for entries `from`…`to` (seqs), at least the first one and at most about
+ * `CHUNK_BYTES`. If the log is truncated during the read the result is meaningless, and the caller
+ * must drop it. Rejects like `LogReader.read`.
  */
 export async function readEvents(reader: LogReader, from: number, to: number): Promise<EventChunk> {
   const entries = await reader.read({ from, to, maxBytes: CHUNK_BYTES });
@@ -44,15 +50,19 @@ export async function readEvents(reader: LogReader, from: number, to: number): P
   return { bytes, count: entries.length };
 }
 
+/** A reset of a reader: it drops what it has from seq `from` on. */
 export interface Reset {
   readonly reason: ResetReason;
   readonly from: number;
 }
 
 /**
- * Tells a reader to drop what it has from seq `from` on. Its id is the token of what the reader keeps, so that one who loses the connection
- * here goes on at `from` wherever it comes back; with `from` 1 that is a token with seq 0, which unlike an empty id also outdoes the
- * `from` of the query. Of an entry that this node lacks, which only a bare seq can lead to, it is the seq.
+ * The event that tells a reader to drop every entry from seq `from` on.
+ *
+ * Its id is the token of what the reader keeps, so that a reader that loses the connection now
+ * resumes at `from` on any node. With `from` 1 it is a token with seq 0, which, unlike an empty id,
+ * also takes precedence over the `from` of the query. When the reader keeps an entry that this node
+ * lacks, which can only follow a bare seq, the id is that seq.
  */
 export function resetEvent({ reason, from }: Reset, reader: LogReader): string {
   const position = reader.position();
@@ -62,7 +72,7 @@ export function resetEvent({ reason, from }: Reset, reader: LogReader): string {
   return `event: reset\nid: ${id}\ndata: ${JSON.stringify({ reason, from, head })}\n\n`;
 }
 
-/** The last event of a tail that is cut off. */
+/** The last event of a tail that is cut off, with a problem as its data. */
 export function errorEvent(problem: Problem): string {
   return `event: error\ndata: ${problemBody(problem)}\n\n`;
 }

@@ -1,6 +1,7 @@
 /**
- * What a client may ask when it reads: the query of `GET /messages`, checked as a whole so that all its faults are told at
- * once. Parameters that nobody knows are ignored; one given twice is a fault, for only one of the two could be meant.
+ * Parses the query of `GET /messages`, as a whole so that all faults are reported at once. Unknown
+ * parameters are ignored; a parameter given twice is a fault, because only one of the values could
+ * be meant.
  */
 import { z } from 'zod';
 import { idFault } from '#protocol/entry';
@@ -8,24 +9,25 @@ import { IDENTITY_LENGTH_MAX } from '#protocol/identity';
 import type { RequestFault } from '../problem';
 import { requestFaults } from '../request-faults';
 
+/** A parsed query. */
 export interface ReadingQuery {
   /** First seq, 1 or more. */
   readonly from: number;
-  /** Most entries to send; null: all. */
+  /** Maximum number of entries; null for all. */
   readonly limit: number | null;
-  /** Only the entry with this id; null: every one. */
+  /** Only the entry with this id; null for every entry. */
   readonly id: string | null;
   /** Only entries up to the commit index. */
   readonly committed: boolean;
-  /** Wait until this seq is visible; 0: do not wait. */
+  /** Wait until this seq is visible; 0 to not wait. */
   readonly minSeq: number;
-  /** Bound of that wait; null: none. */
+  /** Limit of that wait in milliseconds; null for none. */
   readonly timeoutMs: number | null;
-  /** The log that is meant, by its id or its whole identity; null: whichever this node holds. */
+  /** The log to read, by its id or its whole identity; null for the log of this node. */
   readonly log: string | null;
 }
 
-/** What a request without a query asks for. */
+/** The query of a request without one. */
 export const EVERYTHING: ReadingQuery = Object.freeze({
   from: 1,
   limit: null,
@@ -70,7 +72,10 @@ const schema = z.object({
 
 const logSchema = schema.pick({ log: true });
 
-/** Reads a parsed query string: each value a string, or a list when it was given more than once. */
+/**
+ * Parses a query that Koa has split: each value a string, or a list when it was given more than
+ * once.
+ */
 export function parseReadingQuery(
   query: Readonly<Record<string, unknown>>,
 ): { readonly query: ReadingQuery } | { readonly faults: readonly RequestFault[] } {
@@ -90,7 +95,7 @@ export function parseReadingQuery(
   };
 }
 
-/** Of a query for one entry: which log is meant. */
+/** Parses the query of `GET /messages/:seq`: which log to read. */
 export function parseLogQuery(
   query: Readonly<Record<string, unknown>>,
 ): { readonly log: string | null } | { readonly faults: readonly RequestFault[] } {

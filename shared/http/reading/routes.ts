@@ -1,6 +1,8 @@
 /**
- * Reading the log over HTTP, the same on every node: `GET /messages` and `GET /messages/:seq`. A reader gets the log as it was
- * at the moment when its request was taken; the headers say which moment that was. As events (entry-tail.ts) it goes on from there.
+ * Serves the log over HTTP, in the same way on every node: `GET /messages` and `GET
+ * /messages/:seq`. A reader gets the log as it was when its request was taken, and the headers
+ * (Rlog-Head, Rlog-Commit …) say which state that was. As server-sent events (tail.ts) the answer
+ * continues from there.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
@@ -13,28 +15,29 @@ import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery } from 
 import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './stream';
 import { EntryTails, EVENT_STREAM, foreignLog } from './tail';
 
-export interface ReadingOptions {
+interface ReadingOptions {
   readonly reader: LogReader;
-  /** Aborts when the server stops: whoever waits is told so. */
+  /** Aborts when the server stops: waiting clients get a problem. */
   readonly stopping: AbortSignal;
 }
 
 const FORMATS: readonly EntryFormat[] = [JSON_ARRAY, JSON_LINES];
 const MEDIA_TYPES = [...FORMATS.map(({ mediaType }) => mediaType), EVENT_STREAM];
 
+/** Adds both routes. */
 export function addReadingRoutes(router: Router, options: ReadingOptions): void {
   const tails = new EntryTails(options);
   router.get('/messages', (ctx) => sendEntries(ctx, options, tails));
   router.get('/messages/:seq', (ctx) => sendEntry(ctx, options.reader, seqParameter(ctx.params.seq)));
 }
 
-/** The seq in a path. Throws the problem of one that is no number. */
+/** The seq in a path. Throws a `ProblemError` (400) when it is not a number. */
 export function seqParameter(text: string | undefined): number {
   if (text !== undefined && /^[0-9]+$/.test(text)) return Number(text);
   throw new ProblemError(invalidRequest([{ path: 'seq', message: 'must be a whole number of 1 or more' }]));
 }
 
-/** The problem of a seq that names no entry here. */
+/** The error (404) for a seq that has no entry here. */
 export function noSuchEntry(seq: number, { head }: ReaderPosition): ProblemError {
   const detail = `there is no entry ${seq} here; the head is ${head}`;
   return new ProblemError({ kind: PROBLEM_KINDS.notFound, detail });
@@ -64,7 +67,7 @@ async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions, t
   ctx.body = body;
 }
 
-/** From here on the answer is the tail's: Koa ends no stream that never ends. */
+/** Hands the response over to the tail: Koa would wait for the end of the stream. */
 function sendTail(ctx: Context, query: ReadingQuery, tails: EntryTails): void {
   if (query.id !== null) {
     throw new ProblemError(
@@ -82,7 +85,7 @@ function sendTail(ctx: Context, query: ReadingQuery, tails: EntryTails): void {
   else tails.follow(ctx.res, { ...query, resume });
 }
 
-/** What the client has already; null: it does not resume. */
+/** The position in Last-Event-ID; null when the client does not resume. */
 function resumePoint(ctx: Context): ResumePoint | null {
   const text = ctx.get('Last-Event-ID');
   if (text === '') return null;
@@ -92,7 +95,7 @@ function resumePoint(ctx: Context): ResumePoint | null {
   throw new ProblemError(invalidRequest([{ path: 'Last-Event-ID', message }]));
 }
 
-/** Is this the log to read? Throws the problem of one that is not. */
+/** Throws a `ProblemError` unless this node has the log that was asked for. */
 function checkLog(asked: string | null, reader: LogReader): void {
   if (asked === null) {
     const foreign = reader.foreign();
@@ -139,7 +142,10 @@ function logOf(ctx: Context): string | null {
   return read.log;
 }
 
-/** Waits until the query's seq is visible; false when the problem of one that stayed away has been sent. */
+/**
+ * Waits until the query's seq is visible. Resolves with false when it did not become visible; a
+ * problem has been sent then.
+ */
 async function waitForSeq(
   ctx: Context,
   { minSeq, timeoutMs, committed }: ReadingQuery,
@@ -177,7 +183,7 @@ function setPosition(ctx: Context, { head, commit, epoch, log }: ReaderPosition)
   ctx.set('Rlog-Epoch', String(epoch));
 }
 
-/** Where the answer goes on: the same query from the next seq. */
+/** The Link header (RFC 8288) to the rest: the same query from the next seq. */
 function nextLink(ctx: Context, from: number): string {
   const query = new URLSearchParams(ctx.querystring);
   query.set('from', String(from));

@@ -1,12 +1,12 @@
 /**
- * The window that readers have on a node's log: a `LogReader` over the store, as far as the node's machine says it is visible.
+ * Implements `LogReader` over the store, limited to what the node's state machine says is visible.
  */
 import type { OutlineView } from '#protocol/log/outline';
 import { entryOf } from '#protocol/record';
 import { type EntryBytes, type LogStore, StorageError } from '#storage/log-store';
 import type { ForeignLog, LogReader, ReaderPosition } from './log-reader';
 
-/** Records in one read; with small entries this is reached before the bytes are. */
+/** Records in one read; with small entries this limit is reached before that of the bytes. */
 const RECORDS_MAX = 16_384;
 
 const NO_ENTRIES: EntryBytes = { bytes: new Uint8Array(0), count: 0 };
@@ -17,9 +17,10 @@ interface Watcher {
   readonly wake: () => void;
 }
 
+/** The reader of one node. `look` returns the current positions. */
 export class StoreReader implements LogReader {
   private readonly watchers = new Set<Watcher>();
-  /** Lowest seq that a watcher waits for. */
+  /** Lowest seq that a watcher waits for; infinite for none. */
   private lowestWatched = Number.POSITIVE_INFINITY;
   private readonly observers: (() => void)[] = [];
 
@@ -27,9 +28,9 @@ export class StoreReader implements LogReader {
     private readonly store: LogStore,
     readonly outline: OutlineView,
     private readonly look: () => ReaderPosition,
-    /** A record that was asked for is damaged; called for each such read. */
+    /** Called for each read that meets a damaged record. */
     private readonly onDamage: (error: StorageError) => void = () => undefined,
-    /** What makes this node's log another one than its master's; whoever changes the answer calls `moved`. */
+    /** See `LogReader.foreign`; the owner calls `moved` when the answer changes. */
     readonly foreign: () => ForeignLog | null = () => null,
   ) {}
 
@@ -70,7 +71,7 @@ export class StoreReader implements LogReader {
     return this.noticing(this.store.readEntries(range.first, limits, separator));
   }
 
-  /** Indexes of the visible entries from seq `from` to `to`; null: there is none. */
+  /** Indexes of the visible entries from seq `from` to `to`; null when there is none. */
   private visible(from: number, to: number): { readonly first: number; readonly last: number } | null {
     const first = this.outline.indexOf(from);
     const last = this.outline.indexOf(Math.min(to, this.look().head));
@@ -123,7 +124,10 @@ export class StoreReader implements LogReader {
     this.observers.push(moved);
   }
 
-  /** Head or commit may have moved: whoever waited for it goes on. */
+  /**
+   * Tells the reader that head or commit may have changed: calls the watchers and resolves the
+   * waits that are fulfilled.
+   */
   moved(): void {
     for (const observer of this.observers) observer();
     const position = this.look();

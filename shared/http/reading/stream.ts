@@ -1,22 +1,24 @@
 /**
- * Entries on their way to a client: chunk by chunk, as bytes that nobody parses, however long the log is. The next chunk is
- * read when the client has taken the last one, so a slow reader costs two chunks of memory and a client that left costs nothing.
+ * Streams entries to a client in chunks, as bytes that are not parsed, however long the log is. The
+ * next chunk is read when the client has taken the last one, so a slow reader costs two chunks of
+ * memory, and a client that left costs nothing.
  */
 import { Readable } from 'node:stream';
 import type { LogReader } from './log-reader';
 
-/** How entries are written one after the other. */
+/** A format of an answer with several entries. */
 export interface EntryFormat {
   readonly mediaType: string;
   readonly open: Buffer;
   /** The byte between two entries. */
   readonly separator: number;
-  /** After the last entry. */
+  /** Written after the last entry. */
   readonly close: Buffer;
   /** The whole answer when there is no entry. */
   readonly empty: Buffer;
 }
 
+/** A JSON array of entries. */
 export const JSON_ARRAY: EntryFormat = {
   mediaType: 'application/json',
   open: Buffer.from('['),
@@ -25,6 +27,7 @@ export const JSON_ARRAY: EntryFormat = {
   empty: Buffer.from('[]'),
 };
 
+/** One entry a line (https://github.com/ndjson/ndjson-spec). */
 export const JSON_LINES: EntryFormat = {
   mediaType: 'application/x-ndjson',
   open: Buffer.alloc(0),
@@ -39,12 +42,16 @@ export interface SeqRange {
   readonly to: number;
 }
 
-/** Bytes of entries read at a time: large enough that reading costs little, small enough for many slow readers at once. */
+/**
+ * Bytes of entries read at a time: large enough that reads cost little, small enough for many slow
+ * readers at once.
+ */
 export const CHUNK_BYTES = 256 * 1024;
 
 /**
- * The entries of a range: one buffer when they fit into a chunk, else a stream. The stream fails, and so cuts the answer
- * short, when the log loses entries of the range under way: an array that ended early would look whole.
+ * The entries of a range: a buffer when they fit into one chunk, otherwise a stream. The stream
+ * fails, which cuts the answer short, when entries of the range are truncated meanwhile: an array
+ * that ended early would look complete. Rejects with a `StorageError`.
  */
 export async function entriesBody(
   reader: LogReader,

@@ -1,17 +1,26 @@
 /**
- * `GET /messages` as server-sent events: what is there, then every new entry as it becomes visible, until the client leaves.
- * https://html.spec.whatwg.org/multipage/server-sent-events.html; an event's id is a resume token, so a client resumes by itself.
+ * Follows the log for readers of `GET /messages` as server-sent events
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html): sends the existing entries,
+ * then every new entry as it becomes visible, until the client leaves. The id of an event is a
+ * resume token, so a client resumes by itself.
  *
- * Each reader goes at its own pace, and is bounded by it: the next chunk is read when the connection has taken the last one. Readers at
- * the same place, which those at the head all are, share the chunk: it is read and written as events once, however many they are.
+ * Each reader has its own pace, and is limited by it: the next chunk is read when the connection
+ * has taken the last one. Readers at the same position, as all readers at the head are, share a
+ * chunk: it is read and formatted once, however many readers there are.
  *
- *     resuming ──its token is judged (resume-token.ts): goes on, or `event: reset`──▶ reading
- *     reading ──at the end──▶ idle ──the end has moved──▶ reading …        idle for long: a comment, so that proxies keep the connection
- *     reading, idle ──what it was sent is cut──▶ `event: reset`, and on from where the cut was
- *     any     ──nothing taken for STALLED_MS, node stops or is foreign──▶ cut off: `event: error` with a problem, and the end
+ *     resuming       its token is judged (resume-token.ts) → reading, after `event: reset` if it
+ *                    has to drop entries
+ *     reading        at the end of the log → idle
+ *     idle           the end has moved → reading; silent for KEEP_ALIVE_MS: a comment, so that
+ *                    proxies keep the connection
+ *     reading, idle  entries that it was sent are truncated → `event: reset`, then reading from
+ *                    where the log was truncated
+ *     any            nothing taken for STALLED_MS, or the node stops or is foreign → cut off:
+ *                    `event: error` with a problem, then the end of the stream
  *
- * A cut is noticed in the turn in which it happens. From then on nothing that was read before it is written: a chunk that is being
- * read belongs to nobody, and a reader that is busy or stalled owes its client one reset, however many cuts there are, before the next entry.
+ * A truncation is noticed in the turn in which it happens. From then on nothing that was read
+ * before it is written: the result of a read in progress is discarded, and a reader that is busy or
+ * stalled is sent one reset, however many truncations there were, before its next entry.
  */
 import type { ServerResponse } from 'node:http';
 import { judge, judgeSeq, type ResetReason, type ResumePoint, type ResumeVerdict } from '#protocol/resume-token';
@@ -19,36 +28,47 @@ import { PROBLEM_KINDS, type Problem } from '../problem';
 import { COMMENT, type EventChunk, errorEvent, type Reset, readEvents, resetEvent } from './events';
 import type { ForeignLog, LogReader } from './log-reader';
 
-/** Each costs a socket and up to two chunks of memory. */
+/** Each reader costs a socket and up to two chunks of memory. */
 const READERS_MAX = 1_000;
-/** Below the minute after which proxies commonly close what is silent. */
+/** Below the minute after which proxies commonly close a silent connection. */
 const KEEP_ALIVE_MS = 15_000;
-/** A connection that takes nothing for so long has lost its reader, or has one that will never keep up. */
+/**
+ * A connection that takes nothing for this long has lost its client, or has one that will never
+ * keep up.
+ */
 const STALLED_MS = 10_000;
-/** What has been said to a reader that was cut off may take this long to leave. */
+/** Time for the last event of a reader that was cut off to be sent. */
 const LINGER_MS = 1_000;
 /**
- * A bare seq above the head of the log is believed for so long: what a secondary knows of that head is up to an announcement old (500 ms unless
- * set otherwise), and the client may have read the entry at the master since.
+ * How long a bare seq above the head of the log is believed. What a secondary knows of the master's
+ * head is up to one announcement old (500 ms by default), and the client may since have read the
+ * entry at the master.
  */
 const SEQ_GRACE_MS = 1_500;
-/** Chunks that readers behind one another share. */
+/** Chunks that are kept for readers a little behind. */
 const CHUNKS_KEPT = 4;
 
+/** Media type of server-sent events. */
 export const EVENT_STREAM = 'text/event-stream';
 
-export interface TailQuery {
-  /** First seq, unless it resumes. */
+interface TailQuery {
+  /** First seq, unless the client resumes. */
   readonly from: number;
-  /** What the client has already; null: it does not resume. */
+  /** Position of the last entry that the client has; null when it does not resume. */
   readonly resume: ResumePoint | null;
-  /** Entries after which the stream ends, those counted that are sent again after a reset; null: never. */
+  /**
+   * Number of entries after which the stream ends, including those sent again after a reset; null
+   * for no end.
+   */
   readonly limit: number | null;
   readonly committed: boolean;
-  /** The log that was asked for; null: what this node's master has. */
+  /** The log that was asked for; null for the log of this node's master. */
   readonly log: string | null;
 }
 
+/**
+ * Dependencies of the tails of a node. The optional fields replace the constants above, for tests.
+ */
 export interface EntryTailsOptions {
   readonly reader: LogReader;
   /** Aborts when the server stops. */
@@ -60,13 +80,13 @@ export interface EntryTailsOptions {
   readonly readersMax?: number;
 }
 
-/** All tails of a node. */
+/** All readers of a node that follow its log. */
 export class EntryTails {
   private readonly tails = new Set<Tail>();
   private readonly chunks = new Map<string, Promise<EventChunk>>();
   private keepAlive: NodeJS.Timeout | null = null;
   private head = 0;
-  /** How often the log was cut: what was read before the last time is void. */
+  /** Number of truncations so far: what was read before the last one is void. */
   private cuts = 0;
 
   constructor(private readonly options: EntryTailsOptions) {
@@ -74,7 +94,7 @@ export class EntryTails {
     options.stopping.addEventListener('abort', () => this.cutOffAll(STOPPING), { once: true });
   }
 
-  /** Why there is no room for one more reader; null: there is. */
+  /** The problem (503) to answer one more reader with; null while there is room. */
   get refusal(): Problem | null {
     const readersMax = this.options.readersMax ?? READERS_MAX;
     if (this.tails.size < readersMax) return null;
@@ -82,7 +102,10 @@ export class EntryTails {
     return { kind: PROBLEM_KINDS.overloaded, detail, headers: { 'Retry-After': '1' } };
   }
 
-  /** Sends entries until the client leaves or is cut off. The headers are sent; the answer is ended here. */
+  /**
+   * Sends entries until the client leaves or is cut off. The headers must be sent; this ends the
+   * response.
+   */
   follow(response: ServerResponse, query: TailQuery): void {
     const { stalledMs = STALLED_MS, seqGraceMs = SEQ_GRACE_MS } = this.options;
     this.noticeCut();
@@ -100,7 +123,10 @@ export class EntryTails {
     return committed ? commit : head;
   };
 
-  /** The chunk that begins with entry `from`, shared by all who ask for it before the end moves on; null: the log was cut while it was read. */
+  /**
+   * The chunk that begins with entry `from`, shared by all readers that ask for the same range;
+   * null when the log was truncated during the read.
+   */
   private readonly read = async (from: number, to: number): Promise<EventChunk | null> => {
     const { cuts } = this;
     const chunk = await this.chunkOf(from, to);
@@ -178,11 +204,11 @@ interface TailParts {
 class Tail {
   /** Seq of the next entry to send. */
   private next: number;
-  /** Entries that may still be sent. */
+  /** Number of entries that may still be sent. */
   private left: number;
-  /** Not judged yet: nothing is sent before it is. */
+  /** Not null until the token is judged; nothing is sent before. */
   private resume: ResumePoint | null;
-  /** Why the client has to be told that it goes on at `next`; null: it needs no telling. */
+  /** Reason of a reset to `next` that the client must still be sent; null when none is due. */
   private owed: ResetReason | null = null;
   private isBusy = false;
   private isOver = false;
@@ -210,7 +236,10 @@ class Tail {
     if (!this.isBusy && !this.isOver) this.run();
   }
 
-  /** The log went from `before` back to `head`. Who waits for what was beyond `before` has seen nothing of that; who is not judged yet will be. */
+  /**
+   * The log was truncated from `before` to `head`. A reader that waits for an entry beyond `before`
+   * has seen none of the removed entries; one that is not judged yet will be judged later.
+   */
   recordCut({ before, head }: { readonly before: number; readonly head: number }): void {
     if (this.next <= head + 1 || this.next > before + 1) return;
     this.next = head + 1;
@@ -221,7 +250,10 @@ class Tail {
     if (!this.isBusy && !this.isOver) this.response.write(COMMENT);
   }
 
-  /** Says why, and ends. What the client does not take in a moment is dropped with the connection. */
+  /**
+   * Sends the problem as the last event and ends the response. What the client has not taken after
+   * LINGER_MS is dropped with the connection.
+   */
   cutOff(problem: Problem): void {
     if (this.isOver) return;
     this.close();
@@ -257,7 +289,7 @@ class Tail {
     }
   }
 
-  /** Is it known where to go on? */
+  /** Whether it is decided where to continue. */
   private hasResumed(): boolean {
     if (this.resume === null) return true;
     const verdict = this.parts.judge(this.resume);
@@ -290,7 +322,7 @@ class Tail {
   }
 }
 
-/** What a reader is told that did not ask for the log of a foreign node. */
+/** The problem (503) for a reader of a foreign node that did not name its log. */
 export function foreignLog({ log, lastSeq }: ForeignLog): Problem {
   const holds = lastSeq === 0 ? 'no entry' : `entries up to ${lastSeq}`;
   const detail = `this node holds another log than its master: ${log}, with ${holds}; ?log=${log} reads it all the same`;

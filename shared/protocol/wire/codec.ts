@@ -1,24 +1,28 @@
 /**
- * Wire messages as bytes: JSON, so that a person who reads a queue understands it. The AMQP `type` property names the kind.
+ * Encodes and decodes wire messages as JSON, so that a person can read the content of a queue. The
+ * AMQP `type` property names the kind.
  *
- * A batch has a line feed around each record, which JSON allows and no record contains: the receiver cuts the records' bytes out
- * as they are, and stores and serves these very bytes.
+ * A batch has a line feed around each record, which JSON allows and no record contains. The
+ * receiver cuts out the bytes of the records unchanged, and stores and serves these very bytes.
  *
  *     {"epoch":3,"reign":"…","prevIndex":4,"prevEpoch":3,"commit":4,"records":[
  *     {"seq":4,"epoch":3,"id":"…","ts":"…","message":"…"},
  *     {"seq":5,"epoch":3,"id":"…","ts":"…","message":"…"}
  *     ]}
  *
- * Whatever does not parse, or contradicts itself, is a `WireError`: the receiver counts it and drops it.
+ * A body that does not parse, or contradicts itself, is a `WireError`: the receiver counts it and
+ * drops it.
  */
 import { z } from 'zod';
 import { IDENTITY_LENGTH_MAX } from '../identity';
 import { type LogRecord, RecordDecoder, RecordError } from '../record';
 import { type EntriesMessage, type WireMessage, wireSchemas } from './messages';
 
-/** A wire message that this version cannot take. */
+/** A wire message that this version cannot accept. */
 export class WireError extends Error {
-  /** It does not say which log its sender belongs to: a node of release 0.1.0, which has to be upgraded. */
+  /**
+   * The message does not name its sender's log: the sender runs release 0.1.0 and must be upgraded.
+   */
   readonly isOutdated: boolean;
 
   constructor(what: string, options: ErrorOptions & { readonly isOutdated?: boolean } = {}) {
@@ -57,7 +61,10 @@ export function encodeWire(message: WireMessage): Uint8Array {
   return encoder.encode(JSON.stringify(body));
 }
 
-/** Reads a body of the kind that the AMQP `type` property named. Throws a `WireError`. */
+/**
+ * Decodes the body of a message of the kind that the AMQP `type` property names. Records share
+ * memory with `body`. Throws a `WireError`.
+ */
 export function decodeWire(type: unknown, body: Uint8Array): WireMessage {
   if (type === 'entries') return decodeEntries(body);
   const schema =
@@ -69,7 +76,7 @@ export function decodeWire(type: unknown, body: Uint8Array): WireMessage {
   return { type, ...parsed.data } as WireMessage;
 }
 
-/** Release 0.1.0 says its epoch and no log. */
+/** A message of release 0.1.0 has an epoch and no log. */
 function faultOf(value: unknown, error: z.ZodError): WireError {
   const isObject = typeof value === 'object' && value !== null;
   const isOutdated = isObject && 'epoch' in value && !('log' in value);
@@ -107,7 +114,7 @@ function decodeLines(body: Uint8Array, start: number, prevIndex: number): LogRec
   const lastEnd = body.lastIndexOf(LINE_FEED);
   let from = start;
   for (let end = body.indexOf(LINE_FEED, from); end >= 0; end = body.indexOf(LINE_FEED, from)) {
-    // A comma between two records and nowhere else, or the body would not be JSON.
+    // There is a comma between two records and nowhere else; otherwise the body would not be JSON.
     const hasComma = body[end - 1] === COMMA;
     if (hasComma === (end === lastEnd))
       throw new WireError(`record ${prevIndex + records.length + 1} ends its line wrongly`);
@@ -130,7 +137,10 @@ function decodeLine(decoder: RecordDecoder, index: number, bytes: Uint8Array): L
   }
 }
 
-/** Epochs never fall and never pass the sender's; entries count on, control records take no seq. */
+/**
+ * Throws unless epochs never fall and never exceed the sender's, entries continue the seqs, and
+ * control records take none.
+ */
 function checkSequence(prev: { index: number; epoch: number }, epoch: number, records: readonly LogRecord[]): void {
   let lastEpoch = prev.epoch;
   let lastSeq: number | null = prev.index === 0 ? 0 : null;

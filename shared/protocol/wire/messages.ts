@@ -1,6 +1,6 @@
 /**
- * What the nodes say to each other: the kinds of wire message and their fields. Which kind goes where is in ARCHITECTURE.md;
- * how they are written as bytes is in wire-codec.ts.
+ * Defines the wire messages between nodes: their kinds and fields. ARCHITECTURE.md says which kind
+ * goes where; codec.ts encodes them.
  */
 import { z } from 'zod';
 import { IDENTITY_LENGTH_MAX, type Identity } from '../identity';
@@ -15,15 +15,21 @@ const store = z.string().min(1).max(64);
 const httpUrl = z.string().max(2048);
 const voter = z.object({ node, store });
 
-/** What the sender follows: an epoch is the pair. 0 and '' for a node that has promised none yet. */
+/**
+ * The epoch that a node follows (Raft: currentTerm): the pair is its name. 0 and '' for a node that
+ * has promised none yet.
+ */
 export interface EpochId {
   readonly epoch: number;
   readonly reign: string;
 }
 
-/** What a message is sent in: an epoch, and the log whose epoch that is. */
+/** The fields of every message: the epoch that it is sent in, and the log of that epoch. */
 export interface Sender extends EpochId {
-  /** The log that the sender knows itself to belong to; null: it is blank. A message that does not say is of an older release, and dropped. */
+  /**
+   * Identity of the sender's log; null when the sender is blank. A message without the field is of
+   * an older release, and is dropped.
+   */
   readonly log: Identity | null;
 }
 
@@ -31,16 +37,30 @@ const reign = z.string().max(64);
 const log = z.string().min(1).max(IDENTITY_LENGTH_MAX).nullable();
 const sender = { epoch: position, reign, log };
 
-/** Where the sender's log ends. `lastLog` is what its records say; it may lag behind `log`. */
+/**
+ * The end of the sender's log. `lastLog` is the identity of its records, which may lag behind
+ * `log`.
+ */
 const end = { lastIndex: position, lastEpoch: position, lastReign: reign, lastLog: log, lastSeq: position };
 
-/** How a store keeps what it has: a memory store is lost with its process, and says so. */
+/** The kind of the sender's store: a memory store is lost with its process. */
 const storeKind = z.enum(['disk', 'memory']);
 
+/**
+ * The zod schema of each kind except `entries`. `head`, `applied`, `lastSeq` and `differsAt` are
+ * seqs, `limit` and `buffered` numbers of records, the other positions indexes or epochs by their
+ * name.
+ */
 export const wireSchemas = {
-  /** secondary → replies. "I hold this epoch's log up to index": cumulative, so a lost one is mended by the next. */
+  /**
+   * secondary → replies. The sender holds this epoch's log up to `index`. Acks are cumulative, so
+   * the next one makes up for a lost one. `applied` is a seq.
+   */
   ack: z.object({ ...sender, node, store, index: position, applied: position }),
-  /** secondary → replies, every interval. An ack as well: `index` is 0 while the log is not yet checked against this epoch's. */
+  /**
+   * secondary → replies, every interval. Also an ack: `index` is 0 while the log is not yet checked
+   * against this epoch's.
+   */
   heartbeat: z.object({
     ...sender,
     node,
@@ -51,14 +71,20 @@ export const wireSchemas = {
     httpUrl,
     /** Running CRC-32 of the records' bytes up to `index`, where it is known. */
     checksum: position.optional(),
-    /** Seq of its first entry that is not the master's, when it found one; it has stopped applying. */
+    /**
+     * Seq of the sender's first entry that differs from the master's, when it has found one; it has
+     * stopped applying.
+     */
     differsAt: position.optional(),
   }),
   /** secondary → replies, at start, after each reconnect and when a new epoch is announced. */
   join: z.object({ ...sender, ...end, node, store, storeKind, httpUrl }),
-  /** secondary → replies, on a clean stop: Unhealthy at once, still a member. */
+  /** secondary → replies, when it stops in order: Unhealthy at once, still a member. */
   leave: z.object({ ...sender, node }),
-  /** Who lacks records → who has them: send from `from` on; the record before it is of `lastEpoch` and `lastReign` here. */
+  /**
+   * A node without some records → a node that has them (Kafka: Fetch): send records from `from` on.
+   * The sender's record before `from` is of `lastEpoch` and `lastReign`.
+   */
   fetch: z.object({
     ...sender,
     node,
@@ -66,21 +92,30 @@ export const wireSchemas = {
     lastEpoch: position,
     lastReign: reign,
     limit: position.min(1),
-    /** Only a log that ends there or farther, in this very store, is asked: what another one lacks says nothing. */
+    /**
+     * Only a node with this very store, whose log still ends there or later, answers: that another
+     * log lacks a record proves nothing.
+     */
     expects: z.object({ ...end, store }).optional(),
-    /** The answer shall say `prevChecksum`. */
+    /** The answer is to carry `prevChecksum`. */
     withChecksum: z.literal(true).optional(),
   }),
-  /** Answer to a fetch: the logs part; ours has `endEpoch` up to `endIndex` (KIP-595). */
+  /**
+   * Answer to a fetch when the logs differ: the sender's log has `endEpoch` up to `endIndex`
+   * (KIP-595: diverging epoch).
+   */
   diverged: z.object({ ...sender, endEpoch: position, endReign: reign, endIndex: position }),
-  /** master → control, every interval and at once after a start. `commit` and `headIndex` are indexes, `head` a seq. */
+  /**
+   * master → control, every interval and at once after a start (Raft: empty AppendEntries).
+   * `commit` and `headIndex` are indexes, `head` is a seq.
+   */
   announce: z.object({
     ...sender,
     node,
     headIndex: position,
     head: position,
     commit: position,
-    /** Nodes that an operator has removed: they are told by this. */
+    /** Nodes that an operator has removed; this message tells them. */
     removed: z.array(node).max(REMOVED_MAX),
     httpUrl,
     /** Running CRC-32 of the records' bytes up to `headIndex`, where it is known. */
@@ -88,20 +123,23 @@ export const wireSchemas = {
   }),
   /** master → control: Raft's RequestVote. */
   claim: z.object({ ...sender, ...end, node, store }),
-  /** secondary → the claim's reply_to. */
+  /** secondary → the claim's reply_to: Raft's RequestVote reply. */
   vote: z.object({
     ...sender,
     node,
     store,
     granted: z.boolean(),
-    /** The epoch that the vote is about: the claim's. */
+    /** The epoch of the claim. */
     claimed: position,
     ...end,
     storeKind,
-    /** Of the newest list of its log. */
+    /** The voters of the newest list in the sender's log. */
     voters: z.array(voter).max(1024),
   }),
-  /** master → one secondary: it came back with less than it had acknowledged, so it must be another store from now on. */
+  /**
+   * master → one secondary: it came back with less than it had acked, so it must become another
+   * store.
+   */
   renew: z.object({ ...sender, node, store }),
 } as const;
 
@@ -110,7 +148,10 @@ type PlainMessage = {
   [Kind in keyof Schemas]: { readonly type: Kind } & Readonly<z.infer<Schemas[Kind]>>;
 }[keyof Schemas];
 
-/** master → all, or → the queue that a fetch named: Raft's AppendEntries. The records follow `prevIndex` without gaps. */
+/**
+ * master → all members, or → the queue that a fetch named: Raft's AppendEntries. The records follow
+ * `prevIndex` without gaps.
+ */
 export interface EntriesMessage extends Sender {
   readonly type: 'entries';
   /** Index before the first record; 0 at the start of the log. */
@@ -119,32 +160,38 @@ export interface EntriesMessage extends Sender {
   readonly prevEpoch: number;
   /** Reign of the record at `prevIndex`; '' at 0. */
   readonly prevReign: string;
-  /** The master's commit index when it was sent. */
+  /** The master's commit index when the message was sent. */
   readonly commit: number;
   readonly records: readonly LogRecord[];
-  /** Running CRC-32 of the sender's records up to `prevIndex`; only in answer to a fetch that asked for it. */
+  /**
+   * Running CRC-32 of the sender's records up to `prevIndex`; only in the answer to a fetch that
+   * asked for it.
+   */
   readonly prevChecksum?: number;
 }
 
+/** Any wire message. */
 export type WireMessage = PlainMessage | EntriesMessage;
-export type WireType = WireMessage['type'];
+type WireType = WireMessage['type'];
+/** The wire message of one kind. */
 export type MessageOf<Type extends WireType> = Extract<WireMessage, { readonly type: Type }>;
 
+/** Whether both name the same epoch: the number and the reign. */
 export function isSameEpoch(a: EpochId, b: EpochId): boolean {
   return a.epoch === b.epoch && a.reign === b.reign;
 }
 
-/** The end of a log as a message says it. */
+/** The end of a log, from the fields of a message. */
 export function endOf({ lastIndex, lastEpoch, lastReign, lastLog }: Omit<SaidEnd, 'lastSeq'>): LogEnd {
   return { index: lastIndex, epoch: lastEpoch, reign: lastReign, log: lastLog };
 }
 
-/** The end of a log, to be said in a message. */
+/** The end of a log, as the fields of a message. */
 export function saidEnd({ index, epoch, reign, log }: LogEnd, lastSeq: number): SaidEnd {
   return { lastIndex: index, lastEpoch: epoch, lastReign: reign, lastLog: log, lastSeq };
 }
 
-export interface SaidEnd {
+interface SaidEnd {
   readonly lastIndex: number;
   readonly lastEpoch: number;
   readonly lastReign: string;

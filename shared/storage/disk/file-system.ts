@@ -1,34 +1,41 @@
 /**
- * The few file operations that the disk store is built from, as a port: a test double can then stop at every one of them,
- * forget what was not synced and tear what was being written (tests/support of the crash tests). Nothing here decides anything.
+ * Defines the few file operations that the disk store uses, as a port, and implements them with
+ * Node's fs. A test double can stop at each operation, forget what was not synced and tear a write
+ * in progress (tests/support of the crash tests). This file makes no decisions.
  *
- * Positions are always explicit, so there is no hidden file offset. A write either writes all its bytes or rejects, possibly
- * with a part of them written; the caller knows its last good end and cuts back to it.
+ * Positions are always explicit, so there is no hidden file offset. A write either writes all its
+ * bytes or rejects, possibly with a part of them written; the caller knows its last good end and
+ * truncates back to it. Every operation rejects with the system error of the operating system.
  */
 import fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
+/** An open file. Sizes and positions are in bytes from the start of the file. */
 export interface OpenFile {
   write(bytes: Uint8Array, position: number): Promise<void>;
-  /** Fills `into` as far as the file goes; the number of bytes read. */
+  /** Fills `into` as far as the file goes; resolves with the number of bytes read. */
   read(into: Uint8Array, position: number): Promise<number>;
-  /** As `read`, for a look-up that has to answer at once. */
+  /** Like `read`, for a look-up that has to answer synchronously. */
   readSync(into: Uint8Array, position: number): number;
-  /** fdatasync: the bytes, and the size that is needed to read them, survive a power loss. */
+  /** fdatasync(2): the bytes, and the file size needed to read them, survive a power loss. */
   sync(): Promise<void>;
   truncate(size: number): Promise<void>;
   size(): Promise<number>;
   close(): Promise<void>;
 }
 
+/** The operations on names. `nodeFileSystem` is the real implementation. */
 export interface FileSystem {
-  /** Makes the folder and its parents, durably. */
+  /** Makes the folder and its missing parents, durably. */
   makeDirectory(path: string): Promise<void>;
-  /** Names in a folder, in no order. */
+  /** Names in a folder, in no particular order. */
   list(path: string): Promise<readonly string[]>;
-  /** `create` empties a file that exists; `read` and `write` need one that exists. */
+  /**
+   * `create` truncates a file that exists; `read` and `write` reject with ENOENT when there is
+   * none.
+   */
   open(path: string, mode: 'create' | 'read' | 'write'): Promise<OpenFile>;
-  /** The whole file; null when there is none. */
+  /** The content of the whole file; null when it does not exist. */
   readAll(path: string): Promise<Buffer | null>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
@@ -39,12 +46,15 @@ export interface FileSystem {
 const FLAGS = { create: 'w+', read: 'r', write: 'r+' } as const;
 
 /**
- * A write of this size at most is made in place: it only reaches the kernel's cache, in a few microseconds, where the way to a thread and back costs
- * thirty. What waits for the disk, a sync, never is.
+ * Writes of at most this size are made synchronously. They only reach the kernel's page cache,
+ * which takes a few microseconds; the round trip to a thread of libuv's pool costs thirty. A sync,
+ * which waits for the disk, is never synchronous.
  */
 const SMALL_WRITE_BYTES = 64 * 1024;
 
-/** Raw descriptors and callbacks: `FileHandle` costs several times as much for each small write. */
+/**
+ * Uses raw descriptors and callbacks: `FileHandle` costs several times as much for a small write.
+ */
 class NodeFile implements OpenFile {
   constructor(private readonly fd: number) {}
 
@@ -101,6 +111,7 @@ class NodeFile implements OpenFile {
   }
 }
 
+/** The file system of the machine, through node:fs. Files are created with mode 0640. */
 export const nodeFileSystem: FileSystem = {
   async makeDirectory(path) {
     const first = await fs.promises.mkdir(path, { recursive: true });
@@ -127,7 +138,10 @@ export const nodeFileSystem: FileSystem = {
 
   remove: (path) => fs.promises.unlink(path),
 
-  /** Windows can neither open a folder nor needs to: its renames are journaled. */
+  /**
+   * Does nothing on Windows, which can neither open a folder nor needs to: NTFS journals its
+   * renames.
+   */
   async syncDirectory(path) {
     if (process.platform === 'win32') return;
     const handle = await fs.promises.open(path, 'r');
@@ -139,7 +153,7 @@ export const nodeFileSystem: FileSystem = {
   },
 };
 
-/** The system's name of an error, as `ENOSPC`; '' for none. */
+/** The system's name of an error, such as `ENOSPC`; '' when the error has none. */
 export function errorCode(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('code' in error)) return '';
   return typeof error.code === 'string' ? error.code : '';

@@ -1,15 +1,16 @@
 /**
- * The small files of a disk store that say who it is and what it has promised:
+ * Reads and writes the small files of a disk store, which hold its identity and its promise:
  *
- *     store.json     {format, storeId, logName, log}: written last when a store is made. `log` is the identity of its log
+ *     store.json     {format, storeId, logName, log}; written last when a store is made. `log` is
+ *                    the identity of its log
  *     promise.json   the promise, without the identity
- *     begin          the one-time permission to begin a log (begin-permission.ts)
+ *     begin          the one-time permission to begin a log (../begin-permission.ts)
  *     renew          the next open makes a new store of this one (salvage.ts)
  *
- * store.json is the authority on the identity: records can be cut, an identity cannot. A promise that comes
- * with a longer one is written behind it, so that no crash leaves a promise in a log that the store does not
- * know. What must be there in a store and is not (its promise: forgetting a vote could elect two masters) is
- * damage.
+ * store.json is the authority on the identity: records can be truncated, an identity cannot. When a
+ * promise brings a longer identity, store.json is written first, so that no crash leaves a promise
+ * in a log that the store does not know. A store without its promise.json is treated as damaged: a
+ * node that forgot its vote could elect two masters in one epoch.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -24,30 +25,35 @@ import { SyncMarker } from './segments/sync-marker';
 import { readSmallFile, replaceSmallFile } from './small-file';
 
 const FORMAT_VERSION = 1;
+/** File name of the manifest, `Manifest`. */
 export const MANIFEST = 'store.json';
 const PROMISE = 'promise.json';
+/** File name of the synced marker (segments/sync-marker.ts). */
 export const MARKER = 'synced';
 const RENEW = 'renew';
 
-/** Where a store is. */
+/** The folder of a store, and the file system that it is on. */
 export interface StorePlace {
   readonly fileSystem: FileSystem;
   readonly directory: string;
 }
 
-/** What store.json says. */
+/** The content of store.json. */
 export interface Manifest {
   readonly storeId: string;
   /**
-   * LOG_NAME of the node that first opened the store; null: the store is of release 0.1.0, which did not
-   * write it.
+   * LOG_NAME of the node that first opened the store; null for a store of release 0.1.0, which did
+   * not write it.
    */
   readonly logName: string | null;
-  /** Null: not known yet, or not written by release 0.1.0. */
+  /** Null when it is not known yet, or was not written by release 0.1.0. */
   readonly log: Identity | null;
 }
 
-/** Null: there is no store in the folder. Rejects with `damaged`, or `unknown-format`. */
+/**
+ * Reads store.json; resolves with null when the folder holds no store. Rejects with a
+ * `StorageError` `damaged`, or `unknown-format`.
+ */
 export async function readManifest({ fileSystem, directory }: StorePlace): Promise<Manifest | null> {
   const value = await readSmallFile(fileSystem, { directory, name: MANIFEST });
   if (value === null) return null;
@@ -63,7 +69,10 @@ export async function readManifest({ fileSystem, directory }: StorePlace): Promi
   };
 }
 
-/** The identity is that of the manifest, so it is null here. */
+/**
+ * Reads promise.json. `identity` is null in the result: the manifest holds it. Rejects with a
+ * `StorageError` `damaged` when the file is missing or does not match its checksum.
+ */
 export async function readPromise({ fileSystem, directory }: StorePlace): Promise<Promised> {
   const value = await readSmallFile(fileSystem, { directory, name: PROMISE });
   if (value === null)
@@ -73,11 +82,16 @@ export async function readPromise({ fileSystem, directory }: StorePlace): Promis
   return promised;
 }
 
+/** Resolves with whether a renewal was asked for with `StoreFiles.askRenewal`. */
 export function isRenewalAsked({ fileSystem, directory }: StorePlace): Promise<boolean> {
   return fileSystem.readAll(join(directory, RENEW)).then((bytes) => bytes !== null);
 }
 
-/** Makes an empty store. A crash on the way leaves a folder without a store. */
+/**
+ * Makes an empty store with a random store id and resolves with its manifest. A crash on the way
+ * leaves a folder without a store. Rejects with a `StorageError` `damaged` when the folder holds
+ * segments or a promise but no store.json, or with `full` or `failed`.
+ */
 export async function createStore({ fileSystem, directory }: StorePlace, logName: string): Promise<Manifest> {
   const names = await fileSystem.list(directory);
   if (names.some((name) => firstIndexOf(name) !== null)) {
@@ -94,9 +108,12 @@ export async function createStore({ fileSystem, directory }: StorePlace, logName
   return manifest;
 }
 
-/** The small files of a store that is open. Calls must not overlap. */
+/**
+ * The small files of an open store. Calls must not overlap. Writes reject with a `StorageError`
+ * (`full`, `failed`).
+ */
 export class StoreFiles {
-  /** The promise as it is on the disk, with the identity of store.json. */
+  /** The promise as it is on disk, with the identity of store.json. */
   promised: Promised;
 
   constructor(
@@ -111,7 +128,9 @@ export class StoreFiles {
     return this.manifest.storeId;
   }
 
-  /** Completes store.json by what the open found out. */
+  /**
+   * Adds to store.json what the open has found: `logName` if it has none, `log` if it is longer.
+   */
   async complete({ logName, log }: { readonly logName: string; readonly log: Identity | null }): Promise<void> {
     const isLonger = extendsLog(log, this.manifest.log);
     if (this.manifest.logName !== null && !isLonger) return;
@@ -122,7 +141,7 @@ export class StoreFiles {
     });
   }
 
-  /** The promise's identity must be the one before or a later branch of it. */
+  /** Saves the promise. Its identity must equal the saved one or be a later branch of it. */
   async save(promised: Promised): Promise<void> {
     if (promised.identity !== this.manifest.log)
       await this.replaceManifest({ ...this.manifest, log: promised.identity });
@@ -130,6 +149,7 @@ export class StoreFiles {
     this.promised = promised;
   }
 
+  /** Makes the next open replace this store (open-or-salvage.ts). */
   askRenewal(): Promise<void> {
     const { fileSystem, directory } = this.place;
     return replaceSmallFile(fileSystem, { directory, name: RENEW }, { storeId: this.storeId });

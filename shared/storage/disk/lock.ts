@@ -1,11 +1,13 @@
 /**
- * One process for one folder. The lock is a file that names its holder: pid, and on Linux the moment that the process started
- * (/proc), since pids are used again. A lock whose holder is gone, after a kill or a power loss, is taken over.
+ * Locks the folder of a store for one process. The lock is a file that names its holder: pid, and
+ * on Linux the start time of the process (/proc/<pid>/stat), because pids are reused. A lock whose
+ * holder no longer runs, after a kill or a power loss, is taken over.
  *
- * Only the process that has a second lock, the guard, may remove an abandoned one, and it looks again before it does: so nobody
- * removes the lock of another who was faster. (Left over: a process killed in the millisecond in which it has the guard, and
- * two others that start at that very moment.) A folder shared by machines or containers that do not see
- * each other's processes is not protected; the broker's exclusive queues keep a node from running twice there.
+ * Only the process that holds a second lock, the guard, may remove an abandoned lock, and it reads
+ * the lock once more before it does; so no process removes a lock that a faster one has taken. (The
+ * remaining race: a process is killed in the millisecond in which it holds the guard, while two
+ * others start.) A folder shared by machines or containers that do not see each other's processes
+ * is not protected; there the broker's exclusive queues keep a node from running twice.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -16,20 +18,27 @@ import { errorCode } from './file-system';
 
 interface Holder {
   readonly pid: number;
-  /** Start of the process in clock ticks since the machine's; '' where that cannot be known. */
+  /** Start of the process in clock ticks since boot; '' where that is not known. */
   readonly started: string;
 }
 
+/** A lock that is held. */
 export interface StoreLock {
-  /** Process whose abandoned lock was taken over; null: there was none. */
+  /** Pid of the process whose abandoned lock was taken over; null when there was no lock. */
   readonly takenFrom: number | null;
   release(): Promise<void>;
 }
 
-/** Two who start at the same moment may both have to look again; more rounds than that mean something else is wrong. */
+/**
+ * Two processes that start at the same moment may both have to try again; more attempts than this
+ * mean that something else is wrong.
+ */
 const ATTEMPTS_MAX = 10;
 
-/** Takes the folder's lock. Rejects with a `StorageError` `locked` that names the process that has it. */
+/**
+ * Takes the folder's lock. Rejects with a `StorageError` `locked` whose message names the pid of
+ * the process that holds it.
+ */
 export async function takeStoreLock(directory: string): Promise<StoreLock> {
   const path = join(directory, 'lock');
   const own = JSON.stringify({ pid: process.pid, started: statOf(process.pid).started } satisfies Holder);
@@ -47,13 +56,16 @@ export async function takeStoreLock(directory: string): Promise<StoreLock> {
   throw new StorageError(`${directory}: the lock changes hands all the time`, { code: 'locked', fatal: true });
 }
 
-/** Pid of the process that runs with the folder, by the content of its lock; null: none does. */
+/** Pid of the running process that holds the lock with this content; null when there is none. */
 export function runningHolderOf(lock: string): number | null {
   const holder = parseHolder(lock);
   return holder !== null && isAlive(holder) ? holder.pid : null;
 }
 
-/** False: there is one. The content appears with the name: it is written beside and linked, so nobody ever sees an empty lock. */
+/**
+ * Creates the lock; resolves with false when there is one. The content is written to another file
+ * that is then linked, so no process ever reads an empty lock.
+ */
 async function createLock(path: string, own: string): Promise<boolean> {
   const beside = `${path}.${randomBytes(4).toString('hex')}`;
   await writeFile(beside, own);
@@ -68,7 +80,10 @@ async function createLock(path: string, own: string): Promise<boolean> {
   }
 }
 
-/** Removes the lock if it is still the abandoned one. The pid of another process that is doing the same, or null. */
+/**
+ * Removes the lock if it is still the abandoned one. Resolves with the pid of another process that
+ * is doing the same, or null.
+ */
 async function removeAbandoned(path: string, found: string, own: string): Promise<number | null> {
   const guard = `${path}.takeover`;
   if (await createLock(guard, own)) {
@@ -104,7 +119,10 @@ async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
-/** Null: not a lock of ours, for instance cut short by a full disk; then nobody holds it. */
+/**
+ * Null when the text is not a lock, for instance one cut short by a full disk; such a lock counts
+ * as abandoned.
+ */
 function parseHolder(text: string): Holder | null {
   try {
     const { pid, started } = JSON.parse(text) as { readonly pid?: unknown; readonly started?: unknown };
@@ -127,12 +145,12 @@ function isAlive({ pid, started }: Holder): boolean {
   return now === '' || started === '' || now === started;
 }
 
-/** A process that has ended and that nobody has waited for yet still has its pid. */
+/** States in which a process still has its pid but has ended: zombie, dead (proc(5)). */
 const ENDED_STATES: ReadonlySet<string> = new Set(['Z', 'X']);
 
 /**
- * State and start of a process: the 3rd and the 22nd field of /proc/<pid>/stat; '' where there is none. The second, the command, is in
- * parentheses and may hold anything.
+ * State and start time of a process, fields 3 and 22 of /proc/<pid>/stat (proc(5)); '' where there
+ * is no such file. Field 2, the command, is in parentheses and may hold any character.
  */
 function statOf(pid: number): { readonly state: string; readonly started: string } {
   try {

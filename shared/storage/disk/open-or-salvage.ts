@@ -1,7 +1,7 @@
 /**
- * Opens the store of a folder, whatever state it is in: goes on with a salvage that was cut short, makes a
- * new store of one that is damaged, rolled back or asked to be renewed, and refuses one that holds another
- * log than the node is configured for before anything is changed.
+ * Opens the store of a folder in any state: continues a salvage that was interrupted; replaces a
+ * store that is damaged, rolled back or to be renewed by a new one; and refuses, before anything is
+ * changed, a store that holds another log than the node is configured for.
  */
 import { join } from 'node:path';
 import { type Identity, logIdOf } from '#protocol/identity';
@@ -15,32 +15,36 @@ import { beginSalvage, carryOut, endSalvage, readSalvage, type Salvage, type Sal
 import { scanFile } from './segments/frame-scan';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segments/segment';
 
-/** Why the store is a new one, with the good prefix of the old. */
+/** The reason why the store is a new one, and how much of the old one it holds. */
 export interface Replaced {
   readonly why: SalvageReason;
-  /** What was found, for damage: which record, where, and what is wrong with it. */
+  /** For damage: which record is damaged, where, and how. */
   readonly what: string;
   /** Last record that was kept, and the seq of the last entry up to it. */
   readonly keptIndex: number;
   readonly keptSeq: number;
-  /** Folder with the files of the old store. */
+  /** Path of the folder with the files of the old store. */
   readonly setAsideIn: string;
 }
 
-export interface OpenedOrSalvaged {
+interface OpenedOrSalvaged {
   readonly opened: OpenedDiskStore;
-  /** Null: it is the store that was there, or the folder was empty. */
+  /** Null when the store existed, or the folder was empty. */
   readonly replaced: Replaced | null;
 }
 
+/** Options of `openOrSalvage`. */
 export interface BelongingOptions extends DiskOptions {
-  /** Log id that the node is configured for; null: any. */
+  /** Log id that the node is configured for; null for any. */
   readonly logId: string | null;
-  /** Milliseconds since 1970, to name a folder by. */
+  /** Milliseconds since 1970; part of the name of the folder with the old store. */
   readonly now: number;
 }
 
-/** Rejects with a `StorageError`, or a `ForeignStoreError`. */
+/**
+ * Opens the store and says whether it was replaced. Rejects with a `StorageError`, or with a
+ * `ForeignStoreError` when the folder holds another log; nothing has been changed then.
+ */
 export async function openOrSalvage(options: BelongingOptions): Promise<OpenedOrSalvaged> {
   const begun = await readSalvage(options);
   await checkBelongs(options, begun?.kept ?? (await manifestIfReadable(options)));
@@ -78,7 +82,7 @@ function reasonOf(error: unknown): SalvageReason | null {
   return error.code === 'damaged' || error.code === 'rolled-back' ? error.code : null;
 }
 
-/** Null: there is none, or it is damaged, which the open will say. */
+/** Null when there is none, or when it is damaged, which the open will report. */
 async function manifestIfReadable(place: StorePlace): Promise<Manifest | null> {
   try {
     return await readManifest(place);
@@ -103,7 +107,9 @@ async function checkBelongs(
   }
 }
 
-/** Reign of record 1, which is the log id; null: there is no such record, or it cannot be read. */
+/**
+ * Reign of record 1, which is the log id; null when there is no such record or it cannot be read.
+ */
 async function firstReignIn({ fileSystem, directory }: StorePlace): Promise<Identity | null> {
   const name = segmentName(1);
   if (!(await fileSystem.list(directory)).includes(name)) return null;

@@ -1,8 +1,8 @@
 /**
- * Opens the folder of a disk store, or makes a new store in it, and checks all that is there before anything is written.
+ * Opens a disk store, or makes a new one, and verifies all of it before anything is written.
  *
- * A store exists when its `store.json` does: that is written last when a store is made, so a crash before leaves a folder
- * that is made anew.
+ * A folder holds a store when it holds `store.json`: that file is written last when a store is
+ * made, so after a crash on the way the folder is made anew.
  */
 import { join } from 'node:path';
 import { isForeign } from '#protocol/identity';
@@ -22,30 +22,37 @@ import { DiskLogStore } from './store';
 
 const IDS = 'ids';
 
+/** The settings of a disk store. Sizes are in bytes. */
 export interface DiskOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
-  /** LOG_NAME of the node; a store that is made, or that does not know its own yet, takes it. */
+  /** LOG_NAME of the node; taken by a new store, and by one that does not record its own yet. */
   readonly logName: string;
+  /** A segment of this size or more takes no further group. */
   readonly segmentBytes: number;
-  /** By how much the log's file is extended ahead of small groups; 0: never. */
+  /** By how much the log's file is extended ahead of small groups; 0 for never. */
   readonly aheadBytes: number;
+  /** Bound of the records in memory. */
   readonly cacheBytes: number;
-  /** Ids that make a run of the id index; left out: as many as is good. */
+  /** Ids that make a run of the id index; for tests. */
   readonly runIds?: number;
+  /** Called between chunks of some MiB while the log is verified. */
   readonly onProgress: (progress: RecoveryProgress) => void;
+  /** Releases the folder's lock; called last by the store's `close`. */
   readonly release: () => Promise<void>;
 }
 
+/** The open store, and the facts for the log line of the open. */
 export interface OpenedDiskStore {
   readonly store: LogStore;
   readonly segments: number;
+  /** Bytes of a torn write that were cut from the end of the log; 0 for none. */
   readonly tornBytes: number;
 }
 
 /**
- * Rejects with whatever was found, a store that was rolled back with `rolled-back`; nothing is left open
- * then.
+ * Opens the store in the folder. Rejects with a `StorageError`: `damaged`, `unknown-format`, or
+ * `rolled-back` when the log ends below its own commit index. No file is left open then.
  */
 export async function openDiskLogStore(options: DiskOptions): Promise<OpenedDiskStore> {
   const { fileSystem, directory } = options;
@@ -110,7 +117,10 @@ async function recoverStore(
   return { store, segments: segments.length, tornBytes };
 }
 
-/** Is the recovered log the one of store.json, and as long as it was known to be? */
+/**
+ * Throws unless the recovered log is the one of store.json and reaches the commit index of the
+ * promise.
+ */
 function checkLog(
   { directory }: DiskOptions,
   found: { readonly outline: LogOutline; readonly manifest: Manifest; readonly commit: number },
@@ -129,7 +139,10 @@ function checkLog(
   }
 }
 
-/** After recovery the whole log is synced; the marker says so, also when it had been lost. */
+/**
+ * Writes the marker after recovery, when the whole log is synced; also when the marker had been
+ * lost.
+ */
 async function markEnd(
   marker: SyncMarker,
   last: { firstIndex: number; lastIndex: number; end: number; running: number } | undefined,

@@ -1,20 +1,22 @@
 /**
- * Makes a new store of one that cannot be opened as what it is: the old one is set aside as it is, and the
- * new one begins with its good prefix, the records up to the first one that does not match its checksum. The
- * rest comes from the other nodes. It happens to a store that is damaged, to one that was *rolled back* (its
- * log ends below its own commit index: an older copy of its files was put in place), and on request, when
- * others noticed that it came back with less than it had acknowledged.
+ * Replaces a store that cannot be opened by a new one: the old files are moved aside unchanged, and
+ * the new store begins with the good prefix of the log, the records up to the first that does not
+ * match its checksum. The rest is fetched from other nodes. It is done for a store that is damaged,
+ * for one that was *rolled back* (its log ends below its own commit index, because an older copy of
+ * its files was put in place), and on request, when another node noticed that it came back with
+ * less than it had acked.
  *
- * The new store has a new id: the old one may have acked what is lost now, so whoever counted on it must not
- * count on this one before it has caught up. The promise is kept where it can still be read; to promise more
- * than needed harms nobody. The identity of the log is kept even when no record is: a node that held a log is
- * never taken for a blank one. A commit index is kept up to the end.
+ * The new store has a new store id, and so is another voter: the old one may have acked what is
+ * lost now, and no majority may count on the new one before it has caught up. The promise is kept
+ * where it can still be read; promising more than needed is harmless. The identity of the log is
+ * kept even when no record is: a node that held a log must never be taken for a blank one. The
+ * commit index is kept, up to the end of the prefix.
  *
  *     (store found bad) ─▶ moving ─▶ copying ─▶ (new store)
  *
- * `salvage.json` says how far it is, and holds what is kept beside the records. After a crash the next open
- * goes on: with the moving, or with the copying from its beginning. The file is removed last, so no half copy
- * is ever opened as a store.
+ * `salvage.json` records the phase and what is kept beside the records. After a crash the next open
+ * continues the moving, or starts the copying again. The file is removed last, so a partial copy is
+ * never opened as a store.
  */
 import { join } from 'node:path';
 import { type Identity, isForeign, longerOf } from '#protocol/identity';
@@ -31,17 +33,21 @@ import { type ScanPlace, scanFile } from './segments/frame-scan';
 import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES } from './segments/segment';
 import { readSmallFile, replaceSmallFile } from './small-file';
 
+/**
+ * `damaged`: a file does not match its checksums. `rolled-back`: the log ends below its commit
+ * index. `renewal-asked`: see `LogStore.renew`.
+ */
 export type SalvageReason = 'damaged' | 'rolled-back' | 'renewal-asked';
 
-/** What salvage.json says. */
+/** The content of salvage.json. */
 export interface Salvage {
   readonly phase: 'moving' | 'copying';
   readonly why: SalvageReason;
-  /** What was found, in words. */
+  /** The finding, as a sentence for the operator. */
   readonly what: string;
-  /** Name of the folder, in the store's own, that has the old files. */
+  /** Name of the subfolder that has the old files. */
   readonly folder: string;
-  /** Of the old store; null: not known, or not readable. */
+  /** Taken from the old store; null where it is not known or not readable. */
   readonly kept: {
     readonly logName: string | null;
     readonly log: Identity | null;
@@ -51,21 +57,26 @@ export interface Salvage {
 
 const SALVAGE = 'salvage.json';
 const FOLDER = /^(?:damaged|replaced)-([0-9]+)$/;
-/** Everything that a store is made of; other files in the folder are not ours to move. */
+/** The files that make up a store; other files in the folder are not moved. */
 const STORE_FILE = /^(?:(?:store\.json|promise\.json|begin|renew)(?:\.new)?|synced|ids|[0-9]{16}\.log)$/;
 
-/** Names of the folders that were set aside, the oldest first. */
+/** Those of the names that are folders with old stores, the oldest first. */
 export function setAsideAmong(names: readonly string[]): string[] {
   const since = (name: string) => Number(FOLDER.exec(name)?.[1]);
   return names.filter((name) => FOLDER.test(name)).sort((a, b) => since(a) - since(b));
 }
 
-/** One that was begun and is not done; null: none. */
+/**
+ * The salvage that was begun and is not finished; null when there is none. Rejects with a
+ * `StorageError` `damaged`.
+ */
 export async function readSalvage({ fileSystem, directory }: StorePlace): Promise<Salvage | null> {
   return (await readSmallFile(fileSystem, { directory, name: SALVAGE })) as Salvage | null;
 }
 
-/** Decides durably that the store in the folder is replaced. */
+/**
+ * Records durably that the store in the folder is to be replaced. Rejects with a `StorageError`.
+ */
 export async function beginSalvage(
   place: StorePlace,
   { why, what, now }: { readonly why: SalvageReason; readonly what: string; readonly now: number },
@@ -80,7 +91,10 @@ export async function beginSalvage(
   return note(place, { phase: 'moving', why, what, folder, kept });
 }
 
-/** Carries it out. Returns the last index that was good. `createStore` opens an empty store in the folder. */
+/**
+ * Moves the old store aside and copies its good prefix. Resolves with the last index that was
+ * copied. `createStore` opens an empty store in the folder. Rejects with a `StorageError`.
+ */
 export async function carryOut(
   place: StorePlace,
   salvage: Salvage,
@@ -102,7 +116,7 @@ export async function carryOut(
   }
 }
 
-/** The new store is complete. */
+/** Removes salvage.json durably: the new store is complete. */
 export async function endSalvage({ fileSystem, directory }: StorePlace): Promise<void> {
   await fileSystem.remove(join(directory, SALVAGE));
   await fileSystem.syncDirectory(directory);
@@ -122,7 +136,7 @@ async function moveAside(place: StorePlace, { folder }: Salvage): Promise<void> 
   await fileSystem.syncDirectory(directory);
 }
 
-/** The id index stays: a store with another id throws it away. */
+/** Removes the files of a partial copy. The id index stays: a store with another id discards it. */
 async function removeHalfCopy(place: StorePlace): Promise<void> {
   const { fileSystem, directory } = place;
   for (const name of await storeFilesIn(place)) {
@@ -131,7 +145,7 @@ async function removeHalfCopy(place: StorePlace): Promise<void> {
   await fileSystem.syncDirectory(directory);
 }
 
-/** The manifest first: what is left without it is no store. */
+/** The manifest comes first: without it the other files are not a store. */
 async function storeFilesIn({ fileSystem, directory }: StorePlace): Promise<string[]> {
   const names = (await fileSystem.list(directory)).filter((name) => STORE_FILE.test(name));
   return names.sort((a, b) => Number(b === MANIFEST) - Number(a === MANIFEST));
@@ -147,8 +161,8 @@ async function unlessDamaged<T>(reading: Promise<T>): Promise<T | null> {
 }
 
 /**
- * Copies the good records of the store in `folder` that are not of another log than `log`. Returns the shape
- * of what was copied.
+ * Copies the good records of the store in `folder` as far as they are not of another log than
+ * `log`. Resolves with the outline of what was copied.
  */
 async function copyGoodPrefix(
   fileSystem: FileSystem,
@@ -166,7 +180,7 @@ async function copyGoodPrefix(
   return copy.outline;
 }
 
-/** Null: the good prefix ends in this segment, or before it. */
+/** Resolves with null when the good prefix ends in this segment or before it. */
 async function copySegment(
   fileSystem: FileSystem,
   path: string,
@@ -192,7 +206,9 @@ async function copySegment(
   }
 }
 
-/** Collects copies of the frames of one chunk, for the scan reuses its buffer, and appends them. */
+/**
+ * Collects copies of the frames of one chunk, because the scan reuses its buffer, and appends them.
+ */
 class GoodPrefix {
   readonly outline = new LogOutline();
   private records: LogRecord[] = [];
@@ -202,7 +218,10 @@ class GoodPrefix {
     private readonly log: Identity | null,
   ) {}
 
-  /** False: this record is not a good one of the log; it and all behind it are left out. */
+  /**
+   * Returns false when this record is not a good one of the log; it and all records after it are
+   * left out.
+   */
   take(frame: Frame): boolean {
     const record = decodeOrNull(frame);
     if (record === null || !this.outline.isFollowedBy(record)) return false;

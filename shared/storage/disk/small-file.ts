@@ -1,7 +1,7 @@
 /**
- * A small file that holds one JSON value and is replaced as a whole: written beside, synced, renamed over the old one, and
- * the folder synced. After a crash it is the old one or the new one. A line with the CRC-32 of the first line guards
- * it against damage.
+ * Reads and replaces a small file with one JSON value. A replacement is written under another name,
+ * synced, renamed over the old file, and the folder is synced: after a crash the file is the old or
+ * the new one. A second line with the CRC-32 of the first detects damage.
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -10,7 +10,10 @@ import type { FileSystem, OpenFile } from './file-system';
 
 const BESIDE = '.new';
 
-/** Makes `value` the content of `name` in `directory`. Rejects with a `StorageError`: `full` when the old content stays. */
+/**
+ * Makes `value` the content of `name` in `directory`, durably. Rejects with a `StorageError`:
+ * `full` when the disk is full and the old content stays, otherwise `failed`.
+ */
 export async function replaceSmallFile(
   fileSystem: FileSystem,
   { directory, name }: { readonly directory: string; readonly name: string },
@@ -28,7 +31,10 @@ export async function replaceSmallFile(
   }
 }
 
-/** The value in `name`; null when there is no such file. Rejects with `damaged` when it is not what was written. */
+/**
+ * The value in `name`; null when there is no such file. Rejects with a `StorageError` `damaged`
+ * when the content does not match its checksum.
+ */
 export async function readSmallFile(
   fileSystem: FileSystem,
   { directory, name }: { readonly directory: string; readonly name: string },
@@ -44,7 +50,7 @@ export async function readSmallFile(
   return JSON.parse(line) as unknown;
 }
 
-/** Nothing of the old file was touched, and nothing is left of the new one that matters: it is overwritten next time. */
+/** The old file is unchanged. What is left of the new one is overwritten by the next attempt. */
 class OutOfRoom extends Error {}
 
 async function writeWhole(fileSystem: FileSystem, path: string, bytes: Buffer): Promise<void> {

@@ -1,15 +1,15 @@
 /**
- * The log on disk: what was appended (outline, tail cache, ids), in front of what is durable (the segment
- * files). The parts do not know each other; this file keeps them in step.
+ * Implements the log store on disk. It keeps two views in step: what was appended (outline, tail
+ * cache, ids) and what is durable (the segment files). The parts do not know each other.
  *
- * The appended view changes in the call itself, the disk follows through the group writer's queue. When the
- * disk refuses a group, the view goes back to what is durable, so the next append is expected behind that.
- * Reads take the newest records from the cache, which holds everything that is not on the disk yet, and the
- * rest from the files.
+ * The appended view changes within the call; the disk follows through the queue of the group
+ * writer. When the disk refuses a group, the appended view goes back to what is durable, and the
+ * next append is expected to follow that. Reads take the newest records from the cache, which holds
+ * every record that is not on disk yet, and the others from the files.
  *
- * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (store-files.ts), `synced` (the
- * marker), `0000000000000001.log` … (segments), `ids/` (can be removed while nothing runs), `lock`,
- * `salvage.json` while a new store is made of a bad one (salvage.ts).
+ * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (files.ts), `synced` (the
+ * marker), `0000000000000001.log` … (segments), `ids/` (may be removed while no process runs),
+ * `lock`, and `salvage.json` while a store is being replaced (salvage.ts).
  */
 
 import type { LogOutline } from '#protocol/log/outline';
@@ -26,20 +26,21 @@ import type { SegmentedLog } from './segments/segmented-log';
 import { joinEntries, TailCache } from './tail-cache';
 import { type GroupTarget, GroupWriter } from './writer';
 
-export interface DiskLogStoreParts {
+interface DiskLogStoreParts {
   readonly files: StoreFiles;
-  /** There is a permission to begin a log, and no log. */
+  /** The node has the permission to begin a log, and the store holds no log. */
   readonly mayBegin: boolean;
-  /** The log's shape: one to keep and one to hand out. */
+  /** The log's outline, twice: one for the store and one for its owner. */
   readonly outline: LogOutline;
   readonly opened: LogOutline;
   readonly log: SegmentedLog;
   readonly ids: IdIndex;
   readonly cacheBytes: number;
-  /** Gives the folder free; called last. */
+  /** Releases the folder; called last. */
   readonly release: () => Promise<void>;
 }
 
+/** The `LogStore` of kind `disk`; made by `openDiskLogStore`. Errors as the port says. */
 export class DiskLogStore implements LogStore {
   readonly kind = 'disk';
   readonly storeId: string;
@@ -49,12 +50,15 @@ export class DiskLogStore implements LogStore {
   private readonly outline: LogOutline;
   private readonly cache: TailCache;
   private readonly writer: GroupWriter;
-  /** Rises when records are taken back, so that a read which was under way knows that it may have seen them. */
+  /**
+   * Incremented when records are taken back, so that a read in progress notices that it may have
+   * read them.
+   */
   private generation = 0;
-  /** Small files are written one after the other. */
+  /** The last write of a small file; they are written one after the other. */
   private keeping: Promise<void> = Promise.resolve();
   private closing: Promise<void> | null = null;
-  /** Everything that was asked before `close` is done. */
+  /** Everything that was asked for before `close` is done. */
   private isClosed = false;
 
   constructor(private readonly parts: DiskLogStoreParts) {
@@ -144,7 +148,10 @@ export class DiskLogStore implements LogStore {
     return this.closing;
   }
 
-  /** From the cache what is in it, else from the disk; again when records were taken back meanwhile. */
+  /**
+   * Reads from the cache what it holds, otherwise from disk; reads again when records were taken
+   * back meanwhile.
+   */
   private async readFrom<T>(
     from: number,
     limits: ReadLimits,
@@ -169,7 +176,7 @@ export class DiskLogStore implements LogStore {
   }
 
   /**
-   * Changes a small file when those before it are done. A failure other than for want of room stops the
+   * Changes a small file after the changes before it. A failure other than a full disk stops the
    * store.
    */
   private async keep(
@@ -201,7 +208,7 @@ export class DiskLogStore implements LogStore {
       .catch((cause: unknown) => this.writer.fail(storageFault('the id index could not be written', cause)));
   }
 
-  /** The appended view ends at `index` from now on. */
+  /** Makes the appended view end at `index`. */
   private takeBack(index: number): void {
     this.generation += 1;
     this.outline.truncateAfter(index);
@@ -227,7 +234,10 @@ export class DiskLogStore implements LogStore {
   }
 }
 
-/** The ids go before the records, so that no id ever answers for a record that took another's place. */
+/**
+ * Truncates the ids before the records, so that an id never answers for a record that took
+ * another's place.
+ */
 function groupTargetOf({ log, ids }: DiskLogStoreParts): GroupTarget {
   return {
     get lastIndex() {

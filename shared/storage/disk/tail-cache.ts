@@ -1,20 +1,25 @@
 /**
- * The newest records of the disk store, in memory, so that publishing, answering and tailing never read the disk: all of
- * them want what was just appended. Bounded in bytes, except that a record which is not yet on the disk is never dropped;
- * those are bounded by what the caller lets be in flight.
+ * Caches the newest records of the disk store in memory. Publishing, answering and tailing all read
+ * what was just appended, so they never read the disk. The size is bounded in bytes, except that a
+ * record which is not on disk yet is never dropped; those are bounded by how much the caller lets
+ * be in flight.
  */
 import type { LogRecord } from '#protocol/record';
 import type { EntryBytes, ReadLimits } from '../log-store';
 
-/** What a cached record costs beside its bytes: the object, its id and its slot, roughly. */
+/** Rough cost of a cached record beside its bytes: the object, its id and its slot in the array. */
 const RECORD_OVERHEAD_BYTES = 200;
 
-/** Dropped slots at the front are given back when they are this many and half of the list. */
+/**
+ * The array is copied, and its unused slots at the front are freed, when there are this many of
+ * them and they make up half of it.
+ */
 const DROPPED_MAX = 1024;
 
+/** A contiguous range of records that ends at the end of the log. */
 export class TailCache {
   private records: LogRecord[] = [];
-  /** Slots at the front whose records are dropped. */
+  /** Slots at the front of `records` that are not used any more. */
   private dropped = 0;
   private bytes = 0;
 
@@ -24,7 +29,7 @@ export class TailCache {
     private lastIndex: number,
   ) {}
 
-  /** Lowest index held; one beyond the end when nothing is. */
+  /** Lowest index in the cache; the end of the log + 1 when it is empty. */
   get firstIndex(): number {
     return this.lastIndex + 1 - (this.records.length - this.dropped);
   }
@@ -37,7 +42,7 @@ export class TailCache {
     this.lastIndex += records.length;
   }
 
-  /** Drops the oldest down to the bound, but none above `stableIndex`. */
+  /** Drops the oldest records down to the bound, but none above `stableIndex`. */
   evict(stableIndex: number): void {
     let first = this.firstIndex;
     while (this.bytes > this.bytesMax && first <= stableIndex) {
@@ -51,6 +56,7 @@ export class TailCache {
     }
   }
 
+  /** Removes the records after `index`. */
   truncateAfter(index: number): void {
     while (this.lastIndex > index && this.records.length > this.dropped) {
       const record = this.records.pop();
@@ -60,13 +66,16 @@ export class TailCache {
     this.lastIndex = Math.min(this.lastIndex, index);
   }
 
-  /** Records from `from` on, which must not be below `firstIndex`. */
+  /** Records from index `from` on, which must not be below `firstIndex`. */
   read(from: number, limits: ReadLimits): LogRecord[] {
     return withinLimits(this.records, this.dropped + from - this.firstIndex, limits);
   }
 }
 
-/** The records from position `start` on that the limits allow: at least one, if there is one at or below `to`. */
+/**
+ * The records from position `start` of the array on that the limits allow: at least one, if there
+ * is one at or below `limits.to`.
+ */
 export function withinLimits(records: readonly LogRecord[], start: number, limits: ReadLimits): LogRecord[] {
   const chosen: LogRecord[] = [];
   let bytes = 0;
@@ -80,7 +89,7 @@ export function withinLimits(records: readonly LogRecord[], start: number, limit
   return chosen;
 }
 
-/** The entries among these records, a byte `separator` between two. */
+/** The JSON bytes of the entries among these records, with the byte `separator` between two. */
 export function joinEntries(records: readonly LogRecord[], separator: number): EntryBytes {
   const entries = records.filter(({ control }) => control === null);
   const size = entries.reduce((sum, { bytes }) => sum + bytes.length + 1, 0);

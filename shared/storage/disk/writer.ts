@@ -1,19 +1,24 @@
 /**
- * Group commit: who waits for which sync. While one group is being made durable, everything that is appended collects, and
- * becomes the next group; so the number of syncs follows the disk's speed and not the number of appends, without a timer.
- * Truncations stand in the same queue and so come behind the appends made before them.
+ * Batches appends for group commit. While one group is being made durable, later appends collect
+ * and become the next group; so the number of syncs follows the speed of the disk and not the
+ * number of appends, without a timer. Truncations wait in the same queue, and so follow the appends
+ * made before them.
  *
- * States: idle (nothing queued), writing (until the queue is empty), failed (after a fatal fault, for good).
+ * States: idle (nothing queued), writing (until the queue is empty), failed (after a fatal fault,
+ * for good).
  *
- * A group that finds no room takes everything appended behind it down with it, for it does not follow the log any more; queued
- * truncations stay. The owner is told where the log then ends.
+ * When the disk is full, the group and every append queued after it are rejected, because they do
+ * not follow the log any more; queued truncations stay. The owner is told where the log then ends.
  */
 import type { LogRecord } from '#protocol/record';
 import type { StorageError } from '../log-store';
 import { fatalFault, isPassing } from '../storage-fault';
 import { type EncodedGroup, encodeGroup, type KindedRecords } from './segments/frame';
 
-/** Where groups and truncations take effect: the segmented log. */
+/**
+ * Makes groups and truncations durable: the segmented log. `running` is the CRC-32 of the records
+ * up to `lastIndex`. Both methods reject with a `StorageError`.
+ */
 export interface GroupTarget {
   readonly lastIndex: number;
   readonly running: number;
@@ -36,18 +41,25 @@ interface Truncation extends Waiter {
 
 type Task = Append | Truncation;
 
-/** A group takes no further append at this size: it is copied once, and one write should not hold the disk for long. */
+/**
+ * A group takes no further append at this size: it is copied once, and one write should not occupy
+ * the disk for long.
+ */
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 
-export interface GroupWriterEvents {
-  /** What is on the disk has changed; called before anybody is answered. */
+interface GroupWriterEvents {
+  /** The durable log has changed; called before the appends are resolved. */
   onDurable(): void;
-  /** Appends were refused: the log is to end at `index` at most. Called before anybody is answered. */
+  /**
+   * Appends were rejected, and the log now ends at `index` at most; called before they are
+   * rejected.
+   */
   onRefused(index: number): void;
 }
 
+/** The queue in front of a `GroupTarget`. */
 export class GroupWriter {
-  /** Not null: no later write succeeds. */
+  /** When not null, every later write is rejected with it. */
   failure: StorageError | null = null;
   private queue: Task[] = [];
   private writing: Promise<void> | null = null;
@@ -57,7 +69,7 @@ export class GroupWriter {
     private readonly events: GroupWriterEvents,
   ) {}
 
-  /** Highest index up to which the disk has what the log will be when all that is queued is done. */
+  /** Highest index up to which the durable log will not be changed by what is queued. */
   get stableIndex(): number {
     return this.queue.reduce(
       (least, task) => ('after' in task ? Math.min(least, task.after) : least),
@@ -65,21 +77,23 @@ export class GroupWriter {
     );
   }
 
+  /** Resolves when the records are durable. Rejects with a `StorageError`. */
   append(records: readonly LogRecord[], kinds: readonly number[]): Promise<void> {
     const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
     return this.enqueue((waiter) => ({ records, kinds, bytes, ...waiter }));
   }
 
+  /** Resolves when the records after `index` are removed durably. Rejects with a `StorageError`. */
   truncateAfter(index: number): Promise<void> {
     return this.enqueue((waiter) => ({ after: index, ...waiter }));
   }
 
-  /** Resolves when nothing is queued. Never rejects. */
+  /** Resolves when the queue is empty. Never rejects. */
   async drain(): Promise<void> {
     while (this.writing !== null) await this.writing;
   }
 
-  /** Something beside the log failed for good. */
+  /** Stops the writer for a fault beside the log: everything queued is rejected with it. */
   fail(failure: StorageError): void {
     this.failure ??= failure;
     const tasks = this.queue;
@@ -95,7 +109,7 @@ export class GroupWriter {
     });
   }
 
-  /** Starts in the next microtask, so that appends of the same turn make one group. */
+  /** Starts in the next microtask, so that appends of one turn make one group. */
   private async writeAll(): Promise<void> {
     await Promise.resolve();
     while (this.queue.length > 0) {
@@ -106,7 +120,7 @@ export class GroupWriter {
     this.writing = null;
   }
 
-  /** The appends at the head of the queue that go together; they leave the queue. */
+  /** Removes from the queue the appends at its head that make one group. */
   private nextGroup(): Append[] {
     const group: Append[] = [];
     let bytes = 0;

@@ -1,15 +1,19 @@
 /**
- * Where the entries with client-chosen ids are, without memory for each id: a small log-structured merge tree. The newest ids
- * are in a map; at 16,384 they become a sorted run on the disk (id-run.ts), and 8 runs of a level become one of the next. Kept
- * in memory are filters and fences, 1.3 bytes an id, up to some 90 MB.
+ * Maps client-chosen ids to indexes of entries, without keeping every id in memory: a small
+ * log-structured merge tree (LSM tree). The newest ids are in a map; at 16,384 they become a sorted
+ * run on disk (run.ts), and 8 runs of one level are merged into one of the next. Memory holds the
+ * filters and fences of the runs: 1.3 bytes an id, up to some 90 MB.
  *
- * It can always be rebuilt from the log, so it is never the truth: a run that is damaged or of another store is thrown away at
- * open with everything after it, and the scan of the log gives the ids again. Runs follow one another without a gap from record 1 on and
- * hold only what is durable; `completeTo` is where the last one ends. An embedded B-tree (lmdb) was rejected: it has no checksums, a
- * flipped bit can crash the process again at every start, and it cannot be put under the crash tests.
+ * The log is the authority, and the index can always be rebuilt from it. At open a run that is
+ * damaged or of another store is removed with every run after it, and the scan of the log adds its
+ * ids again. Runs follow one another without a gap from record 1 on and hold only durable records;
+ * `completeTo` is where the last one ends. An embedded B-tree (lmdb) was rejected: it has no
+ * checksums, a flipped bit can crash the process at every start, and the crash tests cannot
+ * interrupt its writes.
  *
- * A truncation takes effect in the call, in memory; the renames on the disk come before the log is cut, so a run never
- * answers for records that were replaced. Work on files stands in one queue and nobody waits for it.
+ * A truncation takes effect in memory within the call; the renames on disk come before the log is
+ * truncated, so a run never answers for records that were replaced. File operations run in one
+ * queue; no caller waits for them.
  */
 import { join } from 'node:path';
 import { isOutOfRoom } from '#storage/storage-fault';
@@ -18,17 +22,20 @@ import { hashId } from './hash';
 import { IdRun, runName, stretchOf } from './run';
 import { type IdPlace, mergedPlaces, sortedPlaces, TEMPORARY_RUN, writeRun } from './run-writer';
 
-/** Ids in memory that make a run: a few MB, and as many entries to parse at open. */
+/** Ids in memory that become a run: a few MB, and as many entries to parse at open. */
 const RUN_IDS = 16_384;
 
-/** Runs of a level that become one: a look-up asks at most 7 filters a level, an id is written again once a level. */
+/**
+ * Runs of a level that are merged into one: a look-up asks at most 7 filters a level, and an id is
+ * written once more for each level.
+ */
 const MERGE_RUNS = 8;
 
-export interface IdIndexOptions {
+interface IdIndexOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly storeId: string;
-  /** Only tests have a reason to change it. */
+  /** Replaces `RUN_IDS`; for tests. */
   readonly runIds?: number;
 }
 
@@ -39,6 +46,7 @@ interface Flushing {
   visibleTo: number;
 }
 
+/** The id index of one store. `find` sees every change at once, because memory changes first. */
 export class IdIndex {
   /** Id → index, ascending by index. */
   private memory = new Map<string, number>();
@@ -46,7 +54,10 @@ export class IdIndex {
   private queue: Promise<void> = Promise.resolve();
   private isFlushQueued = false;
   private readonly runIds: number;
-  /** So many ids in memory start the next flush; more than `runIds` after one that found no room. */
+  /**
+   * Number of ids in memory that starts the next flush; above `runIds` after a flush that found the
+   * disk full.
+   */
   private flushAt: number;
 
   private constructor(
@@ -58,7 +69,10 @@ export class IdIndex {
     this.flushAt = this.runIds;
   }
 
-  /** Opens what is in the folder and removes what cannot be used. */
+  /**
+   * Opens the runs in the folder and removes those that cannot be used. Rejects with the system
+   * error of a file operation.
+   */
   static async open(options: IdIndexOptions): Promise<IdIndex> {
     const { fileSystem, directory, storeId } = options;
     await fileSystem.makeDirectory(directory);
@@ -66,7 +80,7 @@ export class IdIndex {
       (name) => stretchOf(name) !== null || name === TEMPORARY_RUN,
     );
     const runs: IdRun[] = [];
-    // Of runs that begin together the longest one is the merged one.
+    // Of several runs with the same start, the longest is the merged one.
     for (const name of names.sort((a, b) => fromOf(a) - fromOf(b) || (a < b ? 1 : -1))) {
       const isNext = fromOf(name) === (runs.at(-1)?.visibleTo ?? 0) + 1;
       const path = join(directory, name);
@@ -74,22 +88,29 @@ export class IdIndex {
       if (run === null) await fileSystem.remove(path);
       else runs.push(run);
     }
-    // What was removed must not come back after a crash, when the log may have been cut and written anew.
+    // The removals must be durable: a run must not reappear after a crash in which the log has been
+    // truncated and rewritten.
     await fileSystem.syncDirectory(directory);
     return new IdIndex(options, runs);
   }
 
-  /** Every client-chosen id up to this index is in a run; the later ones have to be added from the log. */
+  /**
+   * Every client-chosen id up to this index is in a run; the caller adds the later ones from the
+   * log.
+   */
   get completeTo(): number {
     return this.runs.at(-1)?.visibleTo ?? 0;
   }
 
-  /** The entry at `index`, above every one added before, has this id. */
+  /** Adds the id of the entry at `index`, which must be above every index added before. */
   add(id: string, index: number): void {
     this.memory.set(id, index);
   }
 
-  /** Index of the entry with this id; null: none. Throws a `StorageError` `damaged`. */
+  /**
+   * Index of the entry with this id; null when there is none. Throws a `StorageError` `damaged`
+   * when a block of a run does not match its checksum.
+   */
   find(id: string): number | null {
     const inMemory = this.memory.get(id);
     if (inMemory !== undefined) return inMemory;
@@ -105,7 +126,7 @@ export class IdIndex {
     return null;
   }
 
-  /** Forgets the ids of all entries after `index`, in memory. */
+  /** Removes the ids of all entries after `index`, in memory. */
   cutAfter(index: number): void {
     for (const [id, at] of this.memory) {
       if (at > index) this.memory.delete(id);
@@ -114,12 +135,16 @@ export class IdIndex {
     for (const run of this.runs) run.visibleTo = Math.min(run.visibleTo, index);
   }
 
-  /** Makes durable what `cutAfter` did. */
+  /** Makes `cutAfter` durable. Rejects with the system error of a file operation. */
   saveCut(): Promise<void> {
     return this.enqueue(() => this.renameCutRuns());
   }
 
-  /** Moves ids of entries up to `stableIndex`, which are durable and stay, to the disk if there are many; resolves at once if not. */
+  /**
+   * Writes the ids of entries up to `stableIndex`, which are durable and will not be truncated, to
+   * a run if there are many; resolves at once if not, and when the disk is full, to try again
+   * later. Rejects with any other system error.
+   */
   async flushIfLarge(stableIndex: () => number): Promise<void> {
     if (this.memory.size < this.flushAt || this.isFlushQueued) return;
     this.isFlushQueued = true;
@@ -240,7 +265,7 @@ function nextTurn(): Promise<void> {
   });
 }
 
-/** −1: a leftover, to be removed. */
+/** First index of a run's stretch; −1 for a leftover file, which is to be removed. */
 function fromOf(name: string): number {
   return stretchOf(name)?.from ?? -1;
 }

@@ -1,7 +1,8 @@
 /**
- * Makes run files: from ids in memory, or by merging runs that follow one another. A run is written beside, synced, renamed and the
- * folder synced, so under its name it is always whole. Work is cut into pieces of well under a millisecond between which
- * the event loop turns, as nobody waits for it.
+ * Writes the run files of the id index: from ids in memory, or by merging adjacent runs. A run is
+ * written under a temporary name, synced and renamed, and the folder is synced, so a file under a
+ * run's name is always complete. No caller waits for this work, so it is cut into pieces of well
+ * under a millisecond with a turn of the event loop between two.
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -24,17 +25,21 @@ export interface IdPlace extends IdHash {
   readonly index: number;
 }
 
-export interface RunPlan extends Stretch {
+interface RunPlan extends Stretch {
   readonly storeId: string;
   readonly level: number;
-  /** At least as many ids as will be added; the size of the filter. */
+  /** Upper bound of the number of ids that will be added; determines the size of the filter. */
   readonly idsMax: number;
 }
 
+/** File name of a run while it is being written. */
 export const TEMPORARY_RUN = 'new.run';
 const CHUNK_BLOCKS = 16;
 
-/** Writes one run; `places` come ascending by hash. */
+/**
+ * Writes one run from `places`, which come in ascending order of hash, and resolves with it open.
+ * Rejects with the system error of a file operation; the temporary file is removed then.
+ */
 export async function writeRun(
   fileSystem: FileSystem,
   directory: string,
@@ -102,7 +107,7 @@ class BlockWriter {
     await this.flush();
   }
 
-  /** Where the blocks end. */
+  /** Closes the last block; resolves with the offset where the blocks end, in bytes. */
   async finish(): Promise<number> {
     if (this.inBlock > 0) this.closeBlock();
     await this.flush();
@@ -124,7 +129,7 @@ class BlockWriter {
   }
 }
 
-/** Places from memory, in pieces. */
+/** Sorts places that are in memory, in place, and yields them in pieces of 1024. */
 export async function* sortedPlaces(places: IdPlace[]): AsyncGenerator<readonly IdPlace[]> {
   places.sort((a, b) => compareHashes(a, b) || a.index - b.index);
   for (let at = 0; at < places.length; at += PIECE) yield places.slice(at, at + PIECE);
@@ -132,7 +137,10 @@ export async function* sortedPlaces(places: IdPlace[]): AsyncGenerator<readonly 
 
 const PIECE = 1024;
 
-/** The places of several runs, merged; with those of a cut that is not saved yet, for after a crash they may be needed again. */
+/**
+ * Merges the places of several runs. Places above an unsaved truncation are included, because after
+ * a crash they may be needed again.
+ */
 export async function* mergedPlaces(runs: readonly IdRun[]): AsyncGenerator<readonly IdPlace[]> {
   const cursors = runs.map((run) => new RunCursor(run));
   await Promise.all(cursors.map((cursor) => cursor.refill()));
@@ -154,7 +162,7 @@ export async function* mergedPlaces(runs: readonly IdRun[]): AsyncGenerator<read
   yield piece;
 }
 
-/** Walks over a run, 16 blocks in memory at a time. */
+/** Reads a run from start to end, 16 blocks in memory at a time. */
 class RunCursor {
   next: IdPlace | null = null;
   private readonly buffer = Buffer.allocUnsafe(CHUNK_BLOCKS * BLOCK_BYTES);

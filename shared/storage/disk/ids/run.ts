@@ -1,14 +1,17 @@
 /**
- * One run of the id index: a sorted, immutable file that holds the hash and the index of every client-chosen id of a stretch of the
- * log. Named `<from>-<to>.ids`, the stretch that it answers for; a truncation shortens the stretch by renaming it, and
- * whatever the file holds beyond is not believed.
+ * Reads one run of the id index: a sorted, immutable file with the hash and the index of every
+ * client-chosen id of a range of the log (an SSTable). The file is named `<from>-<to>.ids` after
+ * the range that it answers for. A truncation shortens the range by renaming the file; places
+ * beyond it are ignored.
  *
- *     blocks of 4096 bytes: up to 227 × (48 + 48 bits hash, u48 index), big-endian, ascending; zeros; u32 CRC-32 at 4092
- *     filter (id-filter.ts)
- *     trailer of 64 bytes: "RLOGIDS1", store id, u48 from, u48 to, u48 number of ids, u48 filter's bytes, u32 level,
- *                          u32 CRC-32 of the filter, zeros; u32 CRC-32 at 60
+ *     blocks    4096 bytes each: up to 227 × (48 + 48 bits of hash, u48 index), big-endian,
+ *               ascending; zeros; u32 CRC-32 at 4092
+ *     filter    see filter.ts
+ *     trailer   64 bytes: "RLOGIDS1", store id, u48 from, u48 to, u48 number of ids, u48 bytes of
+ *               the filter, u32 level, u32 CRC-32 of the filter, zeros; u32 CRC-32 at 60
  *
- * In memory: the first hash of each block (8 bytes for 227 ids) and the filter, so a look-up reads one block or none.
+ * In memory: the first hash of each block (8 bytes for 227 ids) and the filter, so a look-up reads
+ * at most one block in nearly all cases.
  */
 import { crc32 } from 'node:zlib';
 import { damagedFault } from '#storage/storage-fault';
@@ -16,43 +19,52 @@ import type { OpenFile } from '../file-system';
 import { IdFilter } from './filter';
 import { ID_HASH_BYTES, type IdHash } from './hash';
 
+/** Bytes of a block: one page. */
 export const BLOCK_BYTES = 4096;
+/** Bytes of a place in a block: the hash and a u48 index. */
 export const ENTRY_BYTES = ID_HASH_BYTES + 6;
+/** Places in a full block: 227. */
 export const ENTRIES_PER_BLOCK = Math.floor((BLOCK_BYTES - 4) / ENTRY_BYTES);
+/** Offset of the CRC-32 in a block. */
 export const BLOCK_CRC_AT = BLOCK_BYTES - 4;
-export const TRAILER_BYTES = 64;
+const TRAILER_BYTES = 64;
 const TRAILER_CRC_AT = TRAILER_BYTES - 4;
 const MAGIC = 'RLOGIDS1';
 const NAME = /^([0-9]{16})-([0-9]{16})\.ids$/;
 
-/** Runs of more ids have no filter in memory: they are few, and cost one read for each look-up. Bounds the memory of all filters. */
+/**
+ * Runs with more ids keep no filter in memory, which bounds the memory of all filters. There are
+ * few such runs, and each costs one read for a look-up.
+ */
 const FILTER_IDS_MAX = 10_000_000;
 
-/** The stretch of the log that a run answers for, both ends inclusive. */
+/** The range of indexes that a run answers for, both ends inclusive. */
 export interface Stretch {
   readonly from: number;
   readonly to: number;
 }
 
-export interface RunTrailer extends Stretch {
+interface RunTrailer extends Stretch {
   readonly storeId: string;
   readonly count: number;
   readonly filterBytes: number;
   readonly filterCrc: number;
-  /** How many times its ids were merged. */
+  /** How many times its ids have been merged. */
   readonly level: number;
 }
 
+/** File name of the run of this range. */
 export function runName({ from, to }: Stretch): string {
   return `${String(from).padStart(16, '0')}-${String(to).padStart(16, '0')}.ids`;
 }
 
-/** Null: not a run's name. */
+/** The range in a run's file name; null when the name is not that of a run. */
 export function stretchOf(name: string): Stretch | null {
   const match = NAME.exec(name);
   return match === null ? null : { from: Number(match[1]), to: Number(match[2]) };
 }
 
+/** Encodes the trailer, `TRAILER_BYTES` long, with its CRC. */
 export function encodeTrailer(trailer: RunTrailer): Buffer {
   const bytes = Buffer.alloc(TRAILER_BYTES);
   bytes.write(MAGIC, 0, 'latin1');
@@ -74,8 +86,12 @@ function decodeTrailer(bytes: Buffer): RunTrailer | null {
   return { storeId, from, to, count, filterBytes, level: bytes.readUInt32BE(48), filterCrc: bytes.readUInt32BE(52) };
 }
 
+/** An open run. `close` must be called once. */
 export class IdRun {
-  /** The run answers for entries up to here; below `from`: for none. Below `savedTo` until a cut is saved. */
+  /**
+   * Last index that the run answers for; below `from` when it answers for none. It is below
+   * `savedTo` until a truncation is saved.
+   */
   visibleTo: number;
 
   constructor(
@@ -90,7 +106,9 @@ export class IdRun {
     this.visibleTo = this.savedTo;
   }
 
-  /** End of the stretch in the file's name: what the run will answer for after a crash. */
+  /**
+   * End of the range in the file's name: the last index that the run will answer for after a crash.
+   */
   get savedTo(): number {
     return stretchOf(this.name)?.to ?? this.trailer.to;
   }
@@ -103,14 +121,20 @@ export class IdRun {
     return this.fences.length;
   }
 
-  /** Checks the whole file. Null: it is not a good run of this store; the file is closed. */
+  /**
+   * Checks the whole file. Resolves with null, and closes the file, when it is not an intact run of
+   * this store.
+   */
   static async open(file: OpenFile, name: string, storeId: string): Promise<IdRun | null> {
     const run = await IdRun.check(file, name, storeId);
     if (run === null) await file.close();
     return run;
   }
 
-  /** Index of the entry with this hash that the run answers for; null: none. Throws `damaged`. */
+  /**
+   * Index of the entry with this hash, up to `visibleTo`; null when there is none. Throws a
+   * `StorageError` `damaged` when a block does not match its CRC.
+   */
   find(hash: IdHash): number | null {
     if (this.filter !== null && !this.filter.mayHold(hash)) return null;
     let found: number | null = null;
@@ -124,7 +148,10 @@ export class IdRun {
     return found;
   }
 
-  /** Blocks from `at` on, as many as `into` has room for; the number of entries in them. Rejects with `damaged`. */
+  /**
+   * Reads blocks from block `at` on, as many as fit into `into`; resolves with the number of places
+   * in them. Rejects with a `StorageError` `damaged`.
+   */
   async readBlocks(at: number, into: Buffer): Promise<number> {
     const blocks = Math.min(this.fences.length - at, Math.floor(into.length / BLOCK_BYTES));
     await this.file.read(into.subarray(0, blocks * BLOCK_BYTES), at * BLOCK_BYTES);
@@ -160,7 +187,7 @@ export class IdRun {
     return crc32(filter) === trailer.filterCrc ? new IdRun(file, trailer, fences, new IdFilter(filter), name) : null;
   }
 
-  /** The last block whose first hash is below, since equal ones may begin in it. */
+  /** The last block whose first hash is lower, because equal hashes may begin in it. */
   private firstBlockFor({ high }: IdHash): number {
     let low = 0;
     let end = this.fences.length;

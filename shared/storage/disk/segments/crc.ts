@@ -1,16 +1,17 @@
 /**
- * CRC-32 (the polynomial of zlib, gzip, PNG) of a part of a buffer, going on from a CRC before. For the few bytes of a header or a
- * short record JavaScript is done before zlib's binding has even been entered, and needs no view of the part; measured: 100
- * bytes take half the time. Long parts go to zlib. Eight bytes a step, eight tables ("slicing-by-8", Kounavis and Berry).
+ * Computes the CRC-32 (the polynomial of zlib, gzip and PNG) of a part of a buffer, continuing from
+ * an earlier CRC. For a header or a short record JavaScript is done before the call into zlib's
+ * binding has begun, and it needs no view of the part; measured, 100 bytes take half the time. Long
+ * parts go to zlib. Eight bytes a step with eight tables ("slicing-by-8", Kounavis and Berry).
  */
 import { crc32 } from 'node:zlib';
 
-/** From here on zlib is faster. */
+/** From this length on zlib is faster. */
 const LONG_BYTES = 512;
 
 const TABLES = makeTables();
 
-/** CRC of `bytes[start]` … `bytes[end − 1]` behind what has the CRC `before` (0: nothing). */
+/** CRC of `bytes[start]` … `bytes[end − 1]`, continued from the CRC `before` (0 for nothing). */
 export function crcOf(bytes: Uint8Array, start: number, end: number, before = 0): number {
   if (end - start >= LONG_BYTES) return crc32(bytes.subarray(start, end), before);
   let crc = ~before;

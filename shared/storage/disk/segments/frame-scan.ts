@@ -1,13 +1,17 @@
 /**
- * Walks over the frames of a segment file and verifies each: header, place in the log, running CRC. Used by the scan at
- * open, by reads and by truncation, so that there is one opinion on what a good frame is.
+ * Scans the frames of a segment file and verifies each one: header, place in the log, running CRC.
+ * The scan at open, reads and truncation all use it, so that they agree on what a good frame is.
  *
- * The walk never judges what a bad frame means; it says where and why it ended (tail-verdict.ts judges).
+ * The scan does not judge what a bad frame means; it says where and why it ended (tail-verdict.ts
+ * judges).
  */
 import type { OpenFile } from '../file-system';
 import { FRAME_HEADER_BYTES, Frame, readFrameHeader } from './frame';
 
-/** Where a walk stands: behind the frame of `index`, which ends at `offset` of the file. */
+/**
+ * A position of a scan: after the frame of `index`, which ends at byte `offset` of the file.
+ * `running` is the CRC-32 up to and including that record.
+ */
 export interface ScanPlace {
   readonly offset: number;
   readonly index: number;
@@ -15,23 +19,27 @@ export interface ScanPlace {
 }
 
 /**
- * Why a walk ended. `end`: at the end of what it was given. `short`: the last frame, or its header, goes on behind the end.
- * `bad`: there is no good frame at this place. `enough`: the visitor wants no more.
+ * Why a scan ended. `end`: at the end of its input. `short`: the input ends within a frame or its
+ * header. `bad`: there is no good frame at this place. `enough`: the visitor returned false.
  */
-export type ScanStop = 'end' | 'short' | 'bad' | 'enough';
+type ScanStop = 'end' | 'short' | 'bad' | 'enough';
 
+/** The end of a scan: position and reason. */
 export interface ScanEnd extends ScanPlace {
   readonly stop: ScanStop;
-  /** For `bad`: what is wrong, to follow "record 5". */
+  /** For `bad`: what is wrong, as the end of a sentence that begins with "record 5:". */
   readonly fault: string;
-  /** For `short` with a good header: bytes of the whole frame; else 0. */
+  /** For `short` with a good header: bytes of the whole frame; otherwise 0. */
   readonly frameSize: number;
 }
 
-/** Takes a good frame; false ends the walk behind it. The frame is reused, and its buffer may be by a later chunk. */
+/**
+ * Receives each good frame; returns false to end the scan after it. The frame object, and later its
+ * buffer, are reused: copy what is to be kept.
+ */
 export type FrameVisitor = (frame: Frame) => boolean;
 
-/** Walks over the frames in `buffer`, whose first byte lies at `from.offset` of the file. */
+/** Scans the frames in `buffer`, whose first byte lies at `from.offset` of the file. */
 export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor): ScanEnd {
   const frame = new Frame();
   let { index, running } = from;
@@ -58,7 +66,10 @@ export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor)
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** Walks over the frames of a file from `from` up to `size` bytes, a few MiB in memory at a time. */
+/**
+ * Scans the frames of a file from `from` up to byte `size`, with a few MiB in memory at a time.
+ * `onChunk` is awaited after each chunk. Rejects with the system error of a read.
+ */
 export async function scanFile(
   file: OpenFile,
   from: ScanPlace,

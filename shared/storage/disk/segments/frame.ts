@@ -1,33 +1,40 @@
 /**
- * How a record lies in a segment file: a header of 40 bytes, then the record's bytes. All numbers are little-endian.
+ * Encodes and decodes frames: a record in a segment file, as a header of 40 bytes followed by the
+ * record's bytes. All numbers are little-endian.
  *
- *     0  u32  magic, FF 52 4C FE: FF and FE never occur in UTF-8, so no client's text can look like a frame
- *     4  u32  length of the record's bytes
- *     8  u48  index     14  u48  epoch     20  u48  seq     26  u8  kind     27  u8  0
- *    28  u32  place in its group, 0 for the first: tells which frames were written by one write (see tail-verdict.ts)
- *    32  u32  running CRC-32 of all records' bytes up to and including this one
- *    36  u32  CRC-32 of the 36 bytes before
+ *      0  u32  magic, FF 52 4C FE: FF and FE never occur in UTF-8, so no text can look like a frame
+ *      4  u32  length of the record's bytes
+ *      8  u48  index     14  u48  epoch     20  u48  seq     26  u8  kind     27  u8  0
+ *     28  u32  position in its group (one write), 0 for the first; see tail-verdict.ts
+ *     32  u32  running CRC-32 of all records' bytes up to and including this one
+ *     36  u32  CRC-32 of the 36 bytes before
  *
- * The running CRC is also the check of this record's bytes: it must follow from the running CRC of the frame before. A second
- * CRC of the bytes alone would cost as much again and find nothing more. The header has its own, so that a damaged length is
- * not taken for a file that ends too early.
+ * The running CRC also checks this record's bytes: it must follow from the running CRC of the frame
+ * before. A second CRC of the bytes alone would cost as much again and detect nothing more. The
+ * header has a CRC of its own, so that a damaged length is not taken for a file that ends too
+ * early.
  */
 import type { LogRecord } from '#protocol/record';
 import { crcOf } from './crc';
 
+/** Bytes of a frame's header. */
 export const FRAME_HEADER_BYTES = 40;
+/** The first four bytes of every frame. */
 export const FRAME_MAGIC = Buffer.from([0xff, 0x52, 0x4c, 0xfe]);
 
-/** What the scan at open must know of a record without parsing it. */
+/** The kind of a record, by which the scan at open can avoid parsing it. */
 export const FrameKind = {
   /** An entry whose id is computed from its reign and seq. */
   entry: 1,
-  /** An entry whose client chose the id: the id index holds it. */
+  /** An entry whose id was chosen by the client: the id index holds it. */
   namedEntry: 2,
   control: 3,
 } as const;
 
-/** A frame that was read: its header, and where it lies. Reused for many frames, so that a scan makes no garbage. */
+/**
+ * A frame that was read: its header, and where it lies. One object is reused for many frames, so
+ * that a scan allocates nothing.
+ */
 export class Frame {
   length = 0;
   index = 0;
@@ -37,25 +44,25 @@ export class Frame {
   groupPlace = 0;
   running = 0;
   buffer: Buffer = FRAME_MAGIC;
-  /** Of the whole buffer. */
+  /** A view of the whole `buffer`. */
   view = viewOf(FRAME_MAGIC);
-  /** Where it begins in `buffer`. */
+  /** Offset of the frame in `buffer`. */
   at = 0;
-  /** Where it begins in the file; set by a scan, as `runningBefore`. */
+  /** Offset of the frame in the file; set by a scan, like `runningBefore`. */
   offset = 0;
   runningBefore = 0;
 
-  /** Bytes of the whole frame. */
+  /** Bytes of the whole frame, header included. */
   get size(): number {
     return FRAME_HEADER_BYTES + this.length;
   }
 
-  /** The record's bytes: a view of the buffer. */
+  /** The record's bytes: a view of the buffer, not a copy. */
   get bytes(): Buffer {
     return this.buffer.subarray(this.at + FRAME_HEADER_BYTES, this.at + this.size);
   }
 
-  /** Do the record's bytes follow from the running CRC before? */
+  /** Whether the record's bytes lead from `runningBefore` to `running`. */
   get isIntact(): boolean {
     return crcOf(this.buffer, this.at + FRAME_HEADER_BYTES, this.at + this.size, this.runningBefore) === this.running;
   }
@@ -65,7 +72,10 @@ const MAGIC = FRAME_MAGIC.readUInt32LE(0);
 const HIGH = 2 ** 32;
 const CHECKED_BYTES = 36;
 
-/** Reads the header at `at` (40 bytes must be there); false when it is not one. */
+/**
+ * Reads the header at `at` into `into`; 40 bytes must be there. Returns false when it is not an
+ * intact header.
+ */
 export function readFrameHeader(buffer: Buffer, at: number, into: Frame): boolean {
   if (into.buffer !== buffer) {
     into.buffer = buffer;
@@ -85,15 +95,15 @@ export function readFrameHeader(buffer: Buffer, at: number, into: Frame): boolea
   return true;
 }
 
-/** A place in a group from which a reader can start. */
-export interface FramePoint {
+/** A frame in a group from which a reader can start. */
+interface FramePoint {
   readonly index: number;
   /** Bytes from the start of the group. */
   readonly offset: number;
   readonly runningBefore: number;
 }
 
-/** Records that are written by one write and synced by one sync. */
+/** Records that are written by one write and made durable by one sync. */
 export interface EncodedGroup {
   readonly bytes: Buffer;
   readonly firstIndex: number;
@@ -105,16 +115,19 @@ export interface EncodedGroup {
   readonly points: readonly FramePoint[];
 }
 
-/** Distance of the points from which a read starts: a read of one record reads this much on average, half in vain. */
+/**
+ * Distance of the points from which a read starts. A read of one record reads this much on average,
+ * half of it unneeded.
+ */
 export const POINT_SPACING_BYTES = 64 * 1024;
 
-/** A record and its `FrameKind`. */
+/** Records, and the `FrameKind` of each at the same position. */
 export interface KindedRecords {
   readonly records: readonly LogRecord[];
   readonly kinds: readonly number[];
 }
 
-/** Makes one group of the records of several appends, in order; null when they hold none. */
+/** Encodes the records of several appends, in order, as one group; null when they hold none. */
 export function encodeGroup(appends: readonly KindedRecords[], runningBefore: number): EncodedGroup | null {
   const firstIndex = appends.find(({ records }) => records.length > 0)?.records[0]?.index;
   if (firstIndex === undefined) return null;
@@ -153,7 +166,7 @@ function groupBytes(appends: readonly KindedRecords[]): number {
   return sum;
 }
 
-/** A view reads and writes a number in one instruction, where `Buffer`'s methods go byte by byte. */
+/** A DataView reads and writes a number in one instruction; `Buffer`'s methods go byte by byte. */
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
@@ -185,10 +198,12 @@ function getUint48(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint16(at + 4, true) * HIGH;
 }
 
+/** Reads a little-endian u48 at `at`. */
 export function readUInt48(buffer: Buffer, at: number): number {
   return buffer.readUInt32LE(at) + buffer.readUInt16LE(at + 4) * HIGH;
 }
 
+/** Writes a little-endian u48 at `at`. */
 export function writeUInt48(buffer: Buffer, at: number, value: number): void {
   buffer.writeUInt32LE(value % HIGH, at);
   buffer.writeUInt16LE(Math.floor(value / HIGH), at + 4);

@@ -1,10 +1,11 @@
 /**
- * What a start finds in the segment files: verifies every frame, builds the outline and the read points, cuts a torn tail and
- * refuses anything else that is wrong. Entries are not parsed: the frame has what the outline needs; only control records are.
+ * Recovers the log from the segment files at open: verifies every frame, builds the outline and the
+ * read points, cuts a torn tail and refuses any other fault. Entries are not parsed, because the
+ * frame has what the outline needs; only control records are.
  *
- * A torn last segment (its header never became durable) is removed. What lies behind the synced marker is good but perhaps
- * not on the disk: a process that died after a failed fsync leaves pages that the kernel calls clean. So it is written
- * once more and synced before it counts as durable.
+ * A torn last segment (its header never became durable) is removed. Records after the synced marker
+ * are good but perhaps not on disk: after a failed fsync and a crash, the kernel may hold pages
+ * that it calls clean. So they are written once more and synced before they count as durable.
  */
 import { join } from 'node:path';
 import type { LogOutline } from '#protocol/log/outline';
@@ -17,33 +18,38 @@ import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES, Segment, start
 import { NOTHING_SYNCED, type SyncedUpTo } from './sync-marker';
 import { hasUnwrittenSector, judgeTail } from './tail-verdict';
 
+/** Progress of the verification: records so far, and bytes of the segment files. */
 export interface RecoveryProgress {
   readonly records: number;
   readonly bytes: number;
   readonly bytesTotal: number;
 }
 
-export interface RecoveryOptions {
+interface RecoveryOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly storeId: string;
-  /** Null: the marker is lost. */
+  /** Null when the marker is lost. */
   readonly synced: SyncedUpTo | null;
-  /** Are filled with the log's shape; the caller needs two, one to keep and one to hand out. */
+  /** Are filled with the log's outline; the caller needs two, one to keep and one to hand out. */
   readonly outlines: readonly LogOutline[];
-  /** Takes the entries whose ids are chosen by clients, ascending. */
+  /** Receives the entries whose ids were chosen by clients, in ascending order. */
   readonly onNamedEntry: (frame: Frame) => void;
-  /** Called between chunks of some MiB, which wait for it. */
+  /** Awaited between chunks of some MiB. */
   readonly onChunk: () => Promise<void>;
   readonly onProgress: (progress: RecoveryProgress) => void;
 }
 
-export interface RecoveredLog {
+interface RecoveredLog {
   readonly segments: Segment[];
-  /** Bytes of the torn tail that was cut; 0: none. */
+  /** Bytes of the torn tail that was cut; 0 for none. */
   readonly tornBytes: number;
 }
 
+/**
+ * Recovers the log in the folder. Rejects with a `StorageError` `damaged` that names file, byte and
+ * record, or with the system error of a file operation.
+ */
 export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
   return new LogRecovery(options).run();
 }
@@ -101,7 +107,9 @@ class LogRecovery {
     await this.options.fileSystem.syncDirectory(this.options.directory);
   }
 
-  /** False: the segment was being made when the process died, and no record was ever in it. */
+  /**
+   * Returns false when the process died while it made the segment, so that it never held a record.
+   */
   private isHeaderGood(header: Buffer, name: string, isLast: boolean): boolean {
     const { storeId } = this.options;
     const start = decodeSegmentHeader(header);
@@ -158,7 +166,10 @@ class LogRecovery {
     }
   }
 
-  /** Cuts what is behind the last good frame when that is a torn write or unused; refuses anything else. */
+  /**
+   * Cuts what follows the last good frame when it is a torn write or unused space; throws
+   * otherwise.
+   */
   private async cutTorn(
     file: OpenFile,
     { name, size, isLast, end }: { name: string; size: number; isLast: boolean; end: ScanEnd },

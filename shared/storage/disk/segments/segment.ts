@@ -1,38 +1,42 @@
 /**
- * One segment file of the log: a header, then frames. Named after its first index, so that a list of names is the order.
+ * Describes one segment file of the log: a header, then frames. The file is named after its first
+ * index, so that the order of names is the order of segments.
  *
- *     0  "RLOGSEG1"     8  store id, 16 characters     24  u48 first index     30  u16 0
- *    32  u32 running CRC before the first record     36  u32 CRC-32 of the 36 bytes before
+ *      0  "RLOGSEG1"     8  store id, 16 characters     24  u48 first index     30  u16 0
+ *     32  u32 running CRC before the first record     36  u32 CRC-32 of the 36 bytes before
  *
- * In memory a segment is where it ends and a few points from which a read can start: one for each 64 KiB, so that a log of
- * 100 GB costs some 40 MB and one of 1 GB nothing to speak of.
+ * In memory a segment is its end and a few points from which a read can start: one for each 64 KiB,
+ * so a log of 100 GB takes some 40 MB and one of 1 GB some 400 kB.
  */
 import { crc32 } from 'node:zlib';
 import { type EncodedGroup, POINT_SPACING_BYTES, readUInt48, writeUInt48 } from './frame';
 import type { ScanPlace } from './frame-scan';
 
+/** Bytes of a segment's header. */
 export const SEGMENT_HEADER_BYTES = 40;
 const MAGIC = 'RLOGSEG1';
 const CRC_AT = 36;
 const NAME = /^([0-9]{16})\.log$/;
 
+/** File name of the segment that begins with this index. */
 export function segmentName(firstIndex: number): string {
   return `${String(firstIndex).padStart(16, '0')}.log`;
 }
 
-/** First index of the segment that has this name; null: not a segment's name. */
+/** First index of the segment with this file name; null when the name is not that of a segment. */
 export function firstIndexOf(name: string): number | null {
   const digits = NAME.exec(name)?.[1];
   return digits === undefined ? null : Number(digits);
 }
 
-export interface SegmentStart {
+interface SegmentStart {
   readonly storeId: string;
   readonly firstIndex: number;
-  /** Running CRC of everything before. */
+  /** Running CRC-32 of all records before the segment. */
   readonly running: number;
 }
 
+/** Encodes the header, `SEGMENT_HEADER_BYTES` long, with its CRC. */
 export function encodeSegmentHeader({ storeId, firstIndex, running }: SegmentStart): Buffer {
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
   header.write(MAGIC, 0, 'latin1');
@@ -43,7 +47,7 @@ export function encodeSegmentHeader({ storeId, firstIndex, running }: SegmentSta
   return header;
 }
 
-/** Null: not a header, or a damaged one. */
+/** Decodes a header; null when it is not one, or is damaged. */
 export function decodeSegmentHeader(header: Buffer): SegmentStart | null {
   if (header.length < SEGMENT_HEADER_BYTES || header.toString('latin1', 0, 8) !== MAGIC) return null;
   if (crc32(header.subarray(0, CRC_AT)) !== header.readUInt32LE(CRC_AT)) return null;
@@ -54,7 +58,10 @@ export function decodeSegmentHeader(header: Buffer): SegmentStart | null {
   };
 }
 
-/** What keeps a segment from following the log before it, to be said behind its path; null: nothing. */
+/**
+ * Why a segment does not follow the log before it, as the end of a sentence that begins with its
+ * path; null when it does.
+ */
 export function startFault(
   start: SegmentStart,
   before: { readonly storeId: string; readonly lastIndex: number; readonly running: number },
@@ -65,17 +72,21 @@ export function startFault(
   return null;
 }
 
+/** The positions of the frames in one segment file. It does no I/O. */
 export class Segment {
   readonly firstIndex: number;
   readonly name: string;
   /** Last record that is synced; below `firstIndex` when there is none. */
   lastIndex: number;
-  /** Where the frame of `lastIndex` ends. */
+  /** Offset where the frame of `lastIndex` ends, in bytes. */
   end = SEGMENT_HEADER_BYTES;
   /** Running CRC up to `lastIndex`. */
   running: number;
 
-  /** Start places of some frames, ascending: as a `ScanPlace`, behind the frame before. Three arrays cost less than objects. */
+  /**
+   * Read points, ascending, each as a `ScanPlace` before its frame. Three arrays take less memory
+   * than objects.
+   */
   private readonly pointIndexes: number[] = [];
   private readonly pointOffsets: number[] = [];
   private readonly pointRunnings: number[] = [];
@@ -88,12 +99,15 @@ export class Segment {
     this.addPoint(firstIndex, SEGMENT_HEADER_BYTES, running);
   }
 
-  /** A frame of `index` starts at `offset`; remembered when the last one that was is far enough away. */
+  /**
+   * Notes that the frame of `index` starts at `offset`. A point is kept when the last one is far
+   * enough away.
+   */
   notePoint(index: number, offset: number, runningBefore: number): void {
     if (offset - (this.pointOffsets.at(-1) ?? 0) >= POINT_SPACING_BYTES) this.addPoint(index, offset, runningBefore);
   }
 
-  /** The group is on the disk behind what was there. */
+  /** Records that the group is on disk after what was there. */
   take(group: EncodedGroup): void {
     for (const { index, offset, runningBefore } of group.points)
       this.notePoint(index, this.end + offset, runningBefore);
@@ -102,7 +116,7 @@ export class Segment {
     this.running = group.running;
   }
 
-  /** The segment now ends here. */
+  /** Makes the segment end here. */
   endAt({ index, offset, running }: ScanPlace): void {
     this.lastIndex = index;
     this.end = offset;
@@ -114,7 +128,7 @@ export class Segment {
     }
   }
 
-  /** The nearest place at or before the frame of `index`. */
+  /** The nearest point at or before the frame of `index`. */
   placeBefore(index: number): ScanPlace {
     const at = Math.max(this.pointsUpTo(index) - 1, 0);
     return {
@@ -124,7 +138,7 @@ export class Segment {
     };
   }
 
-  /** An offset, near if possible, up to which the frame of `index` and all before lie. */
+  /** An offset, near if possible, that is not before the end of the frame of `index`. */
   offsetBehind(index: number): number {
     return this.pointOffsets[this.pointsUpTo(index)] ?? this.end;
   }
@@ -135,7 +149,7 @@ export class Segment {
     this.pointRunnings.push(running);
   }
 
-  /** Number of points whose index is not above. */
+  /** Number of points whose index is not above `index`. */
   private pointsUpTo(index: number): number {
     let low = 0;
     let high = this.pointIndexes.length;

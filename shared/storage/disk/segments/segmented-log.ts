@@ -1,16 +1,21 @@
 /**
- * The segment files as one log: appends a group durably, reads, cuts. Knows files and bytes; nothing of promises, queues or ids.
+ * Appends to, reads and truncates the segment files as one log. It knows files and bytes, but no
+ * promises, queues or ids.
  *
- * One writer calls `appendGroup` and `truncateAfter`, never two at once. Reads may come at any moment and use a descriptor of
- * their own, so a rotation or a truncation never takes a file from under a read.
+ * One writer calls `appendGroup` and `truncateAfter`, never two at once. Reads may come at any
+ * moment and use a descriptor of their own, so neither a rotation nor a truncation closes a file
+ * under a read.
  *
- * A segment is made when the first group for it comes, and only after the last group of the one before was synced: so only the
- * last segment can have a torn tail. While groups are small the last one's file is longer than its frames, by zeros: a sync that has no new size
- * to make durable takes a fraction of the time. They are cut off before the next segment is made, at `close`, and by the next open.
+ * A segment is made for the first group that needs it, and only after the last group of the segment
+ * before was synced; so only the last segment can have a torn tail. While groups are small the last
+ * file is extended ahead with zeros, because a sync that has no new file size to make durable takes
+ * a fraction of the time. The zeros are cut off before the next segment is made, at `close`, and by
+ * the next open.
  *
- * Order of a truncation, so that a crash at any moment leaves the old end, the new end or, with
- * whole segments gone, a prefix between: the synced marker is lowered durably; segments are removed from the last one down,
- * each removal synced before the next; the remaining one is cut and synced.
+ * A truncation works in this order, so that a crash at any moment leaves the old end, the new end
+ * or a prefix in between that ends with a whole segment: the synced marker is lowered durably;
+ * segments are removed from the last one down, each removal synced before the next; the remaining
+ * one is truncated and synced.
  */
 import { join } from 'node:path';
 import { type LogRecord, RecordDecoder } from '#protocol/record';
@@ -22,29 +27,33 @@ import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './f
 import { encodeSegmentHeader, Segment } from './segment';
 import type { SyncMarker } from './sync-marker';
 
-/** A read takes at most this much of a file, unless one record is larger. */
+/** Most bytes of a file in one read, unless one record is larger. */
 const READ_CHUNK_BYTES = 1024 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A group of at most this fraction of what the file is extended by is small: zeros are written twice, so they must carry several groups. */
+/**
+ * A group is small when it is at most this fraction of what the file is extended by: the zeros are
+ * written in addition, so they must serve several groups.
+ */
 const SMALL_SHARE = 8;
 
-export interface SegmentedLogOptions {
+interface SegmentedLogOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly storeId: string;
   /** A segment of this size or more takes no further group. */
   readonly segmentBytes: number;
-  /** By how much the file of the last segment is extended ahead of small groups; 0: never. */
+  /** By how much the file of the last segment is extended ahead of small groups; 0 for never. */
   readonly aheadBytes: number;
   readonly marker: SyncMarker;
 }
 
+/** The durable log of a store. Positions are indexes; `running` is a CRC-32. */
 export class SegmentedLog {
-  /** Open for writing: the last segment's file; null until it is needed. */
+  /** The last segment's file, open for writing; null until it is needed. */
   private active: OpenFile | null = null;
-  /** Bytes of its file, at least. */
+  /** Size of that file, at least. */
   private activeBytes = 0;
 
   /** @param segments as recovered, ascending; taken over */
@@ -53,16 +62,20 @@ export class SegmentedLog {
     private readonly segments: Segment[],
   ) {}
 
-  /** Last durable record; 0: none. */
+  /** Last durable record; 0 for none. */
   get lastIndex(): number {
     return this.segments.at(-1)?.lastIndex ?? 0;
   }
 
+  /** Running CRC-32 of the records up to `lastIndex`. */
   get running(): number {
     return this.segments.at(-1)?.running ?? 0;
   }
 
-  /** Resolves when the group is durable. Rejects with a `StorageError`; after `full` the log is as it was. */
+  /**
+   * Resolves when the group is durable. Rejects with a `StorageError`; after `full` the log is
+   * unchanged.
+   */
   async appendGroup(group: EncodedGroup): Promise<void> {
     const { segment, file } = await this.writable();
     try {
@@ -75,7 +88,7 @@ export class SegmentedLog {
     this.advanceMarker();
   }
 
-  /** Forgets every record after `index`, durably. Every failure is fatal. */
+  /** Removes every record after `index` durably. Rejects with a fatal `StorageError`. */
   async truncateAfter(index: number): Promise<void> {
     if (index >= this.lastIndex) return;
     await this.fatalIfFails(`the log could not be cut after record ${index}`, async () => {
@@ -92,7 +105,10 @@ export class SegmentedLog {
     });
   }
 
-  /** Records from `from` on, which must be durable; ends at the end of a segment, of a chunk, or at the limits. */
+  /**
+   * Records from index `from` on, which must be durable. Stops at the end of a segment, of a chunk,
+   * or at the limits. Rejects with a `StorageError` `damaged`.
+   */
   async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
     const segment = this.segmentOf(from);
     const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
@@ -108,7 +124,10 @@ export class SegmentedLog {
     return records;
   }
 
-  /** As `read`, but the bytes of entries alone: they are moved together in the buffer that they were read into. */
+  /**
+   * Like `read`, but only the bytes of the entries, which are moved together in the buffer that
+   * they were read into.
+   */
   async readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
     const segment = this.segmentOf(from);
     const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
@@ -120,7 +139,8 @@ export class SegmentedLog {
       if (frame.kind !== FrameKind.control) {
         joined = frame.buffer;
         if (count > 0) joined[end++] = separator;
-        // A frame's header is longer than a separator, so this never reaches what is not read yet.
+        // A frame's header is longer than a separator, so this never overwrites frames not yet
+        // visited.
         const start = frame.at + FRAME_HEADER_BYTES;
         joined.copyWithin(end, start, start + frame.length);
         end += frame.length;
@@ -131,7 +151,10 @@ export class SegmentedLog {
     return { bytes: joined.subarray(0, end), count };
   }
 
-  /** Running CRC of all records' bytes up to and including this one, which must be durable. */
+  /**
+   * Running CRC-32 of the records up to and including `index`, which must be durable. Rejects with
+   * a `StorageError` `damaged`.
+   */
   async runningAt(index: number): Promise<number> {
     return (await this.placeBehind(this.segmentOf(index), index)).running;
   }
@@ -152,7 +175,10 @@ export class SegmentedLog {
     return { segment: last, file: this.active };
   }
 
-  /** A small group at the end of the file takes zeros with it, unless there is no room for them. */
+  /**
+   * Writes a small group at the end of the file with zeros after it, unless the disk has no room
+   * for them.
+   */
   private async write(file: OpenFile, segment: Segment, bytes: Buffer): Promise<void> {
     const end = segment.end + bytes.length;
     const ahead = Math.min(this.options.aheadBytes, this.options.segmentBytes - end);
@@ -173,7 +199,7 @@ export class SegmentedLog {
     this.activeBytes = Math.max(this.activeBytes, end);
   }
 
-  /** The last segment's file ends where its frames do. */
+  /** Truncates the last segment's file to the end of its frames. */
   private async cutAhead(): Promise<void> {
     const last = this.segments.at(-1);
     if (this.active === null || last === undefined || this.activeBytes <= last.end) return;
@@ -200,7 +226,7 @@ export class SegmentedLog {
     return { segment, file };
   }
 
-  /** Makes the file; when there is no room for it, nothing is left of it. */
+  /** Makes the file. When the disk is full it is removed again. */
   private async createSegment(segment: Segment, header: Buffer): Promise<OpenFile> {
     const { fileSystem, directory } = this.options;
     let file: OpenFile | null = null;
@@ -221,7 +247,7 @@ export class SegmentedLog {
     }
   }
 
-  /** Takes back a write of which a part may be in the file; the fault to report. */
+  /** Takes back a write that may be partly in the file; resolves with the fault to report. */
   private async undoWrite(file: OpenFile, segment: Segment, cause: unknown): Promise<Error> {
     if (!isOutOfRoom(cause)) return fatalFault('the log could not be written', cause);
     try {
@@ -268,8 +294,8 @@ export class SegmentedLog {
   }
 
   /**
-   * Walks from a point at or before `from`; at least the frame of `from` is visited, those up to `last` if they fit. The buffer with the
-   * frames is nobody else's.
+   * Scans from a point at or before `from`: at least the frame of `from` is visited, and those up
+   * to `last` if they fit. The buffer with the frames belongs to the caller.
    */
   private async scanSegment(
     segment: Segment,
@@ -279,7 +305,8 @@ export class SegmentedLog {
     const place = segment.placeBefore(from);
     const wanted = segment.offsetBehind(last) - place.offset;
     const needed = segment.offsetBehind(from) - place.offset;
-    // Short records are half headers; what comes before `from`, and goes on behind the last one, is within a point's distance each.
+    // Twice the limit, because a short record is half header. The frames before `from`, and those
+    // after the last one, add up to a point's distance each.
     const enough = Math.min(READ_CHUNK_BYTES, 2 * (maxBytes + POINT_SPACING_BYTES));
     const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, enough)));
     const file = await this.open(segment, 'read');

@@ -1,52 +1,65 @@
 /**
- * Up to where the log is known to be synced, in a file of its own: what tells a damaged last record from a torn one
- * (tail-verdict.ts). Never above the truth, often exact, allowed to lag:
+ * Keeps the synced marker: a file that says up to where the log is known to be synced. It tells a
+ * damaged last record from a torn one (tail-verdict.ts). It is never above the truth, often exact,
+ * and may lag:
  *
- * - `advance` after each synced group overwrites one of two slots, without a sync and without anybody waiting. A killed process
- *   leaves it exact, since the kernel still has it; a power loss may bring back an older one.
- * - `lower`, before a truncation, is synced, both slots one after the other, so that no older and higher one can come back.
+ * - `advance` after each synced group overwrites one of two slots without a sync, and no caller
+ *   waits for it. After a kill it is exact, because the kernel still has it; a power loss may bring
+ *   back an older one.
+ * - `lower`, before a truncation, syncs both slots one after the other, so that no older and higher
+ *   value can come back.
  *
- * A slot is 32 bytes at the start of a sector: u48 counter, index, segment's first index, offset there; u32 running CRC, CRC-32.
- * The good slot with the higher counter holds. When neither is good the marker is lost, and nothing is known.
+ * A slot is 32 bytes at the start of a sector: u48 counter, index, first index of the segment,
+ * offset in it; u32 running CRC, CRC-32. The good slot with the higher counter is valid. When
+ * neither slot is good the marker is lost, and nothing is known to be synced.
  */
 import { crc32 } from 'node:zlib';
 import type { FileSystem, OpenFile } from '../file-system';
 import { readUInt48, writeUInt48 } from './frame';
 
+/** A position up to which the log is synced. */
 export interface SyncedUpTo {
-  /** Last synced record; 0: none. */
+  /** Last synced record; 0 for none. */
   readonly index: number;
-  /** First index of the segment that it lies in; 0: none. */
+  /** First index of the segment that holds it; 0 for none. */
   readonly segment: number;
-  /** Where its frame ends in that segment. */
+  /** Offset where its frame ends in that segment, in bytes. */
   readonly offset: number;
-  /** Running CRC up to it. */
+  /** Running CRC-32 up to it. */
   readonly running: number;
 }
 
+/** The marker of an empty log. */
 export const NOTHING_SYNCED: SyncedUpTo = { index: 0, segment: 0, offset: 0, running: 0 };
 
 const SLOT_BYTES = 32;
 const CRC_AT = 28;
 const SLOT_OFFSETS = [0, 512] as const;
 
+/** An open marker file. */
 export class SyncMarker {
   private counter: number;
   private next: SyncedUpTo | null = null;
   private writing: Promise<void> | null = null;
-  /** The last `advance` that failed. It costs only certainty about a torn tail, so nobody is stopped by it. */
+  /**
+   * The error of the last `advance` that failed. It costs only certainty about a torn tail, so it
+   * stops nothing.
+   */
   fault: unknown = null;
 
   private constructor(
     private readonly file: OpenFile,
-    /** As found at open; null: the marker is lost or new. */
+    /** The value at open; null when the marker was lost or is new. */
     readonly found: SyncedUpTo | null,
     counter: number,
   ) {
     this.counter = counter;
   }
 
-  /** Opens the marker at `path`, or makes a new one that says that nothing is synced; the caller syncs the folder. */
+  /**
+   * Opens the marker at `path`, or makes a new one that says that nothing is synced; the caller
+   * syncs the folder. Rejects with the system error of a file operation.
+   */
   static async open(fileSystem: FileSystem, path: string): Promise<SyncMarker> {
     const bytes = await fileSystem.readAll(path);
     if (bytes === null) {
@@ -58,13 +71,18 @@ export class SyncMarker {
     return new SyncMarker(await fileSystem.open(path, 'write'), newest?.value ?? null, newest?.counter ?? 0);
   }
 
-  /** The log is synced up to here. A newer call overtakes one that waits to be written. */
+  /**
+   * Records that the log is synced up to here. A newer value replaces one that waits to be written.
+   */
   advance(value: SyncedUpTo): void {
     this.next = value;
     this.writing ??= this.writeAll();
   }
 
-  /** The log is going to end here. Resolves when no power loss can bring a higher marker back. */
+  /**
+   * Records that the log is going to end here. Resolves when no power loss can bring back a higher
+   * marker.
+   */
   async lower(value: SyncedUpTo): Promise<void> {
     await this.writing;
     for (const _ of SLOT_OFFSETS) {
@@ -102,7 +120,10 @@ export class SyncMarker {
   }
 }
 
-/** What the marker at `path` says, without opening it for writing; null: it is lost, or was never made. */
+/**
+ * Reads the marker at `path` without opening it for writing; resolves with null when it is lost or
+ * was never made.
+ */
 export async function readSynced(fileSystem: FileSystem, path: string): Promise<SyncedUpTo | null> {
   const bytes = await fileSystem.readAll(path);
   return bytes === null ? null : (newestSlot(bytes)?.value ?? null);
@@ -113,7 +134,7 @@ interface Slot {
   readonly value: SyncedUpTo;
 }
 
-/** Null: no slot is good. */
+/** The good slot with the higher counter; null when no slot is good. */
 function newestSlot(bytes: Buffer): Slot | null {
   const slots = SLOT_OFFSETS.map((at) => decodeSlot(bytes.subarray(at, at + SLOT_BYTES)));
   return slots.reduce((best, slot) => ((slot?.counter ?? -1) > (best?.counter ?? -1) ? slot : best), null);

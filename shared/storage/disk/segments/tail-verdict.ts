@@ -1,40 +1,46 @@
 /**
- * What is behind the last good frame: a part of the file that was extended ahead and not used yet, a torn write, to be cut, or damage, to be
- * refused? A torn write was never acked, so cutting it loses nothing; cutting a synced record whose bit has flipped would lose an acked
- * one in silence.
+ * Judges the bytes after the last good frame of the log: space that was extended ahead and not used
+ * yet, a torn write, which is cut off, or damage, which is refused. A torn write was never acked,
+ * so cutting it loses nothing; cutting a synced record with a flipped bit would silently lose an
+ * acked one.
  *
- * Only the last group can be torn, for a group is written when the sync of the one before has returned. Five rules, in order; no frame ends with
- * zeros, so for all but the first the zeros that the file ends with do not count:
- * 1. At or below the synced marker (sync-marker.ts): damage. The marker is written after each sync and itself synced now and then,
- *    so after a kill it is exact, and after a power loss it may lag.
+ * Only the last group can be torn, because a group is written when the sync of the one before has
+ * returned. Five rules, in this order. No frame ends with zeros, so for all rules but the first the
+ * zeros at the end of the file do not count:
+ *
+ * 1. The frame is at or below the synced marker (sync-marker.ts): damage. The marker is written
+ *   after each sync and synced itself now and then, so it is exact after a kill and may lag after a
+ *   power loss.
  * 2. Nothing is there: unused.
- * 3. A good header of a *later* group follows: damage, since the bad frame's group had been synced.
- * 4. The file ends inside the frame, or a disk sector from there on is all zeros: torn. A write that did not finish leaves a
- *    short file, or sectors that were never written; no frame has a whole sector of zeros. The length is believed
- *    only from a header whose CRC holds.
- * 5. Everything is there and something is wrong with it: damage.
+ * 3. A good header of a *later* group follows: damage, because the bad frame's group was synced.
+ * 4. The file ends inside the frame, or a disk sector from there on is all zeros: torn. A write
+ *   that did not finish leaves a short file, or sectors that were never written; no frame has a
+ *   whole sector of zeros. The length counts only when the CRC of its header holds.
+ * 5. Everything is there, and something is wrong with it: damage.
  *
- * What is left: a power loss that drops the marker *and* a bit that flips in exactly the last group so that a sector
- * looks unwritten. After "Protocol-Aware Recovery for Consensus-Based Storage" (FAST 2018, §3.3.3) and the torn-entry test of etcd's WAL.
+ * The remaining risk: a power loss that loses the marker *and* a bit that flips in exactly the last
+ * group so that a sector looks unwritten. After "Protocol-Aware Recovery for Consensus-Based
+ * Storage" (FAST 2018, §3.3.3) and the torn-entry test of etcd's WAL.
  */
 import { FRAME_HEADER_BYTES, FRAME_MAGIC, Frame, readFrameHeader } from './frame';
 
-/** The unit in which disks write; a page of the kernel is a multiple. */
+/** The unit in which disks write; a page of the kernel is a multiple of it. */
 const SECTOR_BYTES = 512;
 
-export type TailVerdict = 'unused' | 'torn' | 'damaged';
+type TailVerdict = 'unused' | 'torn' | 'damaged';
 
-export interface BadTail {
+interface BadTail {
   /** From the bad frame to the end of the file. */
   readonly bytes: Buffer;
   /** Where the bad frame lies in the file. */
   readonly offset: number;
   /** Index that the bad frame should have. */
   readonly index: number;
-  /** Highest index that the marker says was synced; 0 when the marker is lost. */
+  /** Last index that is synced according to the marker; 0 when the marker is lost. */
   readonly syncedIndex: number;
 }
 
+/** Applies the rules at the head of this file. `unused` and `torn` may be cut off. */
 export function judgeTail({ bytes, offset, index, syncedIndex }: BadTail): TailVerdict {
   if (index <= syncedIndex) return 'damaged';
   const written = withoutZeros(bytes);
@@ -64,7 +70,10 @@ function endsInside(bytes: Buffer): boolean {
   return readFrameHeader(bytes, 0, frame) && frame.size > bytes.length;
 }
 
-/** Does a sector of the file, or the part of it behind `offset`, hold nothing but zeros? */
+/**
+ * Whether a sector of the file, or the part of it from `offset` on, holds only zeros. `bytes`
+ * begins at `offset` of the file.
+ */
 export function hasUnwrittenSector(bytes: Buffer, offset: number): boolean {
   let start = 0;
   while (start < bytes.length) {
