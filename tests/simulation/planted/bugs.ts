@@ -168,7 +168,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 20,
     cores: {
       ...REAL_CORES,
-      disk: (disk) => void Reflect.defineProperty(disk, 'seqOfId', { value: () => null }),
+      disk: (disk) => {
+        disk.seqOfId = () => null;
+      },
     },
   },
   {
