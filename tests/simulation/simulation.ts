@@ -19,7 +19,7 @@ import { Clients } from './model/clients';
 import type { MasterProcess } from './model/master-process';
 import { type Cores, REAL_CORES, World } from './model/world';
 import { Nemesis } from './nemesis/nemesis';
-import { describeProfile, drawProfile, type Profile, type ProfileWish } from './nemesis/profile';
+import { describeProfile, drawProfile, keepsAll, type Profile, type ProfileWish } from './nemesis/profile';
 import { follow } from './nemesis/schedules';
 
 export interface SimulationOptions extends ProfileWish {
@@ -120,6 +120,7 @@ class Simulation {
     this.clients = new Clients(world, history, this.readers, random.split('clients'), {
       count: clients,
       thinkMs,
+      keepsAll: keepsAll(this.profile),
     });
   }
 
@@ -272,6 +273,8 @@ class Simulation {
     const entries: Entry[] = [];
     for (const { control, bytes } of log) if (control === null) entries.push(entryOf(bytes));
     this.history.judge(entries);
+    if (keepsAll(this.profile) && this.checker.cuts > 0)
+      throw new Violation('S4', `${this.checker.cuts} entries were cut, and the one master has kept its disk`);
   }
 
   private checkEqual(node: string, log: readonly LogRecord[]): void {

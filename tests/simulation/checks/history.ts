@@ -2,7 +2,7 @@
  * What the clients asked for and what they were told, judged against the logs; every append carries a text that no other has, so an entry
  * tells where it comes from. Throws at the first breach:
  *
- * S4  an append answered with w ≥ m is in the log at the end, with the seq that was told
+ * S4  an append answered with w ≥ m is in the log at the end, with the seq that was told; with any w where one master keeps its disk
  * S5  one id, one text: one entry
  * S7  an append of which every attempt was refused is in no log, now or later
  *     an append has a higher seq than any that was acknowledged with w ≥ m before it was begun; one id is told one seq
@@ -27,7 +27,7 @@ export interface Operation {
 export interface Acknowledgement {
   /** Of the last entry. */
   readonly seq: number;
-  /** w ≥ m: promised to survive. */
+  /** Promised to survive: w ≥ m, or nothing is lost in this run. */
   readonly isSafe: boolean;
 }
 

@@ -4,7 +4,8 @@
  *
  * S1  two logs with the same (index, epoch, reign) have the same record there, after the same one before; what is committed at a seq is one entry
  * S2  what a reader can see is 1…k, and is durable
- * S3  who is named as a holder in an answer has held the record, durably and in the store it came with last; they are w at least
+ * S3  who is named as a holder in an answer has held the record, durably and in the store it came with last; they are w at least; what is
+ *     said to be stored in the answer to a client whose time is up, is
  * S5  no log has an id twice
  * S6  commit does not move back while a process lives; no disk cuts what is committed in the log it follows, nor what it had saved as committed; one
  *     master per epoch; who takes appends has all that is committed
@@ -13,7 +14,7 @@
  * It knows nothing of how the machines work: it reads disks, positions and what goes out. What is left of this when a run is not promised any more
  * is in promise-ledger.ts.
  */
-import type { MasterEffect, MasterEvent } from '#master/core/events';
+import type { Answer, MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
 import { type Identity, isPrefixOf } from '#protocol/identity';
 import type { LogOutline, OutlineView } from '#protocol/log/outline';
@@ -261,6 +262,7 @@ export class LogChecker implements Watcher {
       else if (effect.do === 'publish') this.checkReign(effect.header);
       else if (effect.do === 'answer' && effect.answer.outcome === 'acknowledged')
         this.checkHolders(machine, disk, effect.answer);
+      else if (effect.do === 'answer' && effect.answer.outcome === 'unresolved') this.checkStored(disk, effect.answer);
       else if (effect.do === 'trace' && effect.what === 'reigns') {
         this.reigns += 1;
         this.checkComplete(process, disk.platter, machine.epoch.epoch);
@@ -306,6 +308,12 @@ export class LogChecker implements Watcher {
       throw new Violation('S3', `${seq} is acknowledged in the name of ${without.join(', ')}, which never held it`);
     if (new Set(acks).size < w)
       throw new Violation('S3', `${seq} is acknowledged with w=${w} and held by ${acks.join(', ')}`);
+  }
+
+  private checkStored({ node, platter }: DiskModel, answer: Extract<Answer, { outcome: 'unresolved' }>): void {
+    const { seq, id, stored } = answer;
+    if (stored === true && !platter.some((record) => record.id === id && record.seq === seq))
+      throw new Violation('S3', `${node} says that ${id} is stored as ${seq}, and does not have it`);
   }
 
   private tracedOf(disk: DiskModel): Traced {

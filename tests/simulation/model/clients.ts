@@ -20,6 +20,8 @@ interface Attempt {
 export interface ClientWishes {
   readonly count: number;
   readonly thinkMs: number;
+  /** Whatever is acknowledged stays, with any w. */
+  readonly keepsAll: boolean;
 }
 
 export class Clients {
@@ -119,7 +121,7 @@ export class Clients {
     switch (answer.outcome) {
       case 'acknowledged': {
         const isSafe = answer.w >= majority(process.machine.members.length + 1);
-        this.history.recordAcknowledged(operation, { seq: answer.seq, isSafe });
+        this.history.recordAcknowledged(operation, { seq: answer.seq, isSafe: isSafe || this.wishes.keepsAll });
         if (isSafe && this.random.chance(0.2)) this.read(attempt, answer.seq);
         return undefined;
       }

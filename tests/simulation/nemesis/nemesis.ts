@@ -103,6 +103,10 @@ export class Nemesis {
       case 'delay':
         this.note('delay', node);
         return this.delay(node, ms);
+      case 'pause':
+        this.note('pause', node);
+        this.pause(node, true);
+        return this.plan(ms, () => this.pause(node, false));
       case 'wipe':
       case 'damage':
         this.lose(node, action);
@@ -191,6 +195,7 @@ export class Nemesis {
       disk.promiseMs = 0;
       world.allow(node);
       world.processes.get(node)?.thaw();
+      if (this.profile.actions.includes('pause')) this.pause(node, false);
       const secondary = world.secondaryOf(node);
       if (secondary !== null) secondary.delayMs = 0;
       world.start(node);
@@ -264,6 +269,12 @@ export class Nemesis {
     this.plan(ms, () => {
       process.delayMs = 0;
     });
+  }
+
+  /** A secondary that pauses votes and beats, and takes no entries; one that starts anew does not pause. */
+  private pause(node: string, paused: boolean): void {
+    const process = this.world.secondaryOf(node);
+    process?.enter(() => process.dispatch({ type: 'pause', paused }));
   }
 
   note(what: string, node: string): void {

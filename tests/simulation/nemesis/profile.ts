@@ -22,6 +22,7 @@ export const ACTIONS = [
   'fill disk',
   'slow disk',
   'delay',
+  'pause',
   'wipe',
   'damage',
   'remove',
@@ -85,6 +86,8 @@ export interface ProfileWish {
 
 /** The rest stays as it is, so that the borders cost the rest no depth. */
 const WILD_SHARE = 0.25;
+/** Runs in which an operator pauses secondaries now and then. */
+const PAUSE_SHARE = 0.1;
 
 export function drawProfile(random: SeededRandom, wish: ProfileWish = {}): Profile {
   const profile = drawTame(random, wish);
@@ -186,10 +189,15 @@ function withHoles(faults: Faults, schedule: Schedule, random: SeededRandom): Fa
   return { ...faults, dropRate: random.next() * 0.5, skewMs: random.below(800), storeMs: random.between(1, 60) };
 }
 
-/** Who removes now and then admits as well; drawn apart, so that a seed draws the rest as it did before. */
+/** Drawn apart, so that a seed draws the rest as it did before: who removes now and then admits as well, and some are told to pause. */
 function drawActions(random: SeededRandom, openMembership: boolean): Action[] {
-  const drawn = ACTIONS.filter((action) => action !== 'admit' && random.chance(0.5) && fits(action, openMembership));
-  return drawn.includes('remove') && random.split('admit').chance(0.7) ? [...drawn, 'admit'] : drawn;
+  const apart: readonly Action[] = ['admit', 'pause'];
+  const drawn = ACTIONS.filter(
+    (action) => !apart.includes(action) && random.chance(0.5) && fits(action, openMembership),
+  );
+  if (drawn.includes('remove') && random.split('admit').chance(0.7)) drawn.push('admit');
+  if (random.split('pause').chance(PAUSE_SHARE)) drawn.push('pause');
+  return drawn;
 }
 
 /** An operator who removes members while stores are lost can leave a list that is stuck for good; so it is the one or the other. */
@@ -245,6 +253,12 @@ function describeWild({ actions, isBeyond, late, guests }: Wild): string {
     ([node, ms]) => `${node} ${ms === Number.POSITIVE_INFINITY ? 'in the end' : `at ${ms}`}`,
   );
   return `wild${isBeyond ? ', beyond what is promised' : ''}: ${actions.join(', ')}; late: ${starts.join(', ')}; guests: ${guests.join(', ')}`;
+}
+
+/** One master, whose disk nothing in the run takes away: what it has stored stays, whatever w it was acknowledged with. */
+export function keepsAll({ masters, schedule, actions, inMemory, wild }: Profile): boolean {
+  const loses = actions.includes('wipe') || actions.includes('damage') || schedule === 'wipe after ack';
+  return masters.length === 1 && !loses && !inMemory && wild === null;
 }
 
 export function describeProfile(profile: Profile): string {

@@ -76,6 +76,16 @@ class PublishesBeforeStore extends MasterMachine {
   }
 }
 
+/** A client whose reign is over is told that its entry is stored, whether it is or not. */
+class SaysStored extends MasterMachine {
+  override step(now: number, event: MasterEvent): MasterEffect[] {
+    return super.step(now, event).map((effect) => {
+      const isUnresolved = effect.do === 'answer' && effect.answer.outcome === 'unresolved';
+      return isUnresolved ? { ...effect, answer: { ...effect.answer, stored: true } } : effect;
+    });
+  }
+}
+
 /** Changes the batches that reach a secondary. */
 abstract class OtherBatches extends SecondaryMachine {
   protected abstract changed(batch: EntriesMessage): EntriesMessage;
@@ -149,11 +159,18 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     cores: { ...REAL_CORES, master: (settings, start) => new PublishesBeforeStore(settings, start) },
   },
   {
+    name: 'what may be lost is said to be stored',
+    seeds: 60,
+    cores: { ...REAL_CORES, master: (settings, start) => new SaysStored(settings, start) },
+  },
+  {
     name: 'no dedupe',
     seeds: 20,
     cores: {
       ...REAL_CORES,
-      disk: (disk) => void Reflect.defineProperty(disk, 'seqOfId', { value: () => null }),
+      disk: (disk) => {
+        disk.seqOfId = () => null;
+      },
     },
   },
   {

@@ -7,10 +7,6 @@ interface Planned {
 
 export class Timeline {
   now = 0;
-  /** How much has happened. */
-  happened = 0;
-  /** Looks on after everything that happens. */
-  observer: (() => void) | null = null;
   private order = 0;
   private readonly heap: Planned[] = [];
 
@@ -28,9 +24,7 @@ export class Timeline {
     for (let next = this.heap[0]; next !== undefined && next.at <= end; next = this.heap[0]) {
       this.pop();
       this.now = next.at;
-      this.happened += 1;
       next.run();
-      this.observer?.();
     }
     this.now = end;
   }
