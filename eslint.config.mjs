@@ -1,5 +1,5 @@
 // typescript-eslint does here what biome cannot: promises nobody waits for, and the walls between the folders.
-// Import direction: tests → services → shared rooms → shared/protocol. A core/ and shared/protocol are pure.
+// Import direction: tests → services → shared rooms → shared/protocol. services/node is the only service that others import. A core/ and shared/protocol are pure.
 import tseslint from 'typescript-eslint';
 
 const PURE = ['services/*/core/**/*.ts', 'shared/protocol/**/*.ts'];
@@ -79,6 +79,7 @@ export default tseslint.config(
   room('shared/http/**/*.ts', only('protocol', 'storage', 'process', 'http')),
   room('shared/process/**/*.ts', only('protocol', 'storage', 'process')),
   room('services/*/*.ts', no('tests', 'bench')),
+  room('services/node/**/*.ts', only('protocol', 'storage', 'amqp', 'http', 'process', 'node'), inside),
   room('services/master/**/*.ts', no('tests', 'bench', 'secondary', 'services', 'rabbitmq')),
   room('services/secondary/**/*.ts', no('tests', 'bench', 'master', 'services', 'rabbitmq')),
   room('services/*/core/**/*.ts', packages, only('protocol')),

@@ -4,11 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { AmqpError } from '#amqp/error';
 import type { Malformed } from '#amqp/wire';
 import { StoreReader } from '#http/reading/store-reader';
 import type { WaitingClient } from '#http/wait-signal';
+import type { NodeContext } from '#node/opening';
 import { isClosing, MachineDriver, writeFailureOf } from '#process/driver';
 import { namedLogId } from '#process/node-settings';
 import { PromiseKeeper } from '#process/promise-keeper';
@@ -27,16 +27,6 @@ import { MasterMachine } from './core/master';
 import type { MasterSettings as CoreSettings } from './core/settings';
 import { masterHealth, memberHealth } from './health';
 import type { MasterHealth, MasterPort, MemberHealth } from './http/ports';
-
-export interface MasterNodeOptions {
-  readonly settings: MasterSettings;
-  readonly store: LogStore;
-  readonly logger: Logger;
-  /** Ends the process: an invariant is broken, or the store is. */
-  readonly fail: (error: unknown) => void;
-  /** Ends the process in order: a record is damaged, and the next start mends that. */
-  readonly restart: (error: unknown) => void;
-}
 
 /** How often the machine is told that time passes: well below every interval it keeps. */
 const TICK_MS = 20;
@@ -64,7 +54,7 @@ export class MasterNode implements MasterPort {
   private readonly pace = new CatchUpPace();
   private ticker: NodeJS.Timeout | null = null;
 
-  constructor(private readonly options: MasterNodeOptions) {
+  constructor(private readonly options: NodeContext<MasterSettings>) {
     const { settings, store } = options;
     this.machine = new MasterMachine(machineSettings(settings, store), {
       outline: store.opened,

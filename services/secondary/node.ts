@@ -2,8 +2,8 @@
  * A secondary's driver: hands events to the machine, one at a time, and performs the effects that it answers with. It decides
  * nothing about the log; what it adds is the outside: a clock, random numbers, the store, the broker, and injected faults.
  */
-import type { Logger } from 'pino';
 import { StoreReader } from '#http/reading/store-reader';
+import type { NodeContext } from '#node/opening';
 import { isClosing, MachineDriver, writeFailureOf } from '#process/driver';
 import { namedLogId } from '#process/node-settings';
 import { PromiseKeeper } from '#process/promise-keeper';
@@ -11,7 +11,7 @@ import { logIdOf } from '#protocol/identity';
 import { BATCH_BYTES_MAX } from '#protocol/limits';
 import { topologyOf } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
-import { type LogStore, StorageError } from '#storage/log-store';
+import { StorageError } from '#storage/log-store';
 import type { DeliveryHandle } from './broker/entries';
 import { SecondaryBroker } from './broker/secondary-broker';
 import { CatchUpMeter } from './catch-up-meter';
@@ -21,16 +21,6 @@ import { SecondaryMachine } from './core/secondary';
 import { FaultInjector } from './faults/injector';
 import type { FaultChange, FaultSettings } from './faults/settings';
 import type { SecondaryHealth, SecondaryPort } from './http/ports';
-
-export interface SecondaryNodeOptions {
-  readonly settings: SecondarySettings;
-  readonly store: LogStore;
-  readonly logger: Logger;
-  /** Ends the process: an invariant is broken, or the store is. */
-  readonly fail: (error: unknown) => void;
-  /** Ends the process in order: a record is damaged, and the next start mends that. */
-  readonly restart: (error: unknown) => void;
-}
 
 /** How often the machine is told that time passes: well below every interval it keeps. */
 const TICK_MS = 20;
@@ -59,7 +49,7 @@ export class SecondaryNode implements SecondaryPort {
   private nextProgressAt = 0;
   private ticker: NodeJS.Timeout | null = null;
 
-  constructor(private readonly options: SecondaryNodeOptions) {
+  constructor(private readonly options: NodeContext<SecondarySettings>) {
     const { settings, store } = options;
     const self = { node: settings.nodeId, store: store.storeId };
     const inMemory = store.kind === 'memory';
