@@ -43,7 +43,8 @@ export class SecondaryNode implements SecondaryPort {
   private readonly meter = new CatchUpMeter();
   private readonly handles = new Map<number, DeliveryHandle>();
   private readonly requeues = new Set<NodeJS.Timeout>();
-  private isServing = false;
+  /** Masters whose fetch is being answered. */
+  private readonly serving = new Set<string>();
   private isBlocked = false;
   private tags = 0;
   private nextProgressAt = 0;
@@ -260,19 +261,21 @@ export class SecondaryNode implements SecondaryPort {
     this.dispatch({ type: 'checksum', index, checksum: await this.options.store.checksumAt(index) });
   }
 
-  private async serve({ to, header, lastIndex, limit }: Serve): Promise<void> {
-    if (this.isServing) return;
-    this.isServing = true;
+  private async serve({ to, node, header, lastIndex, limit }: Serve): Promise<void> {
+    if (this.serving.has(node)) return;
+    this.serving.add(node);
     try {
       const limits = { to: lastIndex, maxBytes: BATCH_BYTES_MAX, maxRecords: limit };
       const records = lastIndex > header.prevIndex ? await this.options.store.read(header.prevIndex + 1, limits) : [];
       this.broker.sendTo(to, { ...header, records });
     } catch (err) {
       if (!(err instanceof StorageError)) throw err;
-      this.options.logger.error({ err }, 'a fetch cannot be answered');
+      // This node stops.
+      if (err.code === 'closed') return;
+      this.options.logger.error({ err, peer: node }, 'a fetch cannot be answered');
       if (err.code === 'damaged') this.options.restart(err);
     } finally {
-      this.isServing = false;
+      this.serving.delete(node);
     }
   }
 
