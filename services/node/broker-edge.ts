@@ -6,13 +6,15 @@
  * cannot be read are counted, reported and dropped. A callback that throws is a broken invariant of the owner, and ends no session.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
+import type { Logger } from 'pino';
 import { AmqpError } from '#amqp/error';
 import { PROBE_TYPE } from '#amqp/exclusive';
 import { AmqpLink, type LinkStatus, type Trace, type TraceLevel } from '#amqp/link';
 import { Outbox } from '#amqp/outbox';
 import { type AmqpSession, pause } from '#amqp/session';
 import { bodyOf, type Envelope, type Malformed, propertiesOf, readWire } from '#amqp/wire';
-import type { Topology } from '#protocol/topology';
+import type { NodeSettings } from '#process/node-settings';
+import { type Topology, topologyOf } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 
 export interface EdgeOptions {
@@ -183,4 +185,13 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
 
 function cancelled(queue: string): AmqpError {
   return new AmqpError(`the consumer of ${queue} was cancelled`, { code: 'channel-lost', blastRadius: 'channel' });
+}
+
+/** The part of a broker edge's options that the settings of every node have. */
+export function edgeOptionsOf({ nodeId: node, logName, broker }: NodeSettings): EdgeOptions {
+  return { urls: broker.urls, heartbeatS: broker.heartbeatS, topology: topologyOf(logName), node };
+}
+
+export function traceTo(logger: Logger): Trace {
+  return (level, sentence, fields) => logger[level](fields, sentence);
 }

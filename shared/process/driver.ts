@@ -2,7 +2,6 @@
  * The small loop between a pure machine and the world: one event at a time, each effect performed in order. What an effect sets off
  * at once waits until the step that caused it is done. An exception is a broken invariant and ends the process.
  */
-import { StorageError } from '#storage/log-store';
 
 export class MachineDriver<Event, Effect> {
   private readonly queue: Event[] = [];
@@ -31,15 +30,4 @@ export class MachineDriver<Event, Effect> {
       this.isStepping = false;
     }
   }
-}
-
-/** Did this node close its store under a write? It stops: the write was told to nobody, and nothing is broken. */
-export function isClosing(error: unknown): boolean {
-  return error instanceof StorageError && error.code === 'closed';
-}
-
-/** What a machine is told of a failed write. Whatever is not a `StorageError` is taken for the worst. */
-export function writeFailureOf(error: unknown): { readonly fatal: boolean; readonly what: string } {
-  if (error instanceof StorageError) return { fatal: error.fatal, what: error.message };
-  return { fatal: true, what: error instanceof Error ? error.message : String(error) };
 }
