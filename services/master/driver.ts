@@ -18,18 +18,7 @@ import type { OperatorRequests } from './operator-requests';
 
 export interface MasterDriverParts extends DriverParts<MasterEvent, MasterEffect> {
   readonly machine: Pick<MasterMachine, 'httpUrl' | 'step' | 'members'>;
-  readonly broker: Pick<
-    MasterBroker,
-    | 'start'
-    | 'close'
-    | 'publishEntries'
-    | 'declareLog'
-    | 'sendControl'
-    | 'sendTo'
-    | 'yieldLock'
-    | 'ensureMember'
-    | 'removeMember'
-  >;
+  readonly broker: MasterBroker;
   /** Null: no management API is known. */
   readonly queues: Pick<QueueWatch, 'start' | 'stop'> | null;
   readonly requests: Pick<AppendRequests, 'answer'>;

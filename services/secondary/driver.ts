@@ -16,19 +16,7 @@ import type { FaultChange } from './faults/settings';
 
 export interface SecondaryDriverParts extends DriverParts<SecondaryEvent, SecondaryEffect> {
   readonly machine: Pick<SecondaryMachine, 'httpUrl' | 'step' | 'status'>;
-  readonly broker: Pick<
-    SecondaryBroker,
-    | 'start'
-    | 'close'
-    | 'send'
-    | 'sendTo'
-    | 'consumeEntries'
-    | 'stopEntries'
-    | 'settle'
-    | 'requeue'
-    | 'withdraw'
-    | 'returnHome'
-  >;
+  readonly broker: SecondaryBroker;
   readonly injector: FaultInjector;
   readonly catchUp: Pick<CatchUpReport, 'tick'>;
 }
