@@ -38,6 +38,7 @@ COPY tools/scripts/image/docker-healthcheck.mjs package.json ./
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist/package.json dist/package.json
 COPY --from=build /app/dist/shared dist/shared
+COPY --from=build /app/dist/services/node dist/services/node
 COPY --from=build /app/dist/services/master dist/services/master
 COPY --from=build /app/dist/services/secondary dist/services/secondary
 COPY --from=build /app/dist/services/inspect dist/services/inspect

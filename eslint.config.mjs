@@ -1,5 +1,6 @@
 // typescript-eslint does here what biome cannot: promises nobody waits for, and the walls between the folders.
-// Import direction: tests, tools → services → shared rooms → shared/protocol. A core/ and shared/protocol are pure.
+// Import direction: tests, tools → services → shared rooms → shared/protocol. services/node is the
+// only service that others import. A core/ and shared/protocol are pure.
 import tseslint from 'typescript-eslint';
 
 const PURE = ['services/*/core/**/*.ts', 'shared/protocol/**/*.ts'];
@@ -82,6 +83,7 @@ export default tseslint.config(
   room('services/master/**/*.ts', no('tests', 'bench', 'secondary', 'services', 'tools')),
   room('services/secondary/**/*.ts', no('tests', 'bench', 'master', 'services', 'tools')),
   room('tools/**/*.ts', no('tests', 'bench', 'master', 'secondary', 'services')),
+  room('services/node/**/*.ts', only('protocol', 'storage', 'amqp', 'http', 'process', 'node'), inside),
   room('services/*/core/**/*.ts', packages, only('protocol')),
   room('services/*/core/*.ts', packages, only('protocol'), inside),
 );

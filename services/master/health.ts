@@ -2,6 +2,7 @@
  * What a master says of itself in /health and /members: positions, who is up, and what the log would not survive now. It decides nothing; what it
  * shows is the machine's.
  */
+import type { Readiness } from '#http/probe-routes';
 import { logIdOf } from '#protocol/identity';
 import { majority, nodeCount } from '#protocol/write-concern';
 import type { QueueWatch } from './broker/queue-watch';
@@ -57,6 +58,11 @@ export function masterHealth({ machine, settings, members, outdated }: HealthPar
     ...(forcedEpoch === null ? {} : { forcedEpoch }),
     ...(warnings.length > 0 ? { warning: warnings.join('; ') } : {}),
   };
+}
+
+export function masterReadiness(machine: MasterMachine, now: number): Readiness {
+  const refusal = machine.refusal(now);
+  return refusal === null ? { ready: true } : { ready: false, reason: refusal.detail };
 }
 
 export function memberHealth(machine: MasterMachine, queues: QueueWatch | null, now: number): readonly MemberHealth[] {

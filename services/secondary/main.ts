@@ -1,46 +1,16 @@
-/** A secondary's process: puts the parts together, in the order in which they depend on each other, and takes them apart the other way round. */
-import { HttpServer } from '#http/server';
-import { type ProcessHandle, type RunningService, runProcess } from '#process/lifecycle';
-import { createLogger } from '#process/logger';
-import { namedLogId } from '#process/node-settings';
-import { logOpened, openLogStore } from '#storage/open';
+/** A secondary's process. */
+import { openNode } from '#node/opening';
+import { runProcess } from '#process/lifecycle';
+import { createSecondary } from './compose';
 import { readSecondarySettings } from './config';
 import { createSecondaryApp } from './http/app';
-import { SecondaryNode } from './node';
 
-async function start(handle: ProcessHandle): Promise<RunningService> {
-  const settings = readSecondarySettings();
-  const logger = createLogger({ level: settings.logLevel, node: settings.nodeId, role: 'secondary' });
-  handle.useLogger(logger);
-  const dataDir = settings.store.kind === 'disk' ? settings.store.directory : '';
-  const { store, report } = await openLogStore({
-    kind: settings.store.kind,
-    dataDir,
-    logName: settings.logName,
-    logId: namedLogId(settings),
-    onProgress: (progress) => logger.info(progress, 'checking the log'),
-  });
-  logOpened(logger, store, report);
-
-  const node = new SecondaryNode({
-    settings,
-    store,
-    logger,
-    fail: (error) => handle.fail(error),
-    restart: (error) => handle.restart(error),
-  });
-  const server = new HttpServer(logger);
-  const app = createSecondaryApp({ secondary: node, logger, stopping: server.stopping, settings });
-  const at = await server.listen(app, settings.http);
-  logger.info({ url: at.url }, 'listening');
-  node.start(settings.http.publicUrl ?? at.url);
-
-  return {
-    async stop() {
-      await server.close();
-      await node.stop();
-    },
-  };
-}
-
-void runProcess(start);
+void runProcess((handle) =>
+  openNode(handle, {
+    role: 'secondary',
+    readSettings: readSecondarySettings,
+    createNode: createSecondary,
+    createApp: (secondary, { settings, logger }, stopping) =>
+      createSecondaryApp({ secondary, logger, stopping, settings }),
+  }),
+);

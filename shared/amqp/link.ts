@@ -20,7 +20,8 @@ import { AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
 import { AmqpSession, pause } from './session';
 
-type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
+/** Levels of the lines that a link logs. */
+export type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
 /** Logs a constant sentence with the facts as fields. */
 export type Trace = (level: TraceLevel, sentence: string, fields: Readonly<Record<string, unknown>>) => void;
 

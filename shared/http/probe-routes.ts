@@ -6,7 +6,7 @@ import type Router from '@koa/router';
 import { PROBLEM_KINDS, sendProblem } from './problem';
 
 /** `reason` is a sentence that says why the node is not ready and what would make it ready. */
-type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
 /** Paths that need no bearer token. */
 export const PROBE_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz']);

@@ -3,7 +3,6 @@
  * Events that an effect causes at once wait until the current step is done. An exception is a
  * broken invariant and ends the process.
  */
-import { StorageError } from '#storage/log-store';
 
 /** The queue of events in front of a machine. `step` throws only for a broken invariant. */
 export class MachineDriver<Event, Effect> {
@@ -37,21 +36,4 @@ export class MachineDriver<Event, Effect> {
       this.isStepping = false;
     }
   }
-}
-
-/**
- * Whether a write failed because this node has closed its store. The node is stopping: no peer was
- * told of the write, and nothing is broken.
- */
-export function isClosing(error: unknown): boolean {
-  return error instanceof StorageError && error.code === 'closed';
-}
-
-/**
- * The failure of a write as a machine's event carries it. An error that is not a `StorageError`
- * counts as fatal.
- */
-export function writeFailureOf(error: unknown): { readonly fatal: boolean; readonly what: string } {
-  if (error instanceof StorageError) return { fatal: error.fatal, what: error.message };
-  return { fatal: true, what: error instanceof Error ? error.message : String(error) };
 }

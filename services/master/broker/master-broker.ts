@@ -10,26 +10,18 @@
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import { AmqpError, amqpErrorOf } from '#amqp/error';
-import { PROBE_TYPE, takeExclusive } from '#amqp/exclusive';
-import { AmqpLink, type LinkStatus, type Trace } from '#amqp/link';
-import { Outbox } from '#amqp/outbox';
-import { type AmqpSession, pause } from '#amqp/session';
-import { bodyOf, type Envelope, type Malformed, propertiesOf, readWire, replyToOf } from '#amqp/wire';
+import { takeExclusive } from '#amqp/exclusive';
+import type { AmqpSession } from '#amqp/session';
+import { bodyOf, replyToOf } from '#amqp/wire';
+import { BrokerEdge, type EdgeEvents, type EdgeOptions } from '#node/broker-edge';
 import type { RetryPolicy } from '#protocol/retry-policy';
-import type { Topology } from '#protocol/topology';
 import type { EntriesMessage, MessageOf, WireMessage } from '#protocol/wire/messages';
 import { EntriesPublisher } from './publisher';
 import { QueueRenewal } from './renewal';
 import { StandbyEar } from './standby';
 import { MasterTopology, REPLIES_QUEUE } from './topology';
 
-export interface MasterBrokerOptions {
-  /** One address or more, tried in turn. */
-  readonly urls: readonly string[];
-  /** Seconds. */
-  readonly heartbeatS: number;
-  readonly topology: Topology;
-  readonly node: string;
+export interface MasterBrokerOptions extends EdgeOptions {
   /** Bytes; bounds each member's queue. */
   readonly queueMaxBytes: number;
   /** Who has a queue; asked at the start of each session and when the queues are repaired. */
@@ -40,31 +32,11 @@ export interface MasterBrokerOptions {
   readonly controlExpiresMs?: number;
 }
 
-/** All are called in a turn of their own or in the broker's reading turn; none may block. `down` follows each `up`, unless `close` was called. */
-export interface MasterBrokerEvents {
-  /** Another process has the lock. Once, until this one was up again. */
-  locked(): void;
+/** The exclusive queue is the replies queue, the lock. `down` means that pending batches are rejected, too. */
+export interface MasterBrokerEvents extends EdgeEvents {
   /** The lock is held, everything is declared. `freshBroker`: the entries exchange did not exist. No message comes before this. */
   up(state: { readonly freshBroker: boolean }): void;
-  /** The session is over, and with it the lock. Batches that were pending are rejected. */
-  down(error: AmqpError): void;
-  /** The broker takes no publishes, with its reason; null: it does again. */
-  blockedChanged(reason: string | null): void;
   message(message: WireMessage, replyTo: string | null): void;
-  /** Something that is not a wire message was dropped. */
-  malformed(what: Malformed): void;
-  /** One of these callbacks, or `members`, threw: a broken invariant of the owner. */
-  callbackThrew(error: unknown): void;
-  trace: Trace;
-}
-
-export interface MasterBrokerStatus extends LinkStatus {
-  /** Another process has the lock. */
-  readonly lockedOut: boolean;
-  /** Since the start: messages that were dropped for a full buffer, a blocked or a missing session. */
-  readonly dropped: number;
-  /** Since the start. */
-  readonly malformed: number;
 }
 
 interface Ready {
@@ -78,60 +50,21 @@ const CONTROL_EXPIRES_MS = 3000;
 /** How long the lock stays free for others: longer than the longest wait between two tries for it. */
 const YIELD_MS = 1500;
 
-export class MasterBroker {
-  private readonly link: AmqpLink<Ready>;
+export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterBrokerEvents> {
   private readonly topology: MasterTopology;
-  private readonly outbox = new Outbox();
   private readonly ear: StandbyEar;
   private active: { readonly session: AmqpSession; readonly publisher: EntriesPublisher } | null = null;
-  private lockedOut = false;
-  /** The replies queue of this session, or of the last one: the lock. */
-  private replies: string;
-  private malformed = 0;
-  /** The lock is left to others until then, by the monotonic clock in milliseconds. */
-  private yieldsUntilMs = 0;
   private lastMismatch: string | null = null;
   private repairing: Promise<void> | null = null;
-  /** Deliveries that came between the start of consumption and `up`: what one read of the socket brings. Null: handed on at once. */
-  private held: ConsumeMessage[] | null = null;
 
-  constructor(
-    private readonly options: MasterBrokerOptions,
-    private readonly events: MasterBrokerEvents,
-  ) {
-    const { urls, heartbeatS, node, topology, queueMaxBytes } = options;
+  constructor(options: MasterBrokerOptions, events: MasterBrokerEvents) {
+    const { node, topology, queueMaxBytes } = options;
+    super(options, events, topology.repliesQueue);
     this.topology = new MasterTopology(topology, queueMaxBytes);
-    this.replies = topology.repliesQueue;
     this.ear = new StandbyEar(topology, node, {
-      heard: (delivery) => this.take(topology.controlQueue(node), delivery),
+      heard: (delivery) => this.receive(topology.controlQueue(node), delivery),
       threw: (error) => events.callbackThrew(error),
     });
-    this.link = new AmqpLink<Ready>(
-      { urls, heartbeatS, node },
-      {
-        setUp: (session) => this.setUp(session),
-        up: (ready, session) => this.becomeUp(ready, session),
-        down: (error) => this.becomeDown(error),
-        blockedChanged: (reason) => events.blockedChanged(reason),
-        callbackThrew: (error) => events.callbackThrew(error),
-        trace: events.trace,
-      },
-    );
-  }
-
-  /** Begins to look for a broker and for the lock, for ever. */
-  start(): void {
-    this.link.start();
-  }
-
-  /** Sends what is buffered and frees the lock. Two seconds at most; no callback follows but `blockedChanged(null)`. */
-  close(): Promise<void> {
-    return this.link.close();
-  }
-
-  status(): MasterBrokerStatus {
-    const { lockedOut, malformed } = this;
-    return { ...this.link.status(), lockedOut, dropped: this.outbox.dropped, malformed };
   }
 
   /**
@@ -173,12 +106,12 @@ export class MasterBroker {
   /** To every live secondary, as long as it is fresh. False: dropped, and repeated by the protocol. */
   sendControl(message: MessageOf<'announce' | 'claim'>): boolean {
     const expiresMs = this.options.controlExpiresMs ?? CONTROL_EXPIRES_MS;
-    return this.send({ exchange: this.options.topology.controlExchange, routingKey: '' }, message, expiresMs);
+    return this.post({ exchange: this.options.topology.controlExchange, routingKey: '' }, message, expiresMs);
   }
 
   /** To one queue: the answer to a fetch, an announcement to one. False: dropped, and repeated by the protocol. */
   sendTo(queue: string, message: WireMessage, expiresMs: number | null = null): boolean {
-    return this.send({ exchange: '', routingKey: queue }, message, expiresMs);
+    return this.post({ exchange: '', routingKey: queue }, message, expiresMs);
   }
 
   /** Declares and binds the queue of a member. Rejects with an AmqpError: `mismatch`, `not-up`, or what ended the session. */
@@ -200,12 +133,12 @@ export class MasterBroker {
 
   /** Ends the session, and leaves the lock to others for a while. */
   yieldLock(): void {
-    this.yieldsUntilMs = performance.now() + YIELD_MS;
+    this.restFor(YIELD_MS);
     const reason = 'the lock is left to another process for a while';
     this.active?.session.end(new AmqpError(reason, { code: 'closed', blastRadius: 'connection' }));
   }
 
-  private async setUp(session: AmqpSession): Promise<Ready> {
+  protected override async setUp(session: AmqpSession): Promise<Ready> {
     await this.takeLock(session);
     const freshBroker = await this.topology.isFresh(session);
     await this.declareAll(session);
@@ -223,20 +156,20 @@ export class MasterBroker {
       noteRefused: (batch) => renewal.noteRefused(batch),
     });
     await this.outbox.attach(session, 'control');
-    await this.consumeReplies(session);
+    await this.consumeOwnQueue(session, 'replies');
     return { freshBroker, publisher };
   }
 
   private async takeLock(session: AmqpSession): Promise<void> {
-    const restMs = this.yieldsUntilMs - performance.now();
-    if (restMs > 0) await pause(restMs, session.signal);
+    await this.rest(session);
+    const { repliesQueue } = this.options.topology;
     const retriable = (error: AmqpError) => error.code === 'locked';
     const onFailure = () => {
-      this.becomeLockedOut();
+      this.becomeLockedOut('info', 'another process has the lock, waiting for it', repliesQueue);
       this.ear.listen(session).catch((error: unknown) => this.events.callbackThrew(error));
     };
-    this.replies = await session.persist('lock', { policy: LOCK_RETRY, retriable, onFailure }, () =>
-      takeExclusive(session, this.options.topology.repliesQueue, REPLIES_QUEUE),
+    this.ownQueue = await session.persist('lock', { policy: LOCK_RETRY, retriable, onFailure }, () =>
+      takeExclusive(session, repliesQueue, REPLIES_QUEUE),
     );
     await this.ear.close();
   }
@@ -270,50 +203,19 @@ export class MasterBroker {
     await this.declareAll(session);
   }
 
-  private async consumeReplies(session: AmqpSession): Promise<void> {
-    const queue = this.replies;
-    const channel = await session.openEssential('consume', 'replies');
-    this.held = [];
-    await channel.consume(queue, {
-      noAck: true,
-      onMessage: (delivery) => (this.held === null ? this.take(queue, delivery) : this.held.push(delivery)),
-      onCancel: () => session.end(cancelled(queue)),
-      onThrow: (error) => this.events.callbackThrew(error),
-    });
+  protected override take(queue: string, delivery: ConsumeMessage): void {
+    const message = this.read(queue, delivery);
+    if (message !== null) this.events.message(message, replyToOf(delivery));
   }
 
-  private take(queue: string, delivery: ConsumeMessage): void {
-    if (delivery.properties.type === PROBE_TYPE) return;
-    const read = readWire(queue, delivery);
-    if ('message' in read) {
-      this.events.message(read.message, replyToOf(delivery));
-    } else {
-      this.malformed += 1;
-      this.events.malformed(read.malformed);
-    }
-  }
-
-  private becomeLockedOut(): void {
-    if (this.lockedOut) return;
-    this.lockedOut = true;
-    const queue = this.options.topology.repliesQueue;
-    this.events.trace('info', 'another process has the lock, waiting for it', { queue });
-    this.call(() => this.events.locked());
-  }
-
-  private becomeUp({ freshBroker, publisher }: Ready, session: AmqpSession): void {
-    this.lockedOut = false;
+  protected override becomeUp({ freshBroker, publisher }: Ready, session: AmqpSession): void {
     this.active = { session, publisher };
-    this.call(() => this.events.up({ freshBroker }));
-    const held = this.held ?? [];
-    this.held = null;
-    for (const delivery of held) this.call(() => this.take(this.replies, delivery));
+    this.reportUp(() => this.events.up({ freshBroker }));
   }
 
-  private becomeDown(error: AmqpError): void {
+  protected override becomeDown(error: AmqpError): void {
     this.active = null;
-    this.outbox.detach();
-    this.events.down(error);
+    super.becomeDown(error);
   }
 
   private reportMismatch(error: AmqpError): void {
@@ -321,29 +223,8 @@ export class MasterBroker {
     this.lastMismatch = error.message;
     this.events.trace(level, 'a queue or exchange exists with other settings', { reason: error.message });
   }
-
-  private send(to: { exchange: string; routingKey: string }, message: WireMessage, expiresMs: number | null): boolean {
-    const properties = propertiesOf(message, this.envelope({ persistent: false, expiresMs }));
-    return this.outbox.send({ ...to, body: bodyOf(message), properties });
-  }
-
-  private envelope(kind: Pick<Envelope, 'persistent' | 'expiresMs'>): Envelope {
-    return { node: this.options.node, replyTo: this.replies, ...kind };
-  }
-
-  private call(callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      this.events.callbackThrew(error);
-    }
-  }
 }
 
 function notUp(): AmqpError {
   return new AmqpError('there is no session with the broker', { code: 'not-up', blastRadius: 'delivery' });
-}
-
-function cancelled(queue: string): AmqpError {
-  return new AmqpError(`the consumer of ${queue} was cancelled`, { code: 'channel-lost', blastRadius: 'channel' });
 }

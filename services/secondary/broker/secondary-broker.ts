@@ -13,23 +13,15 @@
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { QueueOptions } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
-import { isPlaceOf, PROBE_TYPE, takeExclusive } from '#amqp/exclusive';
-import { AmqpLink, type LinkStatus, type Trace } from '#amqp/link';
-import { Outbox } from '#amqp/outbox';
+import { isPlaceOf, takeExclusive } from '#amqp/exclusive';
 import { type AmqpSession, pause } from '#amqp/session';
-import { bodyOf, type Malformed, propertiesOf, readWire, replyToOf } from '#amqp/wire';
+import { replyToOf } from '#amqp/wire';
+import { BrokerEdge, type EdgeEvents, type EdgeOptions, type EdgeStatus } from '#node/broker-edge';
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
-import type { Topology } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import { type DeliveryHandle, EntriesConsumer } from './entries';
 
-export interface SecondaryBrokerOptions {
-  /** One address or more, tried in turn. */
-  readonly urls: readonly string[];
-  /** Seconds. */
-  readonly heartbeatS: number;
-  readonly topology: Topology;
-  readonly node: string;
+export interface SecondaryBrokerOptions extends EdgeOptions {
   /** How long a heartbeat may wait in a queue: a few intervals, in milliseconds. Default 3000. */
   readonly heartbeatExpiresMs?: number;
   /** A control queue that heard nothing for this long is bound again, in milliseconds. Default 3000. */
@@ -38,36 +30,20 @@ export interface SecondaryBrokerOptions {
   readonly prefetch?: number;
 }
 
-/** All are called in a turn of their own or in the broker's reading turn; none may block. `down` follows each `up`, unless `close` was called. */
-export interface SecondaryBrokerEvents {
-  /** Another process runs under this node id. Once, until this one was up again. */
-  locked(): void;
+/** The exclusive queue is the control queue of this node id. A callback that throws leaves its delivery unsettled. */
+export interface SecondaryBrokerEvents extends EdgeEvents {
   /** The control queue is bound and consumed. No message comes before this. */
   up(): void;
-  down(error: AmqpError): void;
-  /** The broker takes no publishes, with its reason; null: it does again. */
-  blockedChanged(reason: string | null): void;
   /** From the control exchange, or straight to this node: an answer to its fetch. */
   control(message: WireMessage, replyTo: string | null): void;
   /** From this node's backlog; to be settled or requeued. */
   delivery(message: WireMessage, handle: DeliveryHandle): void;
   /** This node has no queue: it is not a member (yet), or the queue was deleted. Consumption is off until `consumeEntries` is called again. */
   entriesMissing(): void;
-  /** Something that is not a wire message was dropped. */
-  malformed(what: Malformed): void;
-  /** One of these callbacks threw: a broken invariant of the owner. Its delivery stays unsettled. */
-  callbackThrew(error: unknown): void;
-  trace: Trace;
 }
 
-export interface SecondaryBrokerStatus extends LinkStatus {
-  /** Another process runs under this node id. */
-  readonly lockedOut: boolean;
+export interface SecondaryBrokerStatus extends EdgeStatus {
   readonly consuming: boolean;
-  /** Since the start: messages that were dropped for a full buffer, a blocked or a missing session. */
-  readonly dropped: number;
-  /** Since the start. */
-  readonly malformed: number;
 }
 
 /** Bounded, for a process that is stopped in a debugger; announcements repeat, and an answer that is lost is fetched again. */
@@ -85,69 +61,32 @@ const EXPIRES_MS = 3000;
 const SILENCE_MS = 3000;
 const PREFETCH = 64;
 
-export class SecondaryBroker {
-  private readonly link: AmqpLink<void>;
+export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, SecondaryBrokerEvents> {
   private readonly entries: EntriesConsumer;
-  private readonly outbox = new Outbox();
-  private lockedOut = false;
-  /** The control queue of this session, or of the last one. */
-  private control: string;
   /** The master's, as its last announcement named it. */
   private replies: string;
   private waitsForExchange = false;
   /** The session; null: there is none. */
   private session: AmqpSession | null = null;
-  /** The node id is left to others until then, by the monotonic clock in milliseconds. */
-  private restsUntilMs = 0;
   /** Times in a row that this node withdrew. */
   private withdrawals = 0;
-  private malformed = 0;
   /** By the monotonic clock, in milliseconds. */
   private lastControlMs = 0;
-  /** Deliveries that came between the start of consumption and `up`: what one read of the socket brings. Null: handed on at once. */
-  private held: ConsumeMessage[] | null = null;
 
-  constructor(
-    private readonly options: SecondaryBrokerOptions,
-    private readonly events: SecondaryBrokerEvents,
-  ) {
-    const { urls, heartbeatS, node, topology, prefetch = PREFETCH } = options;
-    this.control = topology.controlQueue(node);
+  constructor(options: SecondaryBrokerOptions, events: SecondaryBrokerEvents) {
+    const { node, topology, prefetch = PREFETCH } = options;
+    super(options, events, topology.controlQueue(node));
     this.replies = topology.repliesQueue;
-    const callbackThrew = (error: unknown) => events.callbackThrew(error);
     this.entries = new EntriesConsumer(topology.entriesQueue(node), prefetch, {
       delivery: (delivery, handle) => this.takeEntries(delivery, handle),
       missing: () => events.entriesMissing(),
-      callbackThrew,
+      callbackThrew: (error) => events.callbackThrew(error),
       trace: events.trace,
     });
-    this.link = new AmqpLink<void>(
-      { urls, heartbeatS, node },
-      {
-        setUp: (session) => this.setUp(session),
-        up: (_, session) => this.becomeUp(session),
-        down: (error) => this.becomeDown(error),
-        blockedChanged: (reason) => events.blockedChanged(reason),
-        callbackThrew,
-        trace: events.trace,
-      },
-    );
   }
 
-  /** Begins to look for a broker, for ever. */
-  start(): void {
-    this.link.start();
-  }
-
-  /** Sends what is buffered and frees the node id. Two seconds at most; no callback follows but `blockedChanged(null)`. */
-  close(): Promise<void> {
-    return this.link.close();
-  }
-
-  status(): SecondaryBrokerStatus {
-    const { lockedOut, malformed } = this;
-    const { consuming } = this.entries;
-    return { ...this.link.status(), lockedOut, consuming, dropped: this.outbox.dropped, malformed };
+  override status(): SecondaryBrokerStatus {
+    return { ...super.status(), consuming: this.entries.consuming };
   }
 
   /** To the master; answers come to the control queue. False: dropped, and repeated by the protocol. */
@@ -157,11 +96,9 @@ export class SecondaryBroker {
 
   /** To the queue that a claim named. False: dropped, and repeated by the protocol. */
   sendTo(queue: string, message: WireMessage): boolean {
-    const { node, heartbeatExpiresMs = EXPIRES_MS } = this.options;
+    const { heartbeatExpiresMs = EXPIRES_MS } = this.options;
     const expiresMs = message.type === 'heartbeat' ? heartbeatExpiresMs : null;
-    const envelope = { node, replyTo: this.control, persistent: false, expiresMs };
-    const properties = propertiesOf(message, envelope);
-    return this.outbox.send({ exchange: '', routingKey: queue, body: bodyOf(message), properties });
+    return this.post({ exchange: '', routingKey: queue }, message, expiresMs);
   }
 
   /**
@@ -196,7 +133,7 @@ export class SecondaryBroker {
     if (session === null) return;
     this.session = null;
     this.withdrawals += 1;
-    this.restsUntilMs = performance.now() + retryDelayMs(WITHDRAWN, this.withdrawals, Math.random());
+    this.restFor(retryDelayMs(WITHDRAWN, this.withdrawals, Math.random()));
     await session.close(CLOSE_TIMEOUT_MS);
   }
 
@@ -205,36 +142,23 @@ export class SecondaryBroker {
     this.withdrawals = 0;
   }
 
-  private async setUp(session: AmqpSession): Promise<void> {
+  protected override async setUp(session: AmqpSession): Promise<void> {
     const { topology, node } = this.options;
-    const restMs = this.restsUntilMs - performance.now();
-    if (restMs > 0) await pause(restMs, session.signal);
+    await this.rest(session);
     const retriable = ({ code }: AmqpError) => code === 'locked' || code === 'missing';
     const options = { policy: LOCK_RETRY, retriable, onFailure: (error: AmqpError) => this.becomeWaiting(error) };
     const queue = await session.persist('control queue', options, () =>
       takeExclusive(session, topology.controlQueue(node), CONTROL_QUEUE),
     );
-    this.control = queue;
+    this.ownQueue = queue;
     await session.persist('control binding', options, (channel) => channel.bindQueue(queue, topology.controlExchange));
     await this.outbox.attach(session, 'replies');
-    await this.consumeControl(session, queue);
+    await this.consumeOwnQueue(session, 'control');
   }
 
-  private async consumeControl(session: AmqpSession, queue: string): Promise<void> {
-    const channel = await session.openEssential('consume', 'control');
-    this.held = [];
-    await channel.consume(queue, {
-      noAck: true,
-      onMessage: (delivery) => (this.held === null ? this.takeControl(delivery) : this.held.push(delivery)),
-      onCancel: () => session.end(cancelled(queue)),
-      onThrow: (error) => this.events.callbackThrew(error),
-    });
-  }
-
-  private takeControl(delivery: ConsumeMessage): void {
-    if (delivery.properties.type === PROBE_TYPE) return;
+  protected override take(queue: string, delivery: ConsumeMessage): void {
     this.lastControlMs = performance.now();
-    const message = this.read(this.control, delivery);
+    const message = this.read(queue, delivery);
     if (message === null) return;
     const replyTo = replyToOf(delivery);
     if (message.type === 'announce' && replyTo !== null && isPlaceOf(this.options.topology.repliesQueue, replyTo))
@@ -249,45 +173,29 @@ export class SecondaryBroker {
     else this.events.delivery(message, handle);
   }
 
-  private read(queue: string, delivery: ConsumeMessage): WireMessage | null {
-    const read = readWire(queue, delivery);
-    if ('message' in read) return read.message;
-    this.malformed += 1;
-    this.call(() => this.events.malformed(read.malformed));
-    return null;
-  }
-
   private becomeWaiting({ code }: AmqpError): void {
     const { topology, node } = this.options;
-    if (code === 'locked' && !this.lockedOut) {
-      this.lockedOut = true;
-      this.events.trace('error', 'another process runs under this node id', { queue: topology.controlQueue(node) });
-      this.call(() => this.events.locked());
-    }
+    if (code === 'locked')
+      this.becomeLockedOut('error', 'another process runs under this node id', topology.controlQueue(node));
     if (code === 'missing' && !this.waitsForExchange) {
       this.waitsForExchange = true;
       this.events.trace('info', 'no master has been here yet, waiting for it', { exchange: topology.controlExchange });
     }
   }
 
-  private becomeUp(session: AmqpSession): void {
-    this.lockedOut = false;
+  protected override becomeUp(_: undefined, session: AmqpSession): void {
     this.waitsForExchange = false;
     this.session = session;
     this.lastControlMs = performance.now();
-    this.call(() => this.events.up());
-    const held = this.held ?? [];
-    this.held = null;
-    for (const delivery of held) this.call(() => this.takeControl(delivery));
+    this.reportUp(() => this.events.up());
     this.entries.attach(session);
     this.keepBound(session).catch((error: unknown) => this.events.callbackThrew(error));
   }
 
-  private becomeDown(error: AmqpError): void {
+  protected override becomeDown(error: AmqpError): void {
     this.session = null;
-    this.outbox.detach();
     this.entries.detach();
-    this.events.down(error);
+    super.becomeDown(error);
   }
 
   /** Runs as long as the session. */
@@ -298,7 +206,7 @@ export class SecondaryBroker {
       if (!session.isOpen || performance.now() - this.lastControlMs < controlSilenceMs) continue;
       try {
         await session.onThrowAwayChannel('control binding', (channel) =>
-          channel.bindQueue(this.control, topology.controlExchange),
+          channel.bindQueue(this.ownQueue, topology.controlExchange),
         );
       } catch (error) {
         // No exchange now, or the session ended; both are tried again or over.
@@ -306,16 +214,4 @@ export class SecondaryBroker {
       }
     }
   }
-
-  private call(callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      this.events.callbackThrew(error);
-    }
-  }
-}
-
-function cancelled(queue: string): AmqpError {
-  return new AmqpError(`the consumer of ${queue} was cancelled`, { code: 'channel-lost', blastRadius: 'channel' });
 }

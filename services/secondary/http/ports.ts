@@ -1,4 +1,4 @@
-/** What the HTTP edge asks of the secondary behind it. `node.ts` answers; the tests of the edge hand in their own. */
+/** What the HTTP edge asks of the secondary behind it. `compose.ts` answers; the tests of the edge hand in their own. */
 import type { LogReader } from '#http/reading/log-reader';
 import type { FaultChange, FaultSettings } from '../faults/settings';
 

@@ -1,4 +1,4 @@
-/** A secondary's process: what services/secondary/node.ts, its broker and its fault injector do around the machine. */
+/** A secondary's process: what services/secondary/driver.ts, its broker and its fault injector do around the machine. */
 
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';

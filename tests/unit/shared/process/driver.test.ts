@@ -1,5 +1,4 @@
-import { MachineDriver, writeFailureOf } from '#process/driver';
-import { StorageError } from '#storage/log-store';
+import { MachineDriver } from '#process/driver';
 
 test('every effect of a step is performed, in order, before the next event is taken', () => {
   const done: string[] = [];
@@ -74,12 +73,3 @@ test.each(['step', 'perform'] as const)(
     expect(performed).toEqual(where === 'step' ? [] : ['a']);
   },
 );
-
-test('only what the store itself calls passing is told as such', () => {
-  const full = new StorageError('no space left', { code: 'full', fatal: false });
-  const failed = new StorageError('fsync failed', { code: 'failed', fatal: true });
-  expect(writeFailureOf(full)).toEqual({ fatal: false, what: 'no space left' });
-  expect(writeFailureOf(failed)).toEqual({ fatal: true, what: 'fsync failed' });
-  expect(writeFailureOf(new TypeError('surprise'))).toEqual({ fatal: true, what: 'surprise' });
-  expect(writeFailureOf('surprise')).toEqual({ fatal: true, what: 'surprise' });
-});

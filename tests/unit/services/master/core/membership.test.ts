@@ -52,7 +52,7 @@ class Court {
 
   constructor(settings: Partial<MasterSettings> = {}, throne = newThrone()) {
     this.throne = throne;
-    this.membership = new Membership({ ...SETTINGS, ...settings }, throne.outline);
+    this.membership = new Membership({ ...SETTINGS, ...settings }, throne.log.outline);
   }
 
   admit(node: string): MasterEffect[] {

@@ -1,13 +1,11 @@
-import { GroupCommit } from '#protocol/log/group-commit';
 import { LogOutline } from '#protocol/log/outline';
+import { ReplicaLog } from '#protocol/log/replica-log';
 import { NO_PROMISE } from '#protocol/promised';
 import { controlRecord, entryRecord, type LogRecord } from '#protocol/record';
 import { decodeWire, encodeWire } from '#protocol/wire/codec';
 import type { WireMessage } from '#protocol/wire/messages';
 import { Ballot } from '#secondary/core/ballot';
-import { noCounts } from '#secondary/core/counters';
 import type { SecondaryEffect } from '#secondary/core/events';
-import { OwnLog } from '#secondary/core/own-log';
 import { Reporter } from '#secondary/core/reporter';
 
 const INTERVAL_MS = 500;
@@ -26,11 +24,10 @@ const RECORDS: readonly LogRecord[] = [
 function reporterOf({ isBlank = false, inMemory = false } = {}): Reporter {
   const outline = new LogOutline();
   for (const record of isBlank ? [] : RECORDS) outline.append(record);
-  const groups = new GroupCommit(outline.lastIndex);
-  const log = new OwnLog({ outline, groups, counters: noCounts() }, { checksum: CHECKSUM, commit: 0 });
+  const log = new ReplicaLog({ outline, checksum: CHECKSUM, commit: 0 });
   const promised = isBlank ? NO_PROMISE : { ...NO_PROMISE, epoch: 2, reign: 'r2', log: 'r1', identity: 'r1' };
-  const ballot = new Ballot({ self: SELF, inMemory, logId: null, outline, log }, promised);
-  return new Reporter({ self: SELF, inMemory, outline, log, ballot }, INTERVAL_MS);
+  const ballot = new Ballot({ self: SELF, inMemory, logId: null, log }, promised);
+  return new Reporter({ self: SELF, inMemory, log, ballot }, INTERVAL_MS);
 }
 
 /** What it sends, to whoever reads the replies, as that one decodes it. */
@@ -69,10 +66,12 @@ describe('a heartbeat', () => {
     ['of a log that is not the master’s says where they part', 3, 1, { index: 3, differsAt: 1 }],
     ['of one whose place is not found yet says 0', 0, 0, { index: 0, differsAt: 0 }],
   ])('%s', (_, index, differsAt, says) => {
-    expect(sent((out) => reporterOf().heartbeat(index, { httpUrl: URL, differsAt }, out))).toEqual({
-      ...beat,
-      ...says,
-    });
+    expect(sent((out) => reporterOf().heartbeat(index, { httpUrl: URL, differsAt, buffer: { size: 0 } }, out))).toEqual(
+      {
+        ...beat,
+        ...says,
+      },
+    );
   });
 });
 

@@ -1,8 +1,8 @@
 import pino from 'pino';
 import type { MasterBrokerEvents } from '#master/broker/master-broker';
+import { createMaster, type MasterNode } from '#master/compose';
 import { readMasterSettings } from '#master/config';
 import type { AppendOutcome, AppendRequest } from '#master/core/append';
-import { MasterNode } from '#master/node';
 import { entryOf } from '#protocol/record';
 import { MemoryLogStore } from '#storage/memory';
 
@@ -39,7 +39,7 @@ beforeEach(async () => {
   const fail = (error: unknown): never => {
     throw error;
   };
-  node = new MasterNode({ settings, store, logger: pino({ level: 'silent' }), fail, restart: fail });
+  node = createMaster({ settings, store, logger: pino({ level: 'silent' }), fail, restart: fail });
   node.start('http://localhost:8000');
   while (!node.readiness().ready) await new Promise(setImmediate);
 });
@@ -99,7 +99,7 @@ test('a group that finds the store closed when the node stops is no failure', as
   const store = new HeldStore();
   const failures: unknown[] = [];
   const fail = (error: unknown) => failures.push(error);
-  const stopped = new MasterNode({
+  const stopped = createMaster({
     settings: readMasterSettings({}),
     store,
     logger: pino({ level: 'silent' }),

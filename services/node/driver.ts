@@ -1,0 +1,158 @@
+/**
+ * What the drivers of both roles share: the loop that hands events to the machine and performs its effects, the clock's ticks, and
+ * the effects that mean the same in both roles, which are those on the store and on the process. A driver decides nothing about the log.
+ *
+ * Each role adds its own effects in an exhaustive switch (`perform`), so that a new kind of effect does not compile until it is performed.
+ */
+import type { Logger } from 'pino';
+import { MachineDriver } from '#process/driver';
+import { PromiseKeeper } from '#process/promise-keeper';
+import type { Group } from '#protocol/log/group-commit';
+import type { Promised } from '#protocol/promised';
+import { type LogStore, StorageError } from '#storage/log-store';
+import type { Node } from './opening';
+
+/** How often the machine is told that time passes: well below every interval it keeps. */
+const TICK_MS = 20;
+
+/** Effects that both machines have. */
+export type SharedEffect =
+  | ({ readonly do: 'store' } & Group)
+  | { readonly do: 'savePromise'; readonly promised: Promised }
+  | { readonly do: 'truncate'; readonly index: number }
+  | { readonly do: 'renewStore' }
+  | { readonly do: 'visible' }
+  | { readonly do: 'halt'; readonly why: string }
+  | {
+      readonly do: 'trace';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly what: string;
+      readonly facts: Readonly<Record<string, unknown>>;
+    };
+
+/** How those effects end. `random` in [0, 1). */
+export type SharedEvent =
+  | { readonly type: 'stored'; readonly generation: number; readonly checksum: number; readonly random: number }
+  | {
+      readonly type: 'storeFailed';
+      readonly generation: number;
+      readonly fatal: boolean;
+      readonly what: string;
+      readonly random: number;
+    }
+  | { readonly type: 'promiseSaved'; readonly promised: Promised };
+
+export interface Machine<Event, Effect> {
+  /** What others are told of this node's address. */
+  httpUrl: string;
+  /** `now`: milliseconds of the monotonic clock. */
+  step(now: number, event: Event): readonly Effect[];
+}
+
+export interface DriverParts<Event, Effect> {
+  readonly machine: Machine<Event, Effect>;
+  readonly store: LogStore;
+  /** Told when what readers see has moved. */
+  readonly reader: { moved(): void };
+  readonly broker: { start(): void; close(): Promise<void> };
+  readonly logger: Logger;
+  /** Ends the process: an invariant is broken, or the store is. */
+  readonly fail: (error: unknown) => void;
+  /** Ends the process in order: the next start mends what was found. */
+  readonly restart: (error: unknown) => void;
+}
+
+export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event | SharedEvent, Effect>>
+  implements Node
+{
+  private readonly loop: MachineDriver<Event | SharedEvent, Effect>;
+  private readonly promises: PromiseKeeper;
+  private ticker: NodeJS.Timeout | null = null;
+
+  constructor(protected readonly parts: Parts) {
+    const { machine, store, logger, fail } = parts;
+    this.loop = new MachineDriver({
+      step: (now, event) => machine.step(now, event),
+      perform: (effect) => this.perform(effect),
+      fail,
+    });
+    const saved = (promised: Promised) => this.dispatch({ type: 'promiseSaved', promised });
+    this.promises = new PromiseKeeper({ store, logger, fail, saved });
+  }
+
+  start(httpUrl: string): void {
+    this.parts.machine.httpUrl = httpUrl;
+    this.parts.broker.start();
+    this.ticker = setInterval(() => this.tick(), TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    if (this.ticker !== null) clearInterval(this.ticker);
+    await this.parts.broker.close();
+    await this.parts.store.close();
+  }
+
+  dispatch(event: Event | SharedEvent): void {
+    this.loop.dispatch(event);
+  }
+
+  protected abstract perform(effect: Effect): void;
+
+  /** Tells the machine that time has passed. */
+  protected abstract tick(): void;
+
+  protected performShared(effect: SharedEffect): void {
+    const { store, reader, logger, fail } = this.parts;
+    switch (effect.do) {
+      case 'store':
+        return this.store(effect);
+      case 'savePromise':
+        return this.promises.save(effect.promised);
+      case 'truncate':
+        return this.run(store.truncateAfter(effect.index));
+      case 'renewStore':
+        return this.run(this.renewStore());
+      case 'visible':
+        return reader.moved();
+      case 'halt':
+        return fail(new Error(effect.why));
+      case 'trace':
+        return logger[effect.level](effect.facts, effect.what);
+    }
+  }
+
+  /** Work that is waited for by nobody: what it rejects with ends the process, unless the process ends already. */
+  protected run(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      if (!isClosing(error)) this.parts.fail(error);
+    });
+  }
+
+  private store({ generation, records }: Group): void {
+    const { store } = this.parts;
+    store.append(records).then(
+      () => this.dispatch({ type: 'stored', generation, checksum: store.checksum, random: Math.random() }),
+      (error: unknown) => {
+        if (isClosing(error)) return;
+        this.dispatch({ type: 'storeFailed', generation, ...writeFailureOf(error), random: Math.random() });
+      },
+    );
+  }
+
+  /** The next start makes another store of it, with all that it holds. */
+  private async renewStore(): Promise<void> {
+    await this.parts.store.renew();
+    this.parts.restart(new Error('the store lacks what it has acknowledged, and becomes another one'));
+  }
+}
+
+/** Did this node close its store under a write? It stops: the write was told to nobody, and nothing is broken. */
+function isClosing(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'closed';
+}
+
+/** What a machine is told of a failed write. Whatever is not a `StorageError` is taken for the worst. */
+export function writeFailureOf(error: unknown): { readonly fatal: boolean; readonly what: string } {
+  if (error instanceof StorageError) return { fatal: error.fatal, what: error.message };
+  return { fatal: true, what: error instanceof Error ? error.message : String(error) };
+}

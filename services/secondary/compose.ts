@@ -1,0 +1,79 @@
+/**
+ * Puts a secondary together: machine, reader, broker, driver and injected faults. It has a file of its own, beside main.ts, so that tests
+ * put together what the process does.
+ */
+import { StoreReader } from '#http/reading/store-reader';
+import { edgeOptionsOf, traceTo } from '#node/broker-edge';
+import type { Node, NodeContext } from '#node/opening';
+import { namedLogId } from '#process/node-settings';
+import { SecondaryBroker } from './broker/secondary-broker';
+import { CatchUpReport } from './catch-up-report';
+import type { SecondarySettings } from './config';
+import { SecondaryMachine } from './core/secondary';
+import { SecondaryDriver } from './driver';
+import { FaultInjector } from './faults/injector';
+import { secondaryHealth, secondaryReadiness } from './health';
+import type { SecondaryPort } from './http/ports';
+
+export type SecondaryNode = SecondaryPort & Node;
+
+export function createSecondary(context: NodeContext<SecondarySettings>): SecondaryNode {
+  const { settings, logger } = context;
+  const machine = createMachine(context);
+  const reader = createReader(machine, context);
+  const injector = new FaultInjector(settings.faults, Math.random);
+  const catchUp = new CatchUpReport(machine, logger);
+  const broker = new SecondaryBroker(
+    { ...edgeOptionsOf(settings), heartbeatExpiresMs: 3 * settings.heartbeatIntervalMs },
+    {
+      locked: () => driver.dispatch({ type: 'locked' }),
+      up: () => driver.dispatch({ type: 'up' }),
+      down: () => driver.becomeDown(),
+      // Asked for when it is shown.
+      blockedChanged: () => undefined,
+      control: (message, replyTo) => driver.receiveControl(message, replyTo),
+      delivery: (message, handle) => driver.receiveDelivery(message, handle),
+      entriesMissing: () => driver.dispatch({ type: 'entriesMissing' }),
+      malformed: (what) => logger.warn(what, 'a malformed wire message was dropped'),
+      callbackThrew: context.fail,
+      trace: traceTo(logger),
+    },
+  );
+  const driver: SecondaryDriver = new SecondaryDriver({ ...context, machine, reader, broker, injector, catchUp });
+
+  return {
+    reader,
+    start: (httpUrl) => driver.start(httpUrl),
+    stop: () => driver.stop(),
+    health: () => {
+      const isBlocked = broker.status().blocked;
+      return secondaryHealth({ node: settings.nodeId, machine, isBlocked, catchUp: catchUp.read() });
+    },
+    readiness: () => secondaryReadiness(machine),
+    masterUrl: () => machine.masterUrl,
+    faults: () => injector.settings,
+    setFaults: (change) => driver.setFaults(change),
+  };
+}
+
+function createMachine({ settings, store }: NodeContext<SecondarySettings>): SecondaryMachine {
+  const self = { node: settings.nodeId, store: store.storeId };
+  const inMemory = store.kind === 'memory';
+  const { opened: outline, promised, checksum } = store;
+  return new SecondaryMachine(
+    { ...settings, ...self, inMemory, logId: namedLogId(settings) },
+    { outline, promised, checksum },
+  );
+}
+
+function createReader(machine: SecondaryMachine, { store, restart }: NodeContext<SecondarySettings>): StoreReader {
+  const position = () => {
+    const { applied: head, head: logHead, commit, epoch, outline, masterUrl } = machine;
+    return { head, commit, epoch, log: outline.identity, logHead: masterUrl === null ? null : logHead };
+  };
+  const foreign = () => {
+    const { foreignMaster, identity: log, applied: lastSeq } = machine;
+    return foreignMaster === null || log === null ? null : { log, lastSeq };
+  };
+  return new StoreReader(store, machine.outline, position, restart, foreign);
+}
