@@ -70,6 +70,7 @@ export class MasterNode implements MasterPort {
       outline: store.opened,
       promised: store.promised,
       checksum: store.checksum,
+      seqOfId: (id) => this.requests.seqOfId(id),
     });
     this.driver = new MachineDriver({
       step: (now, event) => this.machine.step(now, event),
@@ -91,8 +92,8 @@ export class MasterNode implements MasterPort {
       return log === null || this.machine.anotherLog(performance.now()) === null ? null : { log, lastSeq };
     };
     this.reader = new StoreReader(store, this.machine.outline, look, options.restart, foreign);
-    const { machine, reader } = this;
-    this.requests = new AppendRequests({ machine, store, reader, dispatch: (event) => this.dispatch(event) });
+    const dispatch = (event: MasterEvent) => this.dispatch(event);
+    this.requests = new AppendRequests({ store, reader: this.reader, dispatch, onDamage: options.restart });
     this.broker = this.createBroker();
     this.queues = this.createQueueWatch();
     this.promises = new PromiseKeeper({
@@ -233,6 +234,8 @@ export class MasterNode implements MasterPort {
         return this.broker.yieldLock();
       case 'answer':
         return this.requests.answer(effect.request, effect.answer);
+      case 'load':
+        return this.requests.load(effect);
       case 'ensureMember':
         this.ensureMember(effect.node).catch(fail);
         return undefined;

@@ -15,12 +15,14 @@ import { EPOCH_JUMP_MAX } from '#protocol/limits';
 import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
+import { Admission } from './admission';
 import { Candidacy } from './candidacy';
-import { type Append, type Await, type ChangeMember, type MasterEffect, type MasterEvent, trace } from './events';
+import { type ChangeMember, type MasterEffect, type MasterEvent, trace } from './events';
 import { MasterState } from './master-state';
 import { Patience } from './patience';
 import { refused } from './refusals';
 import { Reign } from './reign';
+import type { MasterSettings, MasterStart } from './settings';
 
 /** What a member says, or a node that wants to be one. */
 type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
@@ -35,6 +37,7 @@ const SAVE_COMMIT_MS = 1_000;
 const OUTNUMBERED = -1;
 
 export class MasterMachine extends MasterState {
+  private readonly admission: Admission;
   private readonly patience = new Patience();
   /** Highest epoch that any member has been heard to follow. */
   private highestSeen = 0;
@@ -48,10 +51,16 @@ export class MasterMachine extends MasterState {
   private nextCommitSaveAt = 0;
   private now = 0;
 
+  constructor(settings: MasterSettings, start: MasterStart) {
+    super(settings, start);
+    this.admission = new Admission(this, start.seqOfId);
+  }
+
   step(now: number, event: MasterEvent): MasterEffect[] {
     this.now = now;
     const out: MasterEffect[] = [];
     this.handle(event, out);
+    if (event.type === 'storeFailed' || out.some((effect) => effect.do === 'truncate')) this.admission.recordCut();
     const { reigning } = this;
     if (reigning !== null) {
       this.commitIndex = reigning.commitIndex;
@@ -64,12 +73,14 @@ export class MasterMachine extends MasterState {
   private handle(event: MasterEvent, out: MasterEffect[]): void {
     switch (event.type) {
       case 'append':
-        return this.append(event, out);
+      case 'await':
+        return this.admission.ask(event, { now: this.now, reign: this.reigning, out });
+      case 'loaded':
+        return this.admission.loaded(event, { now: this.now, reign: this.reigning, out });
       case 'flush':
         return this.flush(out);
-      case 'await':
-        return this.await(event, out);
       case 'giveUp':
+        if (this.admission.giveUp(event)) return undefined;
         if (event.why === 'gone') return this.reigning?.forget(event.request);
         return this.reigning?.timeOut(event.request, out);
       case 'stored':
@@ -108,26 +119,9 @@ export class MasterMachine extends MasterState {
       case 'shutdown':
         this.stopping = true;
         this.saveCommit(out);
+        this.admission.end({ now: this.now, reign: this.reigning, out });
         return this.reigning?.end('shutting-down', out);
     }
-  }
-
-  private append(event: Append, out: MasterEffect[]): void {
-    const { request } = event;
-    const unsatisfiable = this.unsatisfiable(event.writeConcern);
-    const refusal = this.refusal(this.now);
-    if (unsatisfiable !== null)
-      out.push({ do: 'answer', request, answer: { outcome: 'unsatisfiable', ...unsatisfiable } });
-    else if (refusal !== null) out.push({ do: 'answer', request, answer: refusal });
-    else this.reigning?.append(event, out);
-  }
-
-  private await(event: Await, out: MasterEffect[]): void {
-    if (!this.stopping && this.reigning?.await(event, out) === true) return;
-    const refusal =
-      this.refusal(this.now) ??
-      refused('recovering', 'The entry is not in the log any more.', this.situation(this.now));
-    out.push({ do: 'answer', request: event.request, answer: { ...refusal, stored: 'unknown' } });
   }
 
   /** Hands what is collected to the store, whoever reigns by now: its clients wait to be told. */

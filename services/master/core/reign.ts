@@ -23,7 +23,7 @@ import { includesVoter, isMajority, majorityIndex, sameVoter } from '#protocol/v
 import type { EpochId, MessageOf, Sender } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks } from '#protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
-import type { Append, Await, ChangeMember, MasterEffect, NewEntry } from './events';
+import type { Answer, Append, ChangeMember, MasterEffect, NewEntry } from './events';
 import { nextList } from './list-change';
 import type { PublishWindow } from './publish-window';
 import { refused } from './refusals';
@@ -114,7 +114,8 @@ export class Reign {
     if (last === undefined) throw new Error(`request ${request} appends nothing`);
     const { index, seq } = last;
     const needed = requiredAcks(writeConcern, this.nodes);
-    this.waiters.add({ request, index, seq, id: last.id ?? '', writeConcern, needed });
+    const first = seq - records.length + 1;
+    this.waiters.add({ request, index, seq, id: last.id ?? '', first, repeated: false, writeConcern, needed });
     if (!holds) this.flush(out);
   }
 
@@ -130,11 +131,11 @@ export class Reign {
     return dropped;
   }
 
-  /** Waits for an entry that is in the log; false when there is no such entry. */
-  await({ request, seq, id, writeConcern }: Await, out: MasterEffect[]): boolean {
-    const index = this.parts.outline.indexOf(seq);
+  /** Waits for an entry that is in the log, and for all before it; false when there is no such entry. */
+  await(wait: Pick<Waiter, 'request' | 'first' | 'seq' | 'id' | 'writeConcern'>, out: MasterEffect[]): boolean {
+    const index = this.parts.outline.indexOf(wait.seq);
     if (index === null) return false;
-    this.waiters.add({ request, index, seq, id, writeConcern, needed: requiredAcks(writeConcern, this.nodes) });
+    this.waiters.add({ ...wait, repeated: true, index, needed: requiredAcks(wait.writeConcern, this.nodes) });
     this.release(out);
     return true;
   }
@@ -255,14 +256,7 @@ export class Reign {
 
   /** Every waiter gets the same answer. */
   end(problem: 'shutting-down' | 'deposed', out: MasterEffect[]): void {
-    for (const { request, seq, id, needed, index } of this.waiters.drain(0)) {
-      const acks = this.holdersOf(index);
-      out.push({
-        do: 'answer',
-        request,
-        answer: { outcome: 'unresolved', problem, seq, id, w: needed, acks, stored: 'unknown' },
-      });
-    }
+    for (const waiter of this.waiters.drain(0)) this.leaveUnresolved(waiter, { problem, stored: 'unknown' }, out);
     this.expired.clear();
     const detail = 'This reign has ended; ask the next master who the members are.';
     const situation = { quorum: { required: 0, alive: 0, ok: false }, missing: [] };
@@ -323,29 +317,33 @@ export class Reign {
       const held = needed <= 1 ? durable : Math.min(durable, indexes[needed - 2] ?? 0);
       return needed >= m ? Math.min(held, this.commitIndex) : held;
     });
-    for (const { request, seq, needed, index } of met) {
+    for (const { request, repeated, first, seq, needed, index } of met) {
       this.expired.delete(request);
+      const acks = this.holdersOf(index);
       out.push({
         do: 'answer',
         request,
-        answer: { outcome: 'acknowledged', seq, w: needed, acks: this.holdersOf(index) },
+        answer: { outcome: 'acknowledged', repeated, first, seq, w: needed, acks },
       });
     }
   }
 
-  private giveUp({ request, seq, id, needed, index }: Waiter, out: MasterEffect[]): void {
-    this.waiters.remove(request);
+  private giveUp(waiter: Waiter, out: MasterEffect[]): void {
+    this.waiters.remove(waiter.request);
+    this.leaveUnresolved(waiter, { problem: 'write-concern-timeout', stored: true }, out);
+  }
+
+  private leaveUnresolved(
+    { request, repeated, first, seq, id, needed: w, index }: Waiter,
+    why: Pick<Extract<Answer, { outcome: 'unresolved' }>, 'problem' | 'stored'>,
+    out: MasterEffect[],
+  ): void {
     const acks = this.holdersOf(index);
-    const answer = {
-      outcome: 'unresolved',
-      problem: 'write-concern-timeout',
-      seq,
-      id,
-      w: needed,
-      acks,
-      stored: true,
-    } as const;
-    out.push({ do: 'answer', request, answer });
+    out.push({
+      do: 'answer',
+      request,
+      answer: { outcome: 'unresolved', ...why, repeated, first, seq, id, w, acks },
+    });
   }
 
   private committable(): number {

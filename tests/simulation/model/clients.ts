@@ -2,11 +2,13 @@
  * The clients of a run: they append with every w, with and without ids, alone and in bulk; give up, leave, try again at whichever master answers; one in
  * a while two of them use the same id at once. A client that never gives up waits for ever: it must be answered in the end.
  */
+import type { Answer } from '#master/core/events';
 import { majority, type WriteConcern } from '#protocol/write-concern';
 import type { SeededRandom } from '#tests/support/seeded-random';
+import { BrokenInvariant } from '../checks/broken-invariant';
 import type { History, Operation } from '../checks/history';
 import type { Readers } from '../checks/readers';
-import type { ClientAnswer, MasterProcess } from './master-process';
+import type { MasterProcess } from './master-process';
 import type { World } from './world';
 
 interface Attempt {
@@ -114,7 +116,7 @@ export class Clients {
     }
   }
 
-  private take(attempt: Attempt, answer: ClientAnswer, timeoutMs: number | null): void {
+  private take(attempt: Attempt, answer: Answer, timeoutMs: number | null): void {
     const { operation, process } = attempt;
     switch (answer.outcome) {
       case 'acknowledged': {
@@ -128,13 +130,17 @@ export class Clients {
         else this.history.recordRefused(operation);
         return this.again(attempt, timeoutMs);
       case 'unsatisfiable':
+      case 'id-conflict':
+      case 'id-reserved':
+      // Of a bulk append a part is there, and the rest went with a crash.
+      case 'ids-known':
         return this.history.recordRefused(operation);
       case 'unresolved':
         this.history.recordUnknown();
         return this.again(attempt, timeoutMs);
-      case 'id-conflict':
-        // A part of a bulk append is there, the rest went with a crash.
-        return this.history.recordUnknown();
+      case 'unreadable':
+      case 'no-such-entry':
+        throw new BrokenInvariant(`${process.node} answers an append with ${answer.outcome}`);
     }
   }
 

@@ -268,12 +268,12 @@ export class Chaos {
   private settle(client: Client, text: string): void {
     client.answer = text;
     const answer = this.cluster.answers.get(client.request);
-    if (answer === undefined || !('seq' in answer)) return;
+    if (answer === undefined || !('seq' in answer && 'w' in answer)) return;
     client.seq = answer.seq;
     client.w = answer.w;
   }
 
-  /** The master's edge sees to it that an id which is known is not appended again. */
+  /** An id that is known is not appended again. */
   private ask(client: Client): void {
     const { cluster, checker } = this;
     const { message, writeConcern, master, request } = client;

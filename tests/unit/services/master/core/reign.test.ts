@@ -151,7 +151,12 @@ describe('answers', () => {
     const request = throne.append('text', 2);
     throne.store();
     throne.ack('s2');
-    expect(throne.answers.get(request)).toEqual({ outcome: 'acknowledged', seq: 1, w: 2, acks: ['master', 's2'] });
+    expect(throne.answers.get(request)).toMatchObject({
+      outcome: 'acknowledged',
+      seq: 1,
+      w: 2,
+      acks: ['master', 's2'],
+    });
   });
 
   test('the same entry is waited for again, with a concern of its own', () => {

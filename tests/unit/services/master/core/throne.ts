@@ -67,10 +67,10 @@ export class Throne {
 
   await(seq: number, writeConcern: WriteConcern): number | null {
     this.requests += 1;
-    const event = { type: 'await', request: this.requests, seq, id: 'x', writeConcern } as const;
+    const wait = { request: this.requests, first: seq, seq, id: 'x', writeConcern };
     let found = false;
     this.do((out) => {
-      found = this.reign.await(event, out);
+      found = this.reign.await(wait, out);
     });
     return found ? this.requests : null;
   }
