@@ -82,7 +82,7 @@ export class MasterProcess extends SimProcess {
   }
 
   protected tick(): void {
-    this.dispatch({ type: 'tick', reign: this.world.random.hex(8), random: this.world.random.next() });
+    this.dispatch({ type: 'tick', reign: this.world.random.hex(16), random: this.world.random.next() });
   }
 
   protected settle(connection: Connection): void {
@@ -116,7 +116,7 @@ export class MasterProcess extends SimProcess {
   private becomeUp(freshBroker: boolean): void {
     this.isUp = true;
     this.lockedOut = false;
-    this.dispatch({ type: 'up', freshBroker, reign: this.world.random.hex(8) });
+    this.dispatch({ type: 'up', freshBroker, reign: this.world.random.hex(16) });
   }
 
   private becomeLocked(connection: Connection): void {
