@@ -133,6 +133,7 @@ export class MasterMachine extends MasterState {
   private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, out: MasterEffect[]): void {
     const records = this.groups.stored(generation);
     if (records.length === 0) return;
+    this.pending.recordStored(records);
     this.trail.record(this.groups.durableIndex, checksum);
     if (this.mustDeclare && this.reigning?.isFounded === true) {
       this.mustDeclare = false;
@@ -154,6 +155,7 @@ export class MasterMachine extends MasterState {
       return;
     }
     this.groups.dropAfter(durableIndex);
+    this.pending.clear();
     this.outline.truncateAfter(durableIndex);
     this.membership.followList();
     if (this.claiming !== null) this.phase = { name: 'standby' };
@@ -279,13 +281,13 @@ export class MasterMachine extends MasterState {
   }
 
   private becomeReigning({ epoch, reign: name }: Sender, out: MasterEffect[]): void {
-    const { self, outline, groups, commitIndex, forced, membership } = this;
+    const { self, outline, groups, commitIndex, forced, membership, pending } = this;
     const { window } = this.publisher;
     const { tracker } = membership.book;
     tracker.reset();
     this.publisher.clear();
     const withoutQuorum = !this.settings.quorumAppend;
-    const parts = { outline, groups, window, tracker };
+    const parts = { outline, groups, window, tracker, pending };
     const id = { epoch, reign: name };
     const reign = new Reign(id, self, parts, { commitIndex, forced, withoutQuorum });
     const isBirth = outline.newestList().members === null;

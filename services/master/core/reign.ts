@@ -25,6 +25,7 @@ import { majority, nodeCount, requiredAcks } from '#protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
 import type { Answer, Append, ChangeMember, MasterEffect, NewEntry } from './events';
 import { nextList } from './list-change';
+import type { PendingIds } from './pending-ids';
 import type { PublishWindow } from './publish-window';
 import { refused } from './refusals';
 import { type Waiter, Waiters } from './waiters';
@@ -35,6 +36,8 @@ export interface ReignParts {
   readonly groups: GroupCommit;
   readonly window: PublishWindow;
   readonly tracker: AckTracker;
+  /** Takes the ids that clients give. */
+  readonly pending: PendingIds;
 }
 
 export class Reign {
@@ -45,8 +48,6 @@ export class Reign {
   private openingIndex = 0;
   /** Index of the list that this reign begins a log or a branch with; 0: it goes on with the one there was. */
   private foundingIndex = 0;
-  /** Records with a client's id that are not durable yet, by id: the store does not know them. */
-  private readonly pending = new Map<string, LogRecord>();
   private changes: (ChangeMember & { readonly isNew: boolean })[] = [];
   /** Requests whose timeout passed before their record was durable: answered when it is, so that the answer is true. */
   private readonly expired = new Set<number>();
@@ -119,13 +120,8 @@ export class Reign {
     if (!holds) this.flush(out);
   }
 
-  pendingRecord(id: string): LogRecord | null {
-    return this.pending.get(id) ?? null;
-  }
-
   /** A write failed, so nothing after `index` is in the log: who waited for it is taken out. */
   dropAfter(index: number): Waiter[] {
-    this.pending.clear();
     const dropped = this.waiters.drain(index);
     for (const { request } of dropped) this.expired.delete(request);
     return dropped;
@@ -158,7 +154,6 @@ export class Reign {
     if (this.list.members.length > 0) this.parts.window.add(records);
     // Nobody is there to take what still waits, and what comes later would follow it with a hole.
     else this.parts.window.clear();
-    if (this.pending.size > 0) for (const { id } of records) if (id !== null) this.pending.delete(id);
     this.advance(out);
     for (const request of [...this.expired]) {
       const waiter = this.waiters.get(request);
@@ -295,7 +290,7 @@ export class Reign {
     for (const [at, record] of records.entries()) {
       outline.append(record);
       const id = entries[at]?.id ?? null;
-      if (id !== null) this.pending.set(id, record);
+      if (id !== null) this.parts.pending.add(id, record);
     }
     return records;
   }

@@ -97,7 +97,7 @@ class Desk {
       get isStopping() {
         return desk.isStopping;
       },
-      pendingRecord: (id) => desk.reign?.pendingRecord(id) ?? null,
+      pendingRecord: (id) => desk.throne.pending.get(id),
       unsatisfiable: (w) => (typeof w === 'number' && w > 3 ? { w, nodes: 3 } : null),
       refusal: () => (desk.isRefused ? refused('standby', 'another reigns', SITUATION) : null),
       situation: () => SITUATION,

@@ -1,6 +1,7 @@
 /** A reign for the tests: what a master would do around it. */
 import { AckTracker } from '#master/core/ack-tracker';
 import type { Answer, MasterEffect } from '#master/core/events';
+import { PendingIds } from '#master/core/pending-ids';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
 import { GroupCommit } from '#protocol/log/group-commit';
@@ -19,6 +20,7 @@ export class Throne {
   readonly groups = new GroupCommit(0);
   readonly window = new PublishWindow();
   readonly tracker = new AckTracker();
+  readonly pending = new PendingIds();
   readonly effects: MasterEffect[] = [];
   readonly answers = new Map<number, Answer>();
   readonly stored: LogRecord[] = [];
@@ -81,6 +83,7 @@ export class Throne {
       const records = this.groups.stored(group.generation);
       if (records.length === 0) return;
       this.stored.push(...records);
+      this.pending.recordStored(records);
       const out = this.do((effects) => {
         const next = this.groups.take();
         if (next !== null) effects.push({ do: 'store', ...next });
@@ -106,11 +109,11 @@ export class Throne {
   }
 
   private newReign(epoch: number, commitIndex = 0): Reign {
-    const { outline, groups, window, tracker } = this;
+    const { outline, groups, window, tracker, pending } = this;
     return new Reign(
       { epoch, reign: REIGN },
       SELF,
-      { outline, groups, window, tracker },
+      { outline, groups, window, tracker, pending },
       { commitIndex, forced: false, withoutQuorum: false },
     );
   }
