@@ -1,19 +1,19 @@
 /**
- * The clients that append: each request gets a number, goes to the machine as an event, and waits for the machine's answer, its own
- * timeout, or its client's leaving. Bulk and single appends are the same event; only what is told of the end differs.
+ * Hands the clients' requests to the core: each gets a number, goes in as an event, and waits for
+ * the core's answer, its own timeout, or its client's leaving. Bulk and single appends are the same
+ * event; only the outcome is told in another form.
  *
- * An id that is known is no new append: it is waited for. Whether it is known is decided in the turn of the event loop in which a
- * new one gets its seq; comparing messages may take longer, but a known id takes no seq.
+ * The core decides what comes of a request (core/admission.ts). What it has to know of the store
+ * for that is read here: seqs of ids at once, records as an effect.
  */
 
 import type { LogReader } from '#http/reading/log-reader';
 import type { WaitingClient } from '#http/wait-signal';
-import { type Entry, parseGeneratedId } from '#protocol/entry';
-import { entryOf } from '#protocol/record';
-import type { LogStore } from '#storage/log-store';
+import type { LogRecord } from '#protocol/record';
+import { type LogStore, StorageError } from '#storage/log-store';
 import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
-import type { Answer, Append, Await, MasterEvent, NewEntry } from './core/events';
-import type { MasterMachine } from './core/master';
+import type { Answer, Append, Await, MasterEffect, MasterEvent, NewEntry } from './core/events';
+import type { SeqOfId } from './core/idempotency';
 
 /** Node's longest timer, 24 days; a longer timeout is as good as none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -22,6 +22,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 const GONE: Answer = {
   outcome: 'unresolved',
   problem: 'shutting-down',
+  repeated: false,
+  first: 0,
   seq: 0,
   id: '',
   w: 0,
@@ -29,30 +31,30 @@ const GONE: Answer = {
   stored: 'unknown',
 };
 
+/** What a client's promise resolves to; it rejects when the store could not be read. */
+type Told = Exclude<Answer, { outcome: 'unreadable' }>;
+
 interface Waiting {
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (answer: Told) => void;
+  readonly reject: (error: unknown) => void;
   /** Ends the timer and the listener. */
   readonly release: () => void;
 }
 
-/** Where an id was found: the entry's bytes, its seq, or nowhere yet though it has the form of an id that this reign will give. */
-type Known = { readonly id: string } & (
-  | { readonly bytes: Uint8Array }
-  | { readonly seq: number }
-  | { readonly isToCome: true }
-);
-
 export interface AppendRequestsOptions {
-  readonly machine: MasterMachine;
   readonly store: LogStore;
   readonly reader: LogReader;
   readonly dispatch: (event: MasterEvent) => void;
+  /** A record that a request depends on is damaged. */
+  readonly onDamage: (error: StorageError) => void;
 }
 
 export class AppendRequests {
   private readonly waiting = new Map<number, Waiting>();
   private requests = 0;
   private isFlushDue = false;
+  /** Why the store could not be read; whoever is told `unreadable` gets it. */
+  private failure: unknown = null;
 
   constructor(private readonly options: AppendRequestsOptions) {}
 
@@ -62,106 +64,66 @@ export class AppendRequests {
     return this.requests;
   }
 
-  append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome> {
-    const { message, id, writeConcern } = request;
-    const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
-    if (unsatisfiable !== null) return Promise.resolve({ outcome: 'unsatisfiable', ...unsatisfiable });
-    const known = id === null ? null : this.find(id);
-    if (known !== null) return this.repeat(request, known, client);
-    return this.told(this.submit(this.appendOf([{ message, id }], request), request.timeoutMs, client), false);
+  async append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome> {
+    const { message, id, timeoutMs } = request;
+    const answer = await this.submit(this.appendOf([{ message, id }], request), timeoutMs, client);
+    return this.outcomeOf(answer);
   }
 
-  appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome> {
-    const { entries, writeConcern, timeoutMs } = request;
-    const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
-    if (unsatisfiable !== null) return Promise.resolve({ outcome: 'unsatisfiable', ...unsatisfiable });
-    const found = entries.map(({ id }) => (id === null ? null : this.find(id)));
-    if (found.some((known) => known !== null)) return this.repeatAll(request, found, client);
-    const bulk = { count: entries.length, repeated: false };
-    return this.submit(this.appendOf(entries, request), timeoutMs, client).then((answer) => bulkOf(answer, bulk));
+  async appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome> {
+    const { entries, timeoutMs } = request;
+    return bulkOf(await this.submit(this.appendOf(entries, request), timeoutMs, client), entries.length);
   }
 
-  async awaitHeld(request: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null> {
-    const { seq, writeConcern } = request;
-    const unsatisfiable = this.options.machine.unsatisfiable(writeConcern);
-    if (unsatisfiable !== null) return { outcome: 'unsatisfiable', ...unsatisfiable };
-    const [bytes] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });
-    if (bytes === undefined) return null;
-    return this.submit(this.awaitOf(entryOf(bytes), request), request.timeoutMs, client);
+  /** Null: there is no such entry. */
+  async awaitHeld({ seq, writeConcern, timeoutMs }: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null> {
+    const event: Await = { type: 'await', request: this.next(), seq, writeConcern };
+    return holdOf(await this.submit(event, timeoutMs, client));
   }
 
-  /** The machine's answer to a request. */
+  /** The core's answer to a request. */
   answer(request: number, answer: Answer): void {
     const waiting = this.waiting.get(request);
     if (waiting === undefined) return;
     this.waiting.delete(request);
     waiting.release();
-    waiting.resolve(answer);
+    if (answer.outcome === 'unreadable') waiting.reject(this.failure);
+    else waiting.resolve(answer);
   }
 
-  private async repeat(request: AppendRequest, known: Known, client: WaitingClient): Promise<AppendOutcome> {
-    if ('isToCome' in known) return { outcome: 'id-reserved' };
-    const entry = await this.load(known);
-    if (entry === null) return this.append(request, client);
-    if (entry.id !== request.id) return { outcome: 'id-reserved' };
-    if (entry.message !== request.message) return { outcome: 'id-conflict', seq: entry.seq };
-    return this.told(this.submit(this.awaitOf(entry, request), request.timeoutMs, client), true);
-  }
-
-  /** Some ids are known: the same append again if all of them are, with the same messages. */
-  private async repeatAll(
-    request: BulkRequest,
-    found: readonly (Known | null)[],
-    client: WaitingClient,
-  ): Promise<BulkOutcome> {
-    const { entries } = request;
-    const loaded = await Promise.all(found.map(async (known) => (known === null ? null : this.load(known))));
-    const knownLines: number[] = [];
-    const otherLines: number[] = [];
-    for (const [at, entry] of loaded.entries()) {
-      if (found[at] === null) continue;
-      knownLines.push(at + 1);
-      if (entry?.id !== entries[at]?.id || entry?.message !== entries[at]?.message) otherLines.push(at + 1);
+  /** The store's look-up of ids, as the core wants it: a failure is an answer. */
+  readonly seqOfId: SeqOfId = (id) => {
+    try {
+      return this.options.store.seqOfId(id);
+    } catch (error) {
+      this.failure = error;
+      return 'unreadable';
     }
-    if (otherLines.length > 0) return { outcome: 'ids-conflict', lines: otherLines };
-    const seqs = loaded.flatMap((entry) => (entry === null ? [] : [entry.seq]));
-    if (seqs.length < entries.length) return { outcome: 'ids-known', lines: knownLines };
-    const last = loaded.reduce((newest, entry) => ((entry?.seq ?? 0) > (newest?.seq ?? 0) ? entry : newest));
-    if (last === null) return { outcome: 'ids-known', lines: knownLines };
-    const bulk = { count: entries.length, repeated: true, first: seqs.reduce((least, seq) => Math.min(least, seq)) };
-    return this.submit(this.awaitOf(last, request), request.timeoutMs, client).then((answer) => bulkOf(answer, bulk));
+  };
+
+  /** Reads what the core asks for, and tells it. */
+  load({ request, indexes }: Extract<MasterEffect, { do: 'load' }>): void {
+    const { dispatch, onDamage } = this.options;
+    Promise.all(indexes.map((index) => this.read(index))).then(
+      (read) => dispatch({ type: 'loaded', request, records: read.flat() }),
+      (error: unknown) => {
+        if (error instanceof StorageError && error.code === 'damaged') onDamage(error);
+        this.failure = error;
+        dispatch({ type: 'loaded', request, records: null });
+      },
+    );
   }
 
-  private find(id: string): Known | null {
-    const { machine, store } = this.options;
-    const pending = machine.pendingRecord(id);
-    if (pending !== null) return { id, bytes: pending.bytes };
-    const seq = store.seqOfId(id);
-    if (seq !== null) return { id, seq };
-    // Of a former reign: its entry may have been cut with that reign, and this is the retry that brings it back.
-    return parseGeneratedId(id)?.reign === machine.epoch.reign ? { id, isToCome: true } : null;
-  }
-
-  /** The entry that was found; null when it was cut meanwhile, or is not there yet. */
-  private async load(known: Known): Promise<Entry | null> {
-    if ('bytes' in known) return entryOf(known.bytes);
-    if ('isToCome' in known) return null;
-    const index = this.options.machine.outline.indexOf(known.seq);
-    if (index === null) return null;
-    const [record] = await this.options.store.read(index, { to: index, maxBytes: 1, maxRecords: 1 });
-    return record === undefined ? null : entryOf(record.bytes);
+  private read(index: number): Promise<readonly LogRecord[]> {
+    return this.options.store.read(index, { to: index, maxBytes: 1, maxRecords: 1 });
   }
 
   private appendOf(entries: readonly NewEntry[], { writeConcern }: Pick<AppendRequest, 'writeConcern'>): Append {
     return { type: 'append', request: this.next(), entries, ts: new Date().toISOString(), writeConcern, holds: true };
   }
 
-  private awaitOf({ seq, id }: Entry, { writeConcern }: Pick<AppendRequest, 'writeConcern'>): Await {
-    return { type: 'await', request: this.next(), seq, id, writeConcern };
-  }
-
   /** Nothing that waits keeps the event, and with it the message: a client may wait for an hour. */
-  private submit(event: Append | Await, timeoutMs: number | null, client: WaitingClient): Promise<Answer> {
+  private submit(event: Append | Await, timeoutMs: number | null, client: WaitingClient): Promise<Told> {
     const answer = this.wait(event.request, timeoutMs, client);
     this.options.dispatch(event);
     if (event.type === 'append') this.flushSoon();
@@ -169,8 +131,8 @@ export class AppendRequests {
     return answer;
   }
 
-  private wait(request: number, timeoutMs: number | null, client: WaitingClient): Promise<Answer> {
-    return new Promise((resolve) => {
+  private wait(request: number, timeoutMs: number | null, client: WaitingClient): Promise<Told> {
+    return new Promise((resolve, reject) => {
       const gone = () => this.leave(request);
       const giveUp = () => this.options.dispatch({ type: 'giveUp', request, why: 'timeout' });
       const isBounded = timeoutMs !== null && timeoutMs <= TIMER_MS_MAX;
@@ -180,7 +142,7 @@ export class AppendRequests {
         clearTimeout(timer);
         client.onLeave(null);
       };
-      this.waiting.set(request, { resolve, release });
+      this.waiting.set(request, { resolve, reject, release });
     });
   }
 
@@ -199,25 +161,78 @@ export class AppendRequests {
     this.answer(request, GONE);
   }
 
-  /** The machine's answer, with the entry that its client gets. */
-  private async told(answered: Promise<Answer>, repeated: boolean): Promise<AppendOutcome> {
-    const answer = await answered;
-    if (answer.outcome !== 'acknowledged') return answer;
-    const { seq } = answer;
-    const [entry] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });
-    if (entry === undefined) throw new Error(`entry ${seq} was acknowledged and cannot be read`);
-    return { ...answer, repeated, entry };
+  /** The answer to a single append, with the entry that its client gets. */
+  private async outcomeOf(answer: Told): Promise<AppendOutcome> {
+    switch (answer.outcome) {
+      case 'acknowledged': {
+        const { repeated, seq, w, acks } = answer;
+        const [entry] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });
+        if (entry === undefined) throw new Error(`entry ${seq} was acknowledged and cannot be read`);
+        return { outcome: 'acknowledged', repeated, seq, entry, w, acks };
+      }
+      case 'unresolved':
+        return unresolved(answer);
+      case 'id-conflict':
+        return { outcome: 'id-conflict', seq: answer.seq };
+      case 'id-reserved':
+        return { outcome: 'id-reserved' };
+      case 'unsatisfiable':
+      case 'refused':
+        return answer;
+      case 'ids-known':
+      case 'no-such-entry':
+        throw unexpected(answer);
+    }
   }
 }
 
-function bulkOf(
-  answer: Answer,
-  bulk: { readonly count: number; readonly repeated: boolean; readonly first?: number },
-): BulkOutcome {
-  if (answer.outcome === 'unsatisfiable' || answer.outcome === 'refused') return answer;
-  const { count, repeated, first = answer.seq - count + 1 } = bulk;
-  const { seq: last, w, acks } = answer;
-  if (answer.outcome === 'acknowledged') return { outcome: 'acknowledged', repeated, first, last, count, w, acks };
-  const { problem, stored } = answer;
-  return { outcome: 'unresolved', problem, first, last, count, w, acks, stored };
+function bulkOf(answer: Told, count: number): BulkOutcome {
+  switch (answer.outcome) {
+    case 'acknowledged': {
+      const { repeated, first, seq: last, w, acks } = answer;
+      return { outcome: 'acknowledged', repeated, first, last, count, w, acks };
+    }
+    case 'unresolved': {
+      const { problem, first, seq: last, w, acks, stored } = answer;
+      return { outcome: 'unresolved', problem, first, last, count, w, acks, stored };
+    }
+    case 'id-conflict':
+    case 'id-reserved':
+      return { outcome: 'ids-conflict', lines: answer.lines };
+    case 'ids-known':
+      return { outcome: 'ids-known', lines: answer.lines };
+    case 'unsatisfiable':
+    case 'refused':
+      return answer;
+    case 'no-such-entry':
+      throw unexpected(answer);
+  }
+}
+
+function holdOf(answer: Told): HoldOutcome | null {
+  switch (answer.outcome) {
+    case 'acknowledged': {
+      const { seq, w, acks } = answer;
+      return { outcome: 'acknowledged', seq, w, acks };
+    }
+    case 'unresolved':
+      return unresolved(answer);
+    case 'no-such-entry':
+      return null;
+    case 'unsatisfiable':
+    case 'refused':
+      return answer;
+    case 'id-conflict':
+    case 'id-reserved':
+    case 'ids-known':
+      throw unexpected(answer);
+  }
+}
+
+function unresolved({ problem, seq, id, w, acks, stored }: Extract<Told, { outcome: 'unresolved' }>) {
+  return { outcome: 'unresolved', problem, seq, id, w, acks, stored } as const;
+}
+
+function unexpected({ outcome }: Told): Error {
+  return new Error(`the core answered ${outcome}, which this request cannot end with`);
 }

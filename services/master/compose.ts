@@ -27,10 +27,11 @@ export type MasterNode = MasterPort & Required<Node>;
 export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
   const { settings, store, logger } = context;
   const { opened: outline, promised, checksum } = store;
-  const machine = new MasterMachine(coreSettings(settings, store), { outline, promised, checksum });
+  const seqOfId = (id: string) => requests.seqOfId(id);
+  const machine = new MasterMachine(coreSettings(settings, store), { outline, promised, checksum, seqOfId });
   const reader = createReader(machine, context);
   const dispatch = (event: MasterEvent) => driver.dispatch(event);
-  const requests = new AppendRequests({ machine, store, reader, dispatch });
+  const requests: AppendRequests = new AppendRequests({ store, reader, dispatch, onDamage: context.restart });
   const operators = new OperatorRequests({ next: () => requests.next(), dispatch });
   const outdated = new OutdatedNodes(logger);
   const broker = new MasterBroker(

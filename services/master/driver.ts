@@ -21,7 +21,7 @@ export interface MasterDriverParts extends DriverParts<MasterEvent, MasterEffect
   readonly broker: MasterBroker;
   /** Null: no management API is known. */
   readonly queues: Pick<QueueWatch, 'start' | 'stop'> | null;
-  readonly requests: Pick<AppendRequests, 'answer'>;
+  readonly requests: Pick<AppendRequests, 'answer' | 'load'>;
   readonly operators: Pick<OperatorRequests, 'answerChange' | 'answerForce'>;
 }
 
@@ -88,6 +88,8 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
         return broker.yieldLock();
       case 'answer':
         return requests.answer(effect.request, effect.answer);
+      case 'load':
+        return requests.load(effect);
       case 'ensureMember':
         return this.run(this.ensureMember(effect.node));
       case 'removeMember':

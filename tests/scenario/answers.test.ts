@@ -1,4 +1,5 @@
 /** What a client is told, and whether it is true: while disks are full, nodes are slow or away, and after its master died. */
+import { decodeWire, encodeWire } from '#protocol/wire/codec';
 import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 
 /** Three nodes, all of them voters. */
@@ -168,4 +169,53 @@ test('a queue that is purged or deleted loses nothing', () => {
   cluster.world.deleteQueue('secondary-1');
   awaitAnswer(cluster, cluster.append('three', 3), 'acknowledged', 20_000);
   expect(cluster.messages('secondary-1')).toEqual(['one', 'two', 'three']);
+});
+
+/** A secondary follows a higher epoch: the master's reign is over. */
+function depose(cluster: SimCluster): void {
+  const { epoch } = cluster.masterMachine.epoch;
+  const { store } = cluster.world.diskOf('secondary-1');
+  const log = cluster.masterMachine.identity;
+  const { lastIndex, lastEpoch, lastReign, lastSeq } = cluster.secondary('secondary-1').outline;
+  const end = { lastIndex, lastEpoch, lastReign, lastLog: log, lastSeq };
+  const follows = { epoch: epoch + 1, reign: 'other', log, node: 'secondary-1', store } as const;
+  const join = { type: 'join', ...follows, ...end, storeKind: 'disk', httpUrl: '' } as const;
+  cluster.tellMaster('master', { type: 'wire', message: decodeWire('join', encodeWire(join)), replyTo: null });
+}
+
+test('a retry does not hear that its entry is in no log while the entry waits to be stored', () => {
+  const cluster = ready();
+  cluster.slowStore('master', 500);
+  cluster.append('first', 1);
+  cluster.run(5);
+  const asked = cluster.append('text', 1, 'order-1');
+  depose(cluster);
+  expect(cluster.answerOf(asked)).toBe('deposed');
+  const retry = cluster.append('text', 1, 'order-1');
+  expect(cluster.answers.get(retry)).toMatchObject({ problem: 'recovering', stored: 'unknown' });
+  cluster.runUntil('it takes appends', () => takesAppends(cluster), 20_000);
+  awaitAnswer(cluster, cluster.append('text', 'all', 'order-1'), 'acknowledged');
+  expect(cluster.messages('master')).toEqual(['first', 'text']);
+});
+
+test('a retry whose entry is read while the reign ends is told that it may be kept or cut', () => {
+  const cluster = ready();
+  awaitAnswer(cluster, cluster.append('text', 'all', 'order-1'), 'acknowledged');
+  const retry = cluster.append('text', 1, 'order-1');
+  depose(cluster);
+  expect(cluster.answerOf(retry)).toBeNull();
+  cluster.run(5);
+  expect(cluster.answers.get(retry)).toMatchObject({ problem: 'recovering', stored: 'unknown' });
+  cluster.runUntil('it takes appends', () => takesAppends(cluster), 20_000);
+  awaitAnswer(cluster, cluster.append('text', 'all', 'order-1'), 'acknowledged');
+  expect(cluster.messages('master')).toEqual(['text']);
+});
+
+test('an id is free again when its entry could not be stored', () => {
+  const cluster = ready();
+  cluster.fullDisks.add('master');
+  awaitAnswer(cluster, cluster.append('lost', 1, 'order-1'), 'storage');
+  cluster.fullDisks.delete('master');
+  awaitAnswer(cluster, cluster.append('other', 'all', 'order-1'), 'acknowledged');
+  expect(cluster.messages('master')).toEqual(['other']);
 });

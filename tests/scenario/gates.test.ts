@@ -65,7 +65,7 @@ test('a list that lost a voter before it had it is refused by name, until an ope
   cluster.run(4_000);
   expect(refusal(cluster)).toBe('no-quorum');
   expect(cluster.masterMachine.refusal(cluster.now)?.detail).toContain('2 of the voters (master, secondary-1)');
-  expect(cluster.force().state).toBe('ready');
+  cluster.runUntil('the force has listened', () => cluster.force().state === 'ready', 10_000);
   cluster.runUntil('it takes appends', () => refusal(cluster) === null, 5_000);
   acknowledge(cluster, 'next', 2);
   expect(cluster.messages('secondary-1')).toEqual(['next']);

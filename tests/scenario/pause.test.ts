@@ -21,6 +21,11 @@ function withPaused(): SimCluster {
   const cluster = new SimCluster();
   cluster.start('master', ...cluster.members);
   acknowledge(cluster, 'before', 3);
+  cluster.runUntil('all have a vote, and know it', () =>
+    [cluster.masterMachine, cluster.world.secondaryOf(PAUSED)?.machine].every(
+      (machine) => machine?.outline.newestList().members?.voters.length === 3,
+    ),
+  );
   setPaused(cluster, true);
   return cluster;
 }
@@ -42,8 +47,10 @@ test('its vote elects a master', () => {
   const cluster = withPaused();
   cluster.kill('master', 'secondary-2');
   cluster.start('master');
-  takesAppends(cluster);
+  cluster.runUntil('it is elected', () => String(cluster.masterMachine).startsWith('master reigning'));
   expect(cluster.messages(PAUSED)).toEqual(['before']);
+  setPaused(cluster, false);
+  takesAppends(cluster);
 });
 
 test.each<[what: string, meanwhile: (cluster: SimCluster) => void]>([

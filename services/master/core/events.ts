@@ -2,6 +2,7 @@
 
 import type { BatchHeader, FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
+import type { LogRecord } from '#protocol/record';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { AppendOutcome } from './append';
@@ -34,22 +35,35 @@ export interface ChangeMember {
   readonly node: string;
 }
 
+/** A client asks for a stronger concern of an entry that is in the log already. */
 export interface Await {
   readonly type: 'await';
   readonly request: number;
   readonly seq: number;
-  readonly id: string;
   readonly writeConcern: WriteConcern;
+}
+
+/** The client's timeout passed, or the client is gone. */
+export interface GiveUp {
+  readonly type: 'giveUp';
+  readonly request: number;
+  readonly why: 'timeout' | 'gone';
+}
+
+/** What `load` asked for, as far as the store has it; null: it could not be read. */
+export interface Loaded {
+  readonly type: 'loaded';
+  readonly request: number;
+  readonly records: readonly LogRecord[] | null;
 }
 
 export type MasterEvent =
   | Append
   /** The end of a turn in which appends came: the group that they made may go to the store. */
   | { readonly type: 'flush' }
-  /** A client waits for an entry that is in the log already: its id is known, or it asks for a stronger concern. */
   | Await
-  /** The client's timeout passed, or the client is gone. */
-  | { readonly type: 'giveUp'; readonly request: number; readonly why: 'timeout' | 'gone' }
+  | Loaded
+  | GiveUp
   /** `checksum`: the running one of the store at the end of the group. */
   | { readonly type: 'stored'; readonly generation: number; readonly checksum: number }
   | { readonly type: 'storeFailed'; readonly generation: number; readonly fatal: boolean; readonly what: string }
@@ -72,16 +86,27 @@ export type MasterEvent =
   | { readonly type: 'force'; readonly request: number; readonly begin: 'best' | 'new' }
   | { readonly type: 'shutdown' };
 
+/** Which entries a client waits for, or waited for. */
+export interface Awaited {
+  /** All of them were in the log when they were asked for. */
+  readonly repeated: boolean;
+  /** Seqs of the first and the last one. */
+  readonly first: number;
+  readonly seq: number;
+}
+
 /** A client's answer without the entry's bytes, which the driver adds. */
 export type Answer =
-  | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' | 'unresolved' }>
-  | {
-      readonly outcome: 'acknowledged';
-      /** Of the last entry. */
-      readonly seq: number;
-      readonly w: number;
-      readonly acks: readonly string[];
-    };
+  | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' }>
+  | ({ readonly outcome: 'acknowledged'; readonly w: number; readonly acks: readonly string[] } & Awaited)
+  | (Extract<AppendOutcome, { outcome: 'unresolved' }> & Awaited)
+  /** Nothing was appended: see idempotency.ts. Lines count the entries of the append, from 1. */
+  | { readonly outcome: 'id-conflict'; readonly lines: readonly number[]; readonly seq: number }
+  | { readonly outcome: 'id-reserved' | 'ids-known'; readonly lines: readonly number[] }
+  /** Nothing was appended: the store cannot tell whether an id is known, or with which text. */
+  | { readonly outcome: 'unreadable' }
+  /** Nothing to wait for: the seq is above the head. */
+  | { readonly outcome: 'no-such-entry' };
 
 /** How an operator's change of the members ends. */
 export type MemberChange =
@@ -106,6 +131,8 @@ export type MasterEffect =
   /** Give the lock up for a while: another master may be elected where this one is not. */
   | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
+  /** Read these records of the log, for a request that depends on them; `loaded` says what they are. */
+  | { readonly do: 'load'; readonly request: number; readonly indexes: readonly number[] }
   | { readonly do: 'ensureMember'; readonly node: string }
   /** The list without it is committed: its queue can go. */
   | { readonly do: 'removeMember'; readonly node: string }

@@ -24,6 +24,7 @@ import { refusalOf, type Standing } from './gates';
 import { HeardLogs } from './heard-logs';
 import type { MemberState } from './member-book';
 import { Membership } from './membership';
+import { PendingIds } from './pending-ids';
 import { Publisher } from './publisher';
 import type { Quorum } from './quorum-gate';
 import type { Refused, Situation } from './refusals';
@@ -41,6 +42,7 @@ export abstract class MasterState implements Standing {
   protected readonly self: Voter;
   protected readonly log: ReplicaLog;
   protected readonly broker = new BrokerLink();
+  protected readonly pending = new PendingIds();
   protected readonly publisher = new Publisher(this.broker);
   protected readonly membership: Membership;
   protected readonly followers: Followers;
@@ -196,7 +198,7 @@ export abstract class MasterState implements Standing {
 
   /** The record with this client's id that is in the log and not durable yet; null: none. */
   pendingRecord(id: string): LogRecord | null {
-    return this.reigning?.pendingRecord(id) ?? null;
+    return this.pending.get(id);
   }
 
   /** What a write concern resolves to when that is more than there are nodes; null: it can be met. */

@@ -16,12 +16,14 @@ import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import { trace } from '#protocol/trace';
 import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
+import { Admission } from './admission';
 import { Candidacy } from './candidacy';
-import type { Append, Await, ChangeMember, MasterEffect, MasterEvent } from './events';
+import type { ChangeMember, MasterEffect, MasterEvent } from './events';
 import { MasterState } from './master-state';
 import { Patience } from './patience';
 import { refused } from './refusals';
 import { Reign } from './reign';
+import type { MasterSettings, MasterStart } from './settings';
 
 /** What a member says, or a node that wants to be one. */
 type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
@@ -36,6 +38,7 @@ const SAVE_COMMIT_MS = 1_000;
 const OUTNUMBERED = -1;
 
 export class MasterMachine extends MasterState {
+  private readonly admission: Admission;
   private readonly patience = new Patience();
   /** Highest epoch that any member has been heard to follow. */
   private highestSeen = 0;
@@ -49,10 +52,16 @@ export class MasterMachine extends MasterState {
   private nextCommitSaveAt = 0;
   private now = 0;
 
+  constructor(settings: MasterSettings, start: MasterStart) {
+    super(settings, start);
+    this.admission = new Admission(this, start.seqOfId);
+  }
+
   step(now: number, event: MasterEvent): MasterEffect[] {
     this.now = now;
     const out: MasterEffect[] = [];
     this.handle(event, out);
+    if (event.type === 'storeFailed' || out.some((effect) => effect.do === 'truncate')) this.admission.recordCut();
     const { reigning } = this;
     if (reigning !== null && this.isDeclared) this.publisher.publish(reigning, out);
     this.traceReadOnly(out);
@@ -62,13 +71,15 @@ export class MasterMachine extends MasterState {
   private handle(event: MasterEvent, out: MasterEffect[]): void {
     switch (event.type) {
       case 'append':
-        return this.append(event, out);
+      case 'await':
+        return this.admission.ask(event, { now: this.now, reign: this.reigning, out });
+      case 'loaded':
+        return this.admission.loaded(event, { now: this.now, reign: this.reigning, out });
       case 'flush':
         // Whoever reigns by now: the clients of what is collected wait to be told.
         return this.log.flush(out);
-      case 'await':
-        return this.await(event, out);
       case 'giveUp':
+        if (this.admission.giveUp(event)) return undefined;
         if (event.why === 'gone') return this.reigning?.forget(event.request);
         return this.reigning?.timeOut(event.request, out);
       case 'stored':
@@ -107,31 +118,15 @@ export class MasterMachine extends MasterState {
       case 'shutdown':
         this.stopping = true;
         this.saveCommit(out);
+        this.admission.end({ now: this.now, reign: this.reigning, out });
         return this.reigning?.end('shutting-down', out);
     }
-  }
-
-  private append(event: Append, out: MasterEffect[]): void {
-    const { request } = event;
-    const unsatisfiable = this.unsatisfiable(event.writeConcern);
-    const refusal = this.refusal(this.now);
-    if (unsatisfiable !== null)
-      out.push({ do: 'answer', request, answer: { outcome: 'unsatisfiable', ...unsatisfiable } });
-    else if (refusal !== null) out.push({ do: 'answer', request, answer: refusal });
-    else this.reigning?.append(event, out);
-  }
-
-  private await(event: Await, out: MasterEffect[]): void {
-    if (!this.stopping && this.reigning?.await(event, out) === true) return;
-    const refusal =
-      this.refusal(this.now) ??
-      refused('recovering', 'The entry is not in the log any more.', this.situation(this.now));
-    out.push({ do: 'answer', request: event.request, answer: { ...refusal, stored: 'unknown' } });
   }
 
   private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, out: MasterEffect[]): void {
     const records = this.log.recordStored(generation, checksum);
     if (records.length === 0) return;
+    this.pending.recordStored(records);
     if (this.mustDeclare && this.reigning?.isFounded === true) {
       this.mustDeclare = false;
       out.push({ do: 'declare' });
@@ -152,6 +147,7 @@ export class MasterMachine extends MasterState {
       return;
     }
     this.log.dropUnstored();
+    this.pending.clear();
     this.membership.followList();
     if (this.claiming !== null) this.phase = { name: 'standby' };
     this.reigning?.recount();
@@ -276,13 +272,13 @@ export class MasterMachine extends MasterState {
   }
 
   private becomeReigning({ epoch, reign: name }: Sender, out: MasterEffect[]): void {
-    const { self, log, forced, membership } = this;
+    const { self, log, forced, membership, pending } = this;
     const { window } = this.publisher;
     const { tracker } = membership.book;
     tracker.reset();
     this.publisher.clear();
     const withoutQuorum = !this.settings.quorumAppend;
-    const parts = { log, window, tracker };
+    const parts = { log, window, tracker, pending };
     const id = { epoch, reign: name };
     const reign = new Reign(id, self, parts, { forced, withoutQuorum });
     const isBirth = log.outline.newestList().members === null;

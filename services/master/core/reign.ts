@@ -22,8 +22,9 @@ import { includesVoter, isMajority, majorityIndex, sameVoter } from '#protocol/v
 import type { EpochId, Sender } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks } from '#protocol/write-concern';
 import type { AckTracker } from './ack-tracker';
-import type { Append, Await, ChangeMember, MasterEffect, NewEntry } from './events';
+import type { Answer, Append, ChangeMember, MasterEffect, NewEntry } from './events';
 import { nextList } from './list-change';
+import type { PendingIds } from './pending-ids';
 import type { PublishWindow } from './publish-window';
 import { refused } from './refusals';
 import { type Waiter, Waiters } from './waiters';
@@ -33,6 +34,8 @@ export interface ReignParts {
   readonly log: ReplicaLog;
   readonly window: PublishWindow;
   readonly tracker: AckTracker;
+  /** Takes the ids that clients give. */
+  readonly pending: PendingIds;
 }
 
 export class Reign {
@@ -42,8 +45,6 @@ export class Reign {
   private openingIndex = 0;
   /** Index of the list that this reign begins a log or a branch with; 0: it goes on with the one there was. */
   private foundingIndex = 0;
-  /** Records with a client's id that are not durable yet, by id: the store does not know them. */
-  private readonly pending = new Map<string, LogRecord>();
   private changes: (ChangeMember & { readonly isNew: boolean })[] = [];
   /** Requests whose timeout passed before their record was durable: answered when it is, so that the answer is true. */
   private readonly expired = new Set<number>();
@@ -112,27 +113,23 @@ export class Reign {
     this.parts.log.appendUnit(records);
     const { index, seq } = last;
     const needed = requiredAcks(writeConcern, this.nodes);
-    this.waiters.add({ request, index, seq, id: last.id ?? '', writeConcern, needed });
+    const first = seq - records.length + 1;
+    this.waiters.add({ request, index, seq, id: last.id ?? '', first, repeated: false, writeConcern, needed });
     if (!holds) this.parts.log.flush(out);
-  }
-
-  pendingRecord(id: string): LogRecord | null {
-    return this.pending.get(id) ?? null;
   }
 
   /** A write failed, so nothing after `index` is in the log: who waited for it is taken out. */
   dropAfter(index: number): Waiter[] {
-    this.pending.clear();
     const dropped = this.waiters.drain(index);
     for (const { request } of dropped) this.expired.delete(request);
     return dropped;
   }
 
-  /** Waits for an entry that is in the log; false when there is no such entry. */
-  await({ request, seq, id, writeConcern }: Await, out: MasterEffect[]): boolean {
-    const index = this.parts.log.outline.indexOf(seq);
+  /** Waits for an entry that is in the log, and for all before it; false when there is no such entry. */
+  await(wait: Pick<Waiter, 'request' | 'first' | 'seq' | 'id' | 'writeConcern'>, out: MasterEffect[]): boolean {
+    const index = this.parts.log.outline.indexOf(wait.seq);
     if (index === null) return false;
-    this.waiters.add({ request, index, seq, id, writeConcern, needed: requiredAcks(writeConcern, this.nodes) });
+    this.waiters.add({ ...wait, repeated: true, index, needed: requiredAcks(wait.writeConcern, this.nodes) });
     this.release(out);
     return true;
   }
@@ -155,7 +152,6 @@ export class Reign {
     if (this.list.members.length > 0) this.parts.window.add(records);
     // Nobody is there to take what still waits, and what comes later would follow it with a hole.
     else this.parts.window.clear();
-    if (this.pending.size > 0) for (const { id } of records) if (id !== null) this.pending.delete(id);
     this.advance(out);
     for (const request of [...this.expired]) {
       const waiter = this.waiters.get(request);
@@ -249,14 +245,7 @@ export class Reign {
 
   /** Every waiter gets the same answer. */
   end(problem: 'shutting-down' | 'deposed', out: MasterEffect[]): void {
-    for (const { request, seq, id, needed, index } of this.waiters.drain(0)) {
-      const acks = this.holdersOf(index);
-      out.push({
-        do: 'answer',
-        request,
-        answer: { outcome: 'unresolved', problem, seq, id, w: needed, acks, stored: 'unknown' },
-      });
-    }
+    for (const waiter of this.waiters.drain(0)) this.leaveUnresolved(waiter, { problem, stored: 'unknown' }, out);
     this.expired.clear();
     const detail = 'This reign has ended; ask the next master who the members are.';
     const situation = { quorum: { required: 0, alive: 0, ok: false }, missing: [] };
@@ -288,7 +277,7 @@ export class Reign {
     const records = entryRecords(outline.lastIndex + 1, numbered);
     for (const [at, record] of records.entries()) {
       const id = entries[at]?.id ?? null;
-      if (id !== null) this.pending.set(id, record);
+      if (id !== null) this.parts.pending.add(id, record);
     }
     return records;
   }
@@ -309,29 +298,33 @@ export class Reign {
       const held = needed <= 1 ? durable : Math.min(durable, indexes[needed - 2] ?? 0);
       return needed >= m ? Math.min(held, this.commitIndex) : held;
     });
-    for (const { request, seq, needed, index } of met) {
+    for (const { request, repeated, first, seq, needed, index } of met) {
       this.expired.delete(request);
+      const acks = this.holdersOf(index);
       out.push({
         do: 'answer',
         request,
-        answer: { outcome: 'acknowledged', seq, w: needed, acks: this.holdersOf(index) },
+        answer: { outcome: 'acknowledged', repeated, first, seq, w: needed, acks },
       });
     }
   }
 
-  private giveUp({ request, seq, id, needed, index }: Waiter, out: MasterEffect[]): void {
-    this.waiters.remove(request);
+  private giveUp(waiter: Waiter, out: MasterEffect[]): void {
+    this.waiters.remove(waiter.request);
+    this.leaveUnresolved(waiter, { problem: 'write-concern-timeout', stored: true }, out);
+  }
+
+  private leaveUnresolved(
+    { request, repeated, first, seq, id, needed: w, index }: Waiter,
+    why: Pick<Extract<Answer, { outcome: 'unresolved' }>, 'problem' | 'stored'>,
+    out: MasterEffect[],
+  ): void {
     const acks = this.holdersOf(index);
-    const answer = {
-      outcome: 'unresolved',
-      problem: 'write-concern-timeout',
-      seq,
-      id,
-      w: needed,
-      acks,
-      stored: true,
-    } as const;
-    out.push({ do: 'answer', request, answer });
+    out.push({
+      do: 'answer',
+      request,
+      answer: { outcome: 'unresolved', ...why, repeated, first, seq, id, w, acks },
+    });
   }
 
   private committable(): number {

@@ -3,6 +3,7 @@ import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
 import type { BirthMode } from './birth';
+import type { SeqOfId } from './idempotency';
 
 export interface MasterSettings extends Voter {
   /** Members from the start, up or not. */
@@ -30,4 +31,6 @@ export interface MasterStart {
   readonly promised: Promised;
   /** Running checksum of the log's end. */
   readonly checksum: number;
+  /** Looks an id up in the store, at once. */
+  readonly seqOfId: SeqOfId;
 }

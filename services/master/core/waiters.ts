@@ -11,9 +11,13 @@ export interface Waiter {
   /** Number of the request, unique in this process. */
   readonly request: number;
   readonly index: number;
-  /** Of the entry it waits for, to name it in an answer. */
+  /** Of the entry it waits for, the last one of its append, to name it in an answer. */
   readonly seq: number;
   readonly id: string;
+  /** Seq of the first entry of its append. */
+  readonly first: number;
+  /** Its entries were in the log when they were asked for. */
+  readonly repeated: boolean;
   readonly writeConcern: WriteConcern;
   /** Nodes that must hold the record, the master included. */
   readonly needed: number;

@@ -1,12 +1,18 @@
 /**
- * The clients of a run: they append with every w, with and without ids, alone and in bulk; give up, leave, try again at whichever master answers; one in
- * a while two of them use the same id at once. A client that never gives up waits for ever: it must be answered in the end.
+ * The clients of a run: they append with every w, with and without ids, alone and in bulk; give up,
+ * leave, try again at whichever master answers. One in a while two of them use the same id at once,
+ * one asks for another text under an id that was used before, and one for an id that a master will
+ * give. A client that never gives up waits for ever: it must be answered in the end.
  */
+import type { Answer } from '#master/core/events';
+import { generatedId } from '#protocol/entry';
 import { majority, type WriteConcern } from '#protocol/write-concern';
 import type { SeededRandom } from '#tests/support/seeded-random';
+import { BrokenInvariant } from '../checks/broken-invariant';
 import type { History, Operation } from '../checks/history';
 import type { Readers } from '../checks/readers';
-import type { ClientAnswer, MasterProcess } from './master-process';
+import { Violation } from '../checks/violation';
+import type { MasterProcess } from './master-process';
 import type { World } from './world';
 
 interface Attempt {
@@ -16,6 +22,9 @@ interface Attempt {
   readonly process: MasterProcess;
   readonly triesLeft: number;
 }
+
+/** Ids of which one may be used for another text. */
+const RECENT_IDS = 20;
 
 export interface ClientWishes {
   readonly count: number;
@@ -29,6 +38,10 @@ export class Clients {
   readonly open = new Set<Attempt>();
   private isOver = false;
   private texts = 0;
+  /** Ids that were used lately. */
+  private readonly recentIds: string[] = [];
+  /** Ids under which more than one text was asked for. */
+  private readonly sharedIds = new Set<string>();
 
   constructor(
     private readonly world: World,
@@ -68,11 +81,29 @@ export class Clients {
     const texts = Array.from({ length: count }, () => this.text());
     const hasIds = this.random.chance(0.5);
     const operation = this.history.begin(texts);
-    const ids = texts.map((text) => (hasIds ? `id-${text.slice(0, 12)}` : null));
+    const takenId = this.random.chance(0.05) ? this.takenId(process) : null;
+    const ids = hasIds ? texts.map((text) => this.ownId(text)) : texts.map(() => null);
+    if (takenId !== null) ids[this.random.below(count)] = takenId;
     const attempt = { operation, ids, writeConcern: this.drawConcern(), process, triesLeft: this.random.below(5) };
     const timeoutMs = this.random.chance(0.6) ? this.random.between(20, 3_000) : null;
     this.attempt(attempt, timeoutMs);
     if (hasIds && this.random.chance(0.1)) this.attempt(attempt, timeoutMs);
+  }
+
+  private ownId(text: string): string {
+    const id = `id-${text.slice(0, 12)}`;
+    this.recentIds.push(id);
+    if (this.recentIds.length > RECENT_IDS) this.recentIds.shift();
+    return id;
+  }
+
+  /** An id of another text, or one that the master has given, or will give soon. */
+  private takenId({ machine }: MasterProcess): string {
+    const seq = machine.outline.lastSeq + this.random.between(-2, 3);
+    const given = generatedId(machine.epoch.reign, Math.max(seq, 1));
+    const id = this.random.chance(0.5) ? given : (this.recentIds[this.random.below(RECENT_IDS)] ?? given);
+    this.sharedIds.add(id);
+    return id;
   }
 
   private drawConcern(): WriteConcern {
@@ -116,10 +147,12 @@ export class Clients {
     }
   }
 
-  private take(attempt: Attempt, answer: ClientAnswer, timeoutMs: number | null): void {
+  private take(attempt: Attempt, answer: Answer, timeoutMs: number | null): void {
     const { operation, process } = attempt;
     switch (answer.outcome) {
       case 'acknowledged': {
+        if (answer.first !== answer.seq - operation.texts.length + 1)
+          throw new Violation('S5', `${operation.texts.length} entries are acknowledged from ${answer.first} on`);
         const isSafe = answer.w >= majority(process.machine.members.length + 1);
         this.history.recordAcknowledged(operation, { seq: answer.seq, isSafe: isSafe || this.wishes.keepsAll });
         if (isSafe && this.random.chance(0.2)) this.read(attempt, answer.seq);
@@ -129,14 +162,21 @@ export class Clients {
         if (answer.stored === 'unknown') this.history.recordUnknown();
         else this.history.recordRefused(operation);
         return this.again(attempt, timeoutMs);
+      case 'id-conflict':
+      case 'id-reserved':
+        if (!attempt.ids.some((id) => id !== null && this.sharedIds.has(id)))
+          throw new Violation('S5', `${operation.texts[0]} is told ${answer.outcome}, and no other text has its id`);
+        return this.history.recordRefused(operation);
       case 'unsatisfiable':
+      // Of a bulk append a part is there, and the rest went with a crash.
+      case 'ids-known':
         return this.history.recordRefused(operation);
       case 'unresolved':
         this.history.recordUnknown();
         return this.again(attempt, timeoutMs);
-      case 'id-conflict':
-        // A part of a bulk append is there, the rest went with a crash.
-        return this.history.recordUnknown();
+      case 'unreadable':
+      case 'no-such-entry':
+        throw new BrokenInvariant(`${process.node} answers an append with ${answer.outcome}`);
     }
   }
 

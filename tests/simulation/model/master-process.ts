@@ -2,7 +2,6 @@
 
 import type { Answer, MasterEffect, MasterEvent, NewEntry } from '#master/core/events';
 import type { MasterMachine } from '#master/core/master';
-import { entryOf } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
 import { BrokenInvariant } from '../checks/broken-invariant';
 import { REPLIES } from './broker';
@@ -11,9 +10,6 @@ import type { DiskModel } from './disk';
 import { type Parcel, pack, unpack } from './parcel';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
-
-/** What a client is told, beside the machine's own answers. */
-export type ClientAnswer = Answer | { readonly outcome: 'id-conflict' };
 
 export interface Ask {
   readonly entries: readonly NewEntry[];
@@ -24,7 +20,7 @@ export interface Ask {
 const YIELD_MS = 1_500;
 
 export class MasterProcess extends SimProcess {
-  private readonly told = new Map<number, (answer: ClientAnswer, request: number) => void>();
+  private readonly told = new Map<number, (answer: Answer, request: number) => void>();
   /** Their clients have gone; an answer may still be on its way. */
   private readonly gone = new Set<number>();
   private isFlushDue = false;
@@ -47,15 +43,17 @@ export class MasterProcess extends SimProcess {
   }
 
   /** A client's request; returns its number at this process, by which the client may give up. */
-  append(ask: Ask, told: (answer: ClientAnswer, request: number) => void): number {
+  append(ask: Ask, told: (answer: Answer, request: number) => void): number {
     const request = this.world.nextRequest();
     this.told.set(request, told);
-    this.submit(request, ask);
+    const { entries, writeConcern } = ask;
+    this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern, holds: true });
+    this.flushSoon();
     return request;
   }
 
   /** As `append` with w=1, but the caller flushes. */
-  appendHeld(message: string, holds: boolean, told: (answer: ClientAnswer, request: number) => void): number {
+  appendHeld(message: string, holds: boolean, told: (answer: Answer, request: number) => void): number {
     const request = this.world.nextRequest();
     this.told.set(request, told);
     const entries = [{ message, id: null }];
@@ -73,17 +71,6 @@ export class MasterProcess extends SimProcess {
     this.dispatch({ type: 'giveUp', request, why });
   }
 
-  private submit(request: number, ask: Ask): void {
-    const { entries, writeConcern } = ask;
-    const unsatisfiable = this.machine.unsatisfiable(writeConcern);
-    if (unsatisfiable !== null) this.answer(request, { outcome: 'unsatisfiable', ...unsatisfiable });
-    else if (entries.some(({ id }) => id !== null && this.isKnown(id))) this.repeat(request, ask);
-    else {
-      this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern, holds: true });
-      this.flushSoon();
-    }
-  }
-
   /** At the end of this turn of the event loop: appends that came together make one group. */
   private flushSoon(): void {
     if (this.isFlushDue) return;
@@ -95,7 +82,7 @@ export class MasterProcess extends SimProcess {
   }
 
   protected tick(): void {
-    this.dispatch({ type: 'tick', reign: this.world.random.hex(8), random: this.world.random.next() });
+    this.dispatch({ type: 'tick', reign: this.world.random.hex(16), random: this.world.random.next() });
   }
 
   protected settle(connection: Connection): void {
@@ -129,7 +116,7 @@ export class MasterProcess extends SimProcess {
   private becomeUp(freshBroker: boolean): void {
     this.isUp = true;
     this.lockedOut = false;
-    this.dispatch({ type: 'up', freshBroker, reign: this.world.random.hex(8) });
+    this.dispatch({ type: 'up', freshBroker, reign: this.world.random.hex(16) });
   }
 
   private becomeLocked(connection: Connection): void {
@@ -176,6 +163,8 @@ export class MasterProcess extends SimProcess {
         return this.yieldLock();
       case 'answer':
         return this.answer(effect.request, effect.answer);
+      case 'load':
+        return this.load(effect);
       case 'ensureMember':
         return this.connection?.up(() => (world.broker.knowsLog ? world.broker.declare(effect.node) : undefined));
       case 'removeMember':
@@ -255,56 +244,18 @@ export class MasterProcess extends SimProcess {
     this.dispatch({ type: 'unconfirmed', publish, random: this.world.random.next() });
   }
 
-  private answer(request: number, answer: ClientAnswer): void {
+  /** A read takes a while, and gives what is there at some moment of it. */
+  private load({ request, indexes }: Extract<MasterEffect, { do: 'load' }>): void {
+    const { disk, world } = this;
+    const read = () => indexes.flatMap((index) => disk.view[index - 1] ?? []);
+    const early = world.random.chance(0.5) ? read() : null;
+    this.soon(() => this.dispatch({ type: 'loaded', request, records: early ?? read() }));
+  }
+
+  private answer(request: number, answer: Answer): void {
     const told = this.told.get(request);
     this.told.delete(request);
     if (told !== undefined) told(answer, request);
     else if (!this.gone.has(request)) throw new BrokenInvariant(`${this.node} answers request ${request} again`);
-  }
-
-  private isKnown(id: string): boolean {
-    return this.machine.pendingRecord(id) !== null || this.disk.seqOfId(id) !== null;
-  }
-
-  /** An id that is known takes no seq; its entry is read, which takes a while, and waited for if it is the same. */
-  private repeat(request: number, ask: Ask): void {
-    const seqs = ask.entries.map(({ id }) => {
-      if (id === null) return null;
-      return this.machine.pendingRecord(id)?.seq ?? this.disk.seqOfId(id);
-    });
-    const compare = () => this.compare(request, ask, seqs);
-    const [first] = ask.entries;
-    const isPending = ask.entries.length === 1 && first?.id != null && this.machine.pendingRecord(first.id) !== null;
-    if (isPending) compare();
-    else this.soon(compare);
-  }
-
-  private compare(request: number, ask: Ask, seqs: readonly (number | null)[]): void {
-    if (!this.told.has(request)) return;
-    const entries = seqs.map((seq, at) => {
-      const id = ask.entries[at]?.id ?? null;
-      const pending = id === null ? null : this.machine.pendingRecord(id);
-      if (pending !== null) return entryOf(pending.bytes);
-      return seq === null ? null : this.entryAt(seq);
-    });
-    const [first] = ask.entries;
-    if (ask.entries.length === 1 && entries[0] === null && first !== undefined) {
-      // Cut meanwhile: as if it had just come.
-      return this.submit(request, ask);
-    }
-    const isSame = entries.every((entry, at) => {
-      const asked = ask.entries[at];
-      return entry !== null && entry.id === asked?.id && entry.message === asked.message;
-    });
-    const last = entries.reduce((newest, entry) => ((entry?.seq ?? 0) > (newest?.seq ?? 0) ? entry : newest), null);
-    if (!isSame || last === null) return this.answer(request, { outcome: 'id-conflict' });
-    const { seq, id } = last;
-    this.dispatch({ type: 'await', request, seq, id, writeConcern: ask.writeConcern });
-  }
-
-  private entryAt(seq: number): ReturnType<typeof entryOf> | null {
-    const index = this.machine.outline.indexOf(seq);
-    const record = index === null ? undefined : this.disk.view[index - 1];
-    return record === undefined ? null : entryOf(record.bytes);
   }
 }

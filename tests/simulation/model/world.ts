@@ -122,7 +122,8 @@ export class World {
     if (this.processes.has(node)) return;
     const disk = this.diskOf(node);
     disk.checkAtStart();
-    const start = { outline: disk.outline, promised: disk.promised, checksum: disk.checksum };
+    const seqOfId = (id: string) => disk.seqOfId(id);
+    const start = { outline: disk.outline, promised: disk.promised, checksum: disk.checksum, seqOfId };
     const process = this.options.masters.includes(node)
       ? new MasterProcess(this, node, disk, this.options.cores.master(this.masterSettings(node, disk.store), start))
       : new SecondaryProcess(

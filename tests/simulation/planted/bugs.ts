@@ -33,6 +33,7 @@ import type { DiskModel } from '../model/disk';
 import { type Cores, REAL_CORES } from '../model/world';
 import type { Schedule } from '../nemesis/profile';
 import { PLANTED_BORDER_BUGS } from './borders';
+import { PLANTED_ID_BUGS } from './ids';
 import { PLANTED_LIST_BUGS } from './lists';
 import { inner, replace } from './planting';
 
@@ -164,16 +165,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     cores: { ...REAL_CORES, master: (settings, start) => new SaysStored(settings, start) },
   },
   {
-    name: 'no dedupe',
-    seeds: 20,
-    cores: {
-      ...REAL_CORES,
-      disk: (disk) => {
-        disk.seqOfId = () => null;
-      },
-    },
-  },
-  {
     name: 'no epoch fence',
     seeds: 300,
     schedule: 'figure 8',
@@ -264,6 +255,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 80,
     cores: secondariesWith((machine) => void Reflect.set(machine, 'gap', new OneFetch(200))),
   },
+  ...PLANTED_ID_BUGS,
   ...PLANTED_LIST_BUGS,
   ...PLANTED_BORDER_BUGS,
 ];

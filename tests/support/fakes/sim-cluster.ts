@@ -3,7 +3,7 @@
  * a test does to it. Every wire message goes through the codec. Nothing happens but in `run`, in an order that the seed decides, so a
  * failure replays.
  */
-import type { MasterEvent } from '#master/core/events';
+import type { Answer, MasterEvent } from '#master/core/events';
 import type { ForcePlan } from '#master/core/force';
 import type { MasterMachine } from '#master/core/master';
 import { entryOf, type LogRecord } from '#protocol/record';
@@ -11,7 +11,7 @@ import type { WriteConcern } from '#protocol/write-concern';
 import type { SecondaryMachine } from '#secondary/core/secondary';
 import type { BrokerModel } from '#tests/simulation/model/broker';
 import { CALM, type Faults } from '#tests/simulation/model/faults';
-import type { ClientAnswer, MasterProcess } from '#tests/simulation/model/master-process';
+import type { MasterProcess } from '#tests/simulation/model/master-process';
 import { type Cores, REAL_CORES, World } from '#tests/simulation/model/world';
 import { SeededRandom } from '../seeded-random';
 import type { Timeline } from './timeline';
@@ -47,7 +47,7 @@ export class SimCluster {
   readonly random: SeededRandom;
   readonly world: World;
   readonly faults: Faults;
-  readonly answers = new Map<number, ClientAnswer>();
+  readonly answers = new Map<number, Answer>();
   /** Nodes whose next stores fail for want of room. */
   readonly fullDisks = {
     add: (node: string) => {

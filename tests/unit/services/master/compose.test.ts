@@ -4,6 +4,7 @@ import { createMaster, type MasterNode } from '#master/compose';
 import { readMasterSettings } from '#master/config';
 import type { AppendOutcome, AppendRequest } from '#master/core/append';
 import { entryOf } from '#protocol/record';
+import { StorageError } from '#storage/log-store';
 import { MemoryLogStore } from '#storage/memory';
 
 /** The events of the last broker that a node made. */
@@ -79,6 +80,90 @@ test('a client that names no id gets one, and it means the same append when it c
   expect(await node.append({ ...APPEND, id }, NEVER)).toMatchObject({ repeated: true, seq: 1 });
   const next = id.replace(/-1$/, '-2');
   expect(await node.append({ ...APPEND, id: next }, NEVER)).toMatchObject({ outcome: 'id-reserved' });
+});
+
+test('a known append whose time is up at once is answered all the same', async () => {
+  await node.append(APPEND, NEVER);
+  const again = await node.append({ ...APPEND, timeoutMs: 0 }, NEVER);
+  expect(again).toMatchObject({ outcome: 'acknowledged', repeated: true, seq: 1 });
+});
+
+describe('a bulk append', () => {
+  const BULK = { writeConcern: 1, timeoutMs: null } as const;
+  const lines = (...ids: string[]) => ids.map((id) => ({ id, message: `text ${id}` }));
+
+  test('again is the same append', async () => {
+    const told = { outcome: 'acknowledged', first: 1, last: 3, count: 3, w: 1, acks: ['master'] };
+    const entries = lines('a', 'b', 'c');
+    expect(await node.appendAll({ ...BULK, entries }, NEVER)).toEqual({ ...told, repeated: false });
+    expect(await node.appendAll({ ...BULK, entries }, NEVER)).toEqual({ ...told, repeated: true });
+    expect(node.reader.position().head).toBe(3);
+  });
+
+  test('of which a part is known, or is in conflict, appends nothing', async () => {
+    await node.appendAll({ ...BULK, entries: lines('a', 'b') }, NEVER);
+    const part = await node.appendAll({ ...BULK, entries: lines('x', 'b') }, NEVER);
+    expect(part).toEqual({ outcome: 'ids-known', lines: [2] });
+    const entries = [...lines('x', 'b'), { id: 'a', message: 'other' }];
+    expect(await node.appendAll({ ...BULK, entries }, NEVER)).toEqual({ outcome: 'ids-conflict', lines: [3] });
+    expect(node.reader.position().head).toBe(2);
+  });
+
+  test('with an id that the master will give is in conflict', async () => {
+    const first = await node.append({ ...APPEND, id: null }, NEVER);
+    const id = first.outcome === 'acknowledged' ? entryOf(first.entry).id.replace(/-1$/, '-2') : '';
+    const told = await node.appendAll({ ...BULK, entries: lines('x', id) }, NEVER);
+    expect(told).toEqual({ outcome: 'ids-conflict', lines: [2] });
+  });
+});
+
+describe('an entry that is there', () => {
+  const HOLD = { seq: 1, writeConcern: 1, timeoutMs: null } as const;
+
+  test('is waited for', async () => {
+    await node.append(APPEND, NEVER);
+    expect(await node.awaitHeld(HOLD, NEVER)).toEqual({ outcome: 'acknowledged', seq: 1, w: 1, acks: ['master'] });
+  });
+
+  test('is not waited for when it is not there, nor for more nodes than there are', async () => {
+    expect(await node.awaitHeld(HOLD, NEVER)).toBeNull();
+    const told = await node.awaitHeld({ ...HOLD, writeConcern: 2 }, NEVER);
+    expect(told).toEqual({ outcome: 'unsatisfiable', w: 2, nodes: 1 });
+  });
+});
+
+test.each(['look-up', 'record'] as const)('a damaged %s costs the request, not the process', async (what) => {
+  const damaged = new StorageError('a checksum does not match', { code: 'damaged', fatal: false });
+  class DamagedStore extends MemoryLogStore {
+    isDamaged = false;
+    override seqOfId(id: string): number | null {
+      if (this.isDamaged && what === 'look-up') throw damaged;
+      return super.seqOfId(id);
+    }
+    override async read(...given: Parameters<MemoryLogStore['read']>): ReturnType<MemoryLogStore['read']> {
+      if (this.isDamaged && what === 'record') throw damaged;
+      return super.read(...given);
+    }
+  }
+  const store = new DamagedStore();
+  const failures: unknown[] = [];
+  const restarts: unknown[] = [];
+  const other = createMaster({
+    settings: readMasterSettings({}),
+    store,
+    logger: pino({ level: 'silent' }),
+    fail: (error) => failures.push(error),
+    restart: (error) => restarts.push(error),
+  });
+  other.start('http://localhost:8000');
+  while (!other.readiness().ready) await new Promise(setImmediate);
+  await other.append(APPEND, NEVER);
+  store.isDamaged = true;
+  await expect(other.append(APPEND, NEVER)).rejects.toBe(damaged);
+  expect([failures, restarts]).toEqual([[], what === 'record' ? [damaged] : []]);
+  store.isDamaged = false;
+  expect(await other.append(APPEND, NEVER)).toMatchObject({ outcome: 'acknowledged', repeated: true });
+  await other.stop();
 });
 
 test('more nodes than there are cannot be waited for', async () => {

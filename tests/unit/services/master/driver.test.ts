@@ -34,7 +34,7 @@ function driverOf(effects: MasterEffect[]) {
     reader: { moved: () => undefined },
     broker,
     queues: null,
-    requests: { answer: () => undefined },
+    requests: { answer: () => undefined, load: () => undefined },
     operators: { answerChange: () => undefined, answerForce: () => undefined },
     logger: pino({ level: 'debug' }, { write: (line) => lines.push(JSON.parse(line)) }),
     fail,

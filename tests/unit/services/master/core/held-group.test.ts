@@ -1,5 +1,6 @@
 import { AckTracker } from '#master/core/ack-tracker';
 import type { MasterEffect } from '#master/core/events';
+import { PendingIds } from '#master/core/pending-ids';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
 import { LogOutline } from '#protocol/log/outline';
@@ -14,7 +15,7 @@ function groupsOf(effects: readonly MasterEffect[]): number[] {
 
 describe('appends of one turn', () => {
   const log = new ReplicaLog({ outline: new LogOutline(), checksum: 0, commit: 0 });
-  const parts = { log, window: new PublishWindow(), tracker: new AckTracker() };
+  const parts = { log, window: new PublishWindow(), tracker: new AckTracker(), pending: new PendingIds() };
   const id = { epoch: 1, reign: '0123456789abcdef' };
   const reign = new Reign(id, { node: 'master', store: 'm' }, parts, {
     forced: false,

@@ -40,7 +40,8 @@ class Lone {
     for (const record of records) outline.append(record);
     this.records.push(...records);
     const promised = { ...NO_PROMISE, epoch: outline.lastEpoch, ...kept };
-    this.machine = new MasterMachine({ ...SETTINGS, ...settings }, { outline, promised, checksum: 0 });
+    const seqOfId = (id: string) => this.records.find((record) => record.id === id)?.seq ?? null;
+    this.machine = new MasterMachine({ ...SETTINGS, ...settings }, { outline, promised, checksum: 0, seqOfId });
   }
 
   tell(...events: MasterEvent[]): void {

@@ -1,6 +1,7 @@
 /** A reign for the tests: what a master would do around it. */
 import { AckTracker } from '#master/core/ack-tracker';
 import type { Answer, MasterEffect } from '#master/core/events';
+import { PendingIds } from '#master/core/pending-ids';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
 import { LogOutline } from '#protocol/log/outline';
@@ -18,6 +19,7 @@ export class Throne {
   readonly log = new ReplicaLog({ outline: new LogOutline(), checksum: 0, commit: 0 });
   readonly window = new PublishWindow();
   readonly tracker = new AckTracker();
+  readonly pending = new PendingIds();
   readonly effects: MasterEffect[] = [];
   readonly answers = new Map<number, Answer>();
   readonly stored: LogRecord[] = [];
@@ -65,10 +67,10 @@ export class Throne {
 
   await(seq: number, writeConcern: WriteConcern): number | null {
     this.requests += 1;
-    const event = { type: 'await', request: this.requests, seq, id: 'x', writeConcern } as const;
+    const wait = { request: this.requests, first: seq, seq, id: 'x', writeConcern };
     let found = false;
     this.do((out) => {
-      found = this.reign.await(event, out);
+      found = this.reign.await(wait, out);
     });
     return found ? this.requests : null;
   }
@@ -79,6 +81,7 @@ export class Throne {
       const records = this.log.recordStored(group.generation, 0);
       if (records.length === 0) return;
       this.stored.push(...records);
+      this.pending.recordStored(records);
       const out = this.do((effects) => {
         this.log.flush(effects);
         this.reign.recordStored(records, effects);
@@ -103,8 +106,9 @@ export class Throne {
   }
 
   private newReign(epoch: number): Reign {
-    const { log, window, tracker } = this;
-    return new Reign({ epoch, reign: REIGN }, SELF, { log, window, tracker }, { forced: false, withoutQuorum: false });
+    const { log, window, tracker, pending } = this;
+    const parts = { log, window, tracker, pending };
+    return new Reign({ epoch, reign: REIGN }, SELF, parts, { forced: false, withoutQuorum: false });
   }
 }
 

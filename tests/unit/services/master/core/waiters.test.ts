@@ -3,7 +3,8 @@ import { type Waiter, Waiters } from '#master/core/waiters';
 import { requiredAcks, type WriteConcern } from '#protocol/write-concern';
 
 function waiter(request: number, index: number, needed: number, writeConcern: WriteConcern = needed): Waiter {
-  return { request, index, seq: index, id: `id-${request}`, writeConcern, needed };
+  const entries = { seq: index, id: `id-${request}`, first: index, repeated: false };
+  return { request, index, ...entries, writeConcern, needed };
 }
 
 const requestsOf = (waiters: readonly Waiter[]): number[] => waiters.map(({ request }) => request);

@@ -1,0 +1,57 @@
+/**
+ * Planted bugs in the rules for ids (core/idempotency.ts). Each has its own seam: the look-up that is
+ * handed to the core, the records that are read for it, and the name of the reign that it asks for.
+ */
+import { Admission } from '#master/core/admission';
+import type { MasterEffect, MasterEvent } from '#master/core/events';
+import type { KnownIds } from '#master/core/idempotency';
+import { MasterMachine } from '#master/core/master';
+import { entryOf, entryRecord, type LogRecord } from '#protocol/record';
+import { REAL_CORES } from '../model/world';
+import type { PlantedBug } from './bugs';
+import { replace } from './planting';
+
+/** Every record that is read says the text that was asked for. */
+class ComparesNoTexts extends MasterMachine {
+  private readonly asked = new Map<string, string>();
+
+  override step(now: number, event: MasterEvent): MasterEffect[] {
+    if (event.type === 'append')
+      for (const { id, message } of event.entries) if (id !== null) this.asked.set(id, message);
+    if (event.type !== 'loaded' || event.records === null) return super.step(now, event);
+    return super.step(now, { ...event, records: event.records.map((record) => this.asAsked(record)) });
+  }
+
+  private asAsked(record: LogRecord): LogRecord {
+    const entry = entryOf(record.bytes);
+    return entryRecord(record.index, { ...entry, message: this.asked.get(entry.id) ?? entry.message });
+  }
+}
+
+export const PLANTED_ID_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'a known id is appended again',
+    seeds: 20,
+    cores: {
+      ...REAL_CORES,
+      master: (settings, start) => new MasterMachine(settings, { ...start, seqOfId: () => null }),
+    },
+  },
+  {
+    name: 'texts are not compared',
+    seeds: 20,
+    cores: { ...REAL_CORES, master: (settings, start) => new ComparesNoTexts(settings, start) },
+  },
+  {
+    name: 'an id that the reign will give is taken',
+    seeds: 20,
+    plant: () => {
+      const former = Object.getOwnPropertyDescriptor(Admission.prototype, 'knownIds')?.get;
+      return replace(Admission.prototype, 'knownIds', {
+        get(this: Admission): KnownIds {
+          return { ...(former?.call(this) as KnownIds), reign: '' };
+        },
+      });
+    },
+  },
+];
