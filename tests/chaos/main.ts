@@ -52,8 +52,7 @@ const PROGRAM = defineProgram({
 async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
   const { '--minutes': minutes, '--seed': seed } = values;
   const out = resolve(values['--out'] ?? '');
-  if (!values['--no-build'])
-    execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: ROOT });
+  if (!values['--no-build']) execFileSync(process.execPath, [join(ROOT, 'tools/scripts/build.mjs')], { cwd: ROOT });
   say(`chaos for ${minutes} minutes, seed ${seed}`);
   const broker = await provideBroker({ name: 'rlog-chaos', env: { ...process.env, AMQP_URL: undefined }, log: say });
   if (!(broker instanceof OwnBroker)) throw new Error('chaos needs a broker of its own');

@@ -29,11 +29,14 @@ export default async function globalSetup(): Promise<void> {
 
 /** Incremental: seconds when nothing changed. Tests of processes that are older than their source would prove nothing. */
 function build(): Promise<void> {
-  const tsc = require.resolve('typescript/bin/tsc');
+  const script = join(ROOT, 'tools/scripts/build.mjs');
   return new Promise((built, reject) => {
-    execFile(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: ROOT }, (error, stdout) => {
+    execFile(process.execPath, [script], { cwd: ROOT }, (error, stdout, stderr) => {
       if (error === null) built();
-      else reject(new Error(`the build that the integration tests start from failed:\n${stdout}`, { cause: error }));
+      else
+        reject(
+          new Error(`the build that the integration tests start from failed:\n${stdout}${stderr}`, { cause: error }),
+        );
     });
   });
 }
