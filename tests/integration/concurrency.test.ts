@@ -79,7 +79,7 @@ it(
   'a client whose time is up hears that its entry is stored, and the entry goes on to all nodes',
   onCluster({}, async (cluster) => {
     const master = await cluster.start(UP_ONLY);
-    const timedOut = await master.post({ message: 'slow', w: 3, timeoutMs: 200, id: 'slow' });
+    const timedOut = await master.post({ message: 'slow', w: 3, timeoutMs: 2_000, id: 'slow' });
     expect(timedOut.status).toBe(504);
     expect(timedOut.headers['content-type']).toBe('application/problem+json');
     expect(timedOut.json()).toMatchObject({
