@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { MachineDriver } from '#process/driver';
 import { PromiseKeeper } from '#process/promise-keeper';
 import type { Group } from '#protocol/log/group-commit';
+import type { LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import { type LogStore, StorageError } from '#storage/log-store';
 import type { Node } from './opening';
@@ -17,18 +18,10 @@ const TICK_MS = 20;
 
 /** Effects that both machines have. */
 export type SharedEffect =
-  | ({ readonly do: 'store' } & Group)
+  | LogEffect
   | { readonly do: 'savePromise'; readonly promised: Promised }
-  | { readonly do: 'truncate'; readonly index: number }
   | { readonly do: 'renewStore' }
-  | { readonly do: 'visible' }
-  | { readonly do: 'halt'; readonly why: string }
-  | {
-      readonly do: 'trace';
-      readonly level: 'debug' | 'info' | 'warn' | 'error';
-      readonly what: string;
-      readonly facts: Readonly<Record<string, unknown>>;
-    };
+  | { readonly do: 'halt'; readonly why: string };
 
 /** How those effects end. `random` in [0, 1). */
 export type SharedEvent =
@@ -146,12 +139,18 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
   }
 }
 
-/** Did this node close its store under a write? It stops: the write was told to nobody, and nothing is broken. */
+/**
+ * Whether a write failed because this node has closed its store. The node is stopping: no peer was
+ * told of the write, and nothing is broken.
+ */
 function isClosing(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'closed';
 }
 
-/** What a machine is told of a failed write. Whatever is not a `StorageError` is taken for the worst. */
+/**
+ * The failure of a write as a machine's event carries it. An error that is not a `StorageError`
+ * counts as fatal.
+ */
 export function writeFailureOf(error: unknown): { readonly fatal: boolean; readonly what: string } {
   if (error instanceof StorageError) return { fatal: error.fatal, what: error.message };
   return { fatal: true, what: error instanceof Error ? error.message : String(error) };
