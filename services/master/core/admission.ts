@@ -32,6 +32,8 @@ export interface Admitting {
   /** Seq up to which the log is visible. */
   readonly head: number;
   readonly isStopping: boolean;
+  /** How often the log was cut. */
+  readonly cuts: number;
   pendingRecord(id: string): LogRecord | null;
   unsatisfiable(writeConcern: WriteConcern): { readonly w: number; readonly nodes: number } | null;
   refusal(now: number): Refused | null;
@@ -52,8 +54,8 @@ interface Reading {
   readonly read: Map<number, LogRecord>;
   /** Its timeout has passed. */
   isExpired: boolean;
-  /** The log was cut since the records were asked for. */
-  isStale: boolean;
+  /** How often the log had been cut when the records were asked for. */
+  cuts: number;
   /** Some of it was in the log when it was first asked. */
   wasKnown: boolean;
 }
@@ -67,7 +69,7 @@ export class Admission {
   ) {}
 
   ask(event: Append | Await, moment: Moment): void {
-    this.decide({ event, read: new Map(), isExpired: false, isStale: false, wasKnown: false }, moment);
+    this.decide({ event, read: new Map(), cuts: 0, isExpired: false, wasKnown: false }, moment);
   }
 
   loaded({ request, records }: Loaded, moment: Moment): void {
@@ -75,9 +77,9 @@ export class Admission {
     if (reading === undefined) return;
     this.readings.delete(request);
     if (records === null) return answer(request, { outcome: 'unreadable' }, moment);
-    if (reading.isStale) reading.read.clear();
+    // Other records may be in their places now.
+    if (reading.cuts !== this.master.cuts) reading.read.clear();
     else for (const record of records) reading.read.set(record.index, record);
-    reading.isStale = false;
     this.decide(reading, moment);
   }
 
@@ -88,11 +90,6 @@ export class Admission {
     if (why === 'gone') this.readings.delete(request);
     else reading.isExpired = true;
     return true;
-  }
-
-  /** Records may have been taken out of the log, and others put in their places. */
-  recordCut(): void {
-    for (const reading of this.readings.values()) reading.isStale = true;
   }
 
   /** This master stops: whoever waits for a reading is answered now. */
@@ -174,6 +171,7 @@ export class Admission {
   private load(reading: Reading, indexes: readonly number[], { out }: Moment): void {
     const { request } = reading.event;
     reading.wasKnown = true;
+    reading.cuts = this.master.cuts;
     this.readings.set(request, reading);
     out.push({ do: 'load', request, indexes });
   }

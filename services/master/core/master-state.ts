@@ -179,6 +179,11 @@ export abstract class MasterState implements Standing {
     return this.outline.forcedEpoch;
   }
 
+  /** How often the log was cut. */
+  get cuts(): number {
+    return this.log.cuts;
+  }
+
   get isStopping(): boolean {
     return this.stopping;
   }

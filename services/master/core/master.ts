@@ -61,7 +61,6 @@ export class MasterMachine extends MasterState {
     this.now = now;
     const out: MasterEffect[] = [];
     this.handle(event, out);
-    if (event.type === 'storeFailed' || out.some((effect) => effect.do === 'truncate')) this.admission.recordCut();
     const { reigning } = this;
     if (reigning !== null && this.isDeclared) this.publisher.publish(reigning, out);
     this.traceReadOnly(out);

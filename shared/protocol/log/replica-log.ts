@@ -82,6 +82,7 @@ export class ReplicaLog {
   private readonly groups: GroupCommit;
   private readonly trail: ChecksumTrail;
   private committed: number;
+  private removals = 0;
 
   constructor({ outline, checksum, commit }: ReplicaLogStart) {
     this.shape = outline;
@@ -118,6 +119,11 @@ export class ReplicaLog {
   /** Seq of the last entry that readers see as committed. */
   get commitSeq(): number {
     return this.shape.seqAt(this.durableCommitIndex);
+  }
+
+  /** How often records were removed. While it is the same, a record stays at its index. */
+  get cuts(): number {
+    return this.removals;
   }
 
   /** Bytes of the records that are not durable. */
@@ -258,6 +264,7 @@ export class ReplicaLog {
   private truncateAfter(index: number): void {
     if (index < this.durableCommitIndex)
       throw new Error(`a cut after ${index} would remove what is committed up to ${this.durableCommitIndex}`);
+    this.removals += 1;
     this.shape.truncateAfter(index);
     this.groups.dropAfter(index);
     this.trail.truncateAfter(index);

@@ -20,6 +20,7 @@ class Desk {
   isRefused = false;
   /** The log has lost its entries. */
   isCut = false;
+  cuts = 0;
   isDamaged = false;
   private requests = 0;
 
@@ -97,6 +98,9 @@ class Desk {
       },
       get isStopping() {
         return desk.isStopping;
+      },
+      get cuts() {
+        return desk.cuts;
       },
       pendingRecord: (id) => desk.throne.pending.get(id),
       unsatisfiable: (w) => (typeof w === 'number' && w > 3 ? { w, nodes: 3 } : null),
@@ -241,14 +245,14 @@ describe('while the known entry is read', () => {
     desk.reign = null;
     desk.isRefused = true;
     desk.isCut = true;
-    desk.admission.recordCut();
+    desk.cuts += 1;
     desk.loaded();
     expect(desk.answerTo(request)).toMatchObject({ outcome: 'refused', problem: 'standby', stored: 'unknown' });
   });
 
   test('the entry is cut: it is appended, and stored without waiting for a flush', () => {
     desk.isCut = true;
-    desk.admission.recordCut();
+    desk.cuts += 1;
     desk.loaded();
     expect(desk.lastSeq).toBe(2);
     expect(desk.throne.effects.at(-1)).toMatchObject({ do: 'store' });
@@ -257,7 +261,7 @@ describe('while the known entry is read', () => {
   test('the log is cut, and another record takes the place: what was read of the former one counts for nothing', () => {
     const [load] = desk.loads;
     const other = entryRecord(load?.indexes[0] ?? 0, { seq: 1, epoch: 2, id: 'a', ts: TS, message: 'other' });
-    desk.admission.recordCut();
+    desk.cuts += 1;
     desk.loaded();
     expect(desk.answerTo(request)).toBeUndefined();
     desk.loaded([other]);
