@@ -11,7 +11,6 @@ import { type StoreLock, takeStoreLock } from '#storage/disk/lock';
 import { StorageError } from '#storage/log-store';
 import { writeBeginPermission } from '#storage/write-begin-permission';
 import type { ProvidedBroker } from '../broker/provide';
-import type { LauncherSettings } from './config';
 import { LaunchError } from './launch-error';
 import { type NodePlan, planNodes } from './plan/cluster-plan';
 import { holdsStore, keepLogId, readKeptLogId } from './plan/kept-log';
@@ -20,6 +19,7 @@ import { explainRefused, findRefused, suggestPort } from './plan/ports';
 import { BrokerKeeper } from './processes/broker-keeper';
 import { Cluster, READY_MS_MAX, type StartedNode } from './processes/cluster';
 import { awaitReady, readHealth } from './processes/readiness';
+import type { LauncherSettings } from './settings';
 import { renderGreeting } from './terminal/greeting';
 
 /** A node stops within a second; one whose clients do not read their answers takes 5 s. Together below 9.5 s. */

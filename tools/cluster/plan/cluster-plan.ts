@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { LogLevel } from '#process/node-settings';
 import type { Environment } from '#process/settings';
-import type { LauncherSettings } from '../config';
+import type { LauncherSettings } from '../settings';
 
 export interface NodePlan {
   readonly name: string;

@@ -4,10 +4,10 @@
  */
 import { relative } from 'node:path';
 import pino from 'pino';
-import type { LauncherSettings } from '../config';
 import { LaunchError } from '../launch-error';
 import type { BrokerAddress, NodePlan } from '../plan/cluster-plan';
 import { environmentOf } from '../plan/cluster-plan';
+import type { LauncherSettings } from '../settings';
 import { LogFile } from '../terminal/log-file';
 import { LogView } from '../terminal/log-view';
 import { NodeProcess } from './node-process';

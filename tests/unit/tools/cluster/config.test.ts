@@ -1,6 +1,7 @@
 import { UsageError, usageOf } from '#process/cli/program';
-import { type LauncherSettings, readLauncherSettings } from '#tools/cluster/config';
+import { readLauncherSettings } from '#tools/cluster/config';
 import { PROGRAM } from '#tools/cluster/options';
+import type { LauncherSettings } from '#tools/cluster/settings';
 
 function read(args: readonly string[], environment: Readonly<Record<string, string>> = {}): LauncherSettings | null {
   return readLauncherSettings({ args, environment, workingDir: '/here', root: '/checkout' });
