@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entry } from '#protocol/entry';
+import { eventually } from '#tests/support/eventually';
 import { ask } from '#tests/support/http/ask';
 import { RealProcess } from '#tests/support/real/process';
 import type { OwnBroker } from '#tools/broker/own-broker';
@@ -70,25 +71,27 @@ async function urlOf(process: RealProcess): Promise<string> {
 async function append(url: string, message: string): Promise<void> {
   const headers = { 'Content-Type': 'application/json' };
   const body = JSON.stringify({ message, id: message, w: 2 });
-  for (const deadline = performance.now() + APPEND_MS; ; ) {
+  const look = async () => {
     const { status, text } = await ask(url, { method: 'POST', path: '/messages', headers, body });
-    if (status === 200 || status === 201) return;
-    if (performance.now() >= deadline) throw new Error(`no append elsewhere: ${status} ${text}`);
-    await new Promise((over) => setTimeout(over, 100));
-  }
+    if (status !== 200 && status !== 201) throw new Error(`${status} ${text}`);
+  };
+  await eventually('an append to the other log is taken', look, { withinMs: APPEND_MS });
 }
 
-async function askManagement({ management }: OwnBroker, method: string, path: string, body: unknown = {}) {
+/** Again and again: the management API is served some seconds later than AMQP. */
+async function askManagement(
+  { management }: OwnBroker,
+  method: string,
+  path: string,
+  content: unknown = {},
+): Promise<void> {
   const { url, user, password } = management;
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const headers = { authorization, 'Content-Type': 'application/json' };
-  for (const deadline = performance.now() + APPEND_MS; ; ) {
-    const answer = await ask(url, { method, path: `/api/${path}`, headers, body: JSON.stringify(body) }).catch(
-      () => null,
-    );
-    if (answer !== null && answer.status < 300) return;
-    // It is served some seconds later than AMQP.
-    if (performance.now() >= deadline) throw new Error(`${method} ${path}: ${answer?.status} ${answer?.text}`);
-    await new Promise((over) => setTimeout(over, 200));
-  }
+  const body = JSON.stringify(content);
+  const look = async () => {
+    const { status, text } = await ask(url, { method, path: `/api/${path}`, headers, body });
+    if (status >= 300) throw new Error(`${status} ${text}`);
+  };
+  await eventually(`${method} ${path} is answered`, look, { withinMs: APPEND_MS });
 }

@@ -11,10 +11,9 @@ import { type Channel, connect } from 'amqplib';
 import type { Entry } from '#protocol/entry';
 import { topologyOf } from '#protocol/topology';
 import { eventually } from '../eventually';
-import { type Answer, type Asked, ask } from '../http/ask';
+import { HttpNode } from '../http/http-node';
 import { type Environment, type Exit, type LogLine, RealProcess, RUN_DIR } from './process';
 
-const READ_MS = 15_000;
 const LINES_SHOWN = 120;
 
 export interface ClusterSettings {
@@ -58,56 +57,18 @@ export interface SecondaryHealth {
   readonly counters: Readonly<Record<'duplicates' | 'gaps' | 'fetches' | 'staleEpoch', number>>;
 }
 
-/** Body of an append; anything may be wrong with it. */
-export type Append = Readonly<Record<string, unknown>>;
-
 /** One process of a cluster that serves HTTP. */
-export class RealNode {
+export class RealNode extends HttpNode {
   constructor(
-    readonly id: string,
-    readonly url: string,
+    id: string,
+    url: string,
     readonly process: RealProcess,
-  ) {}
-
-  ask(asked: Asked): Promise<Answer> {
-    return ask(this.url, asked);
+  ) {
+    super(id, url);
   }
 
-  get(path: string): Promise<Answer> {
-    return this.ask({ path, withinMs: READ_MS });
-  }
-
-  /** Sends an append and waits as long as it takes. */
-  post(append: Append, more: Pick<Asked, 'headers' | 'signal' | 'withinMs'> = {}): Promise<Answer> {
-    const headers = { 'Content-Type': 'application/json', ...more.headers };
-    return this.ask({ ...more, method: 'POST', path: '/messages', headers, body: JSON.stringify(append) });
-  }
-
-  async setFaults(faults: Append): Promise<void> {
-    const headers = { 'Content-Type': 'application/json' };
-    const answer = await this.ask({ method: 'PUT', path: '/faults', headers, body: JSON.stringify(faults) });
-    if (answer.status !== 200) throw new Error(`PUT /faults: ${answer.status} ${answer.text}`);
-  }
-
-  async entries(query = ''): Promise<Entry[]> {
-    const answer = await this.get(`/messages${query}`);
-    if (answer.status !== 200) throw new Error(`GET /messages: ${answer.status} ${answer.text}`);
-    return JSON.parse(answer.text) as Entry[];
-  }
-
-  /** The texts that it shows, in their order. */
-  async messages(): Promise<string[]> {
-    return (await this.entries()).map(({ message }) => message);
-  }
-
-  /** Until it shows these texts, in this order, and no others. */
-  async untilShows(texts: readonly string[]): Promise<void> {
-    const look = async () => expect(await this.messages()).toEqual(texts);
-    await eventually(`${this.id} shows ${texts.join(', ')}`, look);
-  }
-
-  async health<Health = MasterHealth>(): Promise<Health> {
-    return (await this.get('/health')).json() as Health;
+  override health<Health = MasterHealth>(): Promise<Health> {
+    return super.health<Health>();
   }
 
   /** Ends it as a user would. */
