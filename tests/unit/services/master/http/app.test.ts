@@ -1,7 +1,6 @@
-import pino from 'pino';
-import { createMasterApp } from '#master/http/app';
 import { FakeMaster } from '#tests/support/fakes/master';
-import { HttpService } from '#tests/support/http/http-service';
+import type { HttpService } from '#tests/support/http/http-service';
+import { serveMaster } from '#tests/support/http/master-service';
 
 describe('a master over HTTP', () => {
   let master: FakeMaster;
@@ -9,19 +8,7 @@ describe('a master over HTTP', () => {
 
   beforeEach(async () => {
     master = new FakeMaster();
-    service = await HttpService.start(({ stopping }) =>
-      createMasterApp({
-        master,
-        logger: pino({ level: 'silent' }),
-        stopping,
-        settings: {
-          defaultWriteConcern: 'all',
-          messageBytesMax: 64,
-          logName: 'rlog',
-          http: { bodyBytesMax: 1024, apiToken: null },
-        },
-      }),
-    );
+    service = await serveMaster(master, { defaultWriteConcern: 'all', messageBytesMax: 64, bodyBytesMax: 1024 });
   });
   afterEach(() => service.stop());
 

@@ -1,7 +1,7 @@
 import type { ForcePlan, ForceRefusal } from '#master/core/force';
-import { createMasterApp } from '#master/http/app';
 import { FakeMaster } from '#tests/support/fakes/master';
-import { HttpService, LogLines } from '#tests/support/http/http-service';
+import { type HttpService, LogLines } from '#tests/support/http/http-service';
+import { serveMaster } from '#tests/support/http/master-service';
 
 const MEMBER = {
   id: 'secondary-1',
@@ -19,18 +19,10 @@ let service: HttpService;
 beforeEach(async () => {
   master = new FakeMaster();
   master.memberList = [MEMBER];
-  service = await HttpService.start((server) =>
-    createMasterApp({
-      master,
-      logger: new LogLines().logger,
-      stopping: server.stopping,
-      settings: {
-        defaultWriteConcern: 'all',
-        messageBytesMax: 100,
-        logName: 'rlog',
-        http: { bodyBytesMax: 1_000, apiToken: null },
-      },
-    }),
+  service = await serveMaster(
+    master,
+    { defaultWriteConcern: 'all', messageBytesMax: 100, bodyBytesMax: 1_000 },
+    new LogLines().logger,
   );
 });
 

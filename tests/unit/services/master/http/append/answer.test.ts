@@ -1,7 +1,7 @@
 import type { AppendOutcome, Refusal } from '#master/core/append';
-import { createMasterApp } from '#master/http/app';
 import { FakeMaster } from '#tests/support/fakes/master';
-import { HttpService, LogLines } from '#tests/support/http/http-service';
+import { type HttpService, LogLines } from '#tests/support/http/http-service';
+import { serveMaster } from '#tests/support/http/master-service';
 
 /** Every row of the status table: an outcome of the master, and what its client is told. */
 describe('the answer to an append', () => {
@@ -11,18 +11,10 @@ describe('the answer to an append', () => {
 
   beforeEach(async () => {
     master = new FakeMaster();
-    service = await HttpService.start(({ stopping }) =>
-      createMasterApp({
-        master,
-        logger: log.logger,
-        stopping,
-        settings: {
-          defaultWriteConcern: 'all',
-          messageBytesMax: 1024,
-          logName: 'rlog',
-          http: { bodyBytesMax: 16 * 1024, apiToken: null },
-        },
-      }),
+    service = await serveMaster(
+      master,
+      { defaultWriteConcern: 'all', messageBytesMax: 1024, bodyBytesMax: 16 * 1024 },
+      log.logger,
     );
   });
   afterEach(() => service.stop());

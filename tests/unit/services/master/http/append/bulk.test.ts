@@ -1,10 +1,9 @@
 import { gzipSync } from 'node:zlib';
-import pino from 'pino';
 import type { BulkOutcome, BulkRequest } from '#master/core/append';
-import { createMasterApp } from '#master/http/app';
 import { BULK_LINES_MAX } from '#master/http/append/bulk-request';
 import { FakeMaster } from '#tests/support/fakes/master';
-import { type Answer, HttpService } from '#tests/support/http/http-service';
+import type { Answer, HttpService } from '#tests/support/http/http-service';
+import { serveMaster } from '#tests/support/http/master-service';
 
 const MESSAGE_BYTES_MAX = 1_000;
 const BODY_BYTES_MAX = 2 ** 20;
@@ -25,19 +24,11 @@ let service: HttpService;
 
 beforeEach(async () => {
   master = new BulkMaster();
-  service = await HttpService.start(({ stopping }) =>
-    createMasterApp({
-      master,
-      logger: pino({ level: 'silent' }),
-      stopping,
-      settings: {
-        defaultWriteConcern: 'majority',
-        messageBytesMax: MESSAGE_BYTES_MAX,
-        logName: 'rlog',
-        http: { bodyBytesMax: BODY_BYTES_MAX, apiToken: null },
-      },
-    }),
-  );
+  service = await serveMaster(master, {
+    defaultWriteConcern: 'majority',
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    bodyBytesMax: BODY_BYTES_MAX,
+  });
 });
 afterEach(() => service.stop());
 

@@ -1,7 +1,6 @@
-import pino from 'pino';
-import { createMasterApp } from '#master/http/app';
 import { FakeMaster } from '#tests/support/fakes/master';
-import { type Answer, HttpService } from '#tests/support/http/http-service';
+import type { Answer, HttpService } from '#tests/support/http/http-service';
+import { serveMaster } from '#tests/support/http/master-service';
 
 const MESSAGE_BYTES_MAX = 300 * 1024;
 const BODY_BYTES_MAX = 2 * 2 ** 20;
@@ -12,19 +11,11 @@ let service: HttpService;
 
 beforeEach(async () => {
   master = new FakeMaster();
-  service = await HttpService.start(({ stopping }) =>
-    createMasterApp({
-      master,
-      logger: pino({ level: 'silent' }),
-      stopping,
-      settings: {
-        defaultWriteConcern: 'majority',
-        messageBytesMax: MESSAGE_BYTES_MAX,
-        logName: 'rlog',
-        http: { bodyBytesMax: BODY_BYTES_MAX, apiToken: null },
-      },
-    }),
-  );
+  service = await serveMaster(master, {
+    defaultWriteConcern: 'majority',
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    bodyBytesMax: BODY_BYTES_MAX,
+  });
 });
 afterEach(() => service.stop());
 

@@ -2,12 +2,11 @@ import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import pino from 'pino';
 import type { WaitingClient } from '#http/wait-signal';
 import type { AppendOutcome, AppendRequest } from '#master/core/append';
-import { createMasterApp } from '#master/http/app';
 import { FakeMaster } from '#tests/support/fakes/master';
-import { HttpService, readToEnd } from '#tests/support/http/http-service';
+import { type HttpService, readToEnd } from '#tests/support/http/http-service';
+import { serveMaster } from '#tests/support/http/master-service';
 
 const MEBIBYTE = 2 ** 20;
 
@@ -59,19 +58,11 @@ describe('a client that waits for its write concern', () => {
 
   beforeEach(async () => {
     master = new WaitingMaster();
-    service = await HttpService.start(({ stopping }) =>
-      createMasterApp({
-        master,
-        logger: pino({ level: 'silent' }),
-        stopping,
-        settings: {
-          defaultWriteConcern: 'all',
-          messageBytesMax: MEBIBYTE,
-          logName: 'rlog',
-          http: { bodyBytesMax: 16 * MEBIBYTE, apiToken: null },
-        },
-      }),
-    );
+    service = await serveMaster(master, {
+      defaultWriteConcern: 'all',
+      messageBytesMax: MEBIBYTE,
+      bodyBytesMax: 16 * MEBIBYTE,
+    });
   });
   afterEach(async () => {
     master.releaseAll(stopped);
