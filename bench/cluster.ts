@@ -1,6 +1,7 @@
 /**
- * The cluster under test: master and secondaries as compiled processes, as `npm start` runs them, each with a disk of its own, on a
- * broker of ours. Nothing is switched off for the measurement: every node syncs before it acks, queues are quorum queues.
+ * The cluster under test: master and secondaries as compiled processes, as `npm start` runs them,
+ * each with a disk of its own, on a broker of ours. Nothing is switched off for the measurement:
+ * every node syncs before it acks, queues are quorum queues.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -103,7 +104,10 @@ export class BenchNode {
     return applied;
   }
 
-  /** Anonymous memory in bytes: heap, buffers and stacks, but no mapped files. 0 where the system does not say. */
+  /**
+   * Anonymous memory in bytes: heap, buffers and stacks, but no mapped files. 0 where the system
+   * does not say.
+   */
   memoryBytes(): number {
     try {
       const line = /RssAnon:\s+([0-9]+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'));
@@ -197,7 +201,8 @@ const TICK_MICROS = 10_000;
 function cpuMicrosOf(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may hold spaces; user and system time are the 12th and 13th field behind it.
+    // The name in parentheses may hold spaces; user and system time are the 12th and 13th field
+    // behind it.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
   } catch (error) {

@@ -1,8 +1,10 @@
 /**
- * `npm run bench`: measures every row of docs/performance.md on this machine, each beside its limit, in one run.
+ * `npm run bench`: measures every row of docs/performance.md on this machine, each beside its
+ * limit, in one run.
  *
- * Absolute numbers are the machine's and of whoever else uses it; the ratios are the product's. So a limit is measured in the same
- * run, and where a row compares two states, they are measured in interleaved pairs, of which the median counts.
+ * Absolute numbers are the machine's and of whoever else uses it; the ratios are the product's. So
+ * a limit is measured in the same run, and where a row compares two states, they are measured in
+ * interleaved pairs, of which the median counts.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -82,7 +84,10 @@ async function measureRows(options: Options): Promise<number> {
   return options.check && moved.some(({ fell }) => fell) ? 1 : 0;
 }
 
-/** What seems to have moved is measured once more before it counts: a machine can stall for a few seconds. */
+/**
+ * What seems to have moved is measured once more before it counts: a machine can stall for a few
+ * seconds.
+ */
 async function measuredAgain(run: Run, saved: Run | null, options: Options): Promise<Run> {
   const moved = movedRatios(run.rows, saved?.rows ?? [], MOVED_SHARE);
   if (moved.length === 0 || options.from !== null) return run;
@@ -162,7 +167,10 @@ function writeJson(path: string, value: unknown): void {
   writeFileSync(path, `${JSON.stringify(value, null, 1)}\n`);
 }
 
-/** run.json, an SVG a plot, and a page with all of them; after each row, so that a run which is stopped has said something. */
+/**
+ * run.json, an SVG a plot, and a page with all of them; after each row, so that a run which is
+ * stopped has said something.
+ */
 function write(run: Run, { out }: Options): void {
   writeJson(join(out, 'run.json'), run);
   const plots = [...plotsOf(run.series)];

@@ -1,4 +1,7 @@
-/** What a row of the table is: what was measured, and the limit that was measured in the same run beside it. */
+/**
+ * What a row of the table is: what was measured, and the limit that was measured in the same run
+ * beside it.
+ */
 import type { BenchCluster } from './cluster';
 import type { Percentiles } from './load/histogram';
 

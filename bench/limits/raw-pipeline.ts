@@ -1,6 +1,7 @@
 /**
- * What the broker alone can carry: amqplib with publisher confirms → a fanout exchange → quorum queues → a consumer each, all of
- * the clients in one process, nothing done with the batches but their settling. A window of unconfirmed batches, as the master keeps one.
+ * What the broker alone can carry: amqplib with publisher confirms → a fanout exchange → quorum
+ * queues → a consumer each, all of the clients in one process, nothing done with the batches but
+ * their settling. A window of unconfirmed batches, as the master keeps one.
  */
 import { randomBytes } from 'node:crypto';
 import { type ChannelModel, connect } from 'amqplib';

@@ -1,4 +1,7 @@
-/** What the log store alone can make durable: groups of entries appended one after the other, two under way, each synced. */
+/**
+ * What the log store alone can make durable: groups of entries appended one after the other, two
+ * under way, each synced.
+ */
 
 import { entryRecord, type LogRecord } from '#protocol/record';
 import { openLogStore } from '#storage/open';

@@ -1,5 +1,6 @@
 /**
- * The servers that have nothing behind them, as a process of their own, like the master: what HTTP alone can do on this machine.
+ * The servers that have nothing behind them, as a process of their own, like the master: what HTTP
+ * alone can do on this machine.
  *
  *   koa     a POST with Koa, koa-bodyparser and zod, as the usual solution would take one: no log, no broker
  *   stream  a GET that streams one chunk of entries again and again

@@ -1,6 +1,7 @@
 /**
- * Latencies, in milliseconds, counted in buckets of 1 % width from 10 µs to 1,000 s: constant memory however many there are, percentiles
- * that are right within 1 %. After HdrHistogram's idea, with logarithmic buckets.
+ * Latencies, in milliseconds, counted in buckets of 1 % width from 10 µs to 1,000 s: constant
+ * memory however many there are, percentiles that are right within 1 %. After HdrHistogram's idea,
+ * with logarithmic buckets.
  */
 
 const LEAST_MS = 0.01;

@@ -1,6 +1,7 @@
 /**
- * One keep-alive connection of the load generator: writes a request that was made beforehand, tells when its answer is there. It
- * looks at the status and at the length and at nothing else, since it runs on the same two cores as what it measures.
+ * One keep-alive connection of the load generator: writes a request that was made beforehand, tells
+ * when its answer is there. It looks at the status and at the length and at nothing else, since it
+ * runs on the same two cores as what it measures.
  */
 import { connect, type Socket } from 'node:net';
 

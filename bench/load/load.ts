@@ -1,8 +1,9 @@
 /**
- * Load over HTTP. *Closed loop*: each client sends its next request when it has the answer to the last, so the rate is what the server can
- * carry. *Open loop*: requests are due at a fixed rate whatever the server does, and a latency counts from the moment when its
- * request was due, not from when a connection was free for it: else a server that stalls would hide its stall (Tene, "How NOT to
- * Measure Latency", coordinated omission).
+ * Load over HTTP. *Closed loop*: each client sends its next request when it has the answer to the
+ * last, so the rate is what the server can carry. *Open loop*: requests are due at a fixed rate
+ * whatever the server does, and a latency counts from the moment when its request was due, not from
+ * when a connection was free for it: else a server that stalls would hide its stall (Tene, "How NOT
+ * to Measure Latency", coordinated omission).
  */
 import { Histogram, type Percentiles } from './histogram';
 import { type Answer, HttpConnection, type Target } from './http-connection';
@@ -39,7 +40,10 @@ export async function closedLoop(load: Load): Promise<Measured> {
   return measured;
 }
 
-/** @param asks one for each client: sends a request, returns when its answer is there and is a good one */
+/**
+ * @param asks one for each client: sends a request, returns when its answer is there and is a good
+ * one
+ */
 export async function inClosedLoop(
   asks: readonly (() => Promise<void>)[],
   { seconds, warmUpSeconds = Math.min(1, seconds / 4) }: Pick<Load, 'seconds' | 'warmUpSeconds'>,
@@ -90,8 +94,9 @@ export async function openLoop(load: Load, perSecond: number): Promise<Measured>
 const TIMER_LATE_MS = 1.5;
 
 /**
- * Returns at the time, or at once when no connection was free then: the time from which the latency counts. What the timer itself was late is not the
- * server's; to spin instead would take a core from it.
+ * Returns at the time, or at once when no connection was free then: the time from which the latency
+ * counts. What the timer itself was late is not the server's; to spin instead would take a core
+ * from it.
  */
 async function dueOrFree(dueAt: number): Promise<number> {
   const left = dueAt - performance.now();
@@ -110,7 +115,10 @@ function check({ status, text }: Answer, expected: readonly number[]): void {
   if (!expected.includes(status)) throw new Error(`an answer was ${status}: ${text.slice(0, 500)}`);
 }
 
-/** The text of every message: 100 bytes, not all the same letter, so that nothing is deduplicated or compressed by luck. */
+/**
+ * The text of every message: 100 bytes, not all the same letter, so that nothing is deduplicated or
+ * compressed by luck.
+ */
 export const MESSAGE = Array.from({ length: 100 }, (_, at) => String.fromCharCode(97 + ((at * 7) % 26))).join('');
 
 export const ONE_APPEND = { type: 'application/json', bytes: JSON.stringify({ message: MESSAGE }) };

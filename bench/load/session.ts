@@ -1,4 +1,7 @@
-/** What the rows of one run share: the broker, a cluster of two secondaries, the limits. All of it is gone when the run is over. */
+/**
+ * What the rows of one run share: the broker, a cluster of two secondaries, the limits. All of it
+ * is gone when the run is over.
+ */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +16,10 @@ import { ONE_APPEND, openAll } from './load';
 
 const CLIENTS = 64;
 
-/** A number of appends and not of seconds: what is compiled late on a busy machine would be measured as slow. */
+/**
+ * A number of appends and not of seconds: what is compiled late on a busy machine would be measured
+ * as slow.
+ */
 async function warmUp(cluster: BenchCluster, appends: number): Promise<void> {
   const request = requestOf('POST', '/messages', ONE_APPEND);
   const connections = await openAll(targetOf(cluster.master.url), CLIENTS);

@@ -1,7 +1,8 @@
 /**
- * Measures our cluster and its peers side by side, in rounds: each system is started alone, warmed up, measured and stopped, and the
- * next round goes through them in the opposite order, so that what the machine does meanwhile meets all of them. A peer that is
- * not installed is skipped with the reason; one that fails is skipped for good, and the others go on.
+ * Measures our cluster and its peers side by side, in rounds: each system is started alone, warmed
+ * up, measured and stopped, and the next round goes through them in the opposite order, so that
+ * what the machine does meanwhile meets all of them. A peer that is not installed is skipped with
+ * the reason; one that fails is skipped for good, and the others go on.
  */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -71,7 +72,10 @@ export class PeerComparison {
     this.progress = systems.map((system) => ({ system, rounds: [] }));
   }
 
-  /** @param onProgress after each system of each round, so that a run which is stopped has said something */
+  /**
+   * @param onProgress after each system of each round, so that a run which is stopped has said
+   * something
+   */
   run(onProgress: (run: PeersRun) => void): Promise<PeersRun> {
     this.running = this.runRounds(onProgress);
     return this.running;

@@ -1,7 +1,9 @@
 /**
- * etcd's gRPC, as much of it as putting needs: protocol buffers by hand (etcd: api/etcdserverpb/rpc.proto), each in a frame of gRPC over
- * HTTP/2 ("gRPC over HTTP2", length-prefixed message). Its JSON gateway would be simpler and costs etcd a second hop. Bytes are kept as
- * latin1 strings until they are sent: a hundred puts are joined faster as strings than as buffers.
+ * etcd's gRPC, as much of it as putting needs: protocol buffers by hand (etcd:
+ * api/etcdserverpb/rpc.proto), each in a frame of gRPC over HTTP/2 ("gRPC over HTTP2",
+ * length-prefixed message). Its JSON gateway would be simpler and costs etcd a second hop. Bytes
+ * are kept as latin1 strings until they are sent: a hundred puts are joined faster as strings than
+ * as buffers.
  */
 
 /** Wire type of what has a length: bytes, a string or a message. */

@@ -1,4 +1,7 @@
-/** etcd: three members; an entry is a put of a key of its own, a bulk append one transaction of puts. */
+/**
+ * etcd: three members; an entry is a put of a key of its own, a bulk append one transaction of
+ * puts.
+ */
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';

@@ -1,4 +1,7 @@
-/** The text protocol of NATS, as much of it as publishing to JetStream needs (docs.nats.io, "Client Protocol"). */
+/**
+ * The text protocol of NATS, as much of it as publishing to JetStream needs (docs.nats.io, "Client
+ * Protocol").
+ */
 import type { AnswerReader } from './peer-socket';
 
 const END = '\r\n';
@@ -10,7 +13,10 @@ export interface Publication {
   readonly payload: string;
 }
 
-/** Without the echo of our own, with a refusal (status 503) where nobody listens; ends in a PING, whose PONG says that it was taken. */
+/**
+ * Without the echo of our own, with a refusal (status 503) where nobody listens; ends in a PING,
+ * whose PONG says that it was taken.
+ */
 export function greeting(inbox: string): Buffer {
   const options = { verbose: false, pedantic: false, headers: true, no_responders: true, lang: 'bench', version: '0' };
   return Buffer.from(`CONNECT ${JSON.stringify(options)}${END}SUB ${inbox} 1${END}PING${END}`);
@@ -63,7 +69,10 @@ export function checkStored(answer: string): void {
   if (answer.includes('"error"') || !answer.includes('"seq"')) throw new Error(`JetStream answered: ${answer}`);
 }
 
-/** JetStream syncs each write before it answers since this version; before, its files are synced every two minutes. */
+/**
+ * JetStream syncs each write before it answers since this version; before, its files are synced
+ * every two minutes.
+ */
 export const SYNC_ALWAYS_SINCE = [2, 10] as const;
 
 export interface NatsNode {

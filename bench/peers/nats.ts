@@ -1,4 +1,7 @@
-/** NATS JetStream: three servers, a stream in files on all of them; an entry is a publication with its answer. */
+/**
+ * NATS JetStream: three servers, a stream in files on all of them; an entry is a publication with
+ * its answer.
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '#tools/broker/ports';

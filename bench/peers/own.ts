@@ -1,4 +1,6 @@
-/** Our own cluster, as one more system: a master and two secondaries over a broker of its own, w=2. */
+/**
+ * Our own cluster, as one more system: a master and two secondaries over a broker of its own, w=2.
+ */
 import { provideBroker } from '#tools/broker/provide';
 import { BenchCluster } from '../cluster';
 import { HttpConnection, requestOf, targetOf } from '../load/http-connection';

@@ -1,9 +1,15 @@
-/** A connection to a peer over TCP: sends a request that was made beforehand, tells when its answers are there. */
+/**
+ * A connection to a peer over TCP: sends a request that was made beforehand, tells when its answers
+ * are there.
+ */
 import { connect, type Socket } from 'node:net';
 
 /** Finds the answers in a protocol's bytes. */
 export interface AnswerReader<Answer> {
-  /** @param data as it arrived, cut anywhere @returns the answers that it completes @throws Error for one that is a refusal */
+  /**
+   * @param data as it arrived, cut anywhere @returns the answers that it completes @throws Error
+   * for one that is a refusal
+   */
   take(data: Buffer): Answer[];
 }
 

@@ -1,7 +1,8 @@
 /**
- * What is compared: systems that keep a log, or can be used as one, on three nodes. Each is started alone, appended to by the same closed
- * loops with the same messages, and stopped; each is told to have a message on the disks of two of three before it answers, as far as
- * it can be told so. What it was told is part of its result.
+ * What is compared: systems that keep a log, or can be used as one, on three nodes. Each is started
+ * alone, appended to by the same closed loops with the same messages, and stopped; each is told to
+ * have a message on the disks of two of three before it answers, as far as it can be told so. What
+ * it was told is part of its result.
  */
 import type { Percentiles } from '../load/histogram';
 import type { Scene } from './scene';
@@ -14,7 +15,9 @@ export type PeerName = (typeof PEER_NAMES)[number];
 export const BULK = 100;
 
 export interface AppendClient {
-  /** Appends so many messages, 1 or BULK, and returns when the system has answered for all of them. */
+  /**
+   * Appends so many messages, 1 or BULK, and returns when the system has answered for all of them.
+   */
   append(count: number): Promise<void>;
   close(): void;
 }
@@ -34,7 +37,10 @@ export interface RunningSystem extends SystemFacts {
 
 export interface System {
   readonly title: string;
-  /** Returns when appends are taken by all three nodes. What it started is in the scene, which stops it. */
+  /**
+   * Returns when appends are taken by all three nodes. What it started is in the scene, which stops
+   * it.
+   */
   start(scene: Scene): Promise<RunningSystem>;
 }
 

@@ -1,4 +1,7 @@
-/** PostgreSQL's frontend/backend protocol 3.0, as much of it as appending needs (PostgreSQL manual, chapter "Frontend/Backend Protocol"). */
+/**
+ * PostgreSQL's frontend/backend protocol 3.0, as much of it as appending needs (PostgreSQL manual,
+ * chapter "Frontend/Backend Protocol").
+ */
 import type { AnswerReader } from './peer-socket';
 
 const VERSION_3_0 = 196_608;

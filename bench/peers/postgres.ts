@@ -1,4 +1,7 @@
-/** PostgreSQL: a primary with two streaming standbys; an entry is a row, inserted in a transaction of its own. */
+/**
+ * PostgreSQL: a primary with two streaming standbys; an entry is a row, inserted in a transaction
+ * of its own.
+ */
 import { readdirSync } from 'node:fs';
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';

@@ -1,4 +1,6 @@
-/** RESP, as much of it as appending needs (redis.io, "Redis serialization protocol specification"). */
+/**
+ * RESP, as much of it as appending needs (redis.io, "Redis serialization protocol specification").
+ */
 import type { AnswerReader } from './peer-socket';
 
 export type Reply = string | number | null | readonly Reply[];

@@ -96,7 +96,10 @@ class RedisClient implements AppendClient {
   }
 }
 
-/** WAIT tells how many replicas acknowledged, WAITAOF how many synced here and at replicas; fewer than asked for is no error to it. */
+/**
+ * WAIT tells how many replicas acknowledged, WAITAOF how many synced here and at replicas; fewer
+ * than asked for is no error to it.
+ */
 function checkWaited(reply: Reply | undefined): void {
   const counts = typeof reply === 'object' && reply !== null ? reply : [reply];
   if (counts.some((count) => typeof count !== 'number' || count < 1))

@@ -1,4 +1,7 @@
-/** The comparison as a person reads it: a table, and how each system was configured. Of several rounds the medians. */
+/**
+ * The comparison as a person reads it: a table, and how each system was configured. Of several
+ * rounds the medians.
+ */
 import { median } from '../load/histogram';
 import { digits } from '../row';
 import type { PeersRun, RoundMeasured, SystemResult } from './peer';

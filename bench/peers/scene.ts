@@ -1,7 +1,8 @@
 /**
- * The processes of one system under test: children of the benchmark, in a folder of their own, on ports of their own. The system's services
- * of the same name are not touched. `stop()` ends all of them and deletes the folder; should the benchmark end without having come to
- * that, its exit kills them.
+ * The processes of one system under test: children of the benchmark, in a folder of their own, on
+ * ports of their own. The system's services of the same name are not touched. `stop()` ends all of
+ * them and deletes the folder; should the benchmark end without having come to that, its exit kills
+ * them.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -129,7 +130,10 @@ export function findBinary(name: string, debianPackage: string, folders: readonl
   return found;
 }
 
-/** Who a daemon that refuses to be root can be: the first of these that exists. Undefined when we are not root anyway. */
+/**
+ * Who a daemon that refuses to be root can be: the first of these that exists. Undefined when we
+ * are not root anyway.
+ */
 export function lesserUser(...names: readonly string[]): SystemUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync('/etc/passwd', 'utf8')

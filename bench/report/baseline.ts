@@ -1,6 +1,7 @@
 /**
- * Makes a baseline of several runs of one build: `tsx bench/report/baseline.ts run1.json run2.json run3.json > bench/baseline.json`. Each number is the
- * median of the runs', and the runs' own ratios are kept beside it, so that one can see how far they scatter.
+ * Makes a baseline of several runs of one build: `tsx bench/report/baseline.ts run1.json run2.json
+ * run3.json > bench/baseline.json`. Each number is the median of the runs', and the runs' own
+ * ratios are kept beside it, so that one can see how far they scatter.
  */
 import { readFileSync } from 'node:fs';
 import { median } from '../load/histogram';

@@ -1,6 +1,7 @@
 /**
- * Puts a run into docs/performance.md and README.md, between their two marks, and its plots into docs/images: what is shown is what was
- * measured. A comparison with peers has marks of its own in docs/performance.md.
+ * Puts a run into docs/performance.md and README.md, between their two marks, and its plots into
+ * docs/images: what is shown is what was measured. A comparison with peers has marks of its own in
+ * docs/performance.md.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +16,10 @@ const PEERS_PLACE = ['<!-- peers: written by npm run bench -- --peers … --docs
 /** At the start there is nothing of ours that could want a core; at the end there is. */
 const IDLE_LOAD_MAX = 0.5;
 
-/** @param root of the checkout: README.md has the table and the plots, docs/performance.md the notes too */
+/**
+ * @param root of the checkout: README.md has the table and the plots, docs/performance.md the notes
+ * too
+ */
 export function writeDocs(run: Run, root: string): void {
   const images = join(root, 'docs', 'images');
   mkdirSync(images, { recursive: true });

@@ -1,4 +1,7 @@
-/** Plots as SVG, by hand: a line, its points and two axes need no library. Both axes are logarithmic where values span decades. */
+/**
+ * Plots as SVG, by hand: a line, its points and two axes need no library. Both axes are logarithmic
+ * where values span decades.
+ */
 import type { Series } from '../row';
 
 const [WIDTH, HEIGHT] = [640, 360];

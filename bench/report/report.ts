@@ -7,7 +7,10 @@ export interface Run {
   readonly isQuick: boolean;
   readonly machine: string;
   readonly broker: string;
-  /** Of the system over the last minute, at the start and at the end: this many processes wanted a core. */
+  /**
+   * Of the system over the last minute, at the start and at the end: this many processes wanted a
+   * core.
+   */
   readonly load: readonly [number, number];
   readonly rows: readonly RowResult[];
   readonly series: readonly Series[];
@@ -65,8 +68,8 @@ export interface MovedRatio {
 }
 
 /**
- * Rows whose ratio to their limit has moved by more than `share` of what it was; `fell`: for the worse. Latencies are left out: of a machine that others
- * use they say more than of the product.
+ * Rows whose ratio to their limit has moved by more than `share` of what it was; `fell`: for the
+ * worse. Latencies are left out: of a machine that others use they say more than of the product.
  */
 export function movedRatios(rows: readonly RowResult[], saved: readonly RowResult[], share: number): MovedRatio[] {
   return rows.flatMap(({ id, title, ratio, lessIsBetter }) => {

@@ -1,4 +1,6 @@
-/** Appending: one entry a request and a hundred, many clients and one, and what changes the rate. */
+/**
+ * Appending: one entry a request and a hundred, many clients and one, and what changes the rate.
+ */
 import type { BenchCluster } from '../cluster';
 import { median } from '../load/histogram';
 import { type HttpConnection, requestOf, targetOf } from '../load/http-connection';
@@ -166,8 +168,8 @@ async function overOfferedRate(context: BenchContext, cluster: BenchCluster): Pr
 }
 
 /**
- * The limit and the appends by turns, so that whatever else the machine does hits both. Of rates and ratios the median counts; latencies are those
- * of the round with the median rate.
+ * The limit and the appends by turns, so that whatever else the machine does hits both. Of rates
+ * and ratios the median counts; latencies are those of the round with the median rate.
  */
 async function byTurns(
   context: BenchContext,

@@ -1,6 +1,7 @@
 /**
- * Ten times what the cluster can carry, with bounds that are reached: clients append with w=1, and come back after a refusal when they
- * were told to. The row says how much of the best rate is left, how far memory grows and how soon it is over.
+ * Ten times what the cluster can carry, with bounds that are reached: clients append with w=1, and
+ * come back after a refusal when they were told to. The row says how much of the best rate is left,
+ * how far memory grows and how soon it is over.
  */
 import type { BenchCluster } from '../cluster';
 import { type HttpConnection, requestOf, targetOf } from '../load/http-connection';
@@ -11,7 +12,10 @@ const LINES = 100;
 /** As many as carry the best rate, and ten times as many. */
 const [FEW, MANY] = [32, 320];
 const MIB = 2 ** 20;
-/** As the answer says. A client that comes back at once costs the master a parsed request each time, whatever it is told. */
+/**
+ * As the answer says. A client that comes back at once costs the master a parsed request each time,
+ * whatever it is told.
+ */
 const RETRY_AFTER_MS = 1_000;
 
 export const overload: Row = {

@@ -1,4 +1,6 @@
-/** Reading: the whole log as NDJSON, its end as events, and a secondary that reads it to catch up. */
+/**
+ * Reading: the whole log as NDJSON, its end as events, and a secondary that reads it to catch up.
+ */
 import { connect } from 'node:net';
 import type { BenchCluster } from '../cluster';
 import { appendLines, fill } from '../load/fill';

@@ -5,7 +5,10 @@ import { digits, type Row } from '../row';
 import { appendOf } from './appends';
 
 const MIB = 2 ** 20;
-/** Appends a second: some tenth of what two cores carry, so that a long run leaves room for whatever else runs. */
+/**
+ * Appends a second: some tenth of what two cores carry, so that a long run leaves room for whatever
+ * else runs.
+ */
 const RATE = 1_000;
 const CLIENTS = 64;
 const SAMPLES = 60;

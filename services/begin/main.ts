@@ -1,4 +1,7 @@
-/** The process behind `npm run begin`: writes the one-time permission to begin a log into a node's folder. */
+/**
+ * The process behind `npm run begin`: writes the one-time permission to begin a log into a node's
+ * folder.
+ */
 import { defineProgram } from '#process/cli/program';
 import { runProgram } from '#process/cli/run-program';
 import { writeBeginPermission } from '#storage/write-begin-permission';

@@ -1,6 +1,7 @@
 /**
- * The echo client's process: sends its arguments as one message, prints the answer. It logs to stderr, so that stdout is the
- * answer and nothing else. Exit code 0 for an answer, 69 when the server cannot be reached or refuses.
+ * The echo client's process: sends its arguments as one message, prints the answer. It logs to
+ * stderr, so that stdout is the answer and nothing else. Exit code 0 for an answer, 69 when the
+ * server cannot be reached or refuses.
  */
 
 import { type ProcessHandle, runProcess } from '#process/lifecycle';

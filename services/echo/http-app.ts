@@ -1,6 +1,7 @@
 /**
- * The echo: `POST /echo` answers with the message that it got. The smallest service on the stack that the log's nodes use; its bodies are
- * read by koa-bodyparser, those of the log by hand (shared/http/body/json.ts says why).
+ * The echo: `POST /echo` answers with the message that it got. The smallest service on the stack
+ * that the log's nodes use; its bodies are read by koa-bodyparser, those of the log by hand
+ * (shared/http/body/json.ts says why).
  */
 import Router from '@koa/router';
 import type Koa from 'koa';

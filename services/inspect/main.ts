@@ -1,4 +1,7 @@
-/** The process behind `npm run inspect`: reads its arguments, inspects one folder, prints what is in it. */
+/**
+ * The process behind `npm run inspect`: reads its arguments, inspects one folder, prints what is in
+ * it.
+ */
 import { once } from 'node:events';
 import { runProgram } from '#process/cli/run-program';
 import { hasBeginPermission } from '#storage/begin-permission';
@@ -9,7 +12,9 @@ import { PROGRAM } from './usage';
 
 const EXIT_NOTHING = 1;
 
-/** A node that writes while it is read can look damaged; one that still does after so many looks is. */
+/**
+ * A node that writes while it is read can look damaged; one that still does after so many looks is.
+ */
 const LOOKS_MAX = 3;
 
 const LINE_FEED = Buffer.from('\n');

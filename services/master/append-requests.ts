@@ -146,7 +146,10 @@ export class AppendRequests {
     });
   }
 
-  /** When the event loop has handed over everything that had arrived: appends that came together make one group. */
+  /**
+   * When the event loop has handed over everything that had arrived: appends that came together
+   * make one group.
+   */
   private flushSoon(): void {
     if (this.isFlushDue) return;
     this.isFlushDue = true;

@@ -1,7 +1,9 @@
 /**
- * How a member that catches up leaves room for appends. Its fetches follow one another at once, and each costs this node, the broker and the member
- * what hundreds of appends cost; so while clients append, the next answer waits three times as long as the last one took there and back, and catching up
- * takes a quarter of what it could. A member that only lacks a few records, or that nobody appends beside, waits for nothing.
+ * How a member that catches up leaves room for appends. Its fetches follow one another at once, and
+ * each costs this node, the broker and the member what hundreds of appends cost; so while clients
+ * append, the next answer waits three times as long as the last one took there and back, and
+ * catching up takes a quarter of what it could. A member that only lacks a few records, or that
+ * nobody appends beside, waits for nothing.
  */
 
 /** The longest wait: a member that is slow by itself needs no brake. */

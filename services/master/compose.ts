@@ -1,6 +1,6 @@
 /**
- * Puts a master together: machine, reader, broker, driver, and those who wait for them. It has a file of its own, beside main.ts, so that
- * tests put together what the process does.
+ * Puts a master together: machine, reader, broker, driver, and those who wait for them. It has a
+ * file of its own, beside main.ts, so that tests put together what the process does.
  */
 
 import { StoreReader } from '#http/reading/store-reader';
@@ -112,8 +112,8 @@ function createQueueWatch(
 }
 
 /**
- * What the core is told of the settings: a standby, and a node that follows a log by its id, begin none. A permission in this very folder says
- * what LOG_ID=new says, once.
+ * What the core is told of the settings: a standby, and a node that follows a log by its id, begin
+ * none. A permission in this very folder says what LOG_ID=new says, once.
  */
 function coreSettings(settings: MasterSettings, store: LogStore): CoreSettings {
   const logId = namedLogId(settings);

@@ -1,4 +1,7 @@
-/** The master's settings: its environment variables, their defaults and limits, and what must hold between them. */
+/**
+ * The master's settings: its environment variables, their defaults and limits, and what must hold
+ * between them.
+ */
 
 import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#process/node-settings';
 import { flagField, namesField, wholeNumberField, wrong } from '#process/setting-fields';
@@ -14,8 +17,8 @@ import { nodeCount, parseWriteConcern, type WriteConcern } from '#protocol/write
 const MEBIBYTE = 2 ** 20;
 
 /**
- * JSON writes one byte of a message as six at worst (`\u0000`), and RabbitMQ refuses what is over 16 MiB: 2.5 MiB of message
- * leave a mebibyte for the rest of the batch.
+ * JSON writes one byte of a message as six at worst (`\u0000`), and RabbitMQ refuses what is over
+ * 16 MiB: 2.5 MiB of message leave a mebibyte for the rest of the batch.
  */
 const MESSAGE_BYTES_MAX = 2.5 * MEBIBYTE;
 
@@ -139,7 +142,10 @@ export function readMasterSettings(environment: Environment = process.env): Mast
   });
 }
 
-/** Left out it is a mebibyte, or the body's limit where that is smaller: who sets only the latter contradicts nothing. */
+/**
+ * Left out it is a mebibyte, or the body's limit where that is smaller: who sets only the latter
+ * contradicts nothing.
+ */
 function readMessageBytes(text: string): { readonly value: number } | { readonly fault: string } {
   const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : 0;
   return value >= 1 && value <= MESSAGE_BYTES_MAX

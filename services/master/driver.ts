@@ -1,6 +1,7 @@
 /**
- * The master's driver: performs the effects that the machine answers with, and tells it how they ended. It decides nothing about the log;
- * what it adds is the outside: a clock, random numbers, the store, the broker, and clients that wait.
+ * The master's driver: performs the effects that the machine answers with, and tells it how they
+ * ended. It decides nothing about the log; what it adds is the outside: a clock, random numbers,
+ * the store, the broker, and clients that wait.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -132,7 +133,10 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
     }
   }
 
-  /** A fault of the core: secondaries expect none but announcements and claims from the control exchange. */
+  /**
+   * A fault of the core: secondaries expect none but announcements and claims from the control
+   * exchange.
+   */
   private dropStray({ type }: WireMessage): void {
     this.straysDropped += 1;
     const level = this.straysDropped === 1 ? 'warn' : 'debug';
@@ -163,7 +167,10 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
     }
   }
 
-  /** The queue of a former member may stay when the broker is away: nothing is bound to be lost by that. */
+  /**
+   * The queue of a former member may stay when the broker is away: nothing is bound to be lost by
+   * that.
+   */
   private async removeQueue(node: string): Promise<void> {
     try {
       await this.parts.broker.removeMember(node);

@@ -1,6 +1,6 @@
 /**
- * What a master says of itself in /health and /members: positions, who is up, and what the log would not survive now. It decides nothing; what it
- * shows is the machine's.
+ * What a master says of itself in /health and /members: positions, who is up, and what the log
+ * would not survive now. It decides nothing; what it shows is the machine's.
  */
 import type { Readiness } from '#http/probe-routes';
 import { logIdOf } from '#protocol/identity';
@@ -84,8 +84,9 @@ export function memberHealth(machine: MasterMachine, queues: QueueWatch | null, 
 }
 
 /**
- * With fewer voters than nodes the log survives fewer lost disks than its number of nodes promises, or other ones: a minority of the nodes may be a
- * majority of the voters. Null: as many voters as nodes.
+ * With fewer voters than nodes the log survives fewer lost disks than its number of nodes promises,
+ * or other ones: a minority of the nodes may be a majority of the voters. Null: as many voters as
+ * nodes.
  */
 function unsurvivableLosses({ voters, members }: MasterMachine): Unsurvivable | null {
   const nodes = nodeCount(members.length);

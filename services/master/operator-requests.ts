@@ -1,4 +1,7 @@
-/** Operators who wait: each request for a change of the members, or for a force, goes to the machine as an event, and waits for its answer. */
+/**
+ * Operators who wait: each request for a change of the members, or for a force, goes to the machine
+ * as an event, and waits for its answer.
+ */
 import type { ChangeMember, MasterEvent, MemberChange } from './core/events';
 import type { ForcePlan } from './core/force';
 

@@ -1,6 +1,7 @@
 /**
- * Nodes of a release that knows no log ids. They are shown to the operator, and what they say is dropped, since it does not say which log
- * they hold. A node leaves the list with its first message of this release.
+ * Nodes of a release that knows no log ids. They are shown to the operator, and what they say is
+ * dropped, since it does not say which log they hold. A node leaves the list with its first message
+ * of this release.
  */
 import type { Logger } from 'pino';
 import type { Malformed } from '#amqp/wire';

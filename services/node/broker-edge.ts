@@ -1,9 +1,11 @@
 /**
- * What the broker edges of both roles share. Each takes one exclusive queue per session, which is its lock and the address for answers to it,
- * consumes it, and sends messages that the protocol repeats through an outbox.
+ * What the broker edges of both roles share. Each takes one exclusive queue per session, which is
+ * its lock and the address for answers to it, consumes it, and sends messages that the protocol
+ * repeats through an outbox.
  *
- * Deliveries that come between the start of consumption and `up` are held back, so that no message comes before it. Messages that
- * cannot be read are counted, reported and dropped. A callback that throws is a broken invariant of the owner, and ends no session.
+ * Deliveries that come between the start of consumption and `up` are held back, so that no message
+ * comes before it. Messages that cannot be read are counted, reported and dropped. A callback that
+ * throws is a broken invariant of the owner, and ends no session.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { Logger } from 'pino';
@@ -26,7 +28,10 @@ export interface EdgeOptions {
   readonly node: string;
 }
 
-/** All are called in a turn of their own or in the broker's reading turn; none may block. `down` follows each `up`, unless `close` was called. */
+/**
+ * All are called in a turn of their own or in the broker's reading turn; none may block. `down`
+ * follows each `up`, unless `close` was called.
+ */
 export interface EdgeEvents {
   /** Another process has the exclusive queue. Once, until this one was up again. */
   locked(): void;
@@ -44,7 +49,9 @@ export interface EdgeEvents {
 export interface EdgeStatus extends LinkStatus {
   /** Another process has the exclusive queue. */
   readonly lockedOut: boolean;
-  /** Since the start: messages that were dropped for a full buffer, a blocked or a missing session. */
+  /**
+   * Since the start: messages that were dropped for a full buffer, a blocked or a missing session.
+   */
   readonly dropped: number;
   /** Since the start. */
   readonly malformed: number;
@@ -57,7 +64,10 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
   private malformed = 0;
   /** The exclusive queue is left to others until then, by the monotonic clock in milliseconds. */
   private restsUntilMs = 0;
-  /** Deliveries that came between the start of consumption and `up`: what one read of the socket brings. Null: handed on at once. */
+  /**
+   * Deliveries that came between the start of consumption and `up`: what one read of the socket
+   * brings. Null: handed on at once.
+   */
   private held: ConsumeMessage[] | null = null;
 
   /** `ownQueue`: the exclusive queue of this session, or of the last one. */
@@ -85,7 +95,10 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     this.link.start();
   }
 
-  /** Sends what is buffered and frees the exclusive queue. Two seconds at most; no callback follows but `blockedChanged(null)`. */
+  /**
+   * Sends what is buffered and frees the exclusive queue. Two seconds at most; no callback follows
+   * but `blockedChanged(null)`.
+   */
   close(): Promise<void> {
     return this.link.close();
   }
@@ -160,7 +173,10 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     return null;
   }
 
-  /** False: dropped, and repeated by the protocol. `expiresMs` null: the message may wait in a queue for ever. */
+  /**
+   * False: dropped, and repeated by the protocol. `expiresMs` null: the message may wait in a queue
+   * for ever.
+   */
   protected post(
     to: { readonly exchange: string; readonly routingKey: string },
     message: WireMessage,

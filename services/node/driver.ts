@@ -1,8 +1,10 @@
 /**
- * What the drivers of both roles share: the loop that hands events to the machine and performs its effects, the clock's ticks, and
- * the effects that mean the same in both roles, which are those on the store and on the process. A driver decides nothing about the log.
+ * What the drivers of both roles share: the loop that hands events to the machine and performs its
+ * effects, the clock's ticks, and the effects that mean the same in both roles, which are those on
+ * the store and on the process. A driver decides nothing about the log.
  *
- * Each role adds its own effects in an exhaustive switch (`perform`), so that a new kind of effect does not compile until it is performed.
+ * Each role adds its own effects in an exhaustive switch (`perform`), so that a new kind of effect
+ * does not compile until it is performed.
  */
 import type { Logger } from 'pino';
 import { MachineDriver } from '#process/driver';
@@ -114,7 +116,10 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
     }
   }
 
-  /** Work that is waited for by nobody: what it rejects with ends the process, unless the process ends already. */
+  /**
+   * Work that is waited for by nobody: what it rejects with ends the process, unless the process
+   * ends already.
+   */
   protected run(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
       if (!isClosing(error)) this.parts.fail(error);

@@ -1,6 +1,7 @@
 /**
- * Answers fetches from the store, one at a time for each asker: what is asked for meanwhile is dropped, and the protocol asks again.
- * A damaged record is mended by the next start; any other fault of the store leaves the fetch without an answer.
+ * Answers fetches from the store, one at a time for each asker: what is asked for meanwhile is
+ * dropped, and the protocol asks again. A damaged record is mended by the next start; any other
+ * fault of the store leaves the fetch without an answer.
  */
 import type { Logger } from 'pino';
 import { BATCH_BYTES_MAX } from '#protocol/limits';

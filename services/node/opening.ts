@@ -1,6 +1,7 @@
 /**
- * Opens a node of either role: settings, logger, log store, the node itself, its HTTP server, in the order in which they depend on each
- * other. The stop goes the other way round: the server first, so that every client has its answer before the node ends.
+ * Opens a node of either role: settings, logger, log store, the node itself, its HTTP server, in
+ * the order in which they depend on each other. The stop goes the other way round: the server
+ * first, so that every client has its answer before the node ends.
  */
 import type Koa from 'koa';
 import type { Logger } from 'pino';
@@ -26,7 +27,9 @@ export interface NodeContext<Settings extends NodeSettings> {
 export interface Node {
   /** Looks for the broker from now on. `httpUrl`: what others are told of this node's address. */
   start(httpUrl: string): void;
-  /** Answers every client that waits; refuses the next. Left out where no client waits for the node. */
+  /**
+   * Answers every client that waits; refuses the next. Left out where no client waits for the node.
+   */
   release?(): void;
   /** Frees what the node holds at the broker, waits for the writes under way, closes the log. */
   stop(): Promise<void>;

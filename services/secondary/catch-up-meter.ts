@@ -1,4 +1,7 @@
-/** How fast a secondary catches up, from samples of its position over the last seconds. Pure: time is an argument, in milliseconds. */
+/**
+ * How fast a secondary catches up, from samples of its position over the last seconds. Pure: time
+ * is an argument, in milliseconds.
+ */
 
 export interface CatchUp {
   /** Entries still to be applied. */

@@ -1,6 +1,6 @@
 /**
- * Puts a secondary together: machine, reader, broker, driver and injected faults. It has a file of its own, beside main.ts, so that tests
- * put together what the process does.
+ * Puts a secondary together: machine, reader, broker, driver and injected faults. It has a file of
+ * its own, beside main.ts, so that tests put together what the process does.
  */
 import { StoreReader } from '#http/reading/store-reader';
 import { edgeOptionsOf, traceTo } from '#node/broker-edge';

@@ -1,4 +1,7 @@
-/** The broker's deliveries that the machine has in hand, by the tags under which it knows them; and those that wait to be given back. */
+/**
+ * The broker's deliveries that the machine has in hand, by the tags under which it knows them; and
+ * those that wait to be given back.
+ */
 import type { DeliveryHandle } from './broker/entries';
 
 export class DeliveryHandles {

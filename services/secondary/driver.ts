@@ -1,6 +1,7 @@
 /**
- * A secondary's driver: performs the effects that the machine answers with, and tells it how they ended. It decides nothing about the
- * log; what it adds is the outside: a clock, random numbers, the store, the broker, and injected faults.
+ * A secondary's driver: performs the effects that the machine answers with, and tells it how they
+ * ended. It decides nothing about the log; what it adds is the outside: a clock, random numbers,
+ * the store, the broker, and injected faults.
  */
 import { type DriverParts, NodeDriver } from '#node/driver';
 import { FetchServer } from '#node/fetch-server';

@@ -1,4 +1,7 @@
-/** What a secondary says of itself in /health and /readyz. It decides nothing; what it shows is the machine's. */
+/**
+ * What a secondary says of itself in /health and /readyz. It decides nothing; what it shows is the
+ * machine's.
+ */
 import type { Readiness } from '#http/probe-routes';
 import { logIdOf } from '#protocol/identity';
 import type { CatchUp } from './catch-up-meter';

@@ -1,4 +1,7 @@
-/** compose.yaml's profiles: more secondaries, a standby master, and three brokers of which each is killed in turn. */
+/**
+ * compose.yaml's profiles: more secondaries, a standby master, and three brokers of which each is
+ * killed in turn.
+ */
 
 import { ComposeProject, onProject, type Queue } from '../support/compose/project';
 import { eventually } from '../support/eventually';

@@ -1,6 +1,7 @@
 /**
- * What a person who grades this would do with `docker compose` and a terminal: bring the cluster up, post and read, stop and start
- * containers, and look at the queues. One cluster for the whole file; every test leaves it whole, and the log only grows.
+ * What a person who grades this would do with `docker compose` and a terminal: bring the cluster
+ * up, post and read, stop and start containers, and look at the queues. One cluster for the whole
+ * file; every test leaves it whole, and the log only grows.
  */
 
 import { PrefixWatch } from '../support/checks/prefix-watch';
@@ -112,7 +113,8 @@ describe('docker compose up', () => {
     onCluster(async () => {
       const as = async (login: string, path: string) => (await project.management(path, { login })).status;
       expect(await as('guest:guest', '/overview')).toBe(401);
-      // The nodes' user has no business in the management API; the one that looks has none in anything else.
+      // The nodes' user has no business in the management API; the one that looks has none in
+      // anything else.
       expect(await as('rlog:rlog', '/overview')).toBe(401);
       expect(await as('monitor:monitor', '/queues/rlog')).toBe(200);
       expect(await as('monitor:monitor', '/definitions')).toBe(401);

@@ -1,6 +1,7 @@
 /**
- * Clients of a chaos run: each asks one master after the other, again and again with the same id, until it is answered or has had enough. Each
- * attempt is written down with its beginning, its end and what came of it, and judged by the simulator's `History`.
+ * Clients of a chaos run: each asks one master after the other, again and again with the same id,
+ * until it is answered or has had enough. Each attempt is written down with its beginning, its end
+ * and what came of it, and judged by the simulator's `History`.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { majority, requiredAcks, type WriteConcern } from '#protocol/write-concern';
@@ -48,7 +49,10 @@ export class ChaosClients {
     this.running.catch(() => undefined);
   }
 
-  /** Begins nothing new; resolves when every attempt has ended. Rejects with a breach that an answer has shown. */
+  /**
+   * Begins nothing new; resolves when every attempt has ended. Rejects with a breach that an answer
+   * has shown.
+   */
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running;

@@ -1,6 +1,7 @@
 /**
- * What a chaos run hurts: a master, a standby, secondaries and a broker of its own, each node behind a network of its own (tcp-proxy.ts). All
- * of it is started by this run, and ended by it, by process id.
+ * What a chaos run hurts: a master, a standby, secondaries and a broker of its own, each node
+ * behind a network of its own (tcp-proxy.ts). All of it is started by this run, and ended by it, by
+ * process id.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

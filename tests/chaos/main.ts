@@ -1,6 +1,7 @@
 /**
- * `npm run chaos`: a master, a standby, four secondaries and a RabbitMQ of their own on this machine, hurt for M minutes while clients append and
- * readers follow; then healed, and judged by the same checkers as the simulation; at last a majority of the voters is lost, and an operator
+ * `npm run chaos`: a master, a standby, four secondaries and a RabbitMQ of their own on this
+ * machine, hurt for M minutes while clients append and readers follow; then healed, and judged by
+ * the same checkers as the simulation; at last a majority of the voters is lost, and an operator
  * forces a new list.
  */
 import { execFileSync } from 'node:child_process';
@@ -158,7 +159,10 @@ class Chaos {
     }
   }
 
-  /** A majority of the voters is lost, and an operator says so: what is left goes on, and nothing of it is cut. */
+  /**
+   * A majority of the voters is lost, and an operator says so: what is left goes on, and nothing of
+   * it is cut.
+   */
   private async force(): Promise<void> {
     await this.nemesis.act(LAST_ACT, () => this.lastAct.strike());
     await this.nemesis.heal();
@@ -169,7 +173,10 @@ class Chaos {
     await this.readers.untilLevel(this.log);
   }
 
-  /** Every log equal to that of whoever reigns, which still takes an append that all nodes have to hold (L1, L2). */
+  /**
+   * Every log equal to that of whoever reigns, which still takes an append that all nodes have to
+   * hold (L1, L2).
+   */
   private async converge(): Promise<void> {
     const deadline = performance.now() + CONVERGENCE_MS;
     for (let last = 'nothing'; ; ) {

@@ -1,7 +1,8 @@
 /**
- * Looks at every node a few times a second: where it stands, and what a reader sees that asks for what is committed. The committed entries
- * have to be 1…k without a gap, and at each seq the same at every look at every node (S1, S2, S6). A node may show another log, under that log's
- * id: each log is judged by itself.
+ * Looks at every node a few times a second: where it stands, and what a reader sees that asks for
+ * what is committed. The committed entries have to be 1…k without a gap, and at each seq the same
+ * at every look at every node (S1, S2, S6). A node may show another log, under that log's id: each
+ * log is judged by itself.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry } from '#protocol/entry';

@@ -1,4 +1,7 @@
-/** A chaos run as one HTML page: faults as bars, attempts by outcome, and where each node stood, on one axis of time. */
+/**
+ * A chaos run as one HTML page: faults as bars, attempts by outcome, and where each node stood, on
+ * one axis of time.
+ */
 import type { Attempted } from './chaos-clients';
 import { NODES } from './chaos-cluster';
 import { type ChaosRun, describe, summarize } from './report';

@@ -1,4 +1,7 @@
-/** What a chaos run came to: counts of faults and outcomes, times to recover, the worst time without a safe append, and what was broken. */
+/**
+ * What a chaos run came to: counts of faults and outcomes, times to recover, the worst time without
+ * a safe append, and what was broken.
+ */
 import type { Attempted } from './chaos-clients';
 import { type Fault, KINDS, LAST_ACT } from './faults/fault';
 import type { Look } from './observer';
@@ -35,7 +38,10 @@ export interface Summary {
   readonly entries: number;
   /** What the readers that follow the log were sent. */
   readonly tails: TailCounts;
-  /** The longest time between two safe acknowledgements, before the last act, in which nothing can be acknowledged. */
+  /**
+   * The longest time between two safe acknowledgements, before the last act, in which nothing can
+   * be acknowledged.
+   */
   readonly worstBlockedMs: number;
   /** Processes that ended by themselves. */
   readonly deaths: readonly string[];
@@ -75,7 +81,9 @@ export function summarize(run: ChaosRun): Summary {
   };
 }
 
-/** From the end of the fault to the first safe acknowledgement of an append that was begun after it. */
+/**
+ * From the end of the fault to the first safe acknowledgement of an append that was begun after it.
+ */
 function recoverMs(fault: Fault, safe: readonly Attempted[]): number | null {
   const first = safe.find(({ from }) => from >= fault.until);
   return first === undefined ? null : Math.round(first.until - fault.until);

@@ -1,6 +1,6 @@
 /**
- * What a reader of server-sent events holds by what it was told: each entry that came, less what a `reset` has taken back. Throws at the first
- * event that breaks the promise to readers (S9):
+ * What a reader of server-sent events holds by what it was told: each entry that came, less what a
+ * `reset` has taken back. Throws at the first event that breaks the promise to readers (S9):
  *
  * - entries come in order and without a gap, and those of two logs are never mixed without a reset
  * - a reader of what is committed is never told that it is cut, and never sees another entry where it saw one, in whatever order it asked nodes

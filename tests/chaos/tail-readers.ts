@@ -1,6 +1,7 @@
 /**
- * Readers that follow the log as server-sent events, now at one node, now at another. They go on with the id of the last event, whatever happened
- * to the node that sent it. What they are sent is judged by tail-copy.ts; at the end each holds exactly the log (S9).
+ * Readers that follow the log as server-sent events, now at one node, now at another. They go on
+ * with the id of the last event, whatever happened to the node that sent it. What they are sent is
+ * judged by tail-copy.ts; at the end each holds exactly the log (S9).
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry } from '#protocol/entry';
@@ -94,7 +95,8 @@ class TailReader {
       ...(namesLog && log !== null ? { log } : {}),
     });
     const url = `${base}/messages?${query.toString()}`;
-    // No AbortSignal.any over AbortSignal.timeout: Node 20 may collect the two as garbage, and then the reader never leaves.
+    // No AbortSignal.any over AbortSignal.timeout: Node 20 may collect the two as garbage, and then
+    // the reader never leaves.
     const leaving = new AbortController();
     const leave = () => leaving.abort();
     const timer = setTimeout(leave, forMs);

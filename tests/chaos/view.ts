@@ -1,4 +1,7 @@
-/** What the troublemakers of a chaos run see of the cluster: who reigns, who has a vote, and whether something has come to pass. */
+/**
+ * What the troublemakers of a chaos run see of the cluster: who reigns, who has a vote, and whether
+ * something has come to pass.
+ */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SeededRandom } from '../support/seeded-random';
 import { type ChaosCluster, MASTERS, SECONDARIES } from './chaos-cluster';

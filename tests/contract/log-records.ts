@@ -55,7 +55,9 @@ export class RecordSource {
     return Array.from({ length: count }, (_, at) => this.entry(next(at)));
   }
 
-  /** Goes back to behind `record`; null: to an empty log. The epoch stays, as after a truncation. */
+  /**
+   * Goes back to behind `record`; null: to an empty log. The epoch stays, as after a truncation.
+   */
   backTo(record: LogRecord | null): void {
     this.index = record?.index ?? 0;
     this.seq = record?.seq ?? 0;

@@ -77,8 +77,8 @@ class Oracle {
   }
 
   /**
-   * An id of the generated form is at its seq while its reign holds that seq, whatever the id of that entry;
-   * any other id where it was used.
+   * An id of the generated form is at its seq while its reign holds that seq, whatever the id of
+   * that entry; any other id where it was used.
    */
   seqOfId(id: string): number | null {
     const parsed = parseGeneratedId(id);

@@ -1,8 +1,10 @@
 /**
- * Everything that a client can get wrong, against a real master; and texts that are odd but right, through the whole cluster.
+ * Everything that a client can get wrong, against a real master; and texts that are odd but right,
+ * through the whole cluster.
  *
- * One secondary is not started, so whoever is let in with the default w=all would wait for ever: each bad request must be answered
- * at once. After each one an append must get the very next seq, and at the end the log must hold those appends and nothing else.
+ * One secondary is not started, so whoever is let in with the default w=all would wait for ever:
+ * each bad request must be answered at once. After each one an append must get the very next seq,
+ * and at the end the log must hold those appends and nothing else.
  */
 import type { Answer, Asked } from '../support/http/ask';
 import { onShared, RealCluster, type RealNode } from '../support/real/cluster';

@@ -1,9 +1,10 @@
 /**
- * What does not belong into the broker's queues, put there by hand: it is counted, dropped and never asked for again, what follows is
- * applied on every node, and no process dies of it.
+ * What does not belong into the broker's queues, put there by hand: it is counted, dropped and
+ * never asked for again, what follows is applied on every node, and no process dies of it.
  *
- * What parses but is of an epoch that nobody reigns in is another matter: nobody can tell it from a new master's, so it may cost an
- * election. The cluster must then take appends again by itself, and no entry of that epoch may be seen.
+ * What parses but is of an epoch that nobody reigns in is another matter: nobody can tell it from a
+ * new master's, so it may cost an election. The cluster must then take appends again by itself, and
+ * no entry of that epoch may be seen.
  */
 import { randomBytes } from 'node:crypto';
 import type { Channel } from 'amqplib';
@@ -271,7 +272,10 @@ function randomReign(): string {
   return randomBytes(REIGN_LENGTH / 2).toString('hex');
 }
 
-/** What the master says of itself in each announcement: the epoch that the cluster follows now, and its log. */
+/**
+ * What the master says of itself in each announcement: the epoch that the cluster follows now, and
+ * its log.
+ */
 function currentSender(): Promise<Sender> {
   return cluster.onBroker(async (channel) => {
     const { queue } = await channel.assertQueue('', { exclusive: true });

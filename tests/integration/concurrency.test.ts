@@ -1,4 +1,7 @@
-/** Many clients at once, on real processes: one order for all, and nobody waits for what somebody else asked for. */
+/**
+ * Many clients at once, on real processes: one order for all, and nobody waits for what somebody
+ * else asked for.
+ */
 
 import { PrefixWatch } from '../support/checks/prefix-watch';
 import { eventually } from '../support/eventually';
@@ -18,7 +21,8 @@ it(
     await readers.stop();
 
     expect(answers.every(({ status }) => status === 201)).toBe(true);
-    // An answer with w=3 means that every node shows the entry: no waiting is needed before this look.
+    // An answer with w=3 means that every node shows the entry: no waiting is needed before this
+    // look.
     const [ofMaster, ...ofOthers] = await Promise.all(cluster.nodes.map((node) => node.entries()));
     for (const entries of ofOthers) expect(entries).toEqual(ofMaster);
     expect(ofMaster?.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));

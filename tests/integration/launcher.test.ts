@@ -12,7 +12,10 @@ import { makePlace, NpmStart, type Place, removePlace } from '../support/real/np
 const STORY_MS = 400_000;
 /** Promised. */
 const STOP_MS = 10_000;
-/** A killed launcher's nodes stop in the 10 s that every node has; its broker's supervisor has as long. */
+/**
+ * A killed launcher's nodes stop in the 10 s that every node has; its broker's supervisor has as
+ * long.
+ */
 const LEFTOVER_MS = 30_000;
 
 let place: Place;
@@ -35,7 +38,9 @@ async function append(message: string): Promise<unknown> {
   return answer.json();
 }
 
-/** Id of the log that the master says, and the one that the data folder keeps for the next start. */
+/**
+ * Id of the log that the master says, and the one that the data folder keeps for the next start.
+ */
 async function logIds(): Promise<unknown[]> {
   const { log } = (await ask(url(0), { path: '/health' })).json();
   const [kept = ''] = readFileSync(join(place.dataDir, 'log-id'), 'utf8').split('\n');

@@ -1,4 +1,7 @@
-/** More than the cluster can carry, on real processes: what is refused is in no log, what is taken is in all, memory stays, and it is over at once. */
+/**
+ * More than the cluster can carry, on real processes: what is refused is in no log, what is taken
+ * is in all, memory stays, and it is over at once.
+ */
 import { readFileSync } from 'node:fs';
 import { eventually } from '../support/eventually';
 import { onCluster, type RealNode } from '../support/real/cluster';
@@ -11,7 +14,10 @@ const WARM_UP = 8;
 const LINES = 200;
 const MIB = 2 ** 20;
 
-/** Small bounds, so that a test's load is too much: what a disk or broker that cannot follow does to larger ones. */
+/**
+ * Small bounds, so that a test's load is too much: what a disk or broker that cannot follow does to
+ * larger ones.
+ */
 const SMALL = { LOG_LEVEL: 'info', MAX_IN_FLIGHT_BYTES: String(256 * 1024) };
 
 it(

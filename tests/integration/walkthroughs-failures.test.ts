@@ -110,7 +110,8 @@ describe('heartbeats', () => {
       });
       const healthyLine = master.process.linesOf('becomes Healthy').findLast(({ peer }) => peer === 'secondary-1');
       const healthyAt = Date.parse(String(healthyLine?.time));
-      // Two seconds are promised on an idle machine; the tests' machine may be busy with something else.
+      // Two seconds are promised on an idle machine; the tests' machine may be busy with something
+      // else.
       expect(healthyAt - listeningAt).toBeLessThan(6_000);
       expect((await master.health()).status).toBe('ok');
     }),
@@ -206,7 +207,10 @@ describe('quorum append', () => {
 
 const NO_FAULTS = { failRate: 0, dropRate: 0, duplicateRate: 0, reorderRate: 0 };
 
-/** One client that appends one message after the other, with every write concern in turn unless it names one. */
+/**
+ * One client that appends one message after the other, with every write concern in turn unless it
+ * names one.
+ */
 async function appendMany(master: RealNode, client: string, count: number, w?: number): Promise<void> {
   for (let at = 0; at < count; at += 1) {
     const answer = await master.post({ message: `${client}, ${at}`, w: w ?? 1 + (at % 3) });

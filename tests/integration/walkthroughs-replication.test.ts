@@ -1,8 +1,10 @@
 /**
- * Iterations 0 to 2 as a user walks through them, on real processes: the echo, blocking replication, and the write concern.
+ * Iterations 0 to 2 as a user walks through them, on real processes: the echo, blocking
+ * replication, and the write concern.
  *
- * Delays are real, times are never compared with a clock but from below: an answer must not come before the delay it waits for.
- * What "meanwhile" means is shown by looking at the nodes in the moment an answer comes.
+ * Delays are real, times are never compared with a clock but from below: an answer must not come
+ * before the delay it waits for. What "meanwhile" means is shown by looking at the nodes in the
+ * moment an answer comes.
  */
 import { ask } from '../support/http/ask';
 import { onCluster } from '../support/real/cluster';
@@ -168,7 +170,8 @@ describe('iteration 2: write concern', () => {
     'requests with the same ids that race each other append each id once, and all hear the same seq',
     onCluster({}, async (cluster) => {
       const master = await cluster.start();
-      // Round by round, so that each id is asked for again while its first request is on its way to the disk.
+      // Round by round, so that each id is asked for again while its first request is on its way to
+      // the disk.
       const rounds = Array.from({ length: 10 }, () => Array.from({ length: 20 }, (_, id) => `order-${id}`));
       const answers = await Promise.all(rounds.flat().map((id) => master.post({ message: `of ${id}`, id, w: 2 })));
       expect(answers.filter(({ status }) => status === 201)).toHaveLength(20);

@@ -1,6 +1,6 @@
 /**
- * The border of a log's life, searched: births, losses, returns, forces. Every search finds the documented exceptions and nothing else.
- * MODEL_DEEPER=2 goes two steps further in each of them.
+ * The border of a log's life, searched: births, losses, returns, forces. Every search finds the
+ * documented exceptions and nothing else. MODEL_DEEPER=2 goes two steps further in each of them.
  */
 import { describeFinding, runSearch } from './run';
 import { SEARCHES } from './searches';

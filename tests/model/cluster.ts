@@ -1,8 +1,10 @@
 /**
- * What can happen at the border of a log's life, one step at a time: `successors` lists every next state, each with words that say what happened.
+ * What can happen at the border of a log's life, one step at a time: `successors` lists every next
+ * state, each with words that say what happened.
  *
- * Every action names who takes part. Commit and acknowledgements follow at once from what the nodes hold; that a master has not heard an ack yet is the
- * state in which the node has not taken the record.
+ * Every action names who takes part. Commit and acknowledgements follow at once from what the nodes
+ * hold; that a master has not heard an ack yet is the state in which the node has not taken the
+ * record.
  */
 
 import type { Rules } from './rules';

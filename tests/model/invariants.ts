@@ -1,6 +1,7 @@
 /**
- * What must be true in every state and of every step. A broken rule comes with the circumstances under which it broke, so that a search can
- * tell the fewest of them that suffice: they are what the documents must name as an exception, or a fault of the rules.
+ * What must be true in every state and of every step. A broken rule comes with the circumstances
+ * under which it broke, so that a search can tell the fewest of them that suffice: they are what
+ * the documents must name as an exception, or a fault of the rules.
  */
 import { extendsLog, isForeign, isPrefixOf, logIdOf } from '#protocol/identity';
 import { commonLength, type Log } from './log';
@@ -27,8 +28,9 @@ export interface Broken {
 export type Circumstance = Flag | 'young';
 
 /**
- * `copies`: how many nodes hold an entry when it is acknowledged. `isExcused`: so much may be lost that only those rules are checked which nothing
- * excuses, neither a force nor any number of lost disks.
+ * `copies`: how many nodes hold an entry when it is acknowledged. `isExcused`: so much may be lost
+ * that only those rules are checked which nothing excuses, neither a force nor any number of lost
+ * disks.
  */
 export function brokenBy(
   before: State,
@@ -70,7 +72,8 @@ function brokenAcks(state: State): Broken | null {
     for (const { log, reign } of state.nodes) {
       if (reign === null || reign.commit < reign.opening || log.contains(ack)) continue;
       if (isForeign(log.identity, ack.identity)) continue;
-      // An old master may not know yet that it is deposed; the newest one has everything, and nobody commits anything else in its place.
+      // An old master may not know yet that it is deposed; the newest one has everything, and
+      // nobody commits anything else in its place.
       const isNewest = state.nodes.every((each) => !isLater(each, log, reign.epoch));
       if (isNewest || reign.commit >= ack.length) return broken('superseded', state, ack, `${ack} is not in ${log}`);
     }

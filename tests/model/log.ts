@@ -1,6 +1,7 @@
 /**
- * Logs as the model sees them: paths in one tree. A record is a child of the record before it, so two logs agree exactly as far as their
- * paths are the same objects, and a log that two nodes hold costs nothing to keep or to compare.
+ * Logs as the model sees them: paths in one tree. A record is a child of the record before it, so
+ * two logs agree exactly as far as their paths are the same objects, and a log that two nodes hold
+ * costs nothing to keep or to compare.
  *
  * An entry is a number, an epoch record opens a reign, a list is the real `MembersControl`.
  */
@@ -14,7 +15,9 @@ export interface ModelRecord {
   readonly list: MembersControl | null;
   /** Entries are numbered from 1; 0: a control record. */
   readonly entry: number;
-  /** Of an epoch record: whose reign it opens, and whether a force opened it, which begins a branch. */
+  /**
+   * Of an epoch record: whose reign it opens, and whether a force opened it, which begins a branch.
+   */
   readonly by?: Voter;
   readonly forced?: boolean;
 }
@@ -120,7 +123,9 @@ export function renamed(log: Log, names: ReadonlyMap<string, string>, memo: Map<
   return result;
 }
 
-/** Order among voters means nothing, and is made the same, so that equal lists are equal records. */
+/**
+ * Order among voters means nothing, and is made the same, so that equal lists are equal records.
+ */
 export function byName(a: Voter, b: Voter): number {
   return a.node < b.node ? -1 : a.node > b.node ? 1 : a.store < b.store ? -1 : a.store > b.store ? 1 : 0;
 }

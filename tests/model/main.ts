@@ -1,6 +1,7 @@
 /**
- * Searches by hand: `tsx tests/model/main.ts [part of a name] [--deeper=2]` runs the searches whose names contain the words, that much deeper, and
- * prints the shortest history of everything that is found.
+ * Searches by hand: `tsx tests/model/main.ts [part of a name] [--deeper=2]` runs the searches whose
+ * names contain the words, that much deeper, and prints the shortest history of everything that is
+ * found.
  */
 import { describeFinding, runSearch } from './run';
 import { SEARCHES } from './searches';

@@ -1,4 +1,7 @@
-/** The search finds what it is made to find: every planted change of the rules breaks something, and the real rules do not break that. */
+/**
+ * The search finds what it is made to find: every planted change of the rules breaks something, and
+ * the real rules do not break that.
+ */
 import { PLANTED_CHANGES } from './planted';
 import { search } from './search';
 import { startAt } from './steps/starts';

@@ -1,4 +1,7 @@
-/** Changes of the rules, each of which loses or mixes something. The search must find every one of them, or it proves nothing. */
+/**
+ * Changes of the rules, each of which loses or mixes something. The search must find every one of
+ * them, or it proves nothing.
+ */
 import { includesVoter } from '#protocol/voters';
 import { majority } from '#protocol/write-concern';
 import type { Broken } from './invariants';

@@ -1,6 +1,7 @@
 /**
- * The rules that the model runs on. Those that the product has as pure functions are these functions; the others are written down here, one
- * each, as the design says them. A planted change replaces one of them, and the search must find what that breaks.
+ * The rules that the model runs on. Those that the product has as pure functions are these
+ * functions; the others are written down here, one each, as the design says them. A planted change
+ * replaces one of them, and the search must find what that breaks.
  */
 import { isTornBirth, mayBegin } from '#master/core/birth';
 import { type HeardLog, HeardLogs } from '#master/core/heard-logs';
@@ -30,7 +31,10 @@ export const REAL_RULES = {
     return isPrefixOf(node, master);
   },
 
-  /** Has a node promised not to follow this reign any more? An epoch binds within its log, and a later branch is above all of them. */
+  /**
+   * Has a node promised not to follow this reign any more? An epoch binds within its log, and a
+   * later branch is above all of them.
+   */
   isBound(node: Folder, master: Identity | null, { epoch, id }: Pick<Reign, 'epoch' | 'id'>): boolean {
     const own = identityOf(node);
     if (own === null ? master !== node.promisedLog : extendsLog(master ?? '', own)) return false;
@@ -44,20 +48,29 @@ export const REAL_RULES = {
     return isAtLeastAsUpToDate(endOf(log), endOf(voter.log)) && log.length >= voter.commit;
   },
 
-  /** May a claimant take the log of a node that it has heard? `adoptable`: the later one of which it has heard enough. */
+  /**
+   * May a claimant take the log of a node that it has heard? `adoptable`: the later one of which it
+   * has heard enough.
+   */
   mayAdopt(claimant: Folder, source: Folder, adoptable: Identity | null, isNamed: boolean): boolean {
     const [own, theirs] = [identityOf(claimant), identityOf(source)];
     if (theirs === null || theirs !== source.log.identity) return false;
     return theirs === own || (isPrefixOf(own, theirs) && (isNamed || theirs === adoptable));
   },
 
-  /** Does the only voter hear of more of its log than it has? It lacks what it once had, then, and becomes another store. */
+  /**
+   * Does the only voter hear of more of its log than it has? It lacks what it once had, then, and
+   * becomes another store.
+   */
   isRolledBack(own: Log, bestHeard: () => HeardLog | null): boolean {
     const best = own.list?.voters.length === 1 ? bestHeard() : null;
     return best !== null && !isAtLeastAsUpToDate(endOf(own), best.end);
   },
 
-  /** Where a follower cuts to agree with its master: null where it says that its log differs, and cuts nothing. */
+  /**
+   * Where a follower cuts to agree with its master: null where it says that its log differs, and
+   * cuts nothing.
+   */
   cutTo(node: Folder, common: number): number | null {
     return common < node.commit ? null : common;
   },

@@ -1,6 +1,7 @@
 /**
- * Breadth-first search over all states, so that the history of whatever is found is a shortest one. A state in which a rule is broken is not
- * gone on from. Of each rule the findings are kept whose circumstances no other finding of it undercuts.
+ * Breadth-first search over all states, so that the history of whatever is found is a shortest one.
+ * A state in which a rule is broken is not gone on from. Of each rule the findings are kept whose
+ * circumstances no other finding of it undercuts.
  */
 import { Cluster } from './cluster';
 import { type Broken, broken, brokenBy, type Circumstance } from './invariants';

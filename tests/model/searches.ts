@@ -1,6 +1,6 @@
 /**
- * The searches, and what each of them finds: the exceptions that the documents name, and nothing else. A finding is written as its rule and the
- * circumstances without which it does not occur.
+ * The searches, and what each of them finds: the exceptions that the documents name, and nothing
+ * else. A finding is written as its rule and the circumstances without which it does not occur.
  */
 import { type Setup, SMALL } from './setups';
 import type { Start } from './steps/starts';
@@ -17,7 +17,10 @@ export interface NamedSearch {
 
 const { most } = SMALL;
 const named = { mode: 'never', logIdNamed: true } as const;
-/** What a sole voter can not survive: nothing is lost, but nobody else may reign without an operator. */
+/**
+ * What a sole voter can not survive: nothing is lost, but nobody else may reign without an
+ * operator.
+ */
 const YOUNG_IS_STUCK = 'stuck: anyLost young';
 /** Nobody heard holds the log, and the broker has forgotten it. */
 const YOUNG_IS_FORGOTTEN = 'two logs: anyLost brokerLost young';
@@ -76,7 +79,8 @@ export const SEARCHES: readonly NamedSearch[] = [
     finds: ['superseded: forced', 'branches: forced'],
   },
   {
-    // The mark of the branch is in the epoch record: what the torn force gives up, it gives up on a branch, as a whole one does.
+    // The mark of the branch is in the epoch record: what the torn force gives up, it gives up on a
+    // branch, as a whole one does.
     name: 'a force that is torn',
     setup: { ...SMALL, standby: true, most: { ...most, losses: 0, forces: true } },
     start: 'an entry on two nodes',
@@ -118,7 +122,8 @@ export const SEARCHES: readonly NamedSearch[] = [
     finds: [YOUNG_IS_STUCK, 'stuck: anyLost strangeFolder', 'two logs: anyLost strangeFolder young'],
   },
   {
-    // The former master, which is a voter, neither votes nor follows while it waits: until the list has the standby, both secondaries are needed.
+    // The former master, which is a voter, neither votes nor follows while it waits: until the list
+    // has the standby, both secondaries are needed.
     name: 'a disk that is lost while a standby takes over',
     setup: { ...SMALL, standby: true, most },
     start: 'taken over',

@@ -1,4 +1,6 @@
-/** What a cluster is made of: its nodes by number and by name, and what the settings say of them. */
+/**
+ * What a cluster is made of: its nodes by number and by name, and what the settings say of them.
+ */
 import type { BirthMode } from '#master/core/birth';
 import type { MembersControl, Voter } from '#protocol/record';
 import { majority, nodeCount } from '#protocol/write-concern';

@@ -1,8 +1,10 @@
 /**
- * What the model keeps of a cluster: each node's folder, the reigns that are on, what the broker remembers, and what clients were promised.
+ * What the model keeps of a cluster: each node's folder, the reigns that are on, what the broker
+ * remembers, and what clients were promised.
  *
- * There is no "up" or "down": every action names the nodes that take part in it, and a node that is down is one that takes part in none. What a
- * process forgets when it stops is its reign alone; everything else is in its folder.
+ * There is no "up" or "down": every action names the nodes that take part in it, and a node that is
+ * down is one that takes part in none. What a process forgets when it stops is its reign alone;
+ * everything else is in its folder.
  */
 import { type Identity, longerOf } from '#protocol/identity';
 import { Log, renamed } from './log';
@@ -36,7 +38,10 @@ export interface ModelNode extends Folder {
 
 /** What has happened that a promise may depend on. Never cleared. */
 export const FLAGS = {
-  /** At some moment more than a minority of the nodes had lost what they held and were not voters again. */
+  /**
+   * At some moment more than a minority of the nodes had lost what they held and were not voters
+   * again.
+   */
   majorityLost: 1,
   brokerLost: 2,
   forced: 4,
@@ -143,7 +148,10 @@ export class Encoder {
   }
 }
 
-/** Only orders by what a secondary shows of itself are tried: it is the same whatever the secondaries are called. */
+/**
+ * Only orders by what a secondary shows of itself are tried: it is the same whatever the
+ * secondaries are called.
+ */
 function isSorted(state: State, order: readonly number[], first: number): boolean {
   for (let at = 1; at < order.length; at += 1) {
     const a = state.nodes[first + (order[at - 1] ?? 0)];

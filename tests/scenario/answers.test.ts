@@ -1,4 +1,7 @@
-/** What a client is told, and whether it is true: while disks are full, nodes are slow or away, and after its master died. */
+/**
+ * What a client is told, and whether it is true: while disks are full, nodes are slow or away, and
+ * after its master died.
+ */
 import { decodeWire, encodeWire } from '#protocol/wire/codec';
 import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 

@@ -1,6 +1,7 @@
 /**
- * The borders of a log's life: births, lost disks and broker data, disks of another log or of a former life, forces. A machine that throws would be
- * started again by a supervisor (`runSupervised`), and must not lose anything by that.
+ * The borders of a log's life: births, lost disks and broker data, disks of another log or of a
+ * former life, forces. A machine that throws would be started again by a supervisor
+ * (`runSupervised`), and must not lose anything by that.
  */
 import { decodeWire, encodeWire } from '#protocol/wire/codec';
 import { REAL_CORES } from '../simulation/model/world';
@@ -21,7 +22,10 @@ function acknowledge(cluster: SimCluster, text: string, w: number | 'all' | 'maj
   cluster.runUntil(`${text} is acknowledged`, () => cluster.answerOf(request) === 'acknowledged');
 }
 
-/** A machine that throws ends its process; a supervisor starts it again after a second. Returns what was thrown. */
+/**
+ * A machine that throws ends its process; a supervisor starts it again after a second. Returns what
+ * was thrown.
+ */
 function runSupervised(cluster: SimCluster, ms: number): readonly string[] {
   const thrown: string[] = [];
   const until = cluster.now + ms;

@@ -1,4 +1,7 @@
-/** Elections in odd circumstances, most of them found by the simulator: who may begin a log, who may claim, who lets go. */
+/**
+ * Elections in odd circumstances, most of them found by the simulator: who may begin a log, who may
+ * claim, who lets go.
+ */
 import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 
 /** All members are voters, with `kept` acknowledged by all. */
@@ -126,7 +129,8 @@ test('a reign that cannot commit lets one try who can', () => {
   cluster.slowStore('standby', 1_000);
   const elected = () => cluster.masterOf('standby').waitingFor(cluster.now).startsWith('a majority to hold');
   cluster.runUntil('the standby is elected by the three secondaries', elected, 20_000);
-  // Of four voters one is lost and one, the master, stands by: the two that are left are no majority.
+  // Of four voters one is lost and one, the master, stands by: the two that are left are no
+  // majority.
   cluster.kill('secondary-1');
   cluster.wipe('secondary-1');
   cluster.start('secondary-1');

@@ -1,4 +1,7 @@
-/** A secondary without room: it asks its disk again and again, but less and less often, whatever goes on around it. */
+/**
+ * A secondary without room: it asks its disk again and again, but less and less often, whatever
+ * goes on around it.
+ */
 import { SimCluster } from '../support/fakes/sim-cluster';
 
 const VICTIM = 'secondary-1';
@@ -26,7 +29,8 @@ test('appends that go on do not cut the pauses of a secondary whose disk is full
     cluster.run(100);
     for (const line of failures(cluster)) failed.add(line);
   }
-  // Ten seconds: 50 ms doubled up to 5 s are eight tries or nine, and each may be one from the queue and one fetched.
+  // Ten seconds: 50 ms doubled up to 5 s are eight tries or nine, and each may be one from the
+  // queue and one fetched.
   expect(failed.size).toBeGreaterThan(3);
   expect(failed.size).toBeLessThan(20);
 

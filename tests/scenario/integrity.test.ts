@@ -61,7 +61,8 @@ test('a log that differs is handed to no new master: what was acknowledged stays
     cluster.start('master');
     cluster.runUntil('it has the log', () => cluster.messages('master').length >= 20, 30_000);
     cluster.run(2_000);
-    // Of three voters one lost its store and one's log differs: only an operator can say that they are gone.
+    // Of three voters one lost its store and one's log differs: only an operator can say that they
+    // are gone.
     expect(cluster.masterMachine.refusal(cluster.now)).not.toBeNull();
     expect(cluster.messages('master').slice(0, 20)).toEqual(acknowledged);
     expect(cluster.messages('secondary-2').slice(0, 20)).toEqual(acknowledged);

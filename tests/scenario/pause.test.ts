@@ -1,4 +1,7 @@
-/** A secondary that an operator pauses is up, votes and beats, and takes no entries; whatever happens meanwhile, it catches up when it goes on. */
+/**
+ * A secondary that an operator pauses is up, votes and beats, and takes no entries; whatever
+ * happens meanwhile, it catches up when it goes on.
+ */
 import { SimCluster } from '../support/fakes/sim-cluster';
 
 const PAUSED = 'secondary-1';

@@ -1,4 +1,7 @@
-/** What the master believes of its members' positions, and where that went wrong; found by the simulator. */
+/**
+ * What the master believes of its members' positions, and where that went wrong; found by the
+ * simulator.
+ */
 import { SimCluster } from '../support/fakes/sim-cluster';
 
 function ready(): SimCluster {

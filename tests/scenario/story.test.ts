@@ -1,4 +1,7 @@
-/** The walk-throughs of the task on a simulated cluster: what a client sees, and what a reader of each node sees meanwhile. */
+/**
+ * The walk-throughs of the task on a simulated cluster: what a client sees, and what a reader of
+ * each node sees meanwhile.
+ */
 import { SimCluster } from '../support/fakes/sim-cluster';
 
 const FOUR = ['Msg1', 'Msg2', 'Msg3', 'Msg4'];

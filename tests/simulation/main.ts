@@ -1,4 +1,7 @@
-/** `npm run sim`: runs seeds one after another. Every failure is printed with its profile, its last steps, and the line that replays it. */
+/**
+ * `npm run sim`: runs seeds one after another. Every failure is printed with its profile, its last
+ * steps, and the line that replays it.
+ */
 import { defineProgram, flag, option, type ValuesOf } from '#process/cli/program';
 import { runProgram } from '#process/cli/run-program';
 import { positiveField, wholeNumberField, wordField } from '#process/setting-fields';

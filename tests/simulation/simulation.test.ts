@@ -1,4 +1,7 @@
-/** Two thousand seeds that nobody has run before, each twice, and those that failed once; in processes of their own, one per core. */
+/**
+ * Two thousand seeds that nobody has run before, each twice, and those that failed once; in
+ * processes of their own, one per core.
+ */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';

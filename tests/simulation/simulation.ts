@@ -1,6 +1,7 @@
 /**
- * One simulated run: a seed draws the profile, the cluster starts, clients, readers and nemesis do their work, everything is healed, and then the
- * cluster has to converge; or, when more happened than is promised to be survived (promise-ledger.ts), everybody who waits has to be answered. The
+ * One simulated run: a seed draws the profile, the cluster starts, clients, readers and nemesis do
+ * their work, everything is healed, and then the cluster has to converge; or, when more happened
+ * than is promised to be survived (promise-ledger.ts), everybody who waits has to be answered. The
  * result says what was wrong, if anything; the same seed gives the same trace.
  */
 
@@ -195,7 +196,10 @@ class Simulation {
     for (const node of this.nemesis.nodes) this.nemesis.plan(100, () => this.nemesis.start(node));
   }
 
-  /** Waits until every log is equal to the master's and nobody waits; then one more append, to see that it is alive. */
+  /**
+   * Waits until every log is equal to the master's and nobody waits; then one more append, to see
+   * that it is alive.
+   */
   private converge(): void {
     this.until('L1: the logs become equal', () => this.isConverged());
     this.until('L2: every client is answered', () => this.clients.open.size === 0);
@@ -204,7 +208,10 @@ class Simulation {
     this.until('L1: the logs are equal', () => this.isConverged());
   }
 
-  /** One that has just lost the lock may still refuse it, or be deposed over it; then the next one has it. */
+  /**
+   * One that has just lost the lock may still refuse it, or be deposed over it; then the next one
+   * has it.
+   */
   private appendsAfter(acknowledged: number): boolean {
     const holder = this.holder();
     if (this.history.acknowledged > acknowledged) return true;
@@ -223,7 +230,9 @@ class Simulation {
     }
   }
 
-  /** Removal is for good: an operator takes every node in again that should be a member in the end. */
+  /**
+   * Removal is for good: an operator takes every node in again that should be a member in the end.
+   */
   private takeIn(): void {
     const holder = this.holder();
     if (holder?.machine.refusal(this.world.now) !== null) return;

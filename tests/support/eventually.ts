@@ -1,8 +1,10 @@
 /**
- * Waiting for a condition on real processes, where nothing announces it: look, and look again until it holds or time is up.
+ * Waiting for a condition on real processes, where nothing announces it: look, and look again until
+ * it holds or time is up.
  *
- * The bound is for a loaded machine and says nothing about how fast the product is; a test that needs an order of events
- * compares events. The pause between looks is the only one in the integration tests, and no outcome depends on its length.
+ * The bound is for a loaded machine and says nothing about how fast the product is; a test that
+ * needs an order of events compares events. The pause between looks is the only one in the
+ * integration tests, and no outcome depends on its length.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -14,8 +16,8 @@ export interface Patience {
 }
 
 /**
- * Resolves with what `look` gives as soon as it no longer throws, so a look is written with `expect`. Rejects with `what` and the
- * last look's error when time is up.
+ * Resolves with what `look` gives as soon as it no longer throws, so a look is written with
+ * `expect`. Rejects with `what` and the last look's error when time is up.
  */
 export async function eventually<T>(
   what: string,

@@ -45,7 +45,10 @@ export class SeededRandom {
     return shuffled;
   }
 
-  /** A generator of its own for a part of the run, so that what one part draws changes nothing for the others. */
+  /**
+   * A generator of its own for a part of the run, so that what one part draws changes nothing for
+   * the others.
+   */
   split(part: string): SeededRandom {
     let mixed = this.seed ^ 0x9e3779b9;
     for (let at = 0; at < part.length; at += 1) mixed = Math.imul(mixed ^ part.charCodeAt(at), 0x01000193);

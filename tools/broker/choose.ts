@@ -1,7 +1,8 @@
 /**
- * Which way a broker is provided on this machine: a pure function of the facts found so far, asked again whenever one of its
- * own proposals (pulling an image, installing a package) has turned out one way or the other. The first way that applies
- * wins; the order is from "the user said so" over "leaves nothing behind" to "changes the machine".
+ * Which way a broker is provided on this machine: a pure function of the facts found so far, asked
+ * again whenever one of its own proposals (pulling an image, installing a package) has turned out
+ * one way or the other. The first way that applies wins; the order is from "the user said so" over
+ * "leaves nothing behind" to "changes the machine".
  */
 
 export interface Facts {

@@ -1,7 +1,8 @@
 /**
- * Runs one external command to its end, bounded in time. Arguments are always a list: nothing passes through a shell.
- * A command ends in one of four ways: it exits (a value, whatever the exit code), it cannot be started, its time is over,
- * or the caller aborts. The last three reject, after the child is really gone, so that nothing runs on unseen.
+ * Runs one external command to its end, bounded in time. Arguments are always a list: nothing
+ * passes through a shell. A command ends in one of four ways: it exits (a value, whatever the exit
+ * code), it cannot be started, its time is over, or the caller aborts. The last three reject, after
+ * the child is really gone, so that nothing runs on unseen.
  */
 
 import { spawn } from 'node:child_process';
@@ -33,7 +34,10 @@ const KEPT_CHARS = 64 * 1024;
 /** How long a command that was told to end gets before SIGKILL. */
 const GRACE_MS = 2_000;
 
-/** @throws Error with a cause when the command cannot be started or its time is over; the signal's reason when aborted. */
+/**
+ * @throws Error with a cause when the command cannot be started or its time is over; the signal's
+ * reason when aborted.
+ */
 export async function runCommand(
   command: string,
   args: readonly string[],
@@ -43,8 +47,9 @@ export async function runCommand(
   const child = spawn(command, args, {
     env: options.env ?? process.env,
     stdio: [options.terminal ? 'inherit' : 'ignore', 'pipe', 'pipe'],
-    // Ctrl-C reaches every process of our terminal's group; what happens to a command is decided here instead. One that
-    // may ask at the terminal has to stay in the group, or the terminal would stop it.
+    // Ctrl-C reaches every process of our terminal's group; what happens to a command is decided
+    // here instead. One that may ask at the terminal has to stay in the group, or the terminal
+    // would stop it.
     detached: !options.terminal,
   });
   let killTimer: NodeJS.Timeout | undefined;

@@ -1,6 +1,7 @@
 /**
- * Why no broker could be had, or why the one we run failed: a closed set of codes, so that a launcher can decide what to
- * show and a test what to expect. Whoever aborts gets the reason of their own AbortSignal instead, never one of these.
+ * Why no broker could be had, or why the one we run failed: a closed set of codes, so that a
+ * launcher can decide what to show and a test what to expect. Whoever aborts gets the reason of
+ * their own AbortSignal instead, never one of these.
  */
 
 export type BrokerErrorCode =
@@ -12,9 +13,14 @@ export type BrokerErrorCode =
   | 'no-way'
   /** The package could not be installed. */
   | 'install-failed'
-  /** The broker that we started died or did not become ready; the message shows the end of its log. */
+  /**
+   * The broker that we started died or did not become ready; the message shows the end of its log.
+   */
   | 'start-failed'
-  /** A request was made that the broker's present state does not allow, such as wiping it while it runs. */
+  /**
+   * A request was made that the broker's present state does not allow, such as wiping it while it
+   * runs.
+   */
   | 'wrong-state'
   /** The supervisor process went away or did not answer in time. */
   | 'supervisor-lost';

@@ -1,6 +1,6 @@
 /**
- * Finds the facts that chooseBroker needs: what is installed, who we are, whether somebody can be asked. Nothing is changed
- * by looking, and nothing takes longer than a few seconds.
+ * Finds the facts that chooseBroker needs: what is installed, who we are, whether somebody can be
+ * asked. Nothing is changed by looking, and nothing takes longer than a few seconds.
  */
 
 import { accessSync, constants, readFileSync } from 'node:fs';
@@ -14,8 +14,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin', '/home/linuxbrew/.linuxbrew/sbin'];
 
 /**
- * Debian's and Red Hat's packages put a wrapper on the PATH which changes to the user rabbitmq and to /var/lib/rabbitmq.
- * The server's own script, which runs as whoever starts it, is here.
+ * Debian's and Red Hat's packages put a wrapper on the PATH which changes to the user rabbitmq and
+ * to /var/lib/rabbitmq. The server's own script, which runs as whoever starts it, is here.
  */
 const INNER_SCRIPT = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 

@@ -1,7 +1,8 @@
 /**
  * A broker that AMQP_URL names: proven to be usable, then used as it is, and left as it is.
  *
- * AMQP_URL may hold several addresses, separated by commas, as a node takes them: one that answers is enough.
+ * AMQP_URL may hold several addresses, separated by commas, as a node takes them: one that answers
+ * is enough.
  */
 
 import { BrokerError, messageOf } from './errors';

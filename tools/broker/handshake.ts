@@ -1,7 +1,7 @@
 /**
- * Whether an AMQP broker really serves an address: a connection is opened up to the end of AMQP's handshake (so user,
- * password and virtual host are right too) and closed again. A TCP port that accepts proves less: a booting RabbitMQ's
- * does, and so does a proxy in front of nothing.
+ * Whether an AMQP broker really serves an address: a connection is opened up to the end of AMQP's
+ * handshake (so user, password and virtual host are right too) and closed again. A TCP port that
+ * accepts proves less: a booting RabbitMQ's does, and so does a proxy in front of nothing.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,7 +14,10 @@ export interface Greeting {
   readonly version: string;
 }
 
-/** First, and longest, pause between two attempts. Boot takes seconds, so more often than this is noise in its log. */
+/**
+ * First, and longest, pause between two attempts. Boot takes seconds, so more often than this is
+ * noise in its log.
+ */
 const RETRY_MS = { first: 50, max: 250 };
 
 /** A broker answers a close at once; one that hangs is not ready. */

@@ -1,5 +1,6 @@
 /**
- * A broker that we started, as its owner sees it: an address that stays the same over restarts, and the means to hurt it.
+ * A broker that we started, as its owner sees it: an address that stays the same over restarts, and
+ * the means to hurt it.
  *
  * up   → down  by halt(), kill() or by dying (which is reported once, to onDied)
  * down → up    by start(), which returns when AMQP is served
@@ -56,7 +57,9 @@ export class OwnBroker {
     this.management = spec.management;
   }
 
-  /** @throws BrokerError `start-failed`; the signal's reason. In both cases nothing is left running. */
+  /**
+   * @throws BrokerError `start-failed`; the signal's reason. In both cases nothing is left running.
+   */
   static async launch(spec: OwnBrokerSpec, signal?: AbortSignal): Promise<OwnBroker> {
     const broker = new OwnBroker(spec);
     try {
@@ -78,7 +81,10 @@ export class OwnBroker {
     return `RabbitMQ ${this.version ?? 'of unknown version'}, ${this.spec.title}`;
   }
 
-  /** Returns when AMQP is served. @throws BrokerError `start-failed` with the end of the broker's log. */
+  /**
+   * Returns when AMQP is served. @throws BrokerError `start-failed` with the end of the broker's
+   * log.
+   */
   async start(signal?: AbortSignal): Promise<void> {
     const supervisor = this.require('down');
     let watcher: ((error: Error) => void) | undefined;
@@ -93,7 +99,8 @@ export class OwnBroker {
       const { version } = await awaitGreeting(this.amqpUrl, { boundMs: READY_MS, failed, signal });
       this.serverVersion = version;
     } catch (cause) {
-      // What does not serve, or is no longer wanted, is not worth an orderly stop: half booted, that can take long.
+      // What does not serve, or is no longer wanted, is not worth an orderly stop: half booted,
+      // that can take long.
       this.state = 'down';
       const logs = this.logTails();
       await supervisor.request('kill');
@@ -136,7 +143,8 @@ export class OwnBroker {
     try {
       await this.supervisor?.end();
     } catch (error) {
-      // Without its supervisor the broker may live on: it is stopped like the leftover of a run that was killed.
+      // Without its supervisor the broker may live on: it is stopped like the leftover of a run
+      // that was killed.
       await clearRun(dataDir, () => undefined);
       if (!(error instanceof BrokerError && error.code === 'supervisor-lost')) throw error;
     } finally {

@@ -1,8 +1,9 @@
 /**
- * Free TCP ports on loopback. A preferred port is taken when it is free, so that an address stays the same from start to
- * start; otherwise one is drawn from 20000–29999. Not "listen on 0 and see": that gives a port of the range from which the
- * system serves outgoing connections, and then a client that reconnects while the broker is down can be given the very
- * port it calls, connect to itself (TCP's simultaneous open), and keep the broker from ever coming back.
+ * Free TCP ports on loopback. A preferred port is taken when it is free, so that an address stays
+ * the same from start to start; otherwise one is drawn from 20000–29999. Not "listen on 0 and see":
+ * that gives a port of the range from which the system serves outgoing connections, and then a
+ * client that reconnects while the broker is down can be given the very port it calls, connect to
+ * itself (TCP's simultaneous open), and keep the broker from ever coming back.
  */
 
 import { randomInt } from 'node:crypto';

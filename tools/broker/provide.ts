@@ -1,5 +1,6 @@
 /**
- * Provides a RabbitMQ to whoever starts the project or its tests, whatever the machine has: the first of
+ * Provides a RabbitMQ to whoever starts the project or its tests, whatever the machine has: the
+ * first of
  *
  *   1. AMQP_URL names one: that one, or an error
  *   2. a Docker engine that has the image, or can pull it: a container
@@ -7,8 +8,8 @@
  *   4. Debian or Ubuntu, and we may: the package is installed, then 3
  *   5. an error which shows the ways out
  *
- * What was started is stopped, what was found is left alone. A container that fails to come up is not the end: the next way
- * is tried, and the failure is said.
+ * What was started is stopped, what was found is left alone. A container that fails to come up is
+ * not the end: the next way is tried, and the failure is said.
  */
 
 import { chooseBroker, type Facts } from './choose';
@@ -26,7 +27,10 @@ export const WAYS = ['container', 'private-node', 'install'] as const;
 export type Way = (typeof WAYS)[number];
 
 export interface ProvideOptions {
-  /** Keeps the broker's data from start to start. Absent: a temporary folder, deleted with the broker. */
+  /**
+   * Keeps the broker's data from start to start. Absent: a temporary folder, deleted with the
+   * broker.
+   */
   readonly dataDir?: string | undefined;
   /** Of the broker, for people; letters, digits, `-` and `_`. Keep it the same for one dataDir. */
   readonly name: string;

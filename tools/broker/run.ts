@@ -1,8 +1,9 @@
 /**
- * A broker for a developer: provides a RabbitMQ in the way that `npm start` does, prints its addresses and keeps it until
- * Ctrl-C, SIGTERM, or the end of stdin when that is a pipe.
+ * A broker for a developer: provides a RabbitMQ in the way that `npm start` does, prints its
+ * addresses and keeps it until Ctrl-C, SIGTERM, or the end of stdin when that is a pipe.
  *
- * stdout is for programs, two lines of NAME=value (AMQP_URL, MANAGEMENT_URL); what is being done is told on stderr.
+ * stdout is for programs, two lines of NAME=value (AMQP_URL, MANAGEMENT_URL); what is being done is
+ * told on stderr.
  */
 
 import { once } from 'node:events';
@@ -63,7 +64,10 @@ async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
   return exitCode;
 }
 
-/** A pipe's end means that whoever started us has gone; /dev/null or a terminal means nothing of the kind. */
+/**
+ * A pipe's end means that whoever started us has gone; /dev/null or a terminal means nothing of the
+ * kind.
+ */
 function endsWithStdin(): boolean {
   const stdin = fstatSync(0);
   return stdin.isFIFO() || stdin.isSocket();

@@ -1,9 +1,11 @@
 /**
- * What our brokers are told, and why: the settings that every RabbitMQ of this project shares (a private node, a container,
- * the compose file's) and those of a private node alone. All of them exist in RabbitMQ 3.10 as well as in 4.x: an unknown
- * key would keep the broker from starting, so newer conveniences are left out.
+ * What our brokers are told, and why: the settings that every RabbitMQ of this project shares (a
+ * private node, a container, the compose file's) and those of a private node alone. All of them
+ * exist in RabbitMQ 3.10 as well as in 4.x: an unknown key would keep the broker from starting, so
+ * newer conveniences are left out.
  *
- * `rabbitmq/rabbitmq.conf` is the rendering of the shared part, for whoever mounts a file; a test keeps the two equal.
+ * `rabbitmq/rabbitmq.conf` is the rendering of the shared part, for whoever mounts a file; a test
+ * keeps the two equal.
  */
 
 export interface Setting {

@@ -1,6 +1,7 @@
 /**
- * Starts a broker of our own, a private node or a container: makes the data folder ours, draws ports, writes the files and
- * hands the rest to a supervisor. When anything fails, a temporary folder is gone again.
+ * Starts a broker of our own, a private node or a container: makes the data folder ours, draws
+ * ports, writes the files and hands the rest to a supervisor. When anything fails, a temporary
+ * folder is gone again.
  */
 
 import { createHash } from 'node:crypto';
@@ -78,7 +79,10 @@ export async function startContainer(options: StartOptions): Promise<OwnBroker> 
   });
 }
 
-/** Of this checkout, whose folder the data folder is in: two checkouts must not take each other's container. */
+/**
+ * Of this checkout, whose folder the data folder is in: two checkouts must not take each other's
+ * container.
+ */
 function containerName(name: string, dataDir: string): string {
   return `replicated-log-${name}-${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
 }

@@ -1,6 +1,6 @@
 /**
- * What `npm start` was asked for: its options (options.ts), and the few environment variables that the
- * launcher itself looks at. All other variables are the nodes' and are checked by them.
+ * What `npm start` was asked for: its options (options.ts), and the few environment variables that
+ * the launcher itself looks at. All other variables are the nodes' and are checked by them.
  */
 import { join, resolve } from 'node:path';
 import { readArguments } from '#process/cli/program';

@@ -1,4 +1,7 @@
-/** The cluster cannot be started, and the operator can mend it: `message` says how. Nothing is left running. */
+/**
+ * The cluster cannot be started, and the operator can mend it: `message` says how. Nothing is left
+ * running.
+ */
 
 /** EX_UNAVAILABLE of sysexits.h. */
 const EXIT_UNAVAILABLE = 69;

@@ -1,9 +1,10 @@
 /**
- * Signals and the exit, as the launcher wants them from the process lifecycle; it differs from a node in three things.
+ * Signals and the exit, as the launcher wants them from the process lifecycle; it differs from a
+ * node in three things.
  *
- * One Ctrl-C can arrive twice: from the terminal, and from npm, which passes it on. What follows within a second is the same
- * one. A later one is meant: it exits at once, and what still runs ends by itself (the nodes by end-with-launcher.ts, RabbitMQ
- * by its supervisor).
+ * One Ctrl-C can arrive twice: from the terminal, and from npm, which passes it on. What follows
+ * within a second is the same one. A later one is meant: it exits at once, and what still runs ends
+ * by itself (the nodes by end-with-launcher.ts, RabbitMQ by its supervisor).
  *
  * A terminal that is closed (SIGHUP) counts as SIGTERM.
  *
@@ -58,7 +59,10 @@ export class LauncherHost implements ProcessHost {
     if (this.held === 0) this.host.exit(code);
   }
 
-  /** Nothing after the exit was asked for: to write where nobody reads is an error itself, and would come back here. */
+  /**
+   * Nothing after the exit was asked for: to write where nobody reads is an error itself, and would
+   * come back here.
+   */
   writeError(text: string): void {
     if (this.exitCode === null) process.stderr.write(text);
   }

@@ -1,6 +1,7 @@
 /**
- * The main job, in order: one launcher for one data folder, ports that are free, a RabbitMQ, the nodes, the table. Stopping is
- * the other way round: the nodes all at once, then RabbitMQ, within the 10 s that are promised.
+ * The main job, in order: one launcher for one data folder, ports that are free, a RabbitMQ, the
+ * nodes, the table. Stopping is the other way round: the nodes all at once, then RabbitMQ, within
+ * the 10 s that are promised.
  *
  * Whatever fails or interrupts the start, stop() takes apart what there is by then.
  */
@@ -22,7 +23,10 @@ import { awaitReady, readHealth } from './processes/readiness';
 import type { LauncherSettings } from './settings';
 import { renderGreeting } from './terminal/greeting';
 
-/** A node stops within a second; one whose clients do not read their answers takes 5 s. Together below 9.5 s. */
+/**
+ * A node stops within a second; one whose clients do not read their answers takes 5 s. Together
+ * below 9.5 s.
+ */
 const NODES_STOP_MS_MAX = 6_000;
 /** An orderly stop takes a second. */
 const BROKER_STOP_MS_MAX = 2_400;
@@ -31,7 +35,10 @@ const BROKER_STOP_MS_MAX = 2_400;
 const LEFTOVER_MS_MAX = 12_000;
 const LEFTOVER_LOOK_MS = 100;
 
-/** How long is waited for nodes of which it is known that most have lost their stores: nobody but an operator may be able to help. */
+/**
+ * How long is waited for nodes of which it is known that most have lost their stores: nobody but an
+ * operator may be able to help.
+ */
 const SHORT_READY_MS_MAX = 15_000;
 
 export interface LauncherOptions {

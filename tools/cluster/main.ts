@@ -36,7 +36,10 @@ async function start(): Promise<RunningService | null> {
   return launcher;
 }
 
-/** Whoever read this has gone, as in `npm start | head`: that is a closed terminal, which some systems report by a signal. */
+/**
+ * Whoever read this has gone, as in `npm start | head`: that is a closed terminal, which some
+ * systems report by a signal.
+ */
 function stopWithoutReader(): void {
   let isGone = false;
   const note = () => {

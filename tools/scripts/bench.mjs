@@ -1,4 +1,7 @@
-/** `npm run bench`: builds what is to be measured, then measures it. Arguments are those of bench/main.ts. */
+/**
+ * `npm run bench`: builds what is to be measured, then measures it. Arguments are those of
+ * bench/main.ts.
+ */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { build, root } from './build.mjs';

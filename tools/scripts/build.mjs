@@ -1,6 +1,6 @@
 /**
- * Compiles what runs to dist/, and nothing when that is up to date. `tsc -b` finds that out from the files' times and contents
- * within half a second; what is compiled anew takes some seconds.
+ * Compiles what runs to dist/, and nothing when that is up to date. `tsc -b` finds that out from
+ * the files' times and contents within half a second; what is compiled anew takes some seconds.
  *
  * Resolves with whether it compiled. The compiler's complaints are on stderr.
  */

@@ -1,4 +1,7 @@
-/** Makes the table of faults from what the fault tests measured: fault, what a client sees, how long, what brought it back, test. */
+/**
+ * Makes the table of faults from what the fault tests measured: fault, what a client sees, how
+ * long, what brought it back, test.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { defineProgram, option } from '#process/cli/program';
 import { runProgram } from '#process/cli/run-program';

@@ -1,6 +1,7 @@
 /**
- * `npm run force`: an operator's last resort when a majority of the voters is lost for good. Shows what the master waits for, from which log
- * it would begin and what would be given up; asks for the log's name; then tells the master to force until it has.
+ * `npm run force`: an operator's last resort when a majority of the voters is lost for good. Shows
+ * what the master waits for, from which log it would begin and what would be given up; asks for the
+ * log's name; then tells the master to force until it has.
  *
  *     look until the master has listened ──▶ ask for the name ──▶ POST until 202, or a refusal ──▶ wait until it has begun
  *
@@ -168,7 +169,10 @@ function showSituation(health: Health, log: string): void {
   for (const { id, status: state } of secondaries) row(id, state);
 }
 
-/** Tells what a force would come to, once the master has listened long enough to know. Returns the log's name. @throws NotForced */
+/**
+ * Tells what a force would come to, once the master has listened long enough to know. Returns the
+ * log's name. @throws NotForced
+ */
 async function awaitPlan(
   master: Master,
   { isNew, log, deadline }: Deadline & { isNew: boolean; log: string | null },

@@ -1,7 +1,8 @@
 /**
- * `npm start`, `npm run echo:server`, `npm run echo:client`, `npm run inspect`, `npm run begin`: builds, then becomes the
- * compiled program. Becomes, not starts: the program is loaded into this very process, so signals, terminal, pid and exit code
- * are its own and nothing has to be passed on.
+ * `npm start`, `npm run echo:server`, `npm run echo:client`, `npm run inspect`, `npm run begin`:
+ * builds, then becomes the compiled program. Becomes, not starts: the program is loaded into this
+ * very process, so signals, terminal, pid and exit code are its own and nothing has to be passed
+ * on.
  *
  *   node tools/scripts/start.mjs [echo-server | echo-client | inspect | begin] [arguments of the program]
  */

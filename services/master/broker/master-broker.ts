@@ -1,12 +1,14 @@
 /**
- * The master's side of the broker: the lock, the objects that the master declares, batches out, answers in.
+ * The master's side of the broker: the lock, the objects that the master declares, batches out,
+ * answers in.
  *
  * States of a session, and how each is left:
  *   *locked out*  another process has the replies queue; tried again about every second → *declaring*
  *   *declaring*   exchanges, members' queues, bindings; one that exists with other settings is reported and tried again → *up*
  *   *up*          any end of a connection or of an essential channel, the replies queue deleted, an exchange gone → the next session
- * The lock is held from *declaring* on by the consuming connection and goes with it. It only spares quarrels: safety comes from epochs.
- * A publish, a member or a send outside *up* is refused or dropped, never kept for later: what must arrive is known to the caller.
+ * The lock is held from *declaring* on by the consuming connection and goes with it. It only spares
+ * quarrels: safety comes from epochs. A publish, a member or a send outside *up* is refused or
+ * dropped, never kept for later: what must arrive is known to the caller.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import { AmqpError, amqpErrorOf } from '#amqp/error';
@@ -28,13 +30,22 @@ export interface MasterBrokerOptions extends EdgeOptions {
   readonly members: () => readonly string[];
   /** Does this master hold a log, so that the broker may be told of it? Asked at the same times. */
   readonly holdsLog: () => boolean;
-  /** How long an announcement or a claim may wait in a queue: a few intervals, in milliseconds. Default 3000. */
+  /**
+   * How long an announcement or a claim may wait in a queue: a few intervals, in milliseconds.
+   * Default 3000.
+   */
   readonly controlExpiresMs?: number;
 }
 
-/** The exclusive queue is the replies queue, the lock. `down` means that pending batches are rejected, too. */
+/**
+ * The exclusive queue is the replies queue, the lock. `down` means that pending batches are
+ * rejected, too.
+ */
 export interface MasterBrokerEvents extends EdgeEvents {
-  /** The lock is held, everything is declared. `freshBroker`: the entries exchange did not exist. No message comes before this. */
+  /**
+   * The lock is held, everything is declared. `freshBroker`: the entries exchange did not exist. No
+   * message comes before this.
+   */
   up(state: { readonly freshBroker: boolean }): void;
   message(message: WireMessage, replyTo: string | null): void;
 }
@@ -47,7 +58,9 @@ interface Ready {
 const LOCK_RETRY: RetryPolicy = { delayMsMin: 50, delayMsMax: 1000 };
 const MEND_RETRY: RetryPolicy = { delayMsMin: 200, delayMsMax: 5000 };
 const CONTROL_EXPIRES_MS = 3000;
-/** How long the lock stays free for others: longer than the longest wait between two tries for it. */
+/**
+ * How long the lock stays free for others: longer than the longest wait between two tries for it.
+ */
 const YIELD_MS = 1500;
 
 export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterBrokerEvents> {
@@ -68,10 +81,11 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   /**
-   * Publishes a batch to every member's queue. Resolves when the broker has it in all of them, at once when there is no member.
-   * Rejects with an AmqpError: `nacked` (to be tried again after a pause; a queue that refuses for seconds is made anew by then), `returned` (the
-   * queues are bound again by then), `too-large`, `overloaded`, `not-up`, or what ended the
-   * channel. While the broker blocks publishers it waits with them.
+   * Publishes a batch to every member's queue. Resolves when the broker has it in all of them, at
+   * once when there is no member. Rejects with an AmqpError: `nacked` (to be tried again after a
+   * pause; a queue that refuses for seconds is made anew by then), `returned` (the queues are bound
+   * again by then), `too-large`, `overloaded`, `not-up`, or what ended the channel. While the
+   * broker blocks publishers it waits with them.
    */
   publishEntries(message: EntriesMessage): Promise<void> {
     const { active, repairing } = this;
@@ -80,7 +94,10 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     return this.publishOn(active, message);
   }
 
-  /** Tells the broker of a log that has begun; batches wait for it. False: the session ended over it, and the next one declares it. */
+  /**
+   * Tells the broker of a log that has begun; batches wait for it. False: the session ended over
+   * it, and the next one declares it.
+   */
   async declareLog(): Promise<boolean> {
     const { active } = this;
     if (active === null) return false;
@@ -103,18 +120,26 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     return publisher.publish({ message, body: bodyOf(message), envelope, mandatory });
   }
 
-  /** To every live secondary, as long as it is fresh. False: dropped, and repeated by the protocol. */
+  /**
+   * To every live secondary, as long as it is fresh. False: dropped, and repeated by the protocol.
+   */
   sendControl(message: MessageOf<'announce' | 'claim'>): boolean {
     const expiresMs = this.options.controlExpiresMs ?? CONTROL_EXPIRES_MS;
     return this.post({ exchange: this.options.topology.controlExchange, routingKey: '' }, message, expiresMs);
   }
 
-  /** To one queue: the answer to a fetch, an announcement to one. False: dropped, and repeated by the protocol. */
+  /**
+   * To one queue: the answer to a fetch, an announcement to one. False: dropped, and repeated by
+   * the protocol.
+   */
   sendTo(queue: string, message: WireMessage, expiresMs: number | null = null): boolean {
     return this.post({ exchange: '', routingKey: queue }, message, expiresMs);
   }
 
-  /** Declares and binds the queue of a member. Rejects with an AmqpError: `mismatch`, `not-up`, or what ended the session. */
+  /**
+   * Declares and binds the queue of a member. Rejects with an AmqpError: `mismatch`, `not-up`, or
+   * what ended the session.
+   */
   async ensureMember(node: string): Promise<void> {
     if (this.active === null) throw notUp();
     try {
@@ -125,7 +150,10 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     }
   }
 
-  /** Unbinds and deletes the queue of a former member, with what is in it. Rejects with an AmqpError: `not-up`, or what ended the session. */
+  /**
+   * Unbinds and deletes the queue of a former member, with what is in it. Rejects with an
+   * AmqpError: `not-up`, or what ended the session.
+   */
   async removeMember(node: string): Promise<void> {
     if (this.active === null) throw notUp();
     await this.topology.removeMember(this.active.session, node);

@@ -1,10 +1,13 @@
 /**
- * Batches on their way to the broker: each is pending until the broker confirms it, refuses it, hands it back, or is gone.
+ * Batches on their way to the broker: each is pending until the broker confirms it, refuses it,
+ * hands it back, or is gone.
  *
- * A batch that no queue took comes back first (basic.return) and is confirmed right after, so the return is noted under the batch's message
- * id and decides what the confirm means. A refused or returned batch is rejected only after the queues were repaired: a caller that publishes it
- * again at once finds them. The channel's end settles every pending batch, so none hangs longer than the channel lives; a broker that
- * blocks publishers may take as long as it likes. Confirms: https://www.rabbitmq.com/docs/confirms
+ * A batch that no queue took comes back first (basic.return) and is confirmed right after, so the
+ * return is noted under the batch's message id and decides what the confirm means. A refused or
+ * returned batch is rejected only after the queues were repaired: a caller that publishes it again
+ * at once finds them. The channel's end settles every pending batch, so none hangs longer than the
+ * channel lives; a broker that blocks publishers may take as long as it likes. Confirms:
+ * https://www.rabbitmq.com/docs/confirms
  */
 
 import type { AmqpChannel } from '#amqp/channel';
@@ -12,7 +15,10 @@ import { AmqpError } from '#amqp/error';
 import { type Envelope, MESSAGE_BYTES_MAX, propertiesOf } from '#amqp/wire';
 import type { EntriesMessage } from '#protocol/wire/messages';
 
-/** The caller bounds what is in flight far below this; past it something is wrong, and memory is protected. */
+/**
+ * The caller bounds what is in flight far below this; past it something is wrong, and memory is
+ * protected.
+ */
 const PENDING_BYTES_MAX = 512 * 1024 * 1024;
 
 export interface Batch {
@@ -23,7 +29,10 @@ export interface Batch {
   readonly mandatory: boolean;
 }
 
-/** What puts right the queues that did not take a batch. Its promises reject only with an end of the session. */
+/**
+ * What puts right the queues that did not take a batch. Its promises reject only with an end of the
+ * session.
+ */
 export interface Repairs {
   /** Declares and binds the queues again. */
   bindAgain(): Promise<void>;
@@ -54,8 +63,8 @@ export class EntriesPublisher {
   }
 
   /**
-   * Resolves when every bound queue has taken the batch. Rejects with an AmqpError: `nacked`, `returned`, `too-large`, `overloaded`, or the
-   * reason of the channel's end.
+   * Resolves when every bound queue has taken the batch. Rejects with an AmqpError: `nacked`,
+   * `returned`, `too-large`, `overloaded`, or the reason of the channel's end.
    */
   publish(batch: Batch): Promise<void> {
     const bytes = batch.body.length;
@@ -100,7 +109,10 @@ export class EntriesPublisher {
     }
   }
 
-  /** The batch is refused either way; a repair that failed has ended the session, which its next user hears. */
+  /**
+   * The batch is refused either way; a repair that failed has ended the session, which its next
+   * user hears.
+   */
   private async refuseAfter(repair: Promise<void>, pending: Pending, error: AmqpError): Promise<void> {
     await Promise.allSettled([repair]);
     pending.reject(error);

@@ -1,7 +1,8 @@
 /**
- * What the broker's management API says of the members' queues: how much waits in each, whether its bound drops what is oldest, and whether a policy
- * of somebody else's takes away what this log needs of them. Asked every few seconds where MANAGEMENT_URL names the API; nothing depends
- * on the answer but what people are told.
+ * What the broker's management API says of the members' queues: how much waits in each, whether its
+ * bound drops what is oldest, and whether a policy of somebody else's takes away what this log
+ * needs of them. Asked every few seconds where MANAGEMENT_URL names the API; nothing depends on the
+ * answer but what people are told.
  *
  *     unknown ──answered──▶ known ──not answered for STALE_MS──▶ unknown (left out of /health); each change is logged once
  */
@@ -12,7 +13,9 @@ export interface QueueState {
   /** Batches that wait, or are in the member's hands. */
   readonly messages: number;
   readonly bytes: number;
-  /** Its bound has dropped the oldest batches since it was last empty: the member will fetch them. */
+  /**
+   * Its bound has dropped the oldest batches since it was last empty: the member will fetch them.
+   */
   readonly overflowed: boolean;
 }
 
@@ -32,7 +35,10 @@ const ASK_EVERY_MS = 2_000;
 const ANSWER_MS_MAX = 2_000;
 const STALE_MS = 15_000;
 
-/** What a policy must not say of these queues; RabbitMQ takes the lower of a policy's limit and the queue's own. */
+/**
+ * What a policy must not say of these queues; RabbitMQ takes the lower of a policy's limit and the
+ * queue's own.
+ */
 const HARMFUL = ['delivery-limit', 'max-length', 'max-length-bytes', 'message-ttl', 'expires', 'overflow'] as const;
 
 const answerSchema = z.object({

@@ -1,8 +1,10 @@
 /**
- * What a standby hears: while another process has the lock, the announcements of whoever reigns, so that this one can say who that is, and
- * knows which epoch to outbid. It listens on a queue of its own at the control exchange, which goes when the lock is taken.
+ * What a standby hears: while another process has the lock, the announcements of whoever reigns, so
+ * that this one can say who that is, and knows which epoch to outbid. It listens on a queue of its
+ * own at the control exchange, which goes when the lock is taken.
  *
- * Nothing depends on it but what people are told: if it cannot listen it goes without, and tries again with the next try for the lock.
+ * Nothing depends on it but what people are told: if it cannot listen it goes without, and tries
+ * again with the next try for the lock.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { AmqpChannel } from '#amqp/channel';

@@ -1,11 +1,14 @@
 /**
- * The broker's objects that the master alone declares: the two exchanges and a queue for each member, bound before the member ever started.
+ * The broker's objects that the master alone declares: the two exchanges and a queue for each
+ * member, bound before the member ever started.
  *
- * Declaring is idempotent, so the same step serves a first start, every new session and a repair. The entries exchange is the broker's memory
- * of the log: a master without a log declares the control exchange only, by which the nodes find each other; the rest is declared by one that
- * has begun a log or holds it. It comes after the queues: while a queue refuses to be declared, the broker still looks like one that knows of none.
- * What the log needs of a queue is set by arguments, never by a policy of ours; a policy of somebody else's that lowers a limit is
- * not looked for yet, and `declareMember` is the place for it.
+ * Declaring is idempotent, so the same step serves a first start, every new session and a repair.
+ * The entries exchange is the broker's memory of the log: a master without a log declares the
+ * control exchange only, by which the nodes find each other; the rest is declared by one that has
+ * begun a log or holds it. It comes after the queues: while a queue refuses to be declared, the
+ * broker still looks like one that knows of none. What the log needs of a queue is set by
+ * arguments, never by a policy of ours; a policy of somebody else's that lowers a limit is not
+ * looked for yet, and `declareMember` is the place for it.
  */
 
 import type { AmqpChannel, QueueOptions } from '#amqp/channel';
@@ -13,7 +16,10 @@ import { AmqpError } from '#amqp/error';
 import type { AmqpSession } from '#amqp/session';
 import { entriesQueueArguments, type Topology } from '#protocol/topology';
 
-/** What waits for a master that does not read is acks and beats, all of them repeated: the oldest may go. */
+/**
+ * What waits for a master that does not read is acks and beats, all of them repeated: the oldest
+ * may go.
+ */
 const REPLIES_BYTES_MAX = 64 * 1024 * 1024;
 
 export const REPLIES_QUEUE: QueueOptions = {
@@ -41,7 +47,10 @@ export class MasterTopology {
     }
   }
 
-  /** Declares and binds everything. Rejects with `mismatch` when something exists with other settings. */
+  /**
+   * Declares and binds everything. Rejects with `mismatch` when something exists with other
+   * settings.
+   */
   async declareAll(channel: AmqpChannel, members: readonly string[]): Promise<void> {
     for (const node of members) await this.declareQueue(channel, node);
     await channel.declareFanout(this.names.controlExchange);
@@ -60,7 +69,10 @@ export class MasterTopology {
     await this.bind(channel, node);
   }
 
-  /** The queue gets no more entries, then goes with all that is in it. Whatever of it is gone already is no error. */
+  /**
+   * The queue gets no more entries, then goes with all that is in it. Whatever of it is gone
+   * already is no error.
+   */
   async removeMember(session: AmqpSession, node: string): Promise<void> {
     const queue = this.names.entriesQueue(node);
     try {

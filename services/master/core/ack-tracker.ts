@@ -1,10 +1,10 @@
 /**
- * Who holds what: for every member the index up to which it holds this epoch's log, as its newest ack says. Acks are
- * cumulative, so a lost or repeated one costs nothing.
+ * Who holds what: for every member the index up to which it holds this epoch's log, as its newest
+ * ack says. Acks are cumulative, so a lost or repeated one costs nothing.
  *
- * A position belongs to a store, not to a name: a member that joins with another store starts at nothing, and what its former
- * store acked never counts again. So w is never met twice by one member.
- * After etcd-io/raft's tracker and hashicorp/raft's commitment.
+ * A position belongs to a store, not to a name: a member that joins with another store starts at
+ * nothing, and what its former store acked never counts again. So w is never met twice by one
+ * member. After etcd-io/raft's tracker and hashicorp/raft's commitment.
  */
 import type { Voter } from '#protocol/record';
 
@@ -36,7 +36,10 @@ export class AckTracker {
     for (const [node, { store }] of this.positions) this.positions.set(node, { ...NOTHING, store });
   }
 
-  /** A start or a reconnection of the member. Returns true when it came with another store than before. */
+  /**
+   * A start or a reconnection of the member. Returns true when it came with another store than
+   * before.
+   */
   recordJoin({ node, store }: Voter): boolean {
     const known = this.positions.get(node);
     if (known === undefined || known.store === store) return false;
@@ -44,13 +47,18 @@ export class AckTracker {
     return known.store !== '';
   }
 
-  /** What the member holds is not this log: it counts for nothing until it joins with another store. */
+  /**
+   * What the member holds is not this log: it counts for nothing until it joins with another store.
+   */
   forget(node: string): void {
     const known = this.positions.get(node);
     if (known !== undefined) this.positions.set(node, { ...NOTHING, store: known.store });
   }
 
-  /** False when the ack taught nothing: not a member, not its newest store, or not above what was known. */
+  /**
+   * False when the ack taught nothing: not a member, not its newest store, or not above what was
+   * known.
+   */
   recordAck({ node, store, index, applied }: Voter & { index: number; applied: number }): boolean {
     const known = this.positions.get(node);
     if (known === undefined || (known.store !== '' && known.store !== store)) return false;

@@ -1,4 +1,7 @@
-/** What a client asks of the master, and every way it can end. Outcomes are values: none of them is thrown. */
+/**
+ * What a client asks of the master, and every way it can end. Outcomes are values: none of them is
+ * thrown.
+ */
 import type { WriteConcern } from '#protocol/write-concern';
 import type { MemberStatus } from './failure-detector';
 
@@ -57,7 +60,10 @@ export type AppendOutcome =
       readonly retryAfterS: number;
       readonly quorum: { readonly required: number; readonly alive: number };
       readonly missing: readonly MissingNode[];
-      /** An append of the same id is in this node's log, and may be kept or cut by the next reign. Left out: it is in no log. */
+      /**
+       * An append of the same id is in this node's log, and may be kept or cut by the next reign.
+       * Left out: it is in no log.
+       */
       readonly stored?: 'unknown';
     }
   | {

@@ -1,9 +1,11 @@
 /**
- * When a log begins. A log is born once: whoever begins a second one beside it makes two histories of one name, and what was acknowledged in
- * the first looks lost. So a master with an empty store begins a log only where it can know that there is none.
+ * When a log begins. A log is born once: whoever begins a second one beside it makes two histories
+ * of one name, and what was acknowledged in the first looks lost. So a master with an empty store
+ * begins a log only where it can know that there is none.
  *
- * Who could hold the log that this master does not know of? Its acknowledged entries are on the disks of nodes, and the broker remembers it by
- * its entries exchange, which is declared by a master that reigns and by nobody before. Hence:
+ * Who could hold the log that this master does not know of? Its acknowledged entries are on the
+ * disks of nodes, and the broker remembers it by its entries exchange, which is declared by a
+ * master that reigns and by nobody before. Hence:
  *
  * - *Nobody who was heard holds a log*, whatever its name, is asked in every mode, when those who are connected have had the time to answer. A
  *   node that holds one says so in every message; once one was heard of, the broker is believed no more.
@@ -17,8 +19,9 @@
  * - `new` is an operator's word that there is no log to be waited for: it listens for a while, and begins unless somebody holds one.
  * - With a log's id in `LOG_ID`, and for a standby, nothing begins: `never`.
  *
- * Blank means: no members record. A first write that was torn behind its first record is begun again, under the id that this record gave; but only
- * by the store that the record names, or one that has fetched no more than the first records of a log would begin it a second time.
+ * Blank means: no members record. A first write that was torn behind its first record is begun
+ * again, under the id that this record gave; but only by the store that the record names, or one
+ * that has fetched no more than the first records of a log would begin it a second time.
  */
 import type { Voter } from '#protocol/record';
 import { sameVoter } from '#protocol/voters';
@@ -49,7 +52,10 @@ export interface BirthFacts {
   readonly someoneHoldsALog: boolean;
   /** So long that every node which is up must have been heard. */
   readonly hasListened: boolean;
-  /** Whoever is connected has had the time to answer this claim: the first answers are not all there are. */
+  /**
+   * Whoever is connected has had the time to answer this claim: the first answers are not all there
+   * are.
+   */
   readonly hasSettled: boolean;
   /** An operator has asked for a new log, there being none. */
   readonly isForced: boolean;
@@ -68,12 +74,18 @@ export function mayBegin(facts: BirthFacts): boolean {
   return inMemory && blank.length === secondaries.length && blank.every((node) => facts.answered.get(node)?.inMemory);
 }
 
-/** Of a log without a list: did this very store begin it, as its first record says, so that its first write was torn? */
+/**
+ * Of a log without a list: did this very store begin it, as its first record says, so that its
+ * first write was torn?
+ */
 export function isTornBirth(founder: Voter | null, self: Voter): boolean {
   return founder !== null && sameVoter(founder, self);
 }
 
-/** Secondaries that must have answered, and be blank, before a log begins on a broker that knows of none: with this node a majority. */
+/**
+ * Secondaries that must have answered, and be blank, before a log begins on a broker that knows of
+ * none: with this node a majority.
+ */
 export function blanksNeeded({ secondaries, needsVotes }: Pick<BirthFacts, 'secondaries' | 'needsVotes'>): number {
   return needsVotes ? majority(nodeCount(secondaries.length)) - 1 : 0;
 }

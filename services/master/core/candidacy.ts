@@ -7,7 +7,8 @@
  *                                              └──refused as behind──▶ catching up ──done, or the source is silent──▶ `again`
  *                                                                           └──the source lacks what is committed here──▶ `contradicted`
  *
- * `again` means: claim anew, one epoch higher. The claim is repeated every interval, for a secondary that was away has not heard it.
+ * `again` means: claim anew, one epoch higher. The claim is repeated every interval, for a
+ * secondary that was away has not heard it.
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
@@ -33,10 +34,16 @@ export interface CandidacyOptions {
 /** What decides about a birth and may change while a claim goes on. */
 export type BirthSituation = Omit<BirthFacts, 'answered' | 'secondaries' | 'needsVotes' | 'isBlank' | 'hasSettled'>;
 
-/** A forced claim is heard and answered for so many intervals before it reigns: a log that is ahead must be able to say so. */
+/**
+ * A forced claim is heard and answered for so many intervals before it reigns: a log that is ahead
+ * must be able to say so.
+ */
 const FORCED_INTERVALS = 2;
 
-/** A claim is answered within milliseconds by whoever is connected; so many intervals are more than that. */
+/**
+ * A claim is answered within milliseconds by whoever is connected; so many intervals are more than
+ * that.
+ */
 const SETTLING_INTERVALS = 0.5;
 
 export class Candidacy {
@@ -95,7 +102,8 @@ export class Candidacy {
     if (!this.isPromised) return 'open';
     if (this.catchUp?.isContradicted === true) return 'contradicted';
     if (this.isOver) return 'again';
-    // What was granted was granted to the log as it was claimed. An answer of a catch-up may have changed it since.
+    // What was granted was granted to the log as it was claimed. An answer of a catch-up may have
+    // changed it since.
     const isUnchanged = this.log.outline.lastIndex === this.claimedIndex && this.log.isIdle && this.progress === 0;
     if (this.election.won && isUnchanged && this.isWhole) return 'reign';
     if (this.catchUp !== null) return 'open';
@@ -106,7 +114,10 @@ export class Candidacy {
     return this.options.needsVotes || this.isBlank ? 'open' : 'reign';
   }
 
-  /** There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing to begin it with. */
+  /**
+   * There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing
+   * to begin it with.
+   */
   isBeginning({ mode, freshBroker, someoneHoldsALog }: BirthSituation): boolean {
     return this.isBlank && !someoneHoldsALog && (mode === 'new' || (mode === 'auto' && freshBroker));
   }
@@ -182,12 +193,18 @@ export class Candidacy {
     return `${this.election}${this.catchUp === null ? '' : ` catching up from ${this.catchUp.source.node}`}`;
   }
 
-  /** There is no log as long as there is no list: the first write may have been torn behind its first record. */
+  /**
+   * There is no log as long as there is no list: the first write may have been torn behind its
+   * first record.
+   */
   private get isBlank(): boolean {
     return this.log.outline.newestList().members === null;
   }
 
-  /** Do the records go as far as the log that is claimed? A later branch that is only known by name cannot be reigned. */
+  /**
+   * Do the records go as far as the log that is claimed? A later branch that is only known by name
+   * cannot be reigned.
+   */
   private get isWhole(): boolean {
     return this.log.outline.identity !== null && this.log.outline.identity === this.claim.log;
   }
@@ -199,7 +216,8 @@ export class Candidacy {
 
   private birthFacts(now: number, birth: BirthSituation): BirthFacts {
     const { secondaries, needsVotes } = this.options;
-    // A node that belongs to a log which it does not hold begins none; nor one that has only fetched the first records of another's.
+    // A node that belongs to a log which it does not hold begins none; nor one that has only
+    // fetched the first records of another's.
     const isBlank = this.isBlank && (this.claim.log === null || this.isTornBirth);
     const hasSettled = now >= this.claimedAt + SETTLING_INTERVALS * this.options.heartbeatIntervalMs;
     return { ...birth, isBlank, secondaries, needsVotes, answered: this.election.answered, hasSettled };

@@ -1,8 +1,10 @@
 /**
- * A claimant's way to the log of the one that is ahead of it: fetch by fetch from the most up-to-date refuser, cutting its own tail where the
- * two part, until it has everything the other had. The source has promised the claimed epoch, so its log does not grow meanwhile; but it may lose
- * what it had not stored when it voted, or its whole store, and then to agree with it could cut what is committed. So each fetch names the end of
- * the log that is asked, and who does not have it (any more) does not answer; an answer without records is none.
+ * A claimant's way to the log of the one that is ahead of it: fetch by fetch from the most
+ * up-to-date refuser, cutting its own tail where the two part, until it has everything the other
+ * had. The source has promised the claimed epoch, so its log does not grow meanwhile; but it may
+ * lose what it had not stored when it voted, or its whole store, and then to agree with it could
+ * cut what is committed. So each fetch names the end of the log that is asked, and who does not
+ * have it (any more) does not answer; an answer without records is none.
  *
  *     fetching ──records──▶ storing ──durable──▶ fetching … ──its last record is here──▶ done
  *        │──nothing that fits for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
@@ -61,7 +63,10 @@ export class CatchUp {
     out.push({ do: 'send', to: this.source.replyTo, message });
   }
 
-  /** Takes an answer; one that does not follow the end of the log is late, and no sign of life: a source whose answers never fit is given up. */
+  /**
+   * Takes an answer; one that does not follow the end of the log is late, and no sign of life: a
+   * source whose answers never fit is given up.
+   */
   receive(now: number, batch: MessageOf<'entries'>, out: MasterEffect[]): void {
     const { log } = this;
     const [first] = batch.records;

@@ -1,12 +1,14 @@
 /**
- * One claim to the mastership and the votes for it: Raft's election (§5.2, §5.4.1), with votes counted by (node, store).
+ * One claim to the mastership and the votes for it: Raft's election (§5.2, §5.4.1), with votes
+ * counted by (node, store).
  *
  *     open ──a majority of the voters has granted──▶ won
  *     open ──somebody refused because its log is ahead──▶ behind (fetch from it, then claim again one epoch higher)
  *     open ──somebody has promised a higher epoch──▶ outbid (claim again above it)
  *
- * The voters are those of the claimant's own newest list. It counts itself only if it is one of them with this very store: a wiped
- * master or a standby needs the others' majority. Who is ahead is asked among nodes of the claimant's own log only.
+ * The voters are those of the claimant's own newest list. It counts itself only if it is one of
+ * them with this very store: a wiped master or a standby needs the others' majority. Who is ahead
+ * is asked among nodes of the claimant's own log only.
  */
 import type { Identity } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
@@ -72,7 +74,10 @@ export class Election {
     return this.answers;
   }
 
-  /** Votes that are still needed, and the voters that could give them; the claimant's own former store is named as such. */
+  /**
+   * Votes that are still needed, and the voters that could give them; the claimant's own former
+   * store is named as such.
+   */
   get missing(): { readonly votes: number; readonly from: readonly string[] } {
     const open = this.voters.filter((voter) => !includesVoter(this.granted, voter));
     return {

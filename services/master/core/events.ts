@@ -1,4 +1,7 @@
-/** What goes into the master's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
+/**
+ * What goes into the master's machine and what comes out of it. Completion is an event: nothing
+ * happens until it is reported.
+ */
 
 import type { BatchHeader, FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
@@ -24,7 +27,10 @@ export interface Append {
   /** The master's time, ISO 8601 in UTC. */
   readonly ts: string;
   readonly writeConcern: WriteConcern;
-  /** Its group stays open until a `flush`, which the driver promises for the end of its turn. Left out: no. */
+  /**
+   * Its group stays open until a `flush`, which the driver promises for the end of its turn. Left
+   * out: no.
+   */
   readonly holds?: boolean;
 }
 
@@ -68,7 +74,9 @@ export type MasterEvent =
   | { readonly type: 'stored'; readonly generation: number; readonly checksum: number }
   | { readonly type: 'storeFailed'; readonly generation: number; readonly fatal: boolean; readonly what: string }
   | { readonly type: 'promiseSaved'; readonly promised: Promised }
-  /** The lock is held, the topology stands. `reign` is a fresh random id, used if a claim is made. */
+  /**
+   * The lock is held, the topology stands. `reign` is a fresh random id, used if a claim is made.
+   */
   | { readonly type: 'up'; readonly freshBroker: boolean; readonly reign: string }
   /** What `declare` asked for is done. */
   | { readonly type: 'declared' }
@@ -131,7 +139,9 @@ export type MasterEffect =
   /** Give the lock up for a while: another master may be elected where this one is not. */
   | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
-  /** Read these records of the log, for a request that depends on them; `loaded` says what they are. */
+  /**
+   * Read these records of the log, for a request that depends on them; `loaded` says what they are.
+   */
   | { readonly do: 'load'; readonly request: number; readonly indexes: readonly number[] }
   | { readonly do: 'ensureMember'; readonly node: string }
   /** The list without it is committed: its queue can go. */
@@ -139,7 +149,10 @@ export type MasterEffect =
   | { readonly do: 'memberChange'; readonly request: number; readonly outcome: MemberChange }
   /** What an operator is told of a force; `ready` means that it begins now. */
   | { readonly do: 'force'; readonly request: number; readonly plan: ForcePlan }
-  /** This store came back with less than it had acknowledged: it must be another one, from the next start on. */
+  /**
+   * This store came back with less than it had acknowledged: it must be another one, from the next
+   * start on.
+   */
   | { readonly do: 'renewStore' }
   /** A broken store: the process has to stop. */
   | { readonly do: 'halt'; readonly why: string };

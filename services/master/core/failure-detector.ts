@@ -1,6 +1,6 @@
 /**
- * Which members are believed to be up, from the time of their last sign of life. A sign of life is any message of the member,
- * so one that is slow to append but still beats is Healthy.
+ * Which members are believed to be up, from the time of their last sign of life. A sign of life is
+ * any message of the member, so one that is slow to append but still beats is Healthy.
  *
  *     (start) Unknown ──heard──▶ Healthy ──silent for suspectAfterMs──▶ Suspected ──silent for unhealthyAfterMs──▶ Unhealthy
  *                                   ▲◀───────────────heard──────────────────┴───────────────────heard───────────────┘
@@ -9,7 +9,10 @@
  * Time is the caller's monotonic clock in milliseconds.
  */
 
-/** Unknown: never heard since this master started. Only Healthy and Suspected members count as alive. */
+/**
+ * Unknown: never heard since this master started. Only Healthy and Suspected members count as
+ * alive.
+ */
 export type MemberStatus = 'Unknown' | 'Healthy' | 'Suspected' | 'Unhealthy';
 
 export interface Transition {

@@ -1,6 +1,7 @@
 /**
- * What a reigning master says to the nodes that follow it beside the batches, and what it learns from them. It announces where the head and the
- * commit index are, once an interval, and to who asks; from acks and heartbeats it learns who holds what, as long as that is the same log.
+ * What a reigning master says to the nodes that follow it beside the batches, and what it learns
+ * from them. It announces where the head and the commit index are, once an interval, and to who
+ * asks; from acks and heartbeats it learns who holds what, as long as that is the same log.
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
@@ -17,7 +18,10 @@ export interface FollowersParts {
   readonly membership: Membership;
   /** Knows where the HTTP edge is, once it listens. */
   readonly edge: { readonly httpUrl: string };
-  /** Is nobody to be led into this log: the broker does not know of it yet, or more of the members hold another? */
+  /**
+   * Is nobody to be led into this log: the broker does not know of it yet, or more of the members
+   * hold another?
+   */
   readonly isSilent: (now: number) => boolean;
 }
 

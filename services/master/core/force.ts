@@ -1,11 +1,14 @@
 /**
- * An operator's force: the last resort when a majority of the voters is lost for good. It begins a new list, and with it a branch of the log,
- * from the best log that is left; what only the lost voters had is given up. It is never automatic, and never from nothing: first this
- * master listens for as long as a node that is up may stay silent, then it fetches what the best of those it heard has, and only then begins.
+ * An operator's force: the last resort when a majority of the voters is lost for good. It begins a
+ * new list, and with it a branch of the log, from the best log that is left; what only the lost
+ * voters had is given up. It is never automatic, and never from nothing: first this master listens
+ * for as long as a node that is up may stay silent, then it fetches what the best of those it heard
+ * has, and only then begins.
  *
  *     refused ◀──nothing is missing, or nobody has a log── asked ──▶ listening ──▶ fetching ──▶ ready (begins when asked again)
  *
- * `new` asks for a log where there is none and a birth got stuck: refused while anybody who was heard holds one.
+ * `new` asks for a log where there is none and a birth got stuck: refused while anybody who was
+ * heard holds one.
  */
 import type { Identity } from '#protocol/identity';
 import { logIdOf } from '#protocol/identity';
@@ -21,7 +24,10 @@ export interface ForceFacts {
   readonly isStuck: boolean;
   /** Another process has the lock of this log. */
   readonly isLockedOut: boolean;
-  /** Elected: its log has everything that is committed, unless another was elected while the connection was lost. */
+  /**
+   * Elected: its log has everything that is committed, unless another was elected while the
+   * connection was lost.
+   */
   readonly isReigning: boolean;
   readonly hasListened: boolean;
   readonly identity: Identity | null;
@@ -35,7 +41,9 @@ export interface ForceFacts {
   readonly isAmbiguous: boolean;
   /** Who holds another log than this master. */
   readonly foreign: readonly ForeignNode[];
-  /** Voters whose log was not heard: nodes that are away, and former stores of nodes that are not. */
+  /**
+   * Voters whose log was not heard: nodes that are away, and former stores of nodes that are not.
+   */
   readonly missing: readonly string[];
 }
 
@@ -109,7 +117,10 @@ function ready(from: string, lastSeq: number, { missing }: ForceFacts): ForcePla
   return { state: 'ready', from, lastSeq, detail };
 }
 
-/** Is there a log to begin from: one with a list, here or at a node that can be fetched from? A name alone is none, nor is a torn first write. */
+/**
+ * Is there a log to begin from: one with a list, here or at a node that can be fetched from? A name
+ * alone is none, nor is a torn first write.
+ */
 function holdsLog({ identity, own, hasList, best }: ForceFacts): boolean {
   if (hasList && own.log === identity) return true;
   return best !== null && best.voters.length > 0;

@@ -1,6 +1,6 @@
 /**
- * Nodes that hold another log under a name of this one: shown to an operator, and nothing else. What they say is counted nowhere, they are
- * asked for nothing, and nothing of theirs is touched.
+ * Nodes that hold another log under a name of this one: shown to an operator, and nothing else.
+ * What they say is counted nowhere, they are asked for nothing, and nothing of theirs is touched.
  */
 import type { Identity } from '#protocol/identity';
 import type { WireMessage } from '#protocol/wire/messages';

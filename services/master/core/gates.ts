@@ -1,6 +1,7 @@
 /**
- * Why a master takes no append at this moment, if it does not: the gates in the order in which an operator would want to hear of them. Whether an
- * append that passes is safe is not decided here, but by the commit rule (reign.ts).
+ * Why a master takes no append at this moment, if it does not: the gates in the order in which an
+ * operator would want to hear of them. Whether an append that passes is safe is not decided here,
+ * but by the commit rule (reign.ts).
  */
 import { nodeCount } from '#protocol/write-concern';
 import type { Holder } from './broker-link';
@@ -17,7 +18,10 @@ export interface Standing {
   readonly reigningElsewhere: Holder | null;
   isBeginning(now: number): boolean;
   waitingFor(now: number): string;
-  /** Members that hold another log, when they are more than those that hold this one; null: they are not. */
+  /**
+   * Members that hold another log, when they are more than those that hold this one; null: they are
+   * not.
+   */
   anotherLog(now: number): string | null;
   readonly link: { readonly blocked: boolean };
   readonly members: readonly string[];
@@ -49,7 +53,8 @@ export function refusalOf(master: Standing, now: number): Refused | null {
     if (master.isBeginning(now) && !quorum.ok) return withoutQuorum();
     return refuse('recovering', `Not ready yet: waiting for ${master.waitingFor(now)}.`);
   }
-  // Blocked, the secondaries fall silent too: then the broker is what an operator has to look after.
+  // Blocked, the secondaries fall silent too: then the broker is what an operator has to look
+  // after.
   if (master.link.blocked)
     return refuse('overloaded', 'The broker has blocked its publishers: its memory or disk alarm is on.');
   if (!quorum.ok) return withoutQuorum();

@@ -1,10 +1,12 @@
 /**
- * What every node that was heard says of the log that it holds, whatever its name: before a reign it decides whether there is a log at all, which
- * one this master may take for its own, and from whom an operator's force would begin.
+ * What every node that was heard says of the log that it holds, whatever its name: before a reign
+ * it decides whether there is a log at all, which one this master may take for its own, and from
+ * whom an operator's force would begin.
  *
- * A log of which only a minority of its voters is heard may be a stray: the disk of a former life, a copy. So a master that knows of no log, or
- * of an earlier branch only, adopts one once it has heard a majority of the voters of the newest list that was named, or when the settings or
- * a force name it.
+ * A log of which only a minority of its voters is heard may be a stray: the disk of a former life,
+ * a copy. So a master that knows of no log, or of an earlier branch only, adopts one once it has
+ * heard a majority of the voters of the newest list that was named, or when the settings or a force
+ * name it.
  */
 import { extendsLog, type Identity, isPrefixOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
@@ -22,7 +24,9 @@ export interface HeardLog extends Voter {
   readonly voters: readonly Voter[];
 }
 
-/** A node's name, its store, and more than nodes that a log has: what is heard beyond it is dropped. */
+/**
+ * A node's name, its store, and more than nodes that a log has: what is heard beyond it is dropped.
+ */
 const HEARD_MAX = 1_024;
 
 export class HeardLogs {
@@ -57,14 +61,20 @@ export class HeardLogs {
     return this.all(now).filter(({ log }) => log !== null && log !== own);
   }
 
-  /** A log that goes on where `own` ends, of which a majority of its voters was heard; the longest. Null: none. */
+  /**
+   * A log that goes on where `own` ends, of which a majority of its voters was heard; the longest.
+   * Null: none.
+   */
   adoptable(now: number, own: Identity | null, self: Voter): Identity | null {
     const all = this.all(now);
     const adoptable = identitiesOf(all, own).filter((identity) => hasMajority(all, identity, self));
     return longestOf(adoptable);
   }
 
-  /** The log that a force would take: the one whose records are most up to date. Null: nobody has any, or there are several. */
+  /**
+   * The log that a force would take: the one whose records are most up to date. Null: nobody has
+   * any, or there are several.
+   */
   best(now: number, own: Identity | null): HeardLog | null {
     const candidates = this.candidates(now, own);
     if (this.isAmbiguous(now, own)) return null;
@@ -109,7 +119,10 @@ function identitiesOf(all: readonly HeardLog[], own: Identity | null): readonly 
   return [...new Set(later)];
 }
 
-/** Of the voters that the most up-to-date holder names, are most heard, with the store that has the vote, and in this log? */
+/**
+ * Of the voters that the most up-to-date holder names, are most heard, with the store that has the
+ * vote, and in this log?
+ */
 function hasMajority(all: readonly HeardLog[], identity: Identity, self: Voter): boolean {
   const holders = all.filter(({ log }) => log === identity);
   const [first, ...others] = holders.filter(({ voters }) => voters.length > 0);

@@ -1,11 +1,14 @@
 /**
- * The next list on the way to one that names all members, with the store that each of them has now as a voter. Raft's
- * single-server changes (thesis §4.1): two lists that differ by one voter share a voter in any two majorities, so each step is safe
- * once the former is committed. The first step away from a single voter may be a larger one (`isAlone`).
+ * The next list on the way to one that names all members, with the store that each of them has now
+ * as a voter. Raft's single-server changes (thesis §4.1): two lists that differ by one voter share
+ * a voter in any two majorities, so each step is safe once the former is committed. The first step
+ * away from a single voter may be a larger one (`isAlone`).
  *
- * A lost store is replaced in two steps, out and in, and only after the new one has caught up. Lost stores leave before a master that only stands
- * by, and nobody leaves a list that those who are left could not commit: the former one may still be held by who has gone. A list does not rest at an even
- * number of voters while more members are to come: two of two is no safer than one, and stops when either stops.
+ * A lost store is replaced in two steps, out and in, and only after the new one has caught up. Lost
+ * stores leave before a master that only stands by, and nobody leaves a list that those who are
+ * left could not commit: the former one may still be held by who has gone. A list does not rest at
+ * an even number of voters while more members are to come: two of two is no safer than one, and
+ * stops when either stops.
  */
 import { type MembersControl, REMOVED_MAX, type Voter } from '#protocol/record';
 import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
@@ -19,7 +22,10 @@ export interface ListWish {
   caughtUp(node: string): string | null;
 }
 
-/** One step, or null when there is none to take now. A forced list stays marked as such until the next one. */
+/**
+ * One step, or null when there is none to take now. A forced list stays marked as such until the
+ * next one.
+ */
 export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish): MembersControl | null {
   const candidates = candidatesOf(wish);
   const live = candidatesOf({ ...wish, members: [...list.members, ...wish.members] });
@@ -43,8 +49,9 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
 }
 
 /**
- * While this node is the only voter it may take in several at once: a majority of the former list is this node itself, which has the new list, so no
- * two majorities can decide without knowing of each other. One at a time would pass through two of two, which stops for good if the second one
+ * While this node is the only voter it may take in several at once: a majority of the former list
+ * is this node itself, which has the new list, so no two majorities can decide without knowing of
+ * each other. One at a time would pass through two of two, which stops for good if the second one
  * loses its store right then.
  */
 function isAlone({ voters }: MembersControl, self: Voter): boolean {
@@ -59,7 +66,10 @@ function nextVoter(list: MembersControl, missing: readonly Voter[]): readonly Vo
   return missing.length === 1 && restsAtEven(list, 1) ? [] : missing.slice(0, 1);
 }
 
-/** A member leaves with its vote: still one voter's difference. The last voter waits until this node is one: an empty list has no majority. */
+/**
+ * A member leaves with its vote: still one voter's difference. The last voter waits until this node
+ * is one: an empty list has no majority.
+ */
 function withoutMember(list: MembersControl, node: string, self: Voter): MembersControl {
   const voters = list.voters.filter((voter) => voter.node !== node);
   if (voters.length === 0) return { ...list, voters: [...list.voters, self] };

@@ -1,5 +1,6 @@
 /**
- * What a master knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in master.ts.
+ * What a master knows, and what can be read from it at any moment. Nothing here changes anything:
+ * what events do to it is in master.ts.
  *
  * Parts that outlive a reign: the log (ReplicaLog), the connection and the lock (broker-link.ts),
  * what has to reach the broker (publisher.ts), the members (membership.ts) and what is said to them
@@ -55,7 +56,10 @@ export abstract class MasterState implements Standing {
   protected freshBroker = false;
   /** The broker knows of the log that this master reigns. */
   protected isDeclared = true;
-  /** While this node was blank somebody said that there is a log; who has fallen silent since holds it all the same. */
+  /**
+   * While this node was blank somebody said that there is a log; who has fallen silent since holds
+   * it all the same.
+   */
   protected hasHeardOfALog = false;
   /** Since when this master can hear who holds a log; null: it cannot. */
   protected listeningSince: number | null = null;
@@ -116,12 +120,18 @@ export abstract class MasterState implements Standing {
     return this.foreigners.all(now);
   }
 
-  /** Members that never followed this log; with open membership and no log id in the settings nobody knows them all. */
+  /**
+   * Members that never followed this log; with open membership and no log id in the settings nobody
+   * knows them all.
+   */
   get young(): readonly string[] {
     return this.outline.newestList().members === null ? [] : this.membership.young;
   }
 
-  /** Of the voters, those that are up with the store that has the vote; null: this node does not reign. */
+  /**
+   * Of the voters, those that are up with the store that has the vote; null: this node does not
+   * reign.
+   */
   get votersUp(): readonly string[] | null {
     return this.reigning === null ? null : this.membership.votersUp(this.reigning);
   }
@@ -206,7 +216,9 @@ export abstract class MasterState implements Standing {
     return this.pending.get(id);
   }
 
-  /** What a write concern resolves to when that is more than there are nodes; null: it can be met. */
+  /**
+   * What a write concern resolves to when that is more than there are nodes; null: it can be met.
+   */
   unsatisfiable(writeConcern: WriteConcern): { readonly w: number; readonly nodes: number } | null {
     if (this.phaseName !== 'reigning') return null;
     const nodes = nodeCount(this.members.length);
@@ -219,7 +231,9 @@ export abstract class MasterState implements Standing {
     return { ...state, acked: Math.min(state.acked, this.head) };
   }
 
-  /** Nodes known to hold the entry, and whether it is committed; null for a seq that is not visible. */
+  /**
+   * Nodes known to hold the entry, and whether it is committed; null for a seq that is not visible.
+   */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null {
     const index = this.outline.indexOf(seq);
     if (index === null || index > this.log.durableIndex) return null;
@@ -236,7 +250,10 @@ export abstract class MasterState implements Standing {
     return this.membership.situation(now);
   }
 
-  /** There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing to begin it with. */
+  /**
+   * There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing
+   * to begin it with.
+   */
   isBeginning(now: number): boolean {
     return this.claiming?.isBeginning(this.birth(now)) === true || this.listensAlone(now);
   }
@@ -269,7 +286,10 @@ export abstract class MasterState implements Standing {
     return begin === 'new' ? planNew(facts) : planForce(facts);
   }
 
-  /** Why no append may be taken although this master could reign: the members hold another log. Null: they do not. */
+  /**
+   * Why no append may be taken although this master could reign: the members hold another log.
+   * Null: they do not.
+   */
   anotherLog(now: number): string | null {
     if (!this.isOutnumbered(now)) return null;
     const held = this.foreignMembers(now).map(
@@ -313,8 +333,9 @@ export abstract class MasterState implements Standing {
   }
 
   /**
-   * A master whose own vote is enough could lead the members into another log than they hold. So it first hears as many of them as an append
-   * needs, or listens for as long as one that is up may stay silent.
+   * A master whose own vote is enough could lead the members into another log than they hold. So it
+   * first hears as many of them as an append needs, or listens for as long as one that is up may
+   * stay silent.
    */
   protected listensAlone(now: number): boolean {
     if (this.claiming?.needsNobody !== true || this.hasListened(now)) return false;

@@ -5,8 +5,9 @@
  *        ▲                             │▲                                   │
  *        └──another has the lock───────┘└─ outbid, caught up: again         └─ link lost, lock lost: goes on in its epoch
  *
- * A reign outlives the link to the broker: only a higher epoch ends it. While another process has the lock it takes no appends, but
- * keeps those who wait: the other may be this process's own half-open connection, and safety comes from epochs, not from the lock.
+ * A reign outlives the link to the broker: only a higher epoch ends it. While another process has
+ * the lock it takes no appends, but keeps those who wait: the other may be this process's own
+ * half-open connection, and safety comes from epochs, not from the lock.
  *
  * What it knows, and the parts that know it, are in master-state.ts.
  */
@@ -28,13 +29,22 @@ import type { MasterSettings, MasterStart } from './settings';
 /** What a member says, or a node that wants to be one. */
 type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
 
-/** How long a force is prepared after an operator has asked for it: listening, and fetching the best log. */
+/**
+ * How long a force is prepared after an operator has asked for it: listening, and fetching the best
+ * log.
+ */
 const FORCE_PREPARED_MS = 60_000;
 
-/** How often the commit index is saved while it moves: what is lost of it by a crash is learned again. */
+/**
+ * How often the commit index is saved while it moves: what is lost of it by a crash is learned
+ * again.
+ */
 const SAVE_COMMIT_MS = 1_000;
 
-/** While another log has more of the members there is nothing to wait for: the lock goes to whoever may hold theirs. */
+/**
+ * While another log has more of the members there is nothing to wait for: the lock goes to whoever
+ * may hold theirs.
+ */
 const OUTNUMBERED = -1;
 
 export class MasterMachine extends MasterState {
@@ -172,7 +182,10 @@ export class MasterMachine extends MasterState {
     else this.claim(event.reign, out);
   }
 
-  /** The broker knows of the log: now the nodes may. Else what they acknowledge could be forgotten with one disk, and the log begun again. */
+  /**
+   * The broker knows of the log: now the nodes may. Else what they acknowledge could be forgotten
+   * with one disk, and the log begun again.
+   */
   private becomeDeclared(out: MasterEffect[]): void {
     this.freshBroker = false;
     this.isDeclared = true;
@@ -189,8 +202,9 @@ export class MasterMachine extends MasterState {
   }
 
   /**
-   * Promises itself an epoch above every one it knows; the claim goes out when the promise is durable. It names the end of a log that is
-   * durable: who was elected for records that a failed write takes back could lack what is committed.
+   * Promises itself an epoch above every one it knows; the claim goes out when the promise is
+   * durable. It names the end of a log that is durable: who was elected for records that a failed
+   * write takes back could lack what is committed.
    */
   private claim(reign: string, out: MasterEffect[]): void {
     // What was held when a reign ended may still be collected.
@@ -208,7 +222,9 @@ export class MasterMachine extends MasterState {
     out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}`, identity: this.identity }));
   }
 
-  /** Votes for itself in this epoch; with it goes all else that a node keeps durably beside its log. */
+  /**
+   * Votes for itself in this epoch; with it goes all else that a node keeps durably beside its log.
+   */
   private promise(
     { epoch, reign, identity }: Pick<Promised, 'epoch' | 'reign' | 'identity'>,
     out: MasterEffect[],
@@ -219,7 +235,10 @@ export class MasterMachine extends MasterState {
     out.push({ do: 'savePromise', promised: this.promised });
   }
 
-  /** This node belongs to that log from now on: an elected master has it, or a majority of its voters. */
+  /**
+   * This node belongs to that log from now on: an elected master has it, or a majority of its
+   * voters.
+   */
   private learn(log: Identity, out: MasterEffect[]): void {
     out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.identity }));
     this.promise({ ...this.promised, identity: log }, out);
@@ -314,8 +333,8 @@ export class MasterMachine extends MasterState {
   }
 
   /**
-   * While another reigns: who, in which log and epoch. A reign of this node's that was cut off from the lock is over then, unless the other one
-   * reigns another log: that deposes nobody here.
+   * While another reigns: who, in which log and epoch. A reign of this node's that was cut off from
+   * the lock is over then, unless the other one reigns another log: that deposes nobody here.
    */
   private hearHolder({ node, httpUrl, epoch, log }: MessageOf<'announce'>, out: MasterEffect[]): void {
     if (!this.broker.lockedOut || node === this.self.node) return;
@@ -331,7 +350,8 @@ export class MasterMachine extends MasterState {
     const { claiming } = this;
     if (claiming === null) return;
     claiming.receive(this.now, message, out);
-    // What was fetched may name other members than the settings do: whether anybody is there is asked of these.
+    // What was fetched may name other members than the settings do: whether anybody is there is
+    // asked of these.
     this.membership.followList();
     this.judge(claiming, out);
   }
@@ -365,7 +385,8 @@ export class MasterMachine extends MasterState {
 
   private receiveFromOther(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
     const { type, node } = message;
-    // A node that follows this reign already and finds a queue has no reason to join; it only beats.
+    // A node that follows this reign already and finds a queue has no reason to join; it only
+    // beats.
     const isWilling = type === 'join' || type === 'heartbeat';
     if (isWilling && this.reigning !== null) this.membership.admit(node, this.reigning, out);
     if (type === 'vote' && this.claiming !== null) this.countVote(message, replyTo, out);
@@ -379,7 +400,10 @@ export class MasterMachine extends MasterState {
     if (this.members.includes(node)) this.membership.book.recordForeign(this.now, message, out);
   }
 
-  /** Somebody holds a log that this master lacks. Then none begins; and once enough say so, it is this master's log, too. */
+  /**
+   * Somebody holds a log that this master lacks. Then none begins; and once enough say so, it is
+   * this master's log, too.
+   */
   private lookForLogs(out: MasterEffect[]): void {
     const { claiming, identity, now } = this;
     if (claiming === null) return;
@@ -410,13 +434,19 @@ export class MasterMachine extends MasterState {
     if (this.broker.hasLock && !this.freshBroker) out.push({ do: 'ensureMember', node: message.node });
   }
 
-  /** Only voters of the own list are counted; but that may be an old one, or none, and who is ahead knows the newest. */
+  /**
+   * Only voters of the own list are counted; but that may be an old one, or none, and who is ahead
+   * knows the newest.
+   */
   private countVote(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
     if (this.isOutbidBy(vote)) this.outbid(vote.epoch, out);
     else this.voted(vote, replyTo, out);
   }
 
-  /** An epoch binds within its log: what a blank node has promised, or one of a former branch, outbids nobody who has a log. */
+  /**
+   * An epoch binds within its log: what a blank node has promised, or one of a former branch,
+   * outbids nobody who has a log.
+   */
   private isOutbidBy(message: MemberMessage): boolean {
     const { epoch, identity } = this;
     const isBinding = identity === null || message.log === identity;
@@ -438,7 +468,10 @@ export class MasterMachine extends MasterState {
     if (this.reigning !== null) this.followers.tell(this.now, replyTo, this.reigning, out);
   }
 
-  /** Somebody follows a higher epoch, or another reign of this one: whatever goes on here is over. The next tick claims above it. */
+  /**
+   * Somebody follows a higher epoch, or another reign of this one: whatever goes on here is over.
+   * The next tick claims above it.
+   */
   private outbid(epoch: number, out: MasterEffect[]): void {
     this.highestSeen = Math.max(this.highestSeen, epoch);
     if (this.reigning !== null) {
@@ -502,7 +535,10 @@ export class MasterMachine extends MasterState {
     out.push({ do: 'memberChange', request: change.request, outcome });
   }
 
-  /** An operator says that a majority of the voters is gone for good, or that there is no log to be waited for. */
+  /**
+   * An operator says that a majority of the voters is gone for good, or that there is no log to be
+   * waited for.
+   */
   private force({ request, begin }: Extract<MasterEvent, { type: 'force' }>, out: MasterEffect[]): void {
     const plan = this.forcePlan(this.now, begin);
     out.push({ do: 'force', request, plan });
@@ -521,7 +557,10 @@ export class MasterMachine extends MasterState {
     if (this.claiming !== null) this.judge(this.claiming, out);
   }
 
-  /** An operator's word holds while this master has the lock: whoever has it meanwhile may be elected, and take appends. */
+  /**
+   * An operator's word holds while this master has the lock: whoever has it meanwhile may be
+   * elected, and take appends.
+   */
   private dropForce(out: MasterEffect[]): void {
     if (!this.forced && !this.isNewForced) return;
     out.push(trace('warn', 'a force came to nothing: ask again', { epoch: this.promised.epoch }));

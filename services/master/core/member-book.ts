@@ -1,4 +1,7 @@
-/** What the master knows of each member: its position, whether it is up, where it is reached. One set of members for all three. */
+/**
+ * What the master knows of each member: its position, whether it is up, where it is reached. One
+ * set of members for all three.
+ */
 import type { Voter } from '#protocol/record';
 import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import { AckTracker } from './ack-tracker';
@@ -10,7 +13,10 @@ export interface MemberState extends MissingNode {
   /** Seq up to which it is known to hold the log. */
   readonly acked: number;
   readonly httpUrl: string | null;
-  /** Its log is not this one: seq of the first entry that differs, 0 while that is not found. Null: it agrees, as far as known. */
+  /**
+   * Its log is not this one: seq of the first entry that differs, 0 while that is not found. Null:
+   * it agrees, as far as known.
+   */
   readonly differsAt: number | null;
 }
 
@@ -21,7 +27,9 @@ export class MemberBook {
   private readonly differing = new Map<string, number>();
   /** Members that belong to this log, as their last message said; the others are blank. */
   private readonly following = new Set<string>();
-  /** The store of each member that came back with less than it had acknowledged: it counts no more. */
+  /**
+   * The store of each member that came back with less than it had acknowledged: it counts no more.
+   */
   private readonly rolledBack = new Map<string, string>();
 
   constructor(bounds: { readonly suspectAfterMs: number; readonly unhealthyAfterMs: number }) {
@@ -47,7 +55,10 @@ export class MemberBook {
     else this.following.add(node);
   }
 
-  /** A node of this name holds another log: the member is not there, and what it had acknowledged was on a disk that it has no more, or was cut. */
+  /**
+   * A node of this name holds another log: the member is not there, and what it had acknowledged
+   * was on a disk that it has no more, or was cut.
+   */
   recordForeign(now: number, message: WireMessage & { readonly node: string }, out: MasterEffect[]): void {
     const { node } = message;
     this.following.delete(node);
@@ -57,7 +68,10 @@ export class MemberBook {
     if (transition !== null) out.push(traceOf(transition));
   }
 
-  /** Has this very store acknowledged more than it comes back with? Then it was rolled back, and has forgotten what it said. */
+  /**
+   * Has this very store acknowledged more than it comes back with? Then it was rolled back, and has
+   * forgotten what it said.
+   */
   isRolledBack({ node, store, lastIndex }: Voter & { readonly lastIndex: number }): boolean {
     return this.mustRenew({ node, store }) || this.tracker.indexOf({ node, store }) > lastIndex;
   }
@@ -82,8 +96,9 @@ export class MemberBook {
   }
 
   /**
-   * A member's newest store is the one it speaks for now: its join may have been lost, and it does not join again. Its control queue is
-   * exclusive, so nothing of its former process comes behind this. Returns true when it is another store than before.
+   * A member's newest store is the one it speaks for now: its join may have been lost, and it does
+   * not join again. Its control queue is exclusive, so nothing of its former process comes behind
+   * this. Returns true when it is another store than before.
    */
   recordStore(voter: Voter): boolean {
     const isNew = this.tracker.recordJoin(voter);
@@ -93,7 +108,10 @@ export class MemberBook {
     return isNew;
   }
 
-  /** Compares what a member says it holds with `expected`, the own checksum at its index; null: not known. */
+  /**
+   * Compares what a member says it holds with `expected`, the own checksum at its index; null: not
+   * known.
+   */
   compare(beat: MessageOf<'heartbeat'>, expected: number | null, out: MasterEffect[]): void {
     const { node, index, checksum, differsAt } = beat;
     const differs =

@@ -1,9 +1,10 @@
 /**
  * Who the members are, who shall be, and whether enough of them are up.
  *
- * The members are those of the newest list in the log, or of the settings before there is one. The list follows what is wanted step by step
- * (list-change.ts): SECONDARIES, the present members, and nodes that open membership or an operator admitted. Whom an operator removed the list
- * remembers: neither SECONDARIES nor a join brings such a node back.
+ * The members are those of the newest list in the log, or of the settings before there is one. The
+ * list follows what is wanted step by step (list-change.ts): SECONDARIES, the present members, and
+ * nodes that open membership or an operator admitted. Whom an operator removed the list remembers:
+ * neither SECONDARIES nor a join brings such a node back.
  */
 import type { OutlineView } from '#protocol/log/outline';
 import type { Voter } from '#protocol/record';
@@ -38,7 +39,10 @@ export class Membership {
     return this.outline.newestList().members?.removed ?? [];
   }
 
-  /** Members that were never a voter of this log, and nodes that only the settings or only the list name. */
+  /**
+   * Members that were never a voter of this log, and nodes that only the settings or only the list
+   * name.
+   */
   get young(): readonly string[] {
     const { members, removed } = this;
     const { secondaries } = this.settings;
@@ -75,7 +79,10 @@ export class Membership {
     return { ...this.book.stateOf(now, id), voter };
   }
 
-  /** Could what is appended now be committed? While the list changes its voters need not be the members that are alive; and one whose log differs acks nothing. */
+  /**
+   * Could what is appended now be committed? While the list changes its voters need not be the
+   * members that are alive; and one whose log differs acks nothing.
+   */
   hasVoters(reign: Reign): boolean {
     const { book } = this;
     return !this.settings.quorumAppend || reign.hasVotersAlive((node) => book.isAlive(node) && book.agrees(node));

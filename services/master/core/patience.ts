@@ -1,6 +1,7 @@
 /**
- * How long a master that has the lock waits for votes or acks in vain before it lets another one try. A voter that waits for the lock, or who
- * alone may begin a log, could be elected or could commit where this one cannot: while it waits it neither votes nor acks.
+ * How long a master that has the lock waits for votes or acks in vain before it lets another one
+ * try. A voter that waits for the lock, or who alone may begin a log, could be elected or could
+ * commit where this one cannot: while it waits it neither votes nor acks.
  *
  *     at rest ──something is waited for──▶ waiting ──no progress for YIELD_AFTER──▶ ended (the lock is given up), longer the next time
  *        ▲                                   │  └──progress──▶ waiting (from the start)
@@ -8,7 +9,10 @@
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 
-/** Waiting for so long for votes or acks in vain, it lets another master try; and for twice as long the next time. */
+/**
+ * Waiting for so long for votes or acks in vain, it lets another master try; and for twice as long
+ * the next time.
+ */
 const YIELD_AFTER: RetryPolicy = { delayMsMin: 5_000, delayMsMax: 20_000 };
 
 export interface Waiting {

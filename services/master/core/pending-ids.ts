@@ -1,8 +1,8 @@
 /**
  * The ids of records that are in the log and not durable yet. The store may not know them: a group
- * that collects was not handed to it, and a write without room takes its ids out of the store before
- * the core hears of it. They outlive the reign that wrote them, as their records do: a client that
- * tries again after the reign has ended must not hear that its entry is in no log.
+ * that collects was not handed to it, and a write without room takes its ids out of the store
+ * before the core hears of it. They outlive the reign that wrote them, as their records do: a
+ * client that tries again after the reign has ended must not hear that its entry is in no log.
  */
 import type { LogRecord } from '#protocol/record';
 

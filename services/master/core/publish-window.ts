@@ -1,10 +1,11 @@
 /**
- * What has to reach the broker, in order: durable records go in, batches come out, and leave when the broker confirms
- * them. The window of unconfirmed batches is bounded; what is beyond it waits in memory, where the write path counts it as in flight.
+ * What has to reach the broker, in order: durable records go in, batches come out, and leave when
+ * the broker confirms them. The window of unconfirmed batches is bounded; what is beyond it waits
+ * in memory, where the write path counts it as in flight.
  *
- * A publish that fails (nacked, returned, its channel lost) starts a new round: everything from the first unconfirmed record
- * is published again, in order. Duplicates are harmless, a hole would have to be fetched. A late answer to a batch of an
- * older round teaches nothing.
+ * A publish that fails (nacked, returned, its channel lost) starts a new round: everything from the
+ * first unconfirmed record is published again, in order. Duplicates are harmless, a hole would have
+ * to be fetched. A late answer to a batch of an older round teaches nothing.
  */
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, UNCONFIRMED_BATCHES_MAX, UNCONFIRMED_BYTES_MAX } from '#protocol/limits';
 import type { LogRecord } from '#protocol/record';
@@ -74,7 +75,10 @@ export class PublishWindow {
     return true;
   }
 
-  /** The broker may not have the batch: all that is unconfirmed is to be sent again. False for one of an older round. */
+  /**
+   * The broker may not have the batch: all that is unconfirmed is to be sent again. False for one
+   * of an older round.
+   */
   recordFailure(id: number): boolean {
     if (!this.sent.some((each) => each.id === id)) return false;
     this.restart();

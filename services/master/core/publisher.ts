@@ -1,8 +1,9 @@
 /**
- * When what is durable is published, while this master has the lock: at once, or as soon as a majority holds the batch before. What becomes durable
- * meanwhile goes out as one batch, which costs the broker and every secondary hardly more than one record. Where no majority answers,
- * nothing is held up for longer than a tick. And after a batch that the broker did not take: all that is unconfirmed again, in order,
- * after a wait.
+ * When what is durable is published, while this master has the lock: at once, or as soon as a
+ * majority holds the batch before. What becomes durable meanwhile goes out as one batch, which
+ * costs the broker and every secondary hardly more than one record. Where no majority answers,
+ * nothing is held up for longer than a tick. And after a batch that the broker did not take: all
+ * that is unconfirmed again, in order, after a wait.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { trace } from '#protocol/trace';
@@ -16,7 +17,10 @@ const REPUBLISH: RetryPolicy = { delayMsMin: 50, delayMsMax: 2_000 };
 
 export class Publisher {
   readonly window = new PublishWindow();
-  /** Last index of the batch that was published last, until it is committed or a tick has passed; null: nothing is to be waited for. */
+  /**
+   * Last index of the batch that was published last, until it is committed or a tick has passed;
+   * null: nothing is to be waited for.
+   */
   private travelling: number | null = null;
   /** Null: nothing has failed that was not tried again. */
   private retryAt: number | null = null;
@@ -53,7 +57,10 @@ export class Publisher {
     if (this.window.recordConfirm(publish)) this.failures = 0;
   }
 
-  /** The broker may not have the batch. Once the link is down it is published again as soon as that is up. */
+  /**
+   * The broker may not have the batch. Once the link is down it is published again as soon as that
+   * is up.
+   */
   recordFailure(now: number, failed: { readonly publish: number; readonly random: number }, out: MasterEffect[]): void {
     if (!this.window.recordFailure(failed.publish) || !this.broker.connected) return;
     this.travelling = null;

@@ -1,8 +1,10 @@
 /**
- * May the master take appends? Only while a majority of the nodes is believed to be alive, itself among them: without one, what it
- * took could not be committed, and a client would rather hear so at once. Reads and requests that already wait are not concerned.
+ * May the master take appends? Only while a majority of the nodes is believed to be alive, itself
+ * among them: without one, what it took could not be committed, and a client would rather hear so
+ * at once. Reads and requests that already wait are not concerned.
  *
- * The gate is a kindness, not the safety: what is acknowledged with w ≥ m is safe by the commit rule alone.
+ * The gate is a kindness, not the safety: what is acknowledged with w ≥ m is safe by the commit
+ * rule alone.
  */
 import { majority, nodeCount } from '#protocol/write-concern';
 

@@ -1,11 +1,17 @@
-/** Why the master takes no append at this moment, as a client is told: the rule, who is missing and since when, what would end it. */
+/**
+ * Why the master takes no append at this moment, as a client is told: the rule, who is missing and
+ * since when, what would end it.
+ */
 import { majority } from '#protocol/write-concern';
 import type { AppendOutcome, MissingNode, Refusal } from './append';
 import type { Quorum } from './quorum-gate';
 
 export type Refused = Extract<AppendOutcome, { outcome: 'refused' }>;
 
-/** Seconds after which a client may try again: about what a member needs to be heard, or an election to end. */
+/**
+ * Seconds after which a client may try again: about what a member needs to be heard, or an election
+ * to end.
+ */
 const RETRY_AFTER_S = 1;
 
 export interface Situation {

@@ -1,11 +1,13 @@
 /**
- * One master's reign: from its first record, the *epoch* record, to the end of it. It gives seqs, makes groups durable and
- * only then publishes them, counts acks, moves the commit index, and answers whoever is met.
+ * One master's reign: from its first record, the *epoch* record, to the end of it. It gives seqs,
+ * makes groups durable and only then publishes them, counts acks, moves the commit index, and
+ * answers whoever is met.
  *
  *     opening ──the epoch record is committed──▶ open ──a higher epoch is seen──▶ over (`end`)
  *
- * Commit is Raft's (§5.4.2): a majority of the voters holds the record and it is of this epoch; by it everything older is
- * committed. The voters are those of the newest list in the log, committed or not (thesis §4.1).
+ * Commit is Raft's (§5.4.2): a majority of the voters holds the record and it is of this epoch; by
+ * it everything older is committed. The voters are those of the newest list in the log, committed
+ * or not (thesis §4.1).
  */
 
 import { generatedId } from '#protocol/entry';
@@ -43,10 +45,16 @@ export class Reign {
   private isOpen = false;
   /** Index of the epoch record; 0 until it is in the log. */
   private openingIndex = 0;
-  /** Index of the list that this reign begins a log or a branch with; 0: it goes on with the one there was. */
+  /**
+   * Index of the list that this reign begins a log or a branch with; 0: it goes on with the one
+   * there was.
+   */
   private foundingIndex = 0;
   private changes: (ChangeMember & { readonly isNew: boolean })[] = [];
-  /** Requests whose timeout passed before their record was durable: answered when it is, so that the answer is true. */
+  /**
+   * Requests whose timeout passed before their record was durable: answered when it is, so that the
+   * answer is true.
+   */
   private readonly expired = new Set<number>();
 
   constructor(
@@ -66,7 +74,10 @@ export class Reign {
     return this.parts.log.commitIndex;
   }
 
-  /** Is it durable which log this is? Before, nobody may be told: a log that a crash takes back would bind whoever heard of it. */
+  /**
+   * Is it durable which log this is? Before, nobody may be told: a log that a crash takes back
+   * would bind whoever heard of it.
+   */
   get isFounded(): boolean {
     return this.foundingIndex <= this.parts.log.durableIndex;
   }
@@ -91,7 +102,10 @@ export class Reign {
     return nodeCount(this.list.members.length);
   }
 
-  /** Puts the epoch record into the log, and the list that it begins with, when there is none or it was forced. Again after a failed write. */
+  /**
+   * Puts the epoch record into the log, and the list that it begins with, when there is none or it
+   * was forced. Again after a failed write.
+   */
   begin(members: readonly string[], out: MasterEffect[]): void {
     if (this.openingIndex !== 0 && this.openingIndex <= this.parts.log.outline.lastIndex) return;
     const former = this.parts.log.outline.newestList().members;
@@ -105,7 +119,10 @@ export class Reign {
     this.parts.log.flush(out);
   }
 
-  /** Gives the entries their seqs. The caller has checked that it may. Their client waits for the last one. */
+  /**
+   * Gives the entries their seqs. The caller has checked that it may. Their client waits for the
+   * last one.
+   */
   append({ request, entries, ts, writeConcern, holds = false }: Append, out: MasterEffect[]): void {
     const records = this.records(entries, ts);
     const last = records.at(-1);
@@ -125,7 +142,10 @@ export class Reign {
     return dropped;
   }
 
-  /** Waits for an entry that is in the log, and for all before it; false when there is no such entry. */
+  /**
+   * Waits for an entry that is in the log, and for all before it; false when there is no such
+   * entry.
+   */
   await(wait: Pick<Waiter, 'request' | 'first' | 'seq' | 'id' | 'writeConcern'>, out: MasterEffect[]): boolean {
     const index = this.parts.log.outline.indexOf(wait.seq);
     if (index === null) return false;
@@ -166,7 +186,10 @@ export class Reign {
     return this.parts.log.header(prevIndex, this.sender);
   }
 
-  /** Moves the commit index as far as the voters' positions allow, answers whoever that meets, and changes the list when one is due. */
+  /**
+   * Moves the commit index as far as the voters' positions allow, answers whoever that meets, and
+   * changes the list when one is due.
+   */
   advance(out: MasterEffect[]): void {
     const { log } = this.parts;
     const committed = this.committable();
@@ -181,7 +204,10 @@ export class Reign {
     this.finishChanges(out);
   }
 
-  /** Takes the next step towards a list of all members with their present stores, if one is due: one change at a time, each after the last is committed. */
+  /**
+   * Takes the next step towards a list of all members with their present stores, if one is due: one
+   * change at a time, each after the last is committed.
+   */
   changeList(
     wanted: { readonly members: readonly string[]; isAlive(node: string): boolean },
     out: MasterEffect[],
@@ -209,7 +235,9 @@ export class Reign {
     return true;
   }
 
-  /** The number of nodes may have changed: whoever waits is counted again, with at most all of them. */
+  /**
+   * The number of nodes may have changed: whoever waits is counted again, with at most all of them.
+   */
   recount(): void {
     this.waiters.recount((writeConcern) => Math.min(requiredAcks(writeConcern, this.nodes), this.nodes));
   }
@@ -220,7 +248,10 @@ export class Reign {
     return [...own, ...this.parts.tracker.holdersOf(index)];
   }
 
-  /** Is a majority of the voters up, as far as `isAlive` knows? One whose store is not the newest of its node is not. */
+  /**
+   * Is a majority of the voters up, as far as `isAlive` knows? One whose store is not the newest of
+   * its node is not.
+   */
   hasVotersAlive(isAlive: (node: string) => boolean): boolean {
     const alive = this.votersAlive(isAlive);
     return isMajority(this.list.voters, (voter) => includesVoter(alive, voter));
@@ -233,7 +264,10 @@ export class Reign {
     });
   }
 
-  /** Answered when a list that says so is committed. A change of the same node that is not done yet, and asked for the opposite, ends here. */
+  /**
+   * Answered when a list that says so is committed. A change of the same node that is not done yet,
+   * and asked for the opposite, ends here.
+   */
   awaitChange(change: ChangeMember, out: MasterEffect[]): void {
     const isOpposite = ({ node, type }: ChangeMember) => node === change.node && type !== change.type;
     for (const { request } of this.changes.filter(isOpposite))

@@ -1,9 +1,11 @@
 /**
- * The clients that wait for their write concern. They are kept by the number of nodes they need, each kind as a heap by
- * index, so an ack costs as much as it releases: any number of clients that wait for an absent node cost the others nothing.
+ * The clients that wait for their write concern. They are kept by the number of nodes they need,
+ * each kind as a heap by index, so an ack costs as much as it releases: any number of clients that
+ * wait for an absent node cost the others nothing.
  *
- * A waiter leaves when it is met (`release`), gives up (`remove`), or the master stops (`drain`). One that gave up stays in its
- * heap as a dead entry; when the dead outnumber the living the heap is built anew, so they never add up.
+ * A waiter leaves when it is met (`release`), gives up (`remove`), or the master stops (`drain`).
+ * One that gave up stays in its heap as a dead entry; when the dead outnumber the living the heap
+ * is built anew, so they never add up.
  */
 import type { WriteConcern } from '#protocol/write-concern';
 
@@ -48,7 +50,10 @@ export class Waiters {
     return waiter;
   }
 
-  /** Takes out every waiter that is met, in order of index. `metIndex(k)`: what k nodes hold, and whatever else k asks for. */
+  /**
+   * Takes out every waiter that is met, in order of index. `metIndex(k)`: what k nodes hold, and
+   * whatever else k asks for.
+   */
   release(metIndex: (needed: number) => number): Waiter[] {
     const released: Waiter[] = [];
     for (const [needed, heap] of this.heaps) {

@@ -1,4 +1,7 @@
-/** The master's HTTP edge: which paths there are. What they answer is decided by the routes, what is true by the `MasterPort`. */
+/**
+ * The master's HTTP edge: which paths there are. What they answer is decided by the routes, what is
+ * true by the `MasterPort`.
+ */
 import Router from '@koa/router';
 import type Koa from 'koa';
 import type { Logger } from 'pino';

@@ -1,7 +1,9 @@
 /**
- * The members over HTTP: who they are and how they do, taking one out for good or in again, and the last resort when a majority is lost.
+ * The members over HTTP: who they are and how they do, taking one out for good or in again, and the
+ * last resort when a majority is lost.
  *
- * To force a new list is never automatic, and needs the log's name in its body: it gives up what only the lost voters had.
+ * To force a new list is never automatic, and needs the log's name in its body: it gives up what
+ * only the lost voters had.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';

@@ -1,4 +1,7 @@
-/** What the HTTP edge asks of the master behind it. `compose.ts` answers; the tests of the edge hand in their own. */
+/**
+ * What the HTTP edge asks of the master behind it. `compose.ts` answers; the tests of the edge hand
+ * in their own.
+ */
 import type { LogReader } from '#http/reading/log-reader';
 import type { WaitingClient } from '#http/wait-signal';
 import type {
@@ -20,7 +23,10 @@ export interface SecondaryHealth extends MissingNode {
   readonly httpUrl: string | null;
   /** Its queue at the broker, where the management API says. */
   readonly queue?: { readonly messages: number; readonly bytes: number; readonly overflowed: boolean };
-  /** Its log is not the master's: seq of the first entry that differs, 0 while that is looked for. Left out when they agree. */
+  /**
+   * Its log is not the master's: seq of the first entry that differs, 0 while that is looked for.
+   * Left out when they agree.
+   */
   readonly differsAt?: number;
 }
 
@@ -54,10 +60,15 @@ export interface MasterHealth {
   readonly quorum: { readonly required: number; readonly alive: number; readonly ok: boolean };
   readonly readOnly: boolean;
   readonly broker: { readonly connected: boolean; readonly blocked: boolean };
-  /** Who has a vote, and how many of them are up with the store that has it; null: this node does not reign. */
+  /**
+   * Who has a vote, and how many of them are up with the store that has it; null: this node does
+   * not reign.
+   */
   readonly voters: { readonly names: readonly string[]; readonly up: number | null };
   readonly secondaries: readonly SecondaryHealth[];
-  /** Members that never followed this log, and those that only SECONDARIES or only the log names. */
+  /**
+   * Members that never followed this log, and those that only SECONDARIES or only the log names.
+   */
   readonly young?: readonly string[];
   readonly unsurvivable?: Unsurvivable;
   /** Nodes that hold another log under a name that belongs here, or any other. */
@@ -77,11 +88,17 @@ export interface MasterHealth {
 
 export interface MasterPort {
   readonly reader: LogReader;
-  /** Never rejects for anything a client did. When the client has left the wait ends, the entry stays; the promise then resolves with any outcome. */
+  /**
+   * Never rejects for anything a client did. When the client has left the wait ends, the entry
+   * stays; the promise then resolves with any outcome.
+   */
   append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome>;
   /** As `append`, for several entries: all of them, or none. */
   appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome>;
-  /** As `append`, for an entry that is in the log: waits until the concern is met. Null for a seq that is not visible. */
+  /**
+   * As `append`, for an entry that is in the log: waits until the concern is met. Null for a seq
+   * that is not visible.
+   */
   awaitHeld(request: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null>;
   /** Nodes known to hold the entry, null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
@@ -93,7 +110,10 @@ export interface MasterPort {
   admitMember(id: string): Promise<MemberChange>;
   /** What an operator's force would come to now, and what would be given up. */
   forcePlan(begin: 'best' | 'new'): ForcePlan;
-  /** Gives a lost majority up, or begins a new log where there is none, when that is `ready`; else prepares it. */
+  /**
+   * Gives a lost majority up, or begins a new log where there is none, when that is `ready`; else
+   * prepares it.
+   */
   force(begin: 'best' | 'new'): Promise<ForcePlan>;
   /** Would it take an append now? The sentence says why not. */
   readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string };

@@ -1,6 +1,6 @@
 /**
- * `GET /messages/:seq/replication`: who holds the entry now; with `w` or `timeoutMs` it waits, as an append does, until the concern is
- * met, and answers as an append does when it is not.
+ * `GET /messages/:seq/replication`: who holds the entry now; with `w` or `timeoutMs` it waits, as
+ * an append does, until the concern is met, and answers as an append does when it is not.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';

@@ -1,10 +1,16 @@
-/** `w` and `timeoutMs` where they stand in the query: a bulk append, and the wait for an entry's replication. */
+/**
+ * `w` and `timeoutMs` where they stand in the query: a bulk append, and the wait for an entry's
+ * replication.
+ */
 import type { RequestFault } from '#http/problem';
 import { WAIT_MS_MAX } from '#http/wait-signal';
 import { parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
 import { TIMEOUT_RULE, W_RULE } from './append/request';
 
-/** Reads `w` and `timeoutMs` from a parsed query: each a string, or a list when it was given more than once. */
+/**
+ * Reads `w` and `timeoutMs` from a parsed query: each a string, or a list when it was given more
+ * than once.
+ */
 export function parseWaitQuery(
   query: Readonly<Record<string, unknown>>,
 ):

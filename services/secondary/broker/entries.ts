@@ -1,5 +1,6 @@
 /**
- * Consumption of a member's backlog, apart from the rest of the session: its channel may come and go as it likes.
+ * Consumption of a member's backlog, apart from the rest of the session: its channel may come and
+ * go as it likes.
  *
  * States, and how each is left:
  *   *off*       `start` → *starting*
@@ -7,8 +8,9 @@
  *   *consuming* the channel ends (a consumer's timeout) or the broker cancels the consumer (queue deleted or moved) → *waiting*
  *   *waiting*   backoff → *starting*
  *   and from each: `stop` → *off*; the session ends → *suspended*, which the next session leaves for *starting*.
- * Each consumption has a channel of its own. Delivery tags count per channel, and a foreign tag ends the channel that it is settled on, so a
- * delivery remembers its channel and is settled there or not at all; the broker hands out again what was not.
+ * Each consumption has a channel of its own. Delivery tags count per channel, and a foreign tag
+ * ends the channel that it is settled on, so a delivery remembers its channel and is settled there
+ * or not at all; the broker hands out again what was not.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { AmqpChannel } from '#amqp/channel';
@@ -17,7 +19,10 @@ import type { Trace } from '#amqp/link';
 import { type AmqpSession, pause } from '#amqp/session';
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 
-/** One delivery, to be settled or given back once; later calls and calls after its channel's end do nothing. */
+/**
+ * One delivery, to be settled or given back once; later calls and calls after its channel's end do
+ * nothing.
+ */
 export class DeliveryHandle {
   private open = true;
 
@@ -62,7 +67,9 @@ const CLOSE_TIMEOUT_MS = 1000;
 export class EntriesConsumer {
   private session: AmqpSession | null = null;
   private wanted = false;
-  /** The running consumption; replaced by each start, so that an older one notices that it is over. */
+  /**
+   * The running consumption; replaced by each start, so that an older one notices that it is over.
+   */
   private current: { channel: AmqpChannel | null } | null = null;
 
   constructor(
@@ -91,7 +98,10 @@ export class EntriesConsumer {
     if (this.session !== null && this.current === null) this.launch(this.session);
   }
 
-  /** Resolves when the channel is closed, a second at most; unsettled deliveries go back to the queue. */
+  /**
+   * Resolves when the channel is closed, a second at most; unsettled deliveries go back to the
+   * queue.
+   */
   async stop(): Promise<void> {
     this.wanted = false;
     const channel = this.current?.channel;

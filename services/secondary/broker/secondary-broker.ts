@@ -1,14 +1,15 @@
 /**
- * A secondary's side of the broker: its control queue, which proves that no other process runs under its node id; its backlog; what it
- * tells the master.
+ * A secondary's side of the broker: its control queue, which proves that no other process runs
+ * under its node id; its backlog; what it tells the master.
  *
  * States of a session, and how each is left:
  *   *locked out*  another process has the control queue of this node id; tried again about every second → *unbound*
  *   *unbound*     no master has declared the control exchange yet; tried again about every second → *up*
  *   *up*          any end of a connection or of the control channel, the control queue deleted → the next session; `withdraw` → *resting*
  *   *resting*     the control queue is left to others for a while, longer each time, then as at the start
- * The master alone declares exchanges and members' queues; a secondary finds them or waits. A control exchange that is deleted and
- * made anew has forgotten its bindings, and nobody tells the queues, so a silent control queue is bound again every few seconds.
+ * The master alone declares exchanges and members' queues; a secondary finds them or waits. A
+ * control exchange that is deleted and made anew has forgotten its bindings, and nobody tells the
+ * queues, so a silent control queue is bound again every few seconds.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { QueueOptions } from '#amqp/channel';
@@ -24,13 +25,18 @@ import { type DeliveryHandle, EntriesConsumer } from './entries';
 export interface SecondaryBrokerOptions extends EdgeOptions {
   /** How long a heartbeat may wait in a queue: a few intervals, in milliseconds. Default 3000. */
   readonly heartbeatExpiresMs?: number;
-  /** A control queue that heard nothing for this long is bound again, in milliseconds. Default 3000. */
+  /**
+   * A control queue that heard nothing for this long is bound again, in milliseconds. Default 3000.
+   */
   readonly controlSilenceMs?: number;
   /** Unsettled deliveries at a time. Default 64. */
   readonly prefetch?: number;
 }
 
-/** The exclusive queue is the control queue of this node id. A callback that throws leaves its delivery unsettled. */
+/**
+ * The exclusive queue is the control queue of this node id. A callback that throws leaves its
+ * delivery unsettled.
+ */
 export interface SecondaryBrokerEvents extends EdgeEvents {
   /** The control queue is bound and consumed. No message comes before this. */
   up(): void;
@@ -38,7 +44,10 @@ export interface SecondaryBrokerEvents extends EdgeEvents {
   control(message: WireMessage, replyTo: string | null): void;
   /** From this node's backlog; to be settled or requeued. */
   delivery(message: WireMessage, handle: DeliveryHandle): void;
-  /** This node has no queue: it is not a member (yet), or the queue was deleted. Consumption is off until `consumeEntries` is called again. */
+  /**
+   * This node has no queue: it is not a member (yet), or the queue was deleted. Consumption is off
+   * until `consumeEntries` is called again.
+   */
   entriesMissing(): void;
 }
 
@@ -46,7 +55,10 @@ export interface SecondaryBrokerStatus extends EdgeStatus {
   readonly consuming: boolean;
 }
 
-/** Bounded, for a process that is stopped in a debugger; announcements repeat, and an answer that is lost is fetched again. */
+/**
+ * Bounded, for a process that is stopped in a debugger; announcements repeat, and an answer that is
+ * lost is fetched again.
+ */
 const CONTROL_QUEUE: QueueOptions = {
   durable: false,
   exclusive: true,
@@ -89,7 +101,9 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
     return { ...super.status(), consuming: this.entries.consuming };
   }
 
-  /** To the master; answers come to the control queue. False: dropped, and repeated by the protocol. */
+  /**
+   * To the master; answers come to the control queue. False: dropped, and repeated by the protocol.
+   */
   send(message: WireMessage): boolean {
     return this.sendTo(this.replies, message);
   }
@@ -102,32 +116,41 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
   }
 
   /**
-   * Consumes this node's backlog, from now on and in every later session, until `stopEntries` or `entriesMissing`. Calling it again
-   * while it runs changes nothing.
+   * Consumes this node's backlog, from now on and in every later session, until `stopEntries` or
+   * `entriesMissing`. Calling it again while it runs changes nothing.
    */
   consumeEntries(): void {
     this.entries.start();
   }
 
-  /** Consumes nothing any more; what was not settled goes back to the queue. Resolves when the broker agreed, a second at most. */
+  /**
+   * Consumes nothing any more; what was not settled goes back to the queue. Resolves when the
+   * broker agreed, a second at most.
+   */
   stopEntries(): Promise<void> {
     return this.entries.stop();
   }
 
-  /** Tells the broker that a delivery is done with. Nothing happens when its channel has gone, or the second time. */
+  /**
+   * Tells the broker that a delivery is done with. Nothing happens when its channel has gone, or
+   * the second time.
+   */
   settle(handle: DeliveryHandle): void {
     handle.settle();
   }
 
   /**
-   * Gives a delivery back. The broker hands it out again at once, so a caller that fails again and again spins unless it waits before
-   * this call (capped exponential backoff). Nothing happens when its channel has gone, or after it was settled.
+   * Gives a delivery back. The broker hands it out again at once, so a caller that fails again and
+   * again spins unless it waits before this call (capped exponential backoff). Nothing happens when
+   * its channel has gone, or after it was settled.
    */
   requeue(handle: DeliveryHandle): void {
     handle.requeue();
   }
 
-  /** Says what is still to be said, ends the session, and leaves the node id to others for a while. */
+  /**
+   * Says what is still to be said, ends the session, and leaves the node id to others for a while.
+   */
   async withdraw(): Promise<void> {
     const { session } = this;
     if (session === null) return;

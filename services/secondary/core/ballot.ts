@@ -1,13 +1,16 @@
 /**
- * The epoch that this node follows and its one vote in it: Raft's currentTerm and votedFor (§5.2), and the log whose epoch that is. Nothing is
- * said or done by a promise before it is durable, so a vote waits for it.
+ * The epoch that this node follows and its one vote in it: Raft's currentTerm and votedFor (§5.2),
+ * and the log whose epoch that is. Nothing is said or done by a promise before it is durable, so a
+ * vote waits for it.
  *
  *     durable ──a higher epoch is claimed or announced──▶ being saved ──saved──▶ durable (and the claim is answered)
  *                                                            └──a still higher one──▶ being saved (the former claim gets no answer)
  *
- * An epoch binds within its log only. A later branch of the own log is above every epoch of the former one; a node that is blank is bound by
- * the log that it promised to last, and by no other, and only until somebody reigns. Which log a node belongs to (`identity`) is learned from an elected master, or from
- * whoever speaks for a later branch of the log it knows, and never forgotten; who only claims a log teaches a blank node nothing.
+ * An epoch binds within its log only. A later branch of the own log is above every epoch of the
+ * former one; a node that is blank is bound by the log that it promised to last, and by no other,
+ * and only until somebody reigns. Which log a node belongs to (`identity`) is learned from an
+ * elected master, or from whoever speaks for a later branch of the log it knows, and never
+ * forgotten; who only claims a log teaches a blank node nothing.
  */
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate } from '#protocol/log/outline';
@@ -34,7 +37,10 @@ export interface BallotParts {
 
 export class Ballot {
   private isSaved = true;
-  /** The claim that waits for the promise; null: the promise came from an announcement, or is durable. */
+  /**
+   * The claim that waits for the promise; null: the promise came from an announcement, or is
+   * durable.
+   */
   private waiting: Asked | null = null;
   /** Commit index that was saved last. */
   private savedCommit: number;
@@ -55,7 +61,9 @@ export class Ballot {
     return { epoch: this.promised.epoch, reign: this.promised.reign, log: this.identity };
   }
 
-  /** The longest identity that this node knows its log by; null: it is blank, and may follow any. */
+  /**
+   * The longest identity that this node knows its log by; null: it is blank, and may follow any.
+   */
   get identity(): Identity | null {
     return longerOf(this.promised.identity, this.parts.log.outline.identity) ?? this.parts.logId;
   }
@@ -69,7 +77,10 @@ export class Ballot {
     return isSameEpoch(id, this.promised);
   }
 
-  /** Could this node follow whoever sends this? Who claims without a log looks for one, and may find it here. */
+  /**
+   * Could this node follow whoever sends this? Who claims without a log looks for one, and may find
+   * it here.
+   */
   accepts({ log }: Pick<Sender, 'log'>): boolean {
     return log === null || isPrefixOf(this.identity, log);
   }
@@ -82,14 +93,18 @@ export class Ballot {
   }
 
   /**
-   * Is a reign to be followed that is announced? What a blank node has promised to a claimant does not bind it there: it has no vote that counts, and
-   * its master, who was elected without it, is not told of that promise.
+   * Is a reign to be followed that is announced? What a blank node has promised to a claimant does
+   * not bind it there: it has no vote that counts, and its master, who was elected without it, is
+   * not told of that promise.
    */
   isToFollow(sender: Sender): boolean {
     return this.isAbove(sender) || (this.identity === null && !this.follows(sender));
   }
 
-  /** Follows a higher epoch that somebody claims, and votes for the claimant if its log is at least as up to date as this one. */
+  /**
+   * Follows a higher epoch that somebody claims, and votes for the claimant if its log is at least
+   * as up to date as this one.
+   */
   promiseTo(asked: Asked, out: SecondaryEffect[]): void {
     const { claim } = asked;
     const { epoch, reign } = claim;
@@ -106,7 +121,9 @@ export class Ballot {
     this.promise({ epoch, reign, votedFor: null, log, identity: log }, out);
   }
 
-  /** Whoever was promised to is elected: this node belongs to its log now. False: that was known. */
+  /**
+   * Whoever was promised to is elected: this node belongs to its log now. False: that was known.
+   */
   learn({ log }: Sender, out: SecondaryEffect[]): boolean {
     if (log === null || !extendsLog(log, this.promised.identity)) return false;
     const { epoch, reign, votedFor } = this.promised;
@@ -156,7 +173,10 @@ export class Ballot {
     out.push(trace('info', granted ? 'votes' : 'refuses its vote', { peer: claim.node, epoch: claimed }));
   }
 
-  /** Raft's condition (§5.4.1), within one log; and never for one that ends below what is known here to be committed. */
+  /**
+   * Raft's condition (§5.4.1), within one log; and never for one that ends below what is known here
+   * to be committed.
+   */
   private isFit(claim: MessageOf<'claim'>, identity: Identity | null): boolean {
     const { log } = this.parts;
     const theirs = endOf(claim);

@@ -1,6 +1,7 @@
 /**
- * What the broker is told of each delivery. One whose records were appended waits until they are durable, and is settled then; one that taught
- * nothing is settled at once; one whose append failed is given back, after a wait so that a full disk does not make the broker spin.
+ * What the broker is told of each delivery. One whose records were appended waits until they are
+ * durable, and is settled then; one that taught nothing is settled at once; one whose append failed
+ * is given back, after a wait so that a full disk does not make the broker spin.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { SecondaryEffect, Tag } from './events';
@@ -23,7 +24,10 @@ interface Unsettled extends Source {
 export class Deliveries {
   /** Ascending by index. */
   private unsettled: Unsettled[] = [];
-  /** Failed appends since the last one that became durable; what needed none says nothing about the store. */
+  /**
+   * Failed appends since the last one that became durable; what needed none says nothing about the
+   * store.
+   */
   private failures = 0;
 
   /** Its records are appended, up to `index`. */

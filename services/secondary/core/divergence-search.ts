@@ -1,6 +1,7 @@
 /**
- * Finds the first record that is not the master's, by bisection over running checksums: equal at `equalAt`, different at `differsAt`, so the
- * first difference lies between. The master's checksum at an index comes in answer to a fetch, the own one from the store.
+ * Finds the first record that is not the master's, by bisection over running checksums: equal at
+ * `equalAt`, different at `differsAt`, so the first difference lies between. The master's checksum
+ * at an index comes in answer to a fetch, the own one from the store.
  *
  *     asking(index) ──both checksums──▶ asking(the middle of what is left) … ──nothing is left──▶ found
  */

@@ -1,9 +1,15 @@
-/** What goes into a secondary's machine and what comes out of it. Completion is an event: nothing happens until it is reported. */
+/**
+ * What goes into a secondary's machine and what comes out of it. Completion is an event: nothing
+ * happens until it is reported.
+ */
 import type { FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { WireMessage } from '#protocol/wire/messages';
 
-/** The driver's handle of a broker delivery; null for what came in answer to a fetch, which needs no settling. */
+/**
+ * The driver's handle of a broker delivery; null for what came in answer to a fetch, which needs no
+ * settling.
+ */
 export type Tag = number | null;
 
 export type SecondaryEvent =
@@ -30,7 +36,10 @@ export type SecondaryEvent =
       readonly random: number;
     }
   | { readonly type: 'promiseSaved'; readonly promised: Promised }
-  /** `inHand`: deliveries that the driver holds back and has not handed over yet. `random` in [0, 1). */
+  /**
+   * `inHand`: deliveries that the driver holds back and has not handed over yet. `random` in [0,
+   * 1).
+   */
   | { readonly type: 'tick'; readonly random: number; readonly inHand: number }
   /** An operator's fault injection: consume nothing, still beat. */
   | { readonly type: 'pause'; readonly paused: boolean }
@@ -49,8 +58,14 @@ export type SecondaryEffect =
   | { readonly do: 'lookUpChecksum'; readonly index: number }
   | { readonly do: 'consume' }
   | { readonly do: 'stopConsuming' }
-  /** The master has another log: say what is still to be said, give the node id free, and look again after a while. */
+  /**
+   * The master has another log: say what is still to be said, give the node id free, and look again
+   * after a while.
+   */
   | { readonly do: 'withdraw' }
-  /** This store came back with less than it had acknowledged: it must be another one, from the next start on. */
+  /**
+   * This store came back with less than it had acknowledged: it must be another one, from the next
+   * start on.
+   */
   | { readonly do: 'renewStore' }
   | { readonly do: 'halt'; readonly why: string };

@@ -1,6 +1,7 @@
 /**
- * A master of another log. A node that meets one does nothing for it and takes nothing from it: it keeps every record that it holds, gives
- * its node id free for whoever belongs there, and looks again after a while.
+ * A master of another log. A node that meets one does nothing for it and takes nothing from it: it
+ * keeps every record that it holds, gives its node id free for whoever belongs there, and looks
+ * again after a while.
  *
  *     at home ──a claim or an announcement of another log──▶ foreign ──one that this node can follow──▶ at home
  */
@@ -16,7 +17,9 @@ export interface Met {
 export class ForeignWatch {
   private met: Met | null = null;
 
-  /** Whom this node has met who has another log; null: nobody, or not since it met its own master. */
+  /**
+   * Whom this node has met who has another log; null: nobody, or not since it met its own master.
+   */
   get master(): Met | null {
     return this.met;
   }

@@ -1,16 +1,21 @@
 /**
- * When to fetch what is missing. A hole (something buffered, or an announced head above the own one) may fill by itself, so it is
- * given `gapTimeoutMs` without any progress; then a fetch goes out, and again with backoff for as long as the hole is there.
+ * When to fetch what is missing. A hole (something buffered, or an announced head above the own
+ * one) may fill by itself, so it is given `gapTimeoutMs` without any progress; then a fetch goes
+ * out, and again with backoff for as long as the hole is there.
  *
  *     whole ──hole──▶ waiting ──gapTimeoutMs without progress──▶ fetching ──an answer was applied, hole still there──▶ fetching (at once)
  *       ▲               │ ▲───────progress by itself──────────────┘  └──no answer: after a backoff, without limit──▶ fetching
  *       └───no hole─────┘
  *
- * So a deep hole is pulled at the pace of the one who needs it: the next fetch goes out as the last is applied.
+ * So a deep hole is pulled at the pace of the one who needs it: the next fetch goes out as the last
+ * is applied.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 
-/** An answer takes a few milliseconds; one that is lost is asked for again soon, a master that is away for long is not pestered. */
+/**
+ * An answer takes a few milliseconds; one that is lost is asked for again soon, a master that is
+ * away for long is not pestered.
+ */
 const FETCH_RETRY: RetryPolicy = { delayMsMin: 400, delayMsMax: 5_000 };
 
 export class GapRepair {
@@ -21,7 +26,10 @@ export class GapRepair {
 
   constructor(private readonly gapTimeoutMs: number) {}
 
-  /** Is there a hole now? An `urgent` one will not fill by itself. Returns true when it has just opened. */
+  /**
+   * Is there a hole now? An `urgent` one will not fill by itself. Returns true when it has just
+   * opened.
+   */
   observe(now: number, { hole, urgent }: { readonly hole: boolean; readonly urgent: boolean }): boolean {
     if (!hole) {
       this.close();
@@ -32,7 +40,10 @@ export class GapRepair {
     return true;
   }
 
-  /** Records were appended; `fetched`: they came in answer to a fetch, so the next one may go out at once. */
+  /**
+   * Records were appended; `fetched`: they came in answer to a fetch, so the next one may go out at
+   * once.
+   */
   recordProgress(now: number, fetched: boolean): void {
     this.attempts = 0;
     if (this.dueAt === null) return;

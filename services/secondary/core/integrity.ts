@@ -1,7 +1,9 @@
 /**
- * Is this log the master's? Epochs and indexes say so by Raft's log matching; a disk or a bug could break that unseen. So each announcement's
- * running checksum is compared where both are known, and when they differ nothing more is built on this log: the node stops applying, looks
- * for the first record that differs, and says which one it is. Only a new process, with a mended store, leaves that state.
+ * Is this log the master's? Epochs and indexes say so by Raft's log matching; a disk or a bug could
+ * break that unseen. So each announcement's running checksum is compared where both are known, and
+ * when they differ nothing more is built on this log: the node stops applying, looks for the first
+ * record that differs, and says which one it is. Only a new process, with a mended store, leaves
+ * that state.
  *
  *     agreeing ──checksums differ at one index──▶ searching (divergence-search.ts) ──▶ found
  */
@@ -34,7 +36,10 @@ export class Integrity {
     return this.search === null;
   }
 
-  /** Seq of the first entry that is not the master's; 0 while it is looked for, null when the logs agree. */
+  /**
+   * Seq of the first entry that is not the master's; 0 while it is looked for, null when the logs
+   * agree.
+   */
   get differsAt(): number | null {
     if (this.search === null) return null;
     return this.search.found === null ? 0 : this.outline.seqAt(this.search.found);
@@ -72,7 +77,10 @@ export class Integrity {
     if (asker.now >= this.nextAskAt) this.proceed(asker, out);
   }
 
-  /** Asks for what the search wants next; a lost answer is asked for again at the next tick that is due. */
+  /**
+   * Asks for what the search wants next; a lost answer is asked for again at the next tick that is
+   * due.
+   */
   private proceed({ now, epoch, reign, log, node }: Asker, out: SecondaryEffect[]): void {
     if (this.search === null) return;
     const { asking: index, found } = this.search;

@@ -1,6 +1,7 @@
 /**
- * What the reigning master said last, and whether this node has reached it: ready means that it has applied, since it connected, everything
- * that the first announcement named. Behind later on, it stays ready.
+ * What the reigning master said last, and whether this node has reached it: ready means that it has
+ * applied, since it connected, everything that the first announcement named. Behind later on, it
+ * stays ready.
  */
 import type { MessageOf } from '#protocol/wire/messages';
 
@@ -13,7 +14,10 @@ interface Heard {
 
 export class MasterWatch {
   private heard: Heard | null = null;
-  /** Seq that has to be applied before this node calls itself ready; null until the first announcement after connecting. */
+  /**
+   * Seq that has to be applied before this node calls itself ready; null until the first
+   * announcement after connecting.
+   */
   private readyAt: number | null = null;
   private hasReached = false;
   private removed: readonly string[] = [];

@@ -1,6 +1,7 @@
 /**
- * Batches that came before the records they follow. Bounded in bytes: when it is full the farthest batch is dropped, for the
- * nearest is needed first; what was dropped is fetched later. Every batch in it is of one epoch, the one promised.
+ * Batches that came before the records they follow. Bounded in bytes: when it is full the farthest
+ * batch is dropped, for the nearest is needed first; what was dropped is fetched later. Every batch
+ * in it is of one epoch, the one promised.
  */
 import { REORDER_BYTES_MAX } from '#protocol/limits';
 import type { MessageOf } from '#protocol/wire/messages';
@@ -40,7 +41,10 @@ export class ReorderBuffer {
     return true;
   }
 
-  /** Takes out the first batch that can follow `lastIndex`, if there is one; forgets those that are wholly at or below it. */
+  /**
+   * Takes out the first batch that can follow `lastIndex`, if there is one; forgets those that are
+   * wholly at or below it.
+   */
   take(lastIndex: number): Batch | null {
     for (let first = this.batches[0]; first !== undefined && first.prevIndex <= lastIndex; first = this.batches[0]) {
       this.batches.shift();

@@ -1,6 +1,7 @@
 /**
- * What a secondary says of itself to the master: that it is there, up to where it holds the log, and what it lacks. Nothing depends on any one
- * of these: an ack is cumulative, a heartbeat is an ack as well, and whatever was not answered is said again.
+ * What a secondary says of itself to the master: that it is there, up to where it holds the log,
+ * and what it lacks. Nothing depends on any one of these: an ack is cumulative, a heartbeat is an
+ * ack as well, and whatever was not answered is said again.
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
@@ -40,7 +41,10 @@ export class Reporter {
     return true;
   }
 
-  /** True at most once an interval: whoever speaks for an epoch that is over may be told which one is followed. */
+  /**
+   * True at most once an interval: whoever speaks for an epoch that is over may be told which one
+   * is followed.
+   */
   isFenceDue(now: number): boolean {
     if (now < this.nextFenceAt) return false;
     this.nextFenceAt = now + this.intervalMs;

@@ -1,10 +1,12 @@
 /**
- * What a secondary knows, and what can be read from it at any moment. Nothing here changes anything: what events do to it is in secondary.ts.
+ * What a secondary knows, and what can be read from it at any moment. Nothing here changes
+ * anything: what events do to it is in secondary.ts.
  *
- * The parts: the log (ReplicaLog) and where a batch belongs in it (placement.ts), the promise and the
- * vote (ballot.ts), what the broker is told (deliveries.ts), what is missing (gap-repair.ts), what
- * the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree (integrity.ts),
- * whether the master is one of another log (foreign-watch.ts), and the connection (session.ts).
+ * The parts: the log (ReplicaLog) and where a batch belongs in it (placement.ts), the promise and
+ * the vote (ballot.ts), what the broker is told (deliveries.ts), what is missing (gap-repair.ts),
+ * what the master says (master-watch.ts) and is told (reporter.ts), whether the logs agree
+ * (integrity.ts), whether the master is one of another log (foreign-watch.ts), and the connection
+ * (session.ts).
  */
 
 import type { Identity } from '#protocol/identity';
@@ -114,7 +116,10 @@ export abstract class SecondaryState {
     return this.master.isReady ? 'ok' : 'catching-up';
   }
 
-  /** Seq of the first entry that is not the master's; 0 while it is looked for, null when the logs agree. */
+  /**
+   * Seq of the first entry that is not the master's; 0 while it is looked for, null when the logs
+   * agree.
+   */
   get differsAt(): number | null {
     return this.integrity.differsAt;
   }

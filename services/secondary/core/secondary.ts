@@ -5,12 +5,13 @@
  *         ▲  └──`diverged`: the tail that parts is cut, and it asks again
  *         └───────────── a higher epoch is promised ─────────────────────┘
  *
- * While unchecked nothing is appended and nothing is acked: first the own log is compared with the new master's. A higher epoch is
- * taken from claims and announcements only, which the reigning master repeats; a batch of an unknown one is dropped and
- * fetched later, so that a stray message in the queue deposes nobody.
+ * While unchecked nothing is appended and nothing is acked: first the own log is compared with the
+ * new master's. A higher epoch is taken from claims and announcements only, which the reigning
+ * master repeats; a batch of an unknown one is dropped and fetched later, so that a stray message
+ * in the queue deposes nobody.
  *
- * A delivery is settled as soon as its records are durable, or buffered, or known. To hold those that cannot be
- * placed could fill the prefetch window and stop everything.
+ * A delivery is settled as soon as its records are durable, or buffered, or known. To hold those
+ * that cannot be placed could fill the prefetch window and stop everything.
  *
  * What it knows, and the parts that know it, are in secondary-state.ts.
  */
@@ -28,7 +29,10 @@ import { SecondaryState } from './secondary-state';
 /** Announcements missed before the master counts as having been away. */
 const SILENT_INTERVALS = 3;
 
-/** How often the commit index is saved while it moves: what is lost of it by a crash is learned again. */
+/**
+ * How often the commit index is saved while it moves: what is lost of it by a crash is learned
+ * again.
+ */
 const SAVE_COMMIT_MS = 1_000;
 
 export class SecondaryMachine extends SecondaryState {
@@ -138,8 +142,9 @@ export class SecondaryMachine extends SecondaryState {
   }
 
   /**
-   * Another log, or a branch of this one that was left: nothing is taken from it, and nothing here changes. A claimant is told which log is held
-   * here; one whose log is only behind may learn by it, so this node stays in hearing.
+   * Another log, or a branch of this one that was left: nothing is taken from it, and nothing here
+   * changes. A claimant is told which log is held here; one whose log is only behind may learn by
+   * it, so this node stays in hearing.
    */
   private meetForeign(
     { message, replyTo }: Pick<Extract<SecondaryEvent, { type: 'control' }>, 'message' | 'replyTo'>,
@@ -176,7 +181,10 @@ export class SecondaryMachine extends SecondaryState {
     this.ballot.sendVote(claim, replyTo, out);
   }
 
-  /** A higher epoch is promised: nothing of it is done before the promise is durable, nothing of the former one any more. */
+  /**
+   * A higher epoch is promised: nothing of it is done before the promise is durable, nothing of the
+   * former one any more.
+   */
   private forgetEpoch(): void {
     this.synced = false;
     this.master.forget();
@@ -254,7 +262,10 @@ export class SecondaryMachine extends SecondaryState {
     this.ballot.saveCommit(out);
   }
 
-  /** Whoever still speaks for an epoch that is over is told which one is followed here, at most once an interval. */
+  /**
+   * Whoever still speaks for an epoch that is over is told which one is followed here, at most once
+   * an interval.
+   */
   private fence(out: SecondaryEffect[]): void {
     this.counters.staleEpoch += 1;
     if (this.isConnected && this.reporter.isFenceDue(this.now)) this.heartbeat(out);
@@ -330,7 +341,10 @@ export class SecondaryMachine extends SecondaryState {
     this.gap.holdOff(this.now + afterMs);
   }
 
-  /** The logs part: cuts what the new master's log does not have, and asks again from there (KIP-595). */
+  /**
+   * The logs part: cuts what the new master's log does not have, and asks again from there
+   * (KIP-595).
+   */
   private diverged(ends: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
     if (!this.ballot.isDurable || !this.ballot.follows(ends)) return;
     if (!this.integrity.agrees) return this.integrity.recordParted(this.asker, out);

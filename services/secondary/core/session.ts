@@ -1,5 +1,6 @@
 /**
- * The connection to the broker, as the driver last said, and the consumption of the entries queue, which lasts at most as long.
+ * The connection to the broker, as the driver last said, and the consumption of the entries queue,
+ * which lasts at most as long.
  *
  *     idle ──`consume`──▶ consuming ──the connection is lost, the queue is gone, a pause, `stop`──▶ idle
  */

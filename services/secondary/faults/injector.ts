@@ -1,6 +1,7 @@
 /**
- * The faults that a secondary was told to have, between the broker's hands and its machine. They hit every batch, those that were
- * fetched too; what is not a batch passes untouched, so the node still beats and votes.
+ * The faults that a secondary was told to have, between the broker's hands and its machine. They
+ * hit every batch, those that were fetched too; what is not a batch passes untouched, so the node
+ * still beats and votes.
  *
  *     batch ─▶ lost (dropRate) | held back behind the next ones (reorderRate) | delayed (delayMs) ─▶ handed over, once or twice
  */

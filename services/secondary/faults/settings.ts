@@ -1,5 +1,6 @@
 /**
- * The faults that a secondary can be told to have: their form and their limits. What each of them does is not decided here.
+ * The faults that a secondary can be told to have: their form and their limits. What each of them
+ * does is not decided here.
  */
 import { z } from 'zod';
 import { DURATION_MS_MAX } from '#process/node-settings';

@@ -1,4 +1,7 @@
-/** A secondary's HTTP edge: it is read from, and says how it is; appends are the master's, and it says where that is. */
+/**
+ * A secondary's HTTP edge: it is read from, and says how it is; appends are the master's, and it
+ * says where that is.
+ */
 import Router from '@koa/router';
 import type Koa from 'koa';
 import type { Context } from 'koa';

@@ -1,4 +1,7 @@
-/** `GET /faults` and `PUT /faults`: which faults a secondary has, and changing them. A wrong PUT changes nothing. */
+/**
+ * `GET /faults` and `PUT /faults`: which faults a secondary has, and changing them. A wrong PUT
+ * changes nothing.
+ */
 import type Router from '@koa/router';
 import { createJsonBodyReader } from '#http/body/json';
 import { invalidRequest, sendProblem } from '#http/problem';

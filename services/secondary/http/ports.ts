@@ -1,4 +1,7 @@
-/** What the HTTP edge asks of the secondary behind it. `compose.ts` answers; the tests of the edge hand in their own. */
+/**
+ * What the HTTP edge asks of the secondary behind it. `compose.ts` answers; the tests of the edge
+ * hand in their own.
+ */
 import type { LogReader } from '#http/reading/log-reader';
 import type { FaultChange, FaultSettings } from '../faults/settings';
 
@@ -10,7 +13,10 @@ export interface SecondaryHealth {
   readonly log: string | null;
   /** While it is `foreign`: the master that it met, and the log of that one. */
   readonly foreign?: { readonly master: string; readonly log: string | null };
-  /** While it `differs`: seq of its first entry that is not the master's, 0 while that is looked for. */
+  /**
+   * While it `differs`: seq of its first entry that is not the master's, 0 while that is looked
+   * for.
+   */
   readonly differsAt?: number;
   /** The epoch that it follows; 0: none yet. */
   readonly epoch: number;
@@ -39,7 +45,9 @@ export interface SecondaryHealth {
 export interface SecondaryPort {
   readonly reader: LogReader;
   health(): SecondaryHealth;
-  /** Ready since it reached the head first announced after connecting. The sentence says why not. */
+  /**
+   * Ready since it reached the head first announced after connecting. The sentence says why not.
+   */
   readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string };
   /** The master's HTTP address as last announced; null: not heard of yet. */
   masterUrl(): string | null;

@@ -1,6 +1,7 @@
 /**
- * The running checksums of the last durable points of a log, so that two nodes can compare what they hold at the same index. Points are the ends
- * of groups; two logs share one at the latest when both are at rest.
+ * The running checksums of the last durable points of a log, so that two nodes can compare what
+ * they hold at the same index. Points are the ends of groups; two logs share one at the latest when
+ * both are at rest.
  */
 
 /** A point a group: some seconds of a busy log. */

@@ -1,12 +1,14 @@
 /**
- * Which records are durable, and which wait for it. While one group is being made durable the next one collects; it closes
- * by itself when the store is ready for it, or at a size bound, so low load pays no timer and high load shares one sync.
+ * Which records are durable, and which wait for it. While one group is being made durable the next
+ * one collects; it closes by itself when the store is ready for it, or at a size bound, so low load
+ * pays no timer and high load shares one sync.
  *
  *     collecting ──take()──▶ storing ──stored()──▶ durable
  *         └──────────────────────┴──dropAfter()──▶ forgotten (a failed write, a truncation)
  *
- * A generation separates what was handed to the store before a `dropAfter` from what comes after it: a late completion of the
- * older one says nothing about the records that have taken its indexes since.
+ * A generation separates what was handed to the store before a `dropAfter` from what comes after
+ * it: a late completion of the older one says nothing about the records that have taken its indexes
+ * since.
  */
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../limits';
 import type { LogRecord } from '../record';
@@ -36,7 +38,10 @@ export class GroupCommit {
     this.pendingBytes += record.bytes.length;
   }
 
-  /** Records that become durable together or not at all: no group ends between them, whatever its size. */
+  /**
+   * Records that become durable together or not at all: no group ends between them, whatever its
+   * size.
+   */
   addUnit(records: readonly LogRecord[]): void {
     const [first, last] = [records[0], records.at(-1)];
     if (first === undefined || last === undefined) return;

@@ -1,16 +1,19 @@
 /**
- * The shape of a log without its entries: where it ends, which epochs it went through, its control records. From these few
- * facts follow the epoch and the seq of every index, the voters, and where two logs part.
+ * The shape of a log without its entries: where it ends, which epochs it went through, its control
+ * records. From these few facts follow the epoch and the seq of every index, the voters, and where
+ * two logs part.
  *
- * Memory grows with control records only (one a reign, one a change of members), never with entries.
- * Epoch history after KIP-101; `partingPoint` is the leader's half of KIP-595's truncation.
+ * Memory grows with control records only (one a reign, one a change of members), never with
+ * entries. Epoch history after KIP-101; `partingPoint` is the leader's half of KIP-595's
+ * truncation.
  */
 import { branchOf, extendsLog, type Identity } from '../identity';
 import type { Control, LogRecord, MembersControl, Voter } from '../record';
 
 /**
- * A place in a log: everything up to `index` is there, and `epoch` and `reign` are those of the record at `index` (0 and '' at 0). Logs are
- * compared by the pair, for two histories may have given one number twice.
+ * A place in a log: everything up to `index` is there, and `epoch` and `reign` are those of the
+ * record at `index` (0 and '' at 0). Logs are compared by the pair, for two histories may have
+ * given one number twice.
  */
 export interface LogPosition {
   readonly index: number;
@@ -42,7 +45,10 @@ interface EpochStart {
   readonly reign: string;
 }
 
-/** A voters list and the index of the record that holds it; index 0 and no voters when the log has none. */
+/**
+ * A voters list and the index of the record that holds it; index 0 and no voters when the log has
+ * none.
+ */
 export interface MembersPlace {
   readonly index: number;
   readonly members: MembersControl | null;
@@ -75,7 +81,10 @@ export class LogOutline {
     return { index: this.lastIndex, epoch: this.lastEpoch, reign: this.lastReign, log: this.identity };
   }
 
-  /** Which log this is, as far as its records say: the reign of its first one, and those of its forced lists. Null for a log without records. */
+  /**
+   * Which log this is, as far as its records say: the reign of its first one, and those of its
+   * forced lists. Null for a log without records.
+   */
   get identity(): Identity | null {
     if (this.knownIdentity === undefined) this.knownIdentity = this.makeOutIdentity();
     return this.knownIdentity;
@@ -136,7 +145,8 @@ export class LogOutline {
   /** Index of the entry with this seq; null when there is none. */
   indexOf(seq: number): number | null {
     if (seq < 1 || seq > this.lastSeq) return null;
-    // Control records before an entry push its index up; one pass settles which of them are before it.
+    // Control records before an entry push its index up; one pass settles which of them are before
+    // it.
     let low = 0;
     let high = this.controls.length;
     while (low < high) {
@@ -185,8 +195,9 @@ export class LogOutline {
   }
 
   /**
-   * Where this log and one whose last common candidate is `position` can at most agree: null when the logs are equal up to it; else the largest
-   * epoch here that is not above `position.epoch`, and not the same number of another reign, and the last index of it.
+   * Where this log and one whose last common candidate is `position` can at most agree: null when
+   * the logs are equal up to it; else the largest epoch here that is not above `position.epoch`,
+   * and not the same number of another reign, and the last index of it.
    */
   partingPoint(position: LogPosition): EpochEnd | null {
     if (this.has(position)) return null;
@@ -196,14 +207,20 @@ export class LogOutline {
     return { endEpoch: epoch, endReign: reign, endIndex: index };
   }
 
-  /** Where to cut this log so that it can agree with one that answered `diverged`: the follower's half of KIP-595's truncation. */
+  /**
+   * Where to cut this log so that it can agree with one that answered `diverged`: the follower's
+   * half of KIP-595's truncation.
+   */
   cutFor({ endEpoch, endReign, endIndex }: EpochEnd): number {
     const own = this.endOfEpoch(endEpoch);
     if (own.epoch !== endEpoch) return own.index;
     return own.reign === endReign ? Math.min(own.index, endIndex) : this.endOfEpoch(endEpoch - 1).index;
   }
 
-  /** The largest epoch of this log that is not above `epoch`, and its last index; {0, 0} when there is none. */
+  /**
+   * The largest epoch of this log that is not above `epoch`, and its last index; {0, 0} when there
+   * is none.
+   */
   endOfEpoch(epoch: number): LogPosition {
     for (let at = this.epochs.length - 1; at >= 0; at -= 1) {
       const start = this.epochs[at];
@@ -237,8 +254,9 @@ export class LogOutline {
 export type OutlineView = Omit<LogOutline, 'append' | 'truncateAfter'>;
 
 /**
- * Raft's comparison of two logs by their ends (§5.4.1): is `ours` at least as up to date as `theirs`? A later branch of a log is ahead of what it
- * branched from, whatever the epochs there have come to. One number of two reigns compares with nothing, nor do two logs: neither is.
+ * Raft's comparison of two logs by their ends (§5.4.1): is `ours` at least as up to date as
+ * `theirs`? A later branch of a log is ahead of what it branched from, whatever the epochs there
+ * have come to. One number of two reigns compares with nothing, nor do two logs: neither is.
  */
 export function isAtLeastAsUpToDate(ours: LogEnd, theirs: LogEnd): boolean {
   if (ours.log !== theirs.log) return extendsLog(ours.log, theirs.log);

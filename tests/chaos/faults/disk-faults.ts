@@ -1,6 +1,6 @@
 /**
- * Faults of a node's folder: it is deleted, replaced by an older copy of itself, or by that of another log. Each counts as a lost disk: one at a
- * time, and only while every member is a voter.
+ * Faults of a node's folder: it is deleted, replaced by an older copy of itself, or by that of
+ * another log. Each counts as a lost disk: one at a time, and only while every member is a voter.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Violation } from '#tests/simulation/checks/violation';
@@ -11,7 +11,10 @@ import { segmentsIn } from './foreign-log';
 
 const BACK_MS = 20_000;
 const ACKED_MS = 20_000;
-/** Entries acknowledged since the copy. Above the tail that the copy itself may have held: clients have few appends open. */
+/**
+ * Entries acknowledged since the copy. Above the tail that the copy itself may have held: clients
+ * have few appends open.
+ */
 const ACKED_SINCE = 20;
 const ANSWER_MS = 3_000;
 
@@ -50,8 +53,9 @@ export class DiskFaults {
   }
 
   /**
-   * A secondary comes back with a folder that lacks what it has acknowledged to the master that still reigns. That master has to notice, and the
-   * node to become another store. Where another master reigns by then the node is wiped here: the product does not promise to notice.
+   * A secondary comes back with a folder that lacks what it has acknowledged to the master that
+   * still reigns. That master has to notice, and the node to become another store. Where another
+   * master reigns by then the node is wiped here: the product does not promise to notice.
    */
   async restoreOlder(node: string): Promise<Struck> {
     const { cluster, random, say } = this.parts;
@@ -92,7 +96,10 @@ export class DiskFaults {
     return { node, isSeen };
   }
 
-  /** A secondary comes back with the folder of another log: it has to say so, serve nobody by mistake, and keep every record that it has (S8). */
+  /**
+   * A secondary comes back with the folder of another log: it has to say so, serve nobody by
+   * mistake, and keep every record that it has (S8).
+   */
   async bringForeign(node: string): Promise<Struck> {
     const { cluster, random } = this.parts;
     if (!(await this.view.untilAllVote())) return { node, isSeen: false };
@@ -129,7 +136,10 @@ export class DiskFaults {
     return own?.status === 'foreign' && own.log === log && shown.some((each) => each.id === node && each.log === log);
   }
 
-  /** Who names the log gets the node's own entries; once it is known to be another one's, nobody else gets any. */
+  /**
+   * Who names the log gets the node's own entries; once it is known to be another one's, nobody
+   * else gets any.
+   */
   private async checkReads(node: string, isForeign: boolean): Promise<void> {
     const { cluster } = this.parts;
     const { log, entries } = cluster.foreign;

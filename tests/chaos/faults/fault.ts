@@ -40,8 +40,9 @@ export interface Struck {
 }
 
 /**
- * How often each kind is drawn beside the others. A broker restart costs everybody some seconds; the others shall have their turn. The late
- * node comes once, and the last act at the end: neither is drawn.
+ * How often each kind is drawn beside the others. A broker restart costs everybody some seconds;
+ * the others shall have their turn. The late node comes once, and the last act at the end: neither
+ * is drawn.
  */
 export const WEIGHTS: Readonly<Record<Exclude<Kind, 'late node' | typeof LAST_ACT>, number>> = {
   'kill -9 of a secondary': 4,

@@ -1,6 +1,7 @@
 /**
- * A folder of another log with the same name: a master and a secondary on a vhost of their own, run for a few appends and stopped in order. The
- * log of a run that is kept is not told from it by its name, nor are its nodes by theirs.
+ * A folder of another log with the same name: a master and a secondary on a vhost of their own, run
+ * for a few appends and stopped in order. The log of a run that is kept is not told from it by its
+ * name, nor are its nodes by theirs.
  */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,8 @@
 /**
- * The end of a run: a majority of the voters is lost for good, disks and all, and an operator forces a new list. It is the last act, because what
- * only the lost voters had is given up by it. Of those who are left one is behind, so that it matters from whom the log goes on; and the
- * best one has everything, so that what was acknowledged can still be asked for.
+ * The end of a run: a majority of the voters is lost for good, disks and all, and an operator
+ * forces a new list. It is the last act, because what only the lost voters had is given up by it.
+ * Of those who are left one is behind, so that it matters from whom the log goes on; and the best
+ * one has everything, so that what was acknowledged can still be asked for.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry } from '#protocol/entry';
@@ -21,7 +22,10 @@ export class LastAct {
   private left: readonly string[] = [];
   private best = '';
   private cutsBefore = 0;
-  /** The lock goes to and fro between two masters of which neither reigns: whoever does not have it names the other. */
+  /**
+   * The lock goes to and fro between two masters of which neither reigns: whoever does not have it
+   * names the other.
+   */
   private asksOther = false;
 
   constructor(
@@ -92,7 +96,10 @@ export class LastAct {
       throw new Violation('S6', `${this.best} held ${this.left.length} entries, and now others: ${now.length}`);
   }
 
-  /** Asked again and again, as the answers say. It is ready when it would begin with all that the best one has. */
+  /**
+   * Asked again and again, as the answers say. It is ready when it would begin with all that the
+   * best one has.
+   */
   private async force(node: string): Promise<boolean> {
     const { cluster, say } = this.parts;
     const headers = { 'Content-Type': 'application/json' };

@@ -1,4 +1,7 @@
-/** What an operator does to the members: one is taken out of the log and in again, one is started long after the others. */
+/**
+ * What an operator does to the members: one is taken out of the log and in again, one is started
+ * long after the others.
+ */
 import { setTimeout as pause } from 'node:timers/promises';
 import { LATE } from '../chaos-cluster';
 import type { ChaosParts, ChaosView } from '../view';

@@ -1,6 +1,7 @@
 /**
- * Who makes trouble in a chaos run: one fault after the other, drawn from the seed, each with a while of rest behind it. A fault counts only
- * when its effect was seen. Stores are wiped one at a time, and only while every member is a voter, so never more than a minority is gone.
+ * Who makes trouble in a chaos run: one fault after the other, drawn from the seed, each with a
+ * while of rest behind it. A fault counts only when its effect was seen. Stores are wiped one at a
+ * time, and only while every member is a voter, so never more than a minority is gone.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from 'amqplib';
@@ -35,7 +36,8 @@ export class ChaosNemesis {
   async run(untilMs: number, isBroken: () => boolean): Promise<void> {
     const { clock, random } = this.parts;
     const drawn = KINDS.filter((kind) => kind in WEIGHTS);
-    // Each kind once in a drawn order, so that a short run has some of all; then all of a bag before the next one, so that a long run has many.
+    // Each kind once in a drawn order, so that a short run has some of all; then all of a bag
+    // before the next one, so that a long run has many.
     const bag: Kind[] = random.shuffle(drawn);
     bag.splice(bag.length - random.below(LATE_WITHIN), 0, 'late node');
     while (clock() < untilMs && !isBroken()) {
@@ -75,7 +77,10 @@ export class ChaosNemesis {
     await Promise.all(NODES.map((node) => cluster.start(node)));
   }
 
-  /** The next one of the bag; while a node has yet to come, the next one that needs no other voters than there are. */
+  /**
+   * The next one of the bag; while a node has yet to come, the next one that needs no other voters
+   * than there are.
+   */
   private draw(bag: Kind[]): Kind {
     const at = this.isWhole ? bag.length - 1 : bag.findLastIndex((kind) => !NEEDS_ALL.has(kind));
     return bag.splice(at, 1)[0] as Kind;
@@ -213,7 +218,8 @@ export class ChaosNemesis {
       channel.on('error', () => undefined);
       return await act(channel);
     } catch (error) {
-      // The queue may not be there at this moment; then the fault has no effect, and does not count.
+      // The queue may not be there at this moment; then the fault has no effect, and does not
+      // count.
       this.parts.say(`the broker refused: ${error instanceof Error ? error.message : String(error)}`);
       return null;
     } finally {

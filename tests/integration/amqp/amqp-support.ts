@@ -1,6 +1,7 @@
 /**
- * What the tests of the AMQP edge share: a broker, a log name that no other test uses, recorded callbacks that can be waited for, and a
- * second pair of hands that does to the broker what a person would do with its tools.
+ * What the tests of the AMQP edge share: a broker, a log name that no other test uses, recorded
+ * callbacks that can be waited for, and a second pair of hands that does to the broker what a
+ * person would do with its tools.
  */
 import { randomUUID } from 'node:crypto';
 import { type Channel, type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
@@ -54,7 +55,10 @@ export class Recorder {
     return this.all.filter((each) => each.name === name).length;
   }
 
-  /** The next `name` that was not waited for yet and whose first value fits; earlier ones of that name are passed over. */
+  /**
+   * The next `name` that was not waited for yet and whose first value fits; earlier ones of that
+   * name are passed over.
+   */
   async next<T = unknown>(name: string, fits: (value: T) => boolean = () => true): Promise<T> {
     const deadline = Date.now() + EVENT_MS;
     for (;;) {
@@ -183,7 +187,10 @@ export class Operator {
     return done;
   }
 
-  /** Takes the first message out of a queue; a quorum queue with a single active consumer answers no `get`. */
+  /**
+   * Takes the first message out of a queue; a quorum queue with a single active consumer answers no
+   * `get`.
+   */
   takeOne(queue: string): Promise<ConsumeMessage> {
     return this.do(async (channel) => {
       const { promise, resolve } = withResolver<ConsumeMessage>();
@@ -195,7 +202,10 @@ export class Operator {
     });
   }
 
-  /** Closes every connection whose name begins with one of `names`, once the broker's list shows all of them. Returns how many. */
+  /**
+   * Closes every connection whose name begins with one of `names`, once the broker's list shows all
+   * of them. Returns how many.
+   */
   async closeConnections(names: readonly string[]): Promise<number> {
     const victims = await this.listed(names);
     for (const name of victims) await this.api('DELETE', `/api/connections/${encodeURIComponent(name)}`);

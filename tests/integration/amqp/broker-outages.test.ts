@@ -1,4 +1,7 @@
-/** What only a broker of one's own can be put through: not there yet, killed, out of memory, its objects removed from inside. */
+/**
+ * What only a broker of one's own can be put through: not there yet, killed, out of memory, its
+ * objects removed from inside.
+ */
 
 import { AmqpError } from '#amqp/error';
 import type { WireMessage } from '#protocol/wire/messages';

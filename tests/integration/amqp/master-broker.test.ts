@@ -1,4 +1,7 @@
-/** The master's side on a real broker: publishing, the lock, and what people do to queues and exchanges. */
+/**
+ * The master's side on a real broker: publishing, the lock, and what people do to queues and
+ * exchanges.
+ */
 
 import { AmqpError } from '#amqp/error';
 import type { WireMessage } from '#protocol/wire/messages';

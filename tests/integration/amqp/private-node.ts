@@ -1,6 +1,7 @@
 /**
- * A RabbitMQ of one test file's own, for what would hurt others: stopped, killed, out of memory. Its command line tool is run with the node's
- * own cookie and name service, which the environment of the running node tells.
+ * A RabbitMQ of one test file's own, for what would hurt others: stopped, killed, out of memory.
+ * Its command line tool is run with the node's own cookie and name service, which the environment
+ * of the running node tells.
  */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** A secondary's side on a real broker: its node id, its backlog, and deliveries that outlive their channel. */
+/**
+ * A secondary's side on a real broker: its node id, its backlog, and deliveries that outlive their
+ * channel.
+ */
 
 import type { WireMessage } from '#protocol/wire/messages';
 import type { DeliveryHandle } from '#secondary/broker/entries';

@@ -1,6 +1,7 @@
 /**
- * The borders of a log's life on real processes: births, disks and broker data that are lost, folders of another log, forces, removals. What
- * nodes with another log hold is never touched, and a node is asked again and again until it says what it must.
+ * The borders of a log's life on real processes: births, disks and broker data that are lost,
+ * folders of another log, forces, removals. What nodes with another log hold is never touched, and
+ * a node is asked again and again until it says what it must.
  */
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -63,7 +64,10 @@ function wipe(cluster: RealCluster, ...ids: readonly string[]): void {
   for (const id of ids) rmSync(cluster.dataDirOf(id), { recursive: true, force: true });
 }
 
-/** Every file of a store that says what is in it, without the zeros by which a log's file is extended ahead. */
+/**
+ * Every file of a store that says what is in it, without the zeros by which a log's file is
+ * extended ahead.
+ */
 function filesOf(directory: string): Record<string, string> {
   const names = readdirSync(directory).filter((name) => name.endsWith('.log') || name === 'store.json');
   return Object.fromEntries(names.map((name) => [name, written(readFileSync(join(directory, name)))]));

@@ -1,7 +1,8 @@
 /**
- * A broker that restrains the log: it throws everybody out, its memory alarm is on, somebody's policy limits the queues, a queue is full. It
- * is one of this file's own, with its tools and its management API, which the master knows. Each test ends with all logs equal, nothing
- * missing, nothing twice, and everything acknowledged where it was said to be.
+ * A broker that restrains the log: it throws everybody out, its memory alarm is on, somebody's
+ * policy limits the queues, a queue is full. It is one of this file's own, with its tools and its
+ * management API, which the master knows. Each test ends with all logs equal, nothing missing,
+ * nothing twice, and everything acknowledged where it was said to be.
  */
 
 import { expectConverged } from '#tests/support/checks/converged';
@@ -118,9 +119,11 @@ it(
           broker: { connected: true, blocked: true },
         }),
       );
-      // The secondaries cannot publish either, so they fall silent: that is no reason to look for them.
+      // The secondaries cannot publish either, so they fall silent: that is no reason to look for
+      // them.
       await cluster.untilStatus(VICTIM, 'Unhealthy');
-      // A session that is new, because the busy machine lost the former one, is blocked with its first publish.
+      // A session that is new, because the busy machine lost the former one, is blocked with its
+      // first publish.
       await eventually('an append is refused with the reason', async () => {
         const refused = await cluster.master.post({ message: 'refused', id: 'refused', w: 1 });
         expect(refused.status).toBe(503);

@@ -1,7 +1,8 @@
 /**
- * What somebody with the broker's tools may do to the log's objects there: purge a queue, delete it, delete an exchange. The nodes share one
- * cluster, so that each fault also meets what those before it have left. Each test ends with all logs equal, nothing missing, nothing
- * twice, and everything acknowledged where it was said to be.
+ * What somebody with the broker's tools may do to the log's objects there: purge a queue, delete
+ * it, delete an exchange. The nodes share one cluster, so that each fault also meets what those
+ * before it have left. Each test ends with all logs equal, nothing missing, nothing twice, and
+ * everything acknowledged where it was said to be.
  */
 import type { Channel } from 'amqplib';
 import { expectConverged } from '#tests/support/checks/converged';
@@ -53,7 +54,10 @@ function onBroker(act: (channel: Channel) => Promise<unknown>): Promise<void> {
   return cluster.onBroker(async (channel) => void (await act(channel)));
 }
 
-/** Makes a backlog in the queue of the secondary while it takes nothing, does something to it, and lets it take again. */
+/**
+ * Makes a backlog in the queue of the secondary while it takes nothing, does something to it, and
+ * lets it take again.
+ */
 async function withBacklog(count: number, act: () => Promise<void>): Promise<void> {
   await cluster.node(VICTIM).setFaults({ paused: true });
   await eventually('it consumes no more', async () => expect(await consumersOf(VICTIM)).toBe(0));

@@ -1,10 +1,13 @@
 /**
- * A broker that goes away and comes back, as a process: restarted, killed, down for long, there later than the nodes, without its data. It is
- * one of this file's own, and the nodes share one cluster where they can, so that each fault also meets what those before it have left.
- * Each test ends with all logs equal, nothing missing, nothing twice, and everything acknowledged where it was said to be; where the master's
- * data is lost too, everything that a majority held (promised.ts).
+ * A broker that goes away and comes back, as a process: restarted, killed, down for long, there
+ * later than the nodes, without its data. It is one of this file's own, and the nodes share one
+ * cluster where they can, so that each fault also meets what those before it have left. Each test
+ * ends with all logs equal, nothing missing, nothing twice, and everything acknowledged where it
+ * was said to be; where the master's data is lost too, everything that a majority held
+ * (promised.ts).
  *
- * The broker is down for 20 s and late by 10 s, where an operator would say a minute: every backoff has reached its longest by then.
+ * The broker is down for 20 s and late by 10 s, where an operator would say a minute: every backoff
+ * has reached its longest by then.
  */
 import { rmSync } from 'node:fs';
 import { eventually } from '#tests/support/eventually';

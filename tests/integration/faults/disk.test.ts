@@ -1,6 +1,7 @@
 /**
- * What a disk may do to a node: be full, and turn a bit. Each test ends with all logs equal, nothing missing, nothing twice, and
- * everything acknowledged where it was said to be. Full disks are tmpfs mounts; where they are not to be had the tests are skipped, and say why.
+ * What a disk may do to a node: be full, and turn a bit. Each test ends with all logs equal,
+ * nothing missing, nothing twice, and everything acknowledged where it was said to be. Full disks
+ * are tmpfs mounts; where they are not to be had the tests are skipped, and say why.
  */
 
 import { expectConverged } from '#tests/support/checks/converged';
@@ -109,7 +110,9 @@ onSmallDisk(
   TEST_MS,
 );
 
-/** A log's file is extended ahead of what is written; what is left of that takes some appends more. */
+/**
+ * A log's file is extended ahead of what is written; what is left of that takes some appends more.
+ */
 async function useUpRoom(cluster: RealCluster, clients: Clients, isUsedUp: () => boolean): Promise<void> {
   for (let at = 1; at <= ROOM_BYTES / PADDING; at += 1) {
     const append = { id: `room-${at}`, message: 'x'.repeat(PADDING), w: 1 };

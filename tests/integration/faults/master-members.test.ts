@@ -1,7 +1,7 @@
 /**
- * Changes of the members on real processes: one is taken out while a client waits for it, one joins a log that is under way, a majority
- * is lost for good and given up. Each test ends with all logs equal, nothing missing, nothing twice, and everything acknowledged where
- * it was said to be.
+ * Changes of the members on real processes: one is taken out while a client waits for it, one joins
+ * a log that is under way, a majority is lost for good and given up. Each test ends with all logs
+ * equal, nothing missing, nothing twice, and everything acknowledged where it was said to be.
  */
 import { rmSync } from 'node:fs';
 import { expectConverged } from '#tests/support/checks/converged';

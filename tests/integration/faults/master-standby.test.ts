@@ -1,7 +1,9 @@
 /**
- * Two masters of one log, on real processes: one reigns, the other stands by and takes over when the holder dies or freezes; what was
- * fenced comes back as a standby. Each test ends with all logs equal, nothing missing, nothing twice, and everything acknowledged
- * where it was said to be, as far as a majority held it when the other took over (promised.ts). A standby follows no log, so it is compared once it reigns.
+ * Two masters of one log, on real processes: one reigns, the other stands by and takes over when
+ * the holder dies or freezes; what was fenced comes back as a standby. Each test ends with all logs
+ * equal, nothing missing, nothing twice, and everything acknowledged where it was said to be, as
+ * far as a majority held it when the other took over (promised.ts). A standby follows no log, so it
+ * is compared once it reigns.
  */
 
 import { expectConverged } from '#tests/support/checks/converged';
@@ -19,7 +21,10 @@ const MASTERS = ['master', 'master-2'] as const;
 /** Ten seconds are promised for a takeover; the tests' machine may be busy with something else. */
 const TAKEOVER_MS_MAX = 20_000;
 
-/** Starts both masters at once, and the secondaries; resolves with the one that reigns, and the other. One of them may begin the log. */
+/**
+ * Starts both masters at once, and the secondaries; resolves with the one that reigns, and the
+ * other. One of them may begin the log.
+ */
 async function startBoth(cluster: RealCluster): Promise<{ holder: RealNode; standby: RealNode }> {
   const secondaries = cluster.secondaryIds.map((id) => cluster.startSecondary(id));
   const [first, second] = MASTERS;
@@ -159,7 +164,10 @@ async function untilFollowed(cluster: RealCluster, { id: master }: RealNode, aft
   }
 }
 
-/** Secondaries that are paused vote and beat, and take no entries. Resolves when the broker hands them none any more. */
+/**
+ * Secondaries that are paused vote and beat, and take no entries. Resolves when the broker hands
+ * them none any more.
+ */
 async function setPaused(cluster: RealCluster, paused: boolean): Promise<void> {
   await Promise.all(cluster.secondaryIds.map((id) => cluster.node(id).setFaults({ paused })));
   if (!paused) return;

@@ -1,7 +1,8 @@
 /**
- * What a master survives, on real processes: killed with appends in flight, restarted, its data lost. Each test ends with all logs
- * equal, nothing missing, nothing twice, and everything acknowledged where it was said to be; where the master's store was lost, everything
- * that a majority held (promised.ts). Takeovers are in master-standby.test.ts.
+ * What a master survives, on real processes: killed with appends in flight, restarted, its data
+ * lost. Each test ends with all logs equal, nothing missing, nothing twice, and everything
+ * acknowledged where it was said to be; where the master's store was lost, everything that a
+ * majority held (promised.ts). Takeovers are in master-standby.test.ts.
  */
 import { rmSync } from 'node:fs';
 import { expectConverged } from '#tests/support/checks/converged';
@@ -17,7 +18,10 @@ const TEST_MS = 90_000;
 const MIX: readonly WriteConcern[] = [1, 2, 'all'];
 const RECOVERING = 'no answer, then 503 recovering; retries with the id are answered';
 
-/** Two seconds are promised from the last needed vote on; the tests' machine may be busy with something else. */
+/**
+ * Two seconds are promised from the last needed vote on; the tests' machine may be busy with
+ * something else.
+ */
 const AFTER_VOTE_MS_MAX = 8_000;
 
 /** A cluster at work: appends are on their way all the time. */
@@ -36,7 +40,10 @@ async function expectRecovered(cluster: RealCluster, clients: Clients, toldBefor
   await expectPromised(cluster, clients, toldBeforeLoss);
 }
 
-/** From the vote that made the majority to the moment at which appends were taken, as the master's log says. */
+/**
+ * From the vote that made the majority to the moment at which appends were taken, as the master's
+ * log says.
+ */
 async function readyAfterVoteMs(process: RealProcess): Promise<number> {
   const reigns = await process.line('that it reigns', ({ msg }) => msg === 'reigns');
   const vote = process.lines.find(({ msg, granted, epoch }) => msg === 'a vote' && granted && epoch === reigns.epoch);

@@ -1,9 +1,11 @@
 /**
- * What the network between a node and the broker may do, through a TCP proxy of the tests: cut a connection, swallow it without a FIN,
- * delay it, throttle it. Once at a secondary's link and once at the master's; clients append meanwhile. Each test ends with all logs equal,
- * nothing missing, nothing twice, and everything acknowledged where it was said to be.
+ * What the network between a node and the broker may do, through a TCP proxy of the tests: cut a
+ * connection, swallow it without a FIN, delay it, throttle it. Once at a secondary's link and once
+ * at the master's; clients append meanwhile. Each test ends with all logs equal, nothing missing,
+ * nothing twice, and everything acknowledged where it was said to be.
  *
- * The nodes of a file share one cluster, so that each fault also meets the log that the faults before it have left.
+ * The nodes of a file share one cluster, so that each fault also meets the log that the faults
+ * before it have left.
  */
 
 import { expectConverged } from '#tests/support/checks/converged';

@@ -1,6 +1,7 @@
 /**
- * What is promised where a master's store is lost or another master takes over, after the README's table "What each w promises": what a
- * majority holds survives. An entry that was acknowledged with w=1 before that may be there or not; where it is, it is where it was said to be.
+ * What is promised where a master's store is lost or another master takes over, after the README's
+ * table "What each w promises": what a majority holds survives. An entry that was acknowledged with
+ * w=1 before that may be there or not; where it is, it is where it was said to be.
  */
 import type { Entry } from '#protocol/entry';
 import { expectConverged } from '#tests/support/checks/converged';

@@ -1,6 +1,7 @@
 /**
- * What a secondary survives, on real processes: each test does it harm while clients append, and ends with all logs equal, nothing
- * missing, nothing twice, and everything acknowledged where it was said to be.
+ * What a secondary survives, on real processes: each test does it harm while clients append, and
+ * ends with all logs equal, nothing missing, nothing twice, and everything acknowledged where it
+ * was said to be.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { expectConverged } from '#tests/support/checks/converged';
@@ -277,7 +278,10 @@ it(
 
 const MANY = 50_000;
 
-/** Node alone takes some 90 MiB of it; the log takes several times as much again as records, twice that as messages. */
+/**
+ * Node alone takes some 90 MiB of it; the log takes several times as much again as records, twice
+ * that as messages.
+ */
 const MEMORY_MIB_MAX = 200;
 
 /** A line for each request would cost more than the appends. */

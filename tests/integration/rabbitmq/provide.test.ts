@@ -1,7 +1,7 @@
 /**
- * The broker that we start, for real: one story of start, orderly restart, kill, wipe and stop, told of a private node and of
- * a container, and the ways in which the processes around a private node can die. What this machine cannot run is skipped,
- * and said.
+ * The broker that we start, for real: one story of start, orderly restart, kill, wipe and stop,
+ * told of a private node and of a container, and the ways in which the processes around a private
+ * node can die. What this machine cannot run is skipped, and said.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -56,7 +56,10 @@ function temporaryBrokers(): string[] {
   return readdirSync(temporary).filter((name) => name.startsWith('replicated-log-broker-'));
 }
 
-/** Others may run brokers on this machine at the same time: ours make their temporary folders in one of our own. */
+/**
+ * Others may run brokers on this machine at the same time: ours make their temporary folders in one
+ * of our own.
+ */
 beforeAll(() => {
   temporary = mkdtempSync(join(tmpdir(), 'provide-test-'));
   process.env.TMPDIR = temporary;
@@ -72,7 +75,10 @@ const isInstalled = process.platform !== 'win32' && findServerScript(process.env
 const story = isInstalled ? describe : describe.skip;
 if (!isInstalled) console.warn('skipped: the private node, because no rabbitmq-server is installed here');
 
-/** The broker of the whole run is a child of this very process when the tests run in it, one file after the other. */
+/**
+ * The broker of the whole run is a child of this very process when the tests run in it, one file
+ * after the other.
+ */
 const others = new Set(descendants(process.pid));
 
 function startedHere(): number[] {

@@ -1,6 +1,6 @@
 /**
- * What happens to a cluster from outside: disks are lost, exchanged and set back, and the broker forgets. A node must be down for that, so its reign
- * is over.
+ * What happens to a cluster from outside: disks are lost, exchanged and set back, and the broker
+ * forgets. A node must be down for that, so its reign is over.
  */
 import type { MembersControl } from '#protocol/record';
 import { Log } from '../log';

@@ -1,4 +1,7 @@
-/** A master without a reign: it begins a log, takes one that it hears of, wins the votes, is forced, or finds that its store was set back. */
+/**
+ * A master without a reign: it begins a log, takes one that it hears of, wins the votes, is forced,
+ * or finds that its store was set back.
+ */
 import type { Answer } from '#master/core/birth';
 import type { HeardLogs } from '#master/core/heard-logs';
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
@@ -11,10 +14,16 @@ import { type Shape, type Step, step } from '../shape';
 import { FLAGS, identityOf, type ModelNode, node, type State, withNode } from '../state';
 import type { Reigns } from './reigns';
 
-/** How a first write ends: durable, torn behind its first record, or durable and the broker does not hear of it. */
+/**
+ * How a first write ends: durable, torn behind its first record, or durable and the broker does not
+ * hear of it.
+ */
 type FirstWrite = 'whole' | 'torn' | 'untold';
 
-/** How much of a log is taken: everything, the first records of a new reign or a branch left out, or record 1 alone. */
+/**
+ * How much of a log is taken: everything, the first records of a new reign or a branch left out, or
+ * record 1 alone.
+ */
 type Piece = 'all' | 'a part' | 'record 1';
 
 const FIRST_WRITES: readonly (readonly [FirstWrite, string])[] = [
@@ -187,7 +196,10 @@ export class Candidates {
     });
   }
 
-  /** The highest epoch that is known of this log: what is promised in another one, or in a former branch, binds nobody here. */
+  /**
+   * The highest epoch that is known of this log: what is promised in another one, or in a former
+   * branch, binds nobody here.
+   */
   private highest(state: State, at: number, heard: readonly number[], identity: Identity | null): number {
     let highest = Math.max(node(state, at).promise, node(state, at).log.lastEpoch);
     for (const each of heard) {

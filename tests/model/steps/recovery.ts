@@ -1,6 +1,7 @@
 /**
- * Can a cluster go on by itself? All nodes and the broker are up and hear each other, no operator helps and nothing more is lost: some master
- * must come to reign, with every entry that was acknowledged, and take another one.
+ * Can a cluster go on by itself? All nodes and the broker are up and hear each other, no operator
+ * helps and nothing more is lost: some master must come to reign, with every entry that was
+ * acknowledged, and take another one.
  */
 import { Cluster } from '../cluster';
 import { isAhead } from '../rules';

@@ -1,10 +1,16 @@
-/** A master that reigns: who takes its records, what it appends, how it changes the list, and what follows from who holds what. */
+/**
+ * A master that reigns: who takes its records, what it appends, how it changes the list, and what
+ * follows from who holds what.
+ */
 import { includesVoter, majorityIndex } from '#protocol/voters';
 import { byName, commonLength, type Log, type ModelRecord } from '../log';
 import { type Shape, STRANGE_ENTRY, type Step, step } from '../shape';
 import { identityOf, node, type Reign, type State, withNode } from '../state';
 
-/** What a follower takes: everything, all but the last record, only the cut, or only the word which log that is. */
+/**
+ * What a follower takes: everything, all but the last record, only the cut, or only the word which
+ * log that is.
+ */
 const TAKES = ['all', 'but one', 'cut', 'the word'] as const;
 type Taken = (typeof TAKES)[number];
 

@@ -1,4 +1,7 @@
-/** Where a search can start beside an empty cluster: a log that is begun, and one of which all are voters. */
+/**
+ * Where a search can start beside an empty cluster: a log that is begun, and one of which all are
+ * voters.
+ */
 import { Cluster } from '../cluster';
 import { REAL_RULES } from '../rules';
 import type { Setup } from '../setups';
@@ -26,7 +29,10 @@ function grown(cluster: Cluster): State {
   return caughtUp(cluster, caughtUp(cluster, changed, 0), 0);
 }
 
-/** The master has crashed with an entry that it had acknowledged: the first secondary has it, and does not know that it is committed. */
+/**
+ * The master has crashed with an entry that it had acknowledged: the first secondary has it, and
+ * does not know that it is committed.
+ */
 function onTwoNodes(cluster: Cluster): State {
   const appended = must(cluster.reigns.appendEntry(grown(cluster), 0));
   const acked = must(cluster.reigns.sync(appended, 0, cluster.masters, 'all'));

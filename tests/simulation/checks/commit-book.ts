@@ -1,6 +1,7 @@
 /**
- * What some node has called committed, by the identity that it followed then: a force may give up what another branch has committed. Throws when a
- * node moves its commit index back, or calls something else committed at a place (S6).
+ * What some node has called committed, by the identity that it followed then: a force may give up
+ * what another branch has committed. Throws when a node moves its commit index back, or calls
+ * something else committed at a place (S6).
  */
 
 import type { Identity } from '#protocol/identity';
@@ -14,7 +15,10 @@ import { Violation } from './violation';
 export class CommitBook {
   /** By log, then by index. */
   private readonly committed = new Map<Identity, LogRecord[]>();
-  /** Seq up to which each process has called the log committed, and in which log: what is still being stored when it turns to a branch was committed before. */
+  /**
+   * Seq up to which each process has called the log committed, and in which log: what is still
+   * being stored when it turns to a branch was committed before.
+   */
   private readonly commitOf = new WeakMap<Machine, { seq: number; log: Identity | null }>();
 
   clear(): void {

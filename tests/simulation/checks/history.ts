@@ -1,19 +1,22 @@
 /**
- * What the clients asked for and what they were told, judged against the logs; every append carries a text that no other has, so an entry
- * tells where it comes from. Throws at the first breach:
+ * What the clients asked for and what they were told, judged against the logs; every append carries
+ * a text that no other has, so an entry tells where it comes from. Throws at the first breach:
  *
  * S4  an append answered with w ≥ m is in the log at the end, with the seq that was told; with any w where one master keeps its disk
  * S5  one id, one text: one entry
  * S7  an append of which every attempt was refused is in no log, now or later
  *     an append has a higher seq than any that was acknowledged with w ≥ m before it was begun; one id is told one seq
- * The same class judges a simulated run and one of real processes. What was promised may be given up (promise-ledger.ts): then only S7 is left of this, and
- * nothing when a disk was set back.
+ * The same class judges a simulated run and one of real processes. What was promised may be given
+ * up (promise-ledger.ts): then only S7 is left of this, and nothing when a disk was set back.
  */
 import type { Entry } from '#protocol/entry';
 import { PromiseLedger } from './promise-ledger';
 import { Violation } from './violation';
 
-/** One append of a client, however often tried: its texts are new, and all of them are appended or none. */
+/**
+ * One append of a client, however often tried: its texts are new, and all of them are appended or
+ * none.
+ */
 export interface Operation {
   readonly texts: readonly string[];
   /** Highest seq that was safely acknowledged when it was first tried. */

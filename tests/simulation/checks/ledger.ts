@@ -1,6 +1,7 @@
 /**
- * Which stores may be lost: never more than a minority of the voters of any list that may be in force, or what was promised with w ≥ m would
- * not have to survive (S4). A voter is lost when its node has another store by now. And when a log may begin, or be taken, beside the one there is.
+ * Which stores may be lost: never more than a minority of the voters of any list that may be in
+ * force, or what was promised with w ≥ m would not have to survive (S4). A voter is lost when its
+ * node has another store by now. And when a log may begin, or be taken, beside the one there is.
  */
 import { blanksNeeded } from '#master/core/birth';
 import { logIdOf } from '#protocol/identity';
@@ -8,10 +9,12 @@ import type { LogRecord, MembersControl, Voter } from '#protocol/record';
 import type { World } from '../model/world';
 
 /**
- * May the present store of this node be lost? One that is no voter yet may become one in the moment it is lost, or with a store that is lost already
- * when its ack is late; so it counts as if it were. And while one is lost, a new master that does not know it yet may drop the former one from
- * the list: then the rest of the list has to bear the next loss, too. (Two stores lost within the moment of a list change can leave a list that only an
- * operator's force mends; so it is with Raft's changes of one server at a time.)
+ * May the present store of this node be lost? One that is no voter yet may become one in the moment
+ * it is lost, or with a store that is lost already when its ack is late; so it counts as if it
+ * were. And while one is lost, a new master that does not know it yet may drop the former one from
+ * the list: then the rest of the list has to bear the next loss, too. (Two stores lost within the
+ * moment of a list change can leave a list that only an operator's force mends; so it is with
+ * Raft's changes of one server at a time.)
  *
  * @param arriving what is on the disk that would take its place: its lists are in force again, too
  */
@@ -36,8 +39,9 @@ export interface Losses {
 }
 
 /**
- * Could another log take appends while those who hold this one are away? That takes as many blank secondaries as an append needs, and a master that may
- * lead them: one that is blank and may begin, at a broker that knows of no log; or one that holds another log, or finds it at somebody's.
+ * Could another log take appends while those who hold this one are away? That takes as many blank
+ * secondaries as an append needs, and a master that may lead them: one that is blank and may begin,
+ * at a broker that knows of no log; or one that holds another log, or finds it at somebody's.
  */
 export function mayBeginBeside(world: World, { disks = [], brokerData = false, strangeDisk = false }: Losses): boolean {
   const { masters, secondaries, inMemory = false } = world.options;
@@ -73,7 +77,10 @@ function isBlank(world: World, node: string): boolean {
   return promised.identity === null && !platter.some(({ control }) => control?.control === 'members');
 }
 
-/** The voters of a list, and who may become one: this node, and members that have lost a store, with the store that they lost. */
+/**
+ * The voters of a list, and who may become one: this node, and members that have lost a store, with
+ * the store that they lost.
+ */
 function concernedBy(world: World, { voters, members }: MembersControl, node: string): Voter[] {
   const all = [...voters];
   for (const other of new Set([...members, node])) {

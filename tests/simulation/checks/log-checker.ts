@@ -1,6 +1,7 @@
 /**
- * Looks at every log while a run goes on, each record once per node, and throws at the first breach. What is compared is compared within one log and
- * branch: a record is named by (index, epoch, reign), and what is committed by the identity that the committing node follows.
+ * Looks at every log while a run goes on, each record once per node, and throws at the first
+ * breach. What is compared is compared within one log and branch: a record is named by (index,
+ * epoch, reign), and what is committed by the identity that the committing node follows.
  *
  * S1  two logs with the same (index, epoch, reign) have the same record there, after the same one before; what is committed at a seq is one entry
  * S2  what a reader can see is 1…k, and is durable
@@ -11,8 +12,8 @@
  *     master per epoch; who takes appends has all that is committed
  * S8  no disk cuts for a master of another log, or holds records of two logs, or hides what it has
  *     whom an operator has removed is no member before an operator admits it; memory stays within its bounds
- * It knows nothing of how the machines work: it reads disks, positions and what goes out. What is left of this when a run is not promised any more
- * is in promise-ledger.ts.
+ * It knows nothing of how the machines work: it reads disks, positions and what goes out. What is
+ * left of this when a run is not promised any more is in promise-ledger.ts.
  */
 import type { Answer, MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
@@ -86,7 +87,10 @@ export class LogChecker implements Watcher {
     this.reignOf.clear();
   }
 
-  /** A disk was wiped, damaged or replaced: its records are lost, not cut; what is there now is held by another store. */
+  /**
+   * A disk was wiped, damaged or replaced: its records are lost, not cut; what is there now is held
+   * by another store.
+   */
   lost(disk: DiskModel): void {
     this.traced.delete(disk);
     const { holder, outline } = this.tracedOf(disk);
@@ -186,8 +190,8 @@ export class LogChecker implements Watcher {
   }
 
   /**
-   * Does the log hold all that was ever committed in it? Of a reign: all that was in epochs before it, for a master that was frozen while its successor
-   * went on may still see the acks of its own.
+   * Does the log hold all that was ever committed in it? Of a reign: all that was in epochs before
+   * it, for a master that was frozen while its successor went on may still see the acks of its own.
    */
   checkComplete(
     { node, machine }: Pick<SimProcess, 'node' | 'machine'>,
@@ -220,7 +224,10 @@ export class LogChecker implements Watcher {
       );
   }
 
-  /** The reign of a record has said of which log it is: the disk must hold that one, as far as it goes. */
+  /**
+   * The reign of a record has said of which log it is: the disk must hold that one, as far as it
+   * goes.
+   */
   private checkOneLog(disk: DiskModel, reign: string, identity: Identity | null): void {
     const log = this.logOf.get(reign);
     if (log !== undefined && !isPrefixOf(identity, log))
@@ -280,8 +287,8 @@ export class LogChecker implements Watcher {
   }
 
   /**
-   * A reign without a record is forgotten when all forget it: an epoch is taken by the first record that is stored. With forces it is not known by
-   * this record alone of which branch it is.
+   * A reign without a record is forgotten when all forget it: an epoch is taken by the first record
+   * that is stored. With forces it is not known by this record alone of which branch it is.
    */
   private checkFirst(epoch: number, reign: string, log: Identity | null): void {
     if (this.ledger.isForced || !this.ledger.remembers) return;

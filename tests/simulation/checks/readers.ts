@@ -1,5 +1,6 @@
 /**
- * Readers of a run. They look at what a node shows as its HTTP edge would, and throw when that does not fit what they saw before (S9):
+ * Readers of a run. They look at what a node shows as its HTTP edge would, and throw when that does
+ * not fit what they saw before (S9):
  *
  * tails     follow the log over any nodes by resume tokens: their copy is what the node shows, whenever a node lets them go on; what a node cuts they are
  *           told, and nothing that their token calls committed is cut in the same branch. In the end they have the whole log
@@ -99,7 +100,10 @@ export class Readers {
       throw new Violation('S9', `${node} shows ${shown} at ${seq}, where ${text} was safely acknowledged`);
   }
 
-  /** A node whose records lag behind the branch that it knows of does not say what is committed in that. */
+  /**
+   * A node whose records lag behind the branch that it knows of does not say what is committed in
+   * that.
+   */
   private readCommitted({ node, machine, disk }: SimProcess): void {
     const log = machine.identity;
     if (log === null || machine.outline.identity !== log) return;

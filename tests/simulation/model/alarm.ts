@@ -1,4 +1,7 @@
-/** Looks for a planted bug as `npm test` and docs/proof.md do: the same seeds, until one breaks a rule. */
+/**
+ * Looks for a planted bug as `npm test` and docs/proof.md do: the same seeds, until one breaks a
+ * rule.
+ */
 
 import type { ProfileWish } from '../nemesis/profile';
 import type { PlantedBug } from '../planted/bugs';

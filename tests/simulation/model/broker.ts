@@ -1,7 +1,8 @@
 /**
- * The broker, no kinder than RabbitMQ: one ordered way in and one out per connection; a fanout that reaches some queues before others, or only
- * some of them; confirms late, grouped, lost, refused; redelivery of what was not settled; exclusive queues that are freed late; queues
- * that are purged, deleted, overflow; blocked publishers; restarts with and without data.
+ * The broker, no kinder than RabbitMQ: one ordered way in and one out per connection; a fanout that
+ * reaches some queues before others, or only some of them; confirms late, grouped, lost, refused;
+ * redelivery of what was not settled; exclusive queues that are freed late; queues that are purged,
+ * deleted, overflow; blocked publishers; restarts with and without data.
  */
 
 import type { Timeline } from '#tests/support/fakes/timeline';
@@ -87,7 +88,10 @@ export class BrokerModel {
     return true;
   }
 
-  /** Forgets who has the lock, as a broker does that was parted: the next one gets it while the former one believes to have it. Returns the former one. */
+  /**
+   * Forgets who has the lock, as a broker does that was parted: the next one gets it while the
+   * former one believes to have it. Returns the former one.
+   */
   forgetLock(): string | null {
     const { holder } = this;
     this.hasForgotten = true;
@@ -124,7 +128,10 @@ export class BrokerModel {
       );
   }
 
-  /** To every bound queue. `done` is called when the broker answers, never when the connection ends before. */
+  /**
+   * To every bound queue. `done` is called when the broker answers, never when the connection ends
+   * before.
+   */
   publish(publishing: Publishing): void {
     if (this.isBlocked) this.held.push(publishing);
     else this.route(publishing);
@@ -139,7 +146,10 @@ export class BrokerModel {
     this.handOver((queue === REPLIES ? this.lock : this.control.get(queue)) ?? null, parcel);
   }
 
-  /** False when there is no such queue. One consumer at a time is active; a new one of the node takes the place of the former. */
+  /**
+   * False when there is no such queue. One consumer at a time is active; a new one of the node
+   * takes the place of the former.
+   */
   consume(connection: Connection, deliver: Deliver): boolean {
     const queue = this.queues.get(connection.node);
     if (queue === undefined) return false;

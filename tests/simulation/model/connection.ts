@@ -1,6 +1,6 @@
 /**
- * One node's connection to the broker: two ordered ways. A cut is felt by each end when it notices, and until then an end talks into the
- * void. What was on the way is lost.
+ * One node's connection to the broker: two ordered ways. A cut is felt by each end when it notices,
+ * and until then an end talks into the void. What was on the way is lost.
  *
  *     open ──cut──▶ severed ──the broker notices──▶ its exclusive things are free
  *                      └──the node notices──▶ `closed` is called, the node may connect anew

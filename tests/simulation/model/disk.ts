@@ -1,7 +1,8 @@
 /**
- * A node's disk: what a crash leaves, and what goes wrong before. Writes and cuts are done one after the other, each after a while; until
- * then they are in the view of the process (its readers and ids), and not on the platter. As the disk store does it, a write that finds no room
- * takes everything that was handed over behind it out of the view again.
+ * A node's disk: what a crash leaves, and what goes wrong before. Writes and cuts are done one
+ * after the other, each after a while; until then they are in the view of the process (its readers
+ * and ids), and not on the platter. As the disk store does it, a write that finds no room takes
+ * everything that was handed over behind it out of the view again.
  *
  *     write ──▶ queued ──▶ on the platter, told ──▶ …
  *                 └──no room, or broken──▶ told so (broken: a part of it is there)        crash: the first queued may be there, or a part of it
@@ -161,7 +162,10 @@ export class DiskModel {
     this.keepPromise();
   }
 
-  /** What the disk's own check at a start notices: a log that ends below what it knew to be committed was rolled back. */
+  /**
+   * What the disk's own check at a start notices: a log that ends below what it knew to be
+   * committed was rolled back.
+   */
   checkAtStart(): void {
     if (this.promised.commit > this.platter.length) this.renew();
   }
@@ -183,7 +187,10 @@ export class DiskModel {
     }
   }
 
-  /** What is on it, to be put back later: a backup, or another machine's folder. The process must be down. */
+  /**
+   * What is on it, to be put back later: a backup, or another machine's folder. The process must be
+   * down.
+   */
   snapshot(): DiskSnapshot {
     const { store, platter, promised } = this;
     return { store, platter: [...platter], promised };

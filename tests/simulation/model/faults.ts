@@ -1,6 +1,6 @@
 /**
- * What can go wrong on the way, at the broker and on the disks, and how often. The models read it at every turn, so a run may change it
- * as it goes: a calm ending is `CALM` put back.
+ * What can go wrong on the way, at the broker and on the disks, and how often. The models read it
+ * at every turn, so a run may change it as it goes: a calm ending is `CALM` put back.
  */
 
 /** Times in milliseconds, rates in [0, 1]. */

@@ -1,4 +1,7 @@
-/** A master's process: what services/master/driver.ts, its broker and its append requests do around the machine. */
+/**
+ * A master's process: what services/master/driver.ts, its broker and its append requests do around
+ * the machine.
+ */
 
 import type { Answer, MasterEffect, MasterEvent, NewEntry } from '#master/core/events';
 import type { MasterMachine } from '#master/core/master';

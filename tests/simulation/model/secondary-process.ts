@@ -1,4 +1,7 @@
-/** A secondary's process: what services/secondary/driver.ts, its broker and its fault injector do around the machine. */
+/**
+ * A secondary's process: what services/secondary/driver.ts, its broker and its fault injector do
+ * around the machine.
+ */
 
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
@@ -10,7 +13,9 @@ import { type Parcel, unpack } from './parcel';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
 
-/** How long the node id is left to others, as services/secondary/broker/secondary-broker.ts does it. */
+/**
+ * How long the node id is left to others, as services/secondary/broker/secondary-broker.ts does it.
+ */
 const WITHDRAWN: RetryPolicy = { delayMsMin: 1_000, delayMsMax: 15_000 };
 
 export class SecondaryProcess extends SimProcess {

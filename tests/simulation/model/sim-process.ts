@@ -1,6 +1,7 @@
 /**
- * One start of a node: a machine, its driver's part, its connection. What was planned for a process that has ended does not happen; what
- * comes to one that is stopped (SIGSTOP) waits until it goes on.
+ * One start of a node: a machine, its driver's part, its connection. What was planned for a process
+ * that has ended does not happen; what comes to one that is stopped (SIGSTOP) waits until it goes
+ * on.
  */
 import type { Identity } from '#protocol/identity';
 import type { OutlineView } from '#protocol/log/outline';

@@ -1,6 +1,7 @@
 /**
- * A cluster of real cores on a simulated clock, disks and a broker; what the small scenarios and the simulator share. It does nothing by
- * itself: whoever has it starts and stops nodes, and lets time pass.
+ * A cluster of real cores on a simulated clock, disks and a broker; what the small scenarios and
+ * the simulator share. It does nothing by itself: whoever has it starts and stops nodes, and lets
+ * time pass.
  */
 import type { ForcePlan } from '#master/core/force';
 import { MasterMachine } from '#master/core/master';
@@ -234,7 +235,10 @@ export class World {
     return [`t=${this.now} lock ${this.broker.holder ?? 'free'}`, ...nodes, ...disks].join('\n');
   }
 
-  /** It came back with less than it had acknowledged: its process ends, and the next start is another store. */
+  /**
+   * It came back with less than it had acknowledged: its process ends, and the next start is
+   * another store.
+   */
   renewStore(node: string): void {
     this.trace.note(this.now, `renew ${node}`);
     this.kill(node);

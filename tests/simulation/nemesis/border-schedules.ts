@@ -11,8 +11,9 @@ import { isElected, reigningMaster, when } from '../checks/watching';
 import type { Nemesis } from './nemesis';
 
 /**
- * Members leave and come, or stores are lost and replaced; not both, for that can leave a list that is stuck for good. (Raft's changes of one
- * server at a time are safe only if a reign's first record is committed before: two reigns could change one list in two ways.)
+ * Members leave and come, or stores are lost and replaced; not both, for that can leave a list that
+ * is stuck for good. (Raft's changes of one server at a time are safe only if a reign's first
+ * record is committed before: two reigns could change one list in two ways.)
  */
 export function listChanges(nemesis: Nemesis): void {
   const { random, world, profile } = nemesis;
@@ -25,7 +26,10 @@ export function listChanges(nemesis: Nemesis): void {
     6_000,
   );
 
-  /** Several nodes are to become voters when the voters that there are go; these go on with the other master. */
+  /**
+   * Several nodes are to become voters when the voters that there are go; these go on with the
+   * other master.
+   */
   function grow(): void {
     const [old, young] = [profile.secondaries.slice(0, 2), profile.secondaries.slice(2)];
     for (const node of young) nemesis.cut(node);
@@ -189,7 +193,10 @@ export function splitVotes(nemesis: Nemesis): void {
     else forget();
   }
 
-  /** Those who elect a master are gone before their promises can be durable; then the others, and they, are asked by the other master. */
+  /**
+   * Those who elect a master are gone before their promises can be durable; then the others, and
+   * they, are asked by the other master.
+   */
   function forget(): void {
     const first = reigningMaster(nemesis) ?? random.pick(profile.masters);
     const second = profile.masters.find((node) => node !== first) ?? first;
@@ -258,7 +265,10 @@ export function lostMajority(nemesis: Nemesis): void {
     6_000,
   );
 
-  /** The master that is asked was away while the other one reigned, and comes back to what is left of its followers. */
+  /**
+   * The master that is asked was away while the other one reigned, and comes back to what is left
+   * of its followers.
+   */
   function behind(): void {
     const first = reigningMaster(nemesis) ?? random.pick(masters);
     const second = masters.find((node) => node !== first) ?? first;

@@ -1,6 +1,7 @@
 /**
- * Who makes trouble: single acts at random, or a schedule that is known to break protocols which random acts leave whole. Whatever it
- * does is undone by `heal`. As long as a run does not go beyond what is promised it never takes more than a minority of voters' stores (ledger.ts).
+ * Who makes trouble: single acts at random, or a schedule that is known to break protocols which
+ * random acts leave whole. Whatever it does is undone by `heal`. As long as a run does not go
+ * beyond what is promised it never takes more than a minority of voters' stores (ledger.ts).
  */
 import type { SeededRandom } from '#tests/support/seeded-random';
 import { type Losses, logAt, mayBeginBeside, mayLose } from '../checks/ledger';
@@ -165,7 +166,10 @@ export class Nemesis {
     for (const node of this.nodes) this.end(node);
   }
 
-  /** Nodes with a disk of another log get an empty one, as an operator gives them who has looked at them. */
+  /**
+   * Nodes with a disk of another log get an empty one, as an operator gives them who has looked at
+   * them.
+   */
   emptyStrange(): void {
     for (const node of this.nodes) {
       if (!this.strange.logs.has(logAt(this.world, node) ?? '')) continue;
@@ -271,7 +275,10 @@ export class Nemesis {
     });
   }
 
-  /** A secondary that pauses votes and beats, and takes no entries; one that starts anew does not pause. */
+  /**
+   * A secondary that pauses votes and beats, and takes no entries; one that starts anew does not
+   * pause.
+   */
   private pause(node: string, paused: boolean): void {
     const process = this.world.secondaryOf(node);
     process?.enter(() => process.dispatch({ type: 'pause', paused }));

@@ -1,4 +1,7 @@
-/** What a run is like: how many nodes, how much goes wrong, which schedule the nemesis follows. All of it is drawn from the seed. */
+/**
+ * What a run is like: how many nodes, how much goes wrong, which schedule the nemesis follows. All
+ * of it is drawn from the seed.
+ */
 import type { SeededRandom } from '#tests/support/seeded-random';
 import { CALM, type Faults } from '../model/faults';
 
@@ -47,7 +50,10 @@ export interface Wild {
   readonly actions: readonly WildAction[];
   /** Does what the README does not promise to survive, too; else it stops short of that. */
   readonly isBeyond: boolean;
-  /** Nodes that do not start at once, and when, in milliseconds; after the trouble: when all is healed. */
+  /**
+   * Nodes that do not start at once, and when, in milliseconds; after the trouble: when all is
+   * healed.
+   */
   readonly late: ReadonlyMap<string, number>;
   /** Nodes that the masters' settings do not name: they join. */
   readonly guests: readonly string[];
@@ -189,7 +195,10 @@ function withHoles(faults: Faults, schedule: Schedule, random: SeededRandom): Fa
   return { ...faults, dropRate: random.next() * 0.5, skewMs: random.below(800), storeMs: random.between(1, 60) };
 }
 
-/** Drawn apart, so that a seed draws the rest as it did before: who removes now and then admits as well, and some are told to pause. */
+/**
+ * Drawn apart, so that a seed draws the rest as it did before: who removes now and then admits as
+ * well, and some are told to pause.
+ */
 function drawActions(random: SeededRandom, openMembership: boolean): Action[] {
   const apart: readonly Action[] = ['admit', 'pause'];
   const drawn = ACTIONS.filter(
@@ -200,7 +209,10 @@ function drawActions(random: SeededRandom, openMembership: boolean): Action[] {
   return drawn;
 }
 
-/** An operator who removes members while stores are lost can leave a list that is stuck for good; so it is the one or the other. */
+/**
+ * An operator who removes members while stores are lost can leave a list that is stuck for good; so
+ * it is the one or the other.
+ */
 function fits(action: Action, openMembership: boolean): boolean {
   if (action === 'remove') return openMembership;
   return !openMembership || (action !== 'wipe' && action !== 'damage');
@@ -255,7 +267,10 @@ function describeWild({ actions, isBeyond, late, guests }: Wild): string {
   return `wild${isBeyond ? ', beyond what is promised' : ''}: ${actions.join(', ')}; late: ${starts.join(', ')}; guests: ${guests.join(', ')}`;
 }
 
-/** One master, whose disk nothing in the run takes away: what it has stored stays, whatever w it was acknowledged with. */
+/**
+ * One master, whose disk nothing in the run takes away: what it has stored stays, whatever w it was
+ * acknowledged with.
+ */
 export function keepsAll({ masters, schedule, actions, inMemory, wild }: Profile): boolean {
   const loses = actions.includes('wipe') || actions.includes('damage') || schedule === 'wipe after ack';
   return masters.length === 1 && !loses && !inMemory && wild === null;

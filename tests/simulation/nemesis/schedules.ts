@@ -89,8 +89,9 @@ function shortReigns(nemesis: Nemesis): void {
 }
 
 /**
- * A bare majority holds what is acknowledged; then one of them loses its store, the master is gone, and so are the others who had it; those
- * who never had it are back, and the one that forgot. Nobody may be elected by these alone.
+ * A bare majority holds what is acknowledged; then one of them loses its store, the master is gone,
+ * and so are the others who had it; those who never had it are back, and the one that forgot.
+ * Nobody may be elected by these alone.
  */
 function wipeAfterAck(nemesis: Nemesis): void {
   const { random, world, profile } = nemesis;
@@ -137,9 +138,10 @@ function wipeAfterAck(nemesis: Nemesis): void {
 }
 
 /**
- * Raft's figure 8. One master, cut off, goes on with a tail that nobody else has; the other one is elected and is cut off before anybody has a
- * record of its reign; the first one is back with a slow disk, so its old tail reaches others earlier than the first record of its new
- * reign; and it is gone again before that record is anywhere, or a while later. Then the other one is back.
+ * Raft's figure 8. One master, cut off, goes on with a tail that nobody else has; the other one is
+ * elected and is cut off before anybody has a record of its reign; the first one is back with a
+ * slow disk, so its old tail reaches others earlier than the first record of its new reign; and it
+ * is gone again before that record is anywhere, or a while later. Then the other one is back.
  */
 function figure8(nemesis: Nemesis): void {
   const { random, world, profile } = nemesis;

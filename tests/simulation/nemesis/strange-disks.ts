@@ -1,6 +1,7 @@
 /**
- * Disks that are not what their node had: of a former life, of another log, of another node, older than they were. And what else a wild run does
- * at the borders of a log's life. Unless the run goes beyond what is promised, nothing is done that is not; and if it does, the ledger says so.
+ * Disks that are not what their node had: of a former life, of another log, of another node, older
+ * than they were. And what else a wild run does at the borders of a log's life. Unless the run goes
+ * beyond what is promised, nothing is done that is not; and if it does, the ledger says so.
  */
 import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import { controlRecord, entryRecords, type LogRecord } from '#protocol/record';
@@ -146,7 +147,10 @@ export class StrangeDisks {
     });
   }
 
-  /** Nobody who is up, and was so for long enough to be heard, knows more of this log than the master that begins a branch of it. */
+  /**
+   * Nobody who is up, and was so for long enough to be heard, knows more of this log than the
+   * master that begins a branch of it.
+   */
   private checkBest({ node, machine }: MasterProcess): void {
     const { world, nemesis } = this;
     const others = nemesis.profile.masters.filter((each) => each !== node).map((each) => world.masterOf(each)?.machine);
@@ -181,7 +185,10 @@ export class StrangeDisks {
   }
 }
 
-/** A folder of another log, with more or fewer epochs than the one at hand, with a majority or without, and with its commit index known or not. */
+/**
+ * A folder of another log, with more or fewer epochs than the one at hand, with a majority or
+ * without, and with its commit index known or not.
+ */
 function strangeLog(random: SeededRandom, node: string, nodes: readonly string[]): DiskSnapshot {
   const store = random.hex(8);
   const self = { node, store };

@@ -1,4 +1,7 @@
-/** Planted bugs at the borders of a log's life: birth, identity, force, removal, and what a disk keeps beside the log. */
+/**
+ * Planted bugs at the borders of a log's life: birth, identity, force, removal, and what a disk
+ * keeps beside the log.
+ */
 
 import type { BirthSituation } from '#master/core/candidacy';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
@@ -44,7 +47,10 @@ class VotesBeforePromise extends SecondaryMachine {
   }
 }
 
-/** As before there was a commit index on disk: what is committed is not known after a start, and to be told to cut it is taken for impossible. */
+/**
+ * As before there was a commit index on disk: what is committed is not known after a start, and to
+ * be told to cut it is taken for impossible.
+ */
 class ThrowsBelowCommit extends SecondaryMachine {
   override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
     const out = super.step(now, event);

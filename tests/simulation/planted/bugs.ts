@@ -1,6 +1,7 @@
 /**
- * Bugs that are planted to see that the simulator finds them: a machine that is wrapped, or a leaf of it that is replaced. They live here
- * alone; no branch of the product knows them. `seeds` says within how many seeds each has to be found.
+ * Bugs that are planted to see that the simulator finds them: a machine that is wrapped, or a leaf
+ * of it that is replaced. They live here alone; no branch of the product knows them. `seeds` says
+ * within how many seeds each has to be found.
  *
  * Changes of the rules that nothing can show, and why:
  * - A lost store leaves the list and the new one enters in one record. A lost store never votes, so of k voters at most k − 1 can decide by the old list, and
@@ -11,9 +12,11 @@
  * - What a foreign node says is counted. It never says that it holds anything of this epoch: it has not compared its log with this one. What its former store
  *   had said is another matter, and planted.
  *
- * Not found in 250 seeds, though it could matter: a list that changes before the first record of its reign is committed. A reign that waits for the commit of
- * the list that it finds waits for that record, too, unless an own former reign had committed this list. For harm that list must have an even number of
- * voters, and the other master must have changed it meanwhile: this one adds a voter, and the other one takes one out.
+ * Not found in 250 seeds, though it could matter: a list that changes before the first record of
+ * its reign is committed. A reign that waits for the commit of the list that it finds waits for
+ * that record, too, unless an own former reign had committed this list. For harm that list must
+ * have an even number of voters, and the other master must have changed it meanwhile: this one adds
+ * a voter, and the other one takes one out.
  */
 import { AckTracker } from '#master/core/ack-tracker';
 import { Election } from '#master/core/election';

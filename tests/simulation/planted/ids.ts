@@ -1,6 +1,7 @@
 /**
- * Planted bugs in the rules for ids (core/idempotency.ts). Each has its own seam: the look-up that is
- * handed to the core, the records that are read for it, and the name of the reign that it asks for.
+ * Planted bugs in the rules for ids (core/idempotency.ts). Each has its own seam: the look-up that
+ * is handed to the core, the records that are read for it, and the name of the reign that it asks
+ * for.
  */
 import { Admission } from '#master/core/admission';
 import type { MasterEffect, MasterEvent } from '#master/core/events';

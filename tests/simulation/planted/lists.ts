@@ -1,6 +1,7 @@
 /**
- * Planted bugs in the rules by which the list of voters changes, and by which what needs a majority is answered. The step itself is a pure function of the
- * product (list-change.ts); what is planted is when it is taken, and how often at once.
+ * Planted bugs in the rules by which the list of voters changes, and by which what needs a majority
+ * is answered. The step itself is a pure function of the product (list-change.ts); what is planted
+ * is when it is taken, and how often at once.
  */
 import type { MasterEffect } from '#master/core/events';
 import { type ListWish, nextList } from '#master/core/list-change';

@@ -1,4 +1,7 @@
-/** The alarm works: every planted bug is found within the number of seeds that it states, and the real cores pass the same seed. */
+/**
+ * The alarm works: every planted bug is found within the number of seeds that it states, and the
+ * real cores pass the same seed.
+ */
 import { FIRST_SEED, findBug, wishOf } from '../model/alarm';
 import { simulate } from '../simulation';
 import { PLANTED_BUGS } from './bugs';

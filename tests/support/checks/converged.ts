@@ -1,6 +1,7 @@
 /**
- * How every fault test ends: all logs are equal, nothing is missing, nothing is there twice, and what was acknowledged is where it was
- * said to be. What is wrong comes as sentences, a few of each kind, for a log may have thousands of entries.
+ * How every fault test ends: all logs are equal, nothing is missing, nothing is there twice, and
+ * what was acknowledged is where it was said to be. What is wrong comes as sentences, a few of each
+ * kind, for a log may have thousands of entries.
  */
 import type { Entry } from '#protocol/entry';
 import type { Clients } from '../http/clients';
@@ -11,7 +12,10 @@ export type Book = Pick<Clients, 'sent' | 'acknowledged'>;
 
 const SAID_MAX = 5;
 
-/** @param cluster or whoever of it has a log to compare: `agreed` resolves with the log that they all show */
+/**
+ * @param cluster or whoever of it has a log to compare: `agreed` resolves with the log that they
+ * all show
+ */
 export async function expectConverged(cluster: Pick<RealCluster, 'agreed'>, book: Book): Promise<readonly Entry[]> {
   const log = await cluster.agreed();
   expect(flawsOf(log, book)).toEqual([]);

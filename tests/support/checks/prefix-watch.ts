@@ -1,6 +1,7 @@
 /**
- * Readers that poll every node as fast as it answers, and what they must see at each look (S1, S2): the seqs 1…k without a gap
- * or a duplicate, never fewer than before, and at each seq the same entry as any look at any node before.
+ * Readers that poll every node as fast as it answers, and what they must see at each look (S1, S2):
+ * the seqs 1…k without a gap or a duplicate, never fewer than before, and at each seq the same
+ * entry as any look at any node before.
  */
 import type { Entry } from '#protocol/entry';
 import type { HttpNode } from '../http/http-node';
@@ -21,7 +22,10 @@ export class PrefixWatch {
     this.watching.catch(() => undefined);
   }
 
-  /** Ends the watch after a last look at every node. Rejects with the first thing that a reader must not see. */
+  /**
+   * Ends the watch after a last look at every node. Rejects with the first thing that a reader must
+   * not see.
+   */
   async stop(): Promise<void> {
     this.isOver = true;
     await this.watching;

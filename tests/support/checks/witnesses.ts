@@ -1,6 +1,7 @@
 /**
- * Clients that ask once and keep what they were told, to be held against the log at the end: 201 is there, once; a refusal with `stored: false`
- * never is; of anything else there is one at most, and one exactly after a retry with its id.
+ * Clients that ask once and keep what they were told, to be held against the log at the end: 201 is
+ * there, once; a refusal with `stored: false` never is; of anything else there is one at most, and
+ * one exactly after a retry with its id.
  */
 import type { Entry } from '#protocol/entry';
 import type { Answer } from '../http/ask';

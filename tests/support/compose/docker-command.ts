@@ -1,4 +1,7 @@
-/** The docker command, as a person would type it: bounded, and what it says is in the error when it fails. */
+/**
+ * The docker command, as a person would type it: bounded, and what it says is in the error when it
+ * fails.
+ */
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 

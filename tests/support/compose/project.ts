@@ -1,6 +1,7 @@
 /**
- * The whole of compose.yaml under a project name, images, ports and volumes of its own, so that it disturbs neither another run nor
- * a cluster that somebody has up from the same checkout. `end` deletes all of it, and must be called whatever the tests came to.
+ * The whole of compose.yaml under a project name, images, ports and volumes of its own, so that it
+ * disturbs neither another run nor a cluster that somebody has up from the same checkout. `end`
+ * deletes all of it, and must be called whatever the tests came to.
  */
 import { randomUUID } from 'node:crypto';
 import type { Entry } from '#protocol/entry';
@@ -143,7 +144,10 @@ export class ComposeProject {
 
   // ---- the broker, as a person sees it in the management UI
 
-  /** The management API, by the user who may look and do nothing else. Resolves with the status and the parsed body. */
+  /**
+   * The management API, by the user who may look and do nothing else. Resolves with the status and
+   * the parsed body.
+   */
   async management(
     path: string,
     { broker = 'rabbitmq', login = 'monitor:monitor' }: { broker?: Service; login?: string } = {},
@@ -183,7 +187,9 @@ export class ComposeProject {
   }
 }
 
-/** A test of a project that a file's tests share: when it fails, the containers' logs go to stderr. */
+/**
+ * A test of a project that a file's tests share: when it fails, the containers' logs go to stderr.
+ */
 export function onProject(project: () => ComposeProject, play: () => Promise<void>) {
   return async (): Promise<void> => {
     try {

@@ -1,4 +1,7 @@
-/** Builds the two images once for all acceptance tests. Cached layers make it seconds when nothing changed. */
+/**
+ * Builds the two images once for all acceptance tests. Cached layers make it seconds when nothing
+ * changed.
+ */
 import { docker } from './docker-command';
 import { TEST_IMAGES } from './test-images';
 

@@ -59,7 +59,10 @@ export class FakeLogReader implements LogReader {
     this.outline.append({ index: lastIndex + 1, epoch: this.epoch, seq: lastSeq, control });
   }
 
-  /** The outline of a log with this head; one that is cut goes on in the epoch that its new end is of. */
+  /**
+   * The outline of a log with this head; one that is cut goes on in the epoch that its new end is
+   * of.
+   */
   private keepUp(head: number): void {
     const { outline } = this;
     const last = outline.indexOf(head);

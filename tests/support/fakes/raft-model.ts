@@ -1,6 +1,6 @@
 /**
- * A few nodes that follow Raft's rules in the plainest form, and a reader that follows them by resume tokens: the oracle for the tokens. Logs
- * are lists, every rule is a loop over them.
+ * A few nodes that follow Raft's rules in the plainest form, and a reader that follows them by
+ * resume tokens: the oracle for the tokens. Logs are lists, every rule is a loop over them.
  */
 import { LogOutline } from '#protocol/log/outline';
 import type { Control } from '#protocol/record';
@@ -159,7 +159,10 @@ export class RaftModel {
     return Math.floor(this.nodes.length / 2) + 1;
   }
 
-  /** `candidate` asks `voters`, itself among them. The first node is born with the log, the others blank. */
+  /**
+   * `candidate` asks `voters`, itself among them. The first node is born with the log, the others
+   * blank.
+   */
   elect(candidate: ModelNode, voters: readonly ModelNode[]): boolean {
     if (candidate.log.length === 0) return false;
     this.epoch += 1;
@@ -182,7 +185,10 @@ export class RaftModel {
     for (const other of this.nodes) if (other !== node) other.leads = 0;
   }
 
-  /** `leader` brings `node` up to `count` records further: it cuts what parts, and commits what a majority has. */
+  /**
+   * `leader` brings `node` up to `count` records further: it cuts what parts, and commits what a
+   * majority has.
+   */
   replicate(leader: ModelNode, node: ModelNode, count: number): void {
     if (leader.leads === 0 || leader === node || node.promised > leader.leads || !follows(node, leader)) return;
     [node.promised, node.leads] = [leader.leads, 0];

@@ -1,7 +1,8 @@
 /**
- * A whole cluster of cores in one process for small scenarios: the simulator's world (tests/simulation) with few faults, and words for what
- * a test does to it. Every wire message goes through the codec. Nothing happens but in `run`, in an order that the seed decides, so a
- * failure replays.
+ * A whole cluster of cores in one process for small scenarios: the simulator's world
+ * (tests/simulation) with few faults, and words for what a test does to it. Every wire message goes
+ * through the codec. Nothing happens but in `run`, in an order that the seed decides, so a failure
+ * replays.
  */
 import type { Answer, MasterEvent } from '#master/core/events';
 import type { ForcePlan } from '#master/core/force';
@@ -112,7 +113,10 @@ export class SimCluster {
     this.timeline.runUntil(this.timeline.now + ms);
   }
 
-  /** Lets time pass until the condition holds; throws with every node's state when it does not within `ms`. */
+  /**
+   * Lets time pass until the condition holds; throws with every node's state when it does not
+   * within `ms`.
+   */
   runUntil(what: string, condition: () => boolean, ms = 60_000): void {
     const deadline = this.timeline.now + ms;
     while (!condition()) {
@@ -126,7 +130,10 @@ export class SimCluster {
     for (const node of nodes) this.world.start(node);
   }
 
-  /** kill -9: what was not durable is gone, or torn (`tornWrites`); what was delivered and not settled goes back into the queue. */
+  /**
+   * kill -9: what was not durable is gone, or torn (`tornWrites`); what was delivered and not
+   * settled goes back into the queue.
+   */
   kill(...nodes: string[]): void {
     for (const node of nodes) this.world.kill(node);
   }
@@ -141,14 +148,20 @@ export class SimCluster {
     this.world.diskOf(node).extraMs = ms;
   }
 
-  /** A delivery is held for this long before the secondary looks at it, in milliseconds; until its process ends. */
+  /**
+   * A delivery is held for this long before the secondary looks at it, in milliseconds; until its
+   * process ends.
+   */
   delay(node: string, ms: number): void {
     const process = this.world.secondaryOf(node);
     if (process === null) throw new Error(`${node} is down`);
     process.delayMs = ms;
   }
 
-  /** Replaces what a stopped node has stored at an index by something else, as no checksum of its own would notice. */
+  /**
+   * Replaces what a stopped node has stored at an index by something else, as no checksum of its
+   * own would notice.
+   */
   tamper(node: string, index: number): void {
     const disk = this.world.diskOf(node);
     const record = disk.platter[index - 1];
@@ -157,7 +170,9 @@ export class SimCluster {
     disk.tamper({ ...record, bytes: Buffer.from(text) });
   }
 
-  /** Returns the number of the request. An id that is known is not appended again, but waited for. */
+  /**
+   * Returns the number of the request. An id that is known is not appended again, but waited for.
+   */
   append(message: string, writeConcern: WriteConcern, id: string | null = null, to = MASTER): number {
     return this.processOf(to).append({ entries: [{ message, id }], writeConcern }, (answer, request) =>
       this.answers.set(request, answer),

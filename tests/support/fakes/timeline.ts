@@ -1,4 +1,7 @@
-/** A simulated clock: what is to happen, by time and then by order of asking, in a binary heap. Milliseconds. */
+/**
+ * A simulated clock: what is to happen, by time and then by order of asking, in a binary heap.
+ * Milliseconds.
+ */
 interface Planned {
   readonly at: number;
   readonly order: number;

@@ -1,6 +1,7 @@
 /**
- * Clients that keep appending while something is being broken, as the documentation asks clients to be: each message has an
- * id and is sent again with it until it is acknowledged. Whoever breaks things asks at the end for what was acknowledged.
+ * Clients that keep appending while something is being broken, as the documentation asks clients to
+ * be: each message has an id and is sent again with it until it is acknowledged. Whoever breaks
+ * things asks at the end for what was acknowledged.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from '../eventually';
@@ -9,7 +10,10 @@ import type { HttpNode } from './http-node';
 const CLIENTS = 4;
 /** A client's own backoff after a refusal. */
 const RETRY_MS = 100;
-/** Between two appends of a client: a hundred a second altogether, so that the logs, which are read whole, stay short. */
+/**
+ * Between two appends of a client: a hundred a second altogether, so that the logs, which are read
+ * whole, stay short.
+ */
 const PACE_MS = 25;
 /** An answer may die with a container; a client must not wait for it for ever. */
 const ANSWER_MS = 10_000;
@@ -39,7 +43,10 @@ export class AppendLoad {
     );
   }
 
-  /** Until so many more than now are acknowledged: the log is of use again. Rejects when a client got an answer that it cannot expect. */
+  /**
+   * Until so many more than now are acknowledged: the log is of use again. Rejects when a client
+   * got an answer that it cannot expect.
+   */
   async more(count: number): Promise<void> {
     const wanted = this.acknowledged.size + count;
     await eventually(
@@ -90,7 +97,8 @@ export class AppendLoad {
       throw new UnexpectedAnswer(`POST /messages: ${status} ${text}`);
     } catch (error) {
       // No answer: the entry may be in the log or not, and the id makes it safe to ask again.
-      // Anything else: Node's own errors are of another realm than Jest's, so `instanceof Error` would not know them.
+      // Anything else: Node's own errors are of another realm than Jest's, so `instanceof Error`
+      // would not know them.
       if (error instanceof UnexpectedAnswer) throw error;
       this.lastSetback = String(error);
       return false;

@@ -1,4 +1,7 @@
-/** One HTTP request on a connection of its own: no pool that could queue, retry or reuse what a test wants to see apart. */
+/**
+ * One HTTP request on a connection of its own: no pool that could queue, retry or reuse what a test
+ * wants to see apart.
+ */
 import { type IncomingHttpHeaders, request } from 'node:http';
 
 const WITHIN_MS = 60_000;
@@ -44,7 +47,8 @@ export function ask(base: string, { method = 'GET', path, headers = {}, body, ..
         resolve(answerOf(response.statusCode ?? 0, response.headers, Buffer.concat(chunks)));
       });
     });
-    // As bytes: Node would send headers and a string body in one piece, in the encoding of the body.
+    // As bytes: Node would send headers and a string body in one piece, in the encoding of the
+    // body.
     outgoing.end(typeof body === 'string' ? Buffer.from(body) : body);
   });
 }

@@ -1,7 +1,8 @@
 /**
- * Clients as the documentation asks for them: each append has an id of its own and is sent again with it, after a refusal or a lost
- * connection, until it is acknowledged. They keep book of what they sent and of what they were told, so that a test can compare
- * the logs with it at the end, whatever happened in between.
+ * Clients as the documentation asks for them: each append has an id of its own and is sent again
+ * with it, after a refusal or a lost connection, until it is acknowledged. They keep book of what
+ * they sent and of what they were told, so that a test can compare the logs with it at the end,
+ * whatever happened in between.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RealNode } from '../real/cluster';
@@ -26,7 +27,10 @@ export interface Setback {
   readonly stored?: unknown;
 }
 
-/** A client's own backoff, and the pause between two appends of one that never stops: tens of appends a second. */
+/**
+ * A client's own backoff, and the pause between two appends of one that never stops: tens of
+ * appends a second.
+ */
 const RETRY_MS = 50;
 const PACE_MS = 20;
 const BULK_ENTRIES = 5_000;
@@ -54,7 +58,9 @@ export class Clients {
     all.add(this);
   }
 
-  /** One append, tried until it is acknowledged. `padding` makes the message so many bytes longer. */
+  /**
+   * One append, tried until it is acknowledged. `padding` makes the message so many bytes longer.
+   */
   async append(w: WriteConcern, padding = 0): Promise<Acknowledged> {
     const id = `client-${this.sent.size + 1}`;
     const message = `message of ${id}${'.'.repeat(padding)}`;
@@ -84,14 +90,19 @@ export class Clients {
     return Promise.all(Array.from({ length: count }, () => this.append(w)));
   }
 
-  /** Makes a long log fast: bulks of small entries, `count` of them, several at a time. Nothing is tried again. */
+  /**
+   * Makes a long log fast: bulks of small entries, `count` of them, several at a time. Nothing is
+   * tried again.
+   */
   async flood(count: number, padding: number): Promise<void> {
     const bulks: Promise<void>[] = [];
     for (let at = 0; at < count; at += BULK_ENTRIES) bulks.push(this.bulk(Math.min(BULK_ENTRIES, count - at), padding));
     await Promise.all(bulks);
   }
 
-  /** Appends until `stop`: one client for each concern, so that one that waits holds up no other. */
+  /**
+   * Appends until `stop`: one client for each concern, so that one that waits holds up no other.
+   */
   keepAppending(concerns: readonly WriteConcern[] = MIX): void {
     this.stopping = new AbortController();
     const { signal } = this.stopping;
@@ -105,7 +116,10 @@ export class Clients {
     if (this.failure !== null) throw this.failure;
   }
 
-  /** What clients were told instead of an acknowledgement since the first `after` setbacks, for a table: `503 no-quorum`; '' for nothing. */
+  /**
+   * What clients were told instead of an acknowledgement since the first `after` setbacks, for a
+   * table: `503 no-quorum`; '' for nothing.
+   */
   toldSince(after: number): string {
     const told = this.setbacks.slice(after).map(({ why }) => (why === 'connection' ? 'no answer' : `503 ${why}`));
     return [...new Set(told)].join(', ');

@@ -1,7 +1,8 @@
 /**
- * Server-sent events as a client reads them: a parser of the format, and a request that hands over one event after the other. Only what the
- * format says is done here (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation); to come back with
- * `Last-Event-ID` is for the caller.
+ * Server-sent events as a client reads them: a parser of the format, and a request that hands over
+ * one event after the other. Only what the format says is done here
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation); to
+ * come back with `Last-Event-ID` is for the caller.
  */
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
@@ -14,7 +15,10 @@ export interface SentEvent {
   readonly id: string;
 }
 
-/** Takes text as it comes and gives back the events that are complete. An event that the stream ends within is none. */
+/**
+ * Takes text as it comes and gives back the events that are complete. An event that the stream ends
+ * within is none.
+ */
 export class EventParser {
   private rest = '';
   private id = '';
@@ -73,7 +77,10 @@ export interface FollowedEnd {
   readonly text: string;
 }
 
-/** Follows one stream on a connection of its own until it ends, however it ends. Rejects only with what `take` throws. */
+/**
+ * Follows one stream on a connection of its own until it ends, however it ends. Rejects only with
+ * what `take` throws.
+ */
 export function followEvents({ url, lastEventId, signal, take }: Followed): Promise<FollowedEnd> {
   const headers = { Accept: 'text/event-stream', ...(lastEventId === null ? {} : { 'Last-Event-ID': lastEventId }) };
   return new Promise((resolve, reject) => {

@@ -1,4 +1,7 @@
-/** A node of a log as its users see it: an address that answers HTTP. Whether it is a process or a container does not matter here. */
+/**
+ * A node of a log as its users see it: an address that answers HTTP. Whether it is a process or a
+ * container does not matter here.
+ */
 import type { Entry } from '#protocol/entry';
 import { eventually, type Patience } from '../eventually';
 import { type Answer, type Asked, ask } from './ask';

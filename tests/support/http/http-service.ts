@@ -1,4 +1,6 @@
-/** A Koa app behind a real listening server, and requests to it that may be as odd as a test needs. */
+/**
+ * A Koa app behind a real listening server, and requests to it that may be as odd as a test needs.
+ */
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type Koa from 'koa';
@@ -66,7 +68,8 @@ export class HttpService {
           });
         });
       });
-      // As bytes: Node would send headers and a string body in one piece, in the encoding of the body.
+      // As bytes: Node would send headers and a string body in one piece, in the encoding of the
+      // body.
       outgoing.end(typeof body === 'string' ? Buffer.from(body) : body);
     });
   }

@@ -1,8 +1,10 @@
 /**
- * A master and secondaries as real processes on the real broker of the test run, under a log name of their own.
+ * A master and secondaries as real processes on the real broker of the test run, under a log name
+ * of their own.
  *
- * What a test starts it need not stop: after each test (a shared cluster: after the file) every process is killed and the log's
- * queues and exchanges are deleted, whatever the test came to. When it failed, the processes' logs go to stderr.
+ * What a test starts it need not stop: after each test (a shared cluster: after the file) every
+ * process is killed and the log's queues and exchanges are deleted, whatever the test came to. When
+ * it failed, the processes' logs go to stderr.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
@@ -21,7 +23,10 @@ export interface ClusterSettings {
   readonly secondaries?: readonly string[];
   /** Of every process, below what its start says. */
   readonly env?: Environment;
-  /** A broker of the test's own, which may be down at the end: what the log has there is left to it. Default: the test run's. */
+  /**
+   * A broker of the test's own, which may be down at the end: what the log has there is left to it.
+   * Default: the test run's.
+   */
   readonly brokerUrl?: string;
 }
 
@@ -122,7 +127,10 @@ export class RealCluster {
     return this.listening(this.spawnMaster(env), env.NODE_ID ?? 'master');
   }
 
-  /** Starts a secondary; resolves when it listens. With the id of one that ran before it finds that one's disk. */
+  /**
+   * Starts a secondary; resolves when it listens. With the id of one that ran before it finds that
+   * one's disk.
+   */
   startSecondary(id: string, env: Environment = {}): Promise<RealNode> {
     return this.listening(this.spawnSecondary(id, env), id);
   }
@@ -139,8 +147,9 @@ export class RealCluster {
   }
 
   /**
-   * Starts the master and those secondaries (default: all) for the first time, and waits until each is heard and appends are taken.
-   * With all of them it waits until all are voters too: a majority of three survives a crash, one of two does not.
+   * Starts the master and those secondaries (default: all) for the first time, and waits until each
+   * is heard and appends are taken. With all of them it waits until all are voters too: a majority
+   * of three survives a crash, one of two does not.
    */
   async start(ids: readonly string[] = this.secondaryIds): Promise<RealNode> {
     const [master] = await Promise.all([this.startMaster(), ...ids.map((id) => this.startSecondary(id))]);
@@ -163,7 +172,10 @@ export class RealCluster {
     await eventually(`${id} is ${status}`, () => this.expectStatus(id, status, this.master));
   }
 
-  /** Until every member is a voter: only then is the log safe from the loss of a minority, and every later fault one of a whole cluster. */
+  /**
+   * Until every member is a voter: only then is the log safe from the loss of a minority, and every
+   * later fault one of a whole cluster.
+   */
   async untilAllVote(master = this.master): Promise<void> {
     await eventually('all members are voters', async () => {
       const members = JSON.parse((await master.get('/members')).text) as { id: string; voter: boolean }[];
@@ -171,7 +183,10 @@ export class RealCluster {
     });
   }
 
-  /** Until all these nodes show the same entries, `count` of them where it is given; resolves with them. */
+  /**
+   * Until all these nodes show the same entries, `count` of them where it is given; resolves with
+   * them.
+   */
   async agreed(count?: number, nodes: readonly RealNode[] = this.nodes): Promise<Entry[]> {
     return eventually(`${nodes.map(({ id }) => id).join(', ')} show the same log`, async () => {
       const [first = [], ...others] = await Promise.all(nodes.map((node) => node.entries()));

@@ -1,6 +1,6 @@
 /**
- * The stopwatch of a fault test. With RLOG_FAULT_REPORT set it appends one JSON line for each fault to that file, from which
- * tools/scripts/fault-table.ts makes the table of the documentation.
+ * The stopwatch of a fault test. With RLOG_FAULT_REPORT set it appends one JSON line for each fault
+ * to that file, from which tools/scripts/fault-table.ts makes the table of the documentation.
  *
  *     begin ──────────▶ writable: an append that asks for a majority was acknowledged again
  *        └──▶ lifted ─▶ converged: all logs are equal, checked against what clients were told
@@ -44,7 +44,10 @@ export class FaultWatch {
     this.liftedAt ??= performance.now();
   }
 
-  /** Nothing could be written while the cause was there, so `writable` counts from its end, which is now. */
+  /**
+   * Nothing could be written while the cause was there, so `writable` counts from its end, which is
+   * now.
+   */
   liftedBeforeWritable(): void {
     this.lifted();
     this.startedAt = performance.now();

@@ -1,6 +1,6 @@
 /**
- * What all integration tests of a run share: the build that they start processes from, a broker of our own on free ports, and a
- * folder for data. All but the build is gone when the run is over.
+ * What all integration tests of a run share: the build that they start processes from, a broker of
+ * our own on free ports, and a folder for data. All but the build is gone when the run is over.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,10 @@ export default async function globalSetup(): Promise<void> {
   (globalThis as { rlogTestBroker?: unknown }).rlogTestBroker = broker;
 }
 
-/** Incremental: seconds when nothing changed. Tests of processes that are older than their source would prove nothing. */
+/**
+ * Incremental: seconds when nothing changed. Tests of processes that are older than their source
+ * would prove nothing.
+ */
 function build(): Promise<void> {
   const script = join(ROOT, 'tools/scripts/build.mjs');
   return new Promise((built, reject) => {
@@ -41,7 +44,10 @@ function build(): Promise<void> {
   });
 }
 
-/** `npm test` names a file for the reason why there is no broker: then it skips what needs one instead of failing. */
+/**
+ * `npm test` names a file for the reason why there is no broker: then it skips what needs one
+ * instead of failing.
+ */
 async function provide(): Promise<TestBroker> {
   const { RLOG_TEST_NO_BROKER: note } = process.env;
   try {

@@ -1,4 +1,7 @@
-/** Leaves nothing behind: processes that a crashed test file could not end, the run's data, the broker. */
+/**
+ * Leaves nothing behind: processes that a crashed test file could not end, the run's data, the
+ * broker.
+ */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestBroker } from './test-broker';

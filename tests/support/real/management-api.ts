@@ -30,7 +30,10 @@ export class ManagementApi {
     await this.ask('DELETE', `policies/${VHOST}/${name}`);
   }
 
-  /** The names of all connections, once it lists at least `count`: it learns of a new one some seconds late. */
+  /**
+   * The names of all connections, once it lists at least `count`: it learns of a new one some
+   * seconds late.
+   */
   connections(count: number): Promise<string[]> {
     return eventually(`the management api lists ${count} connections`, async () => {
       const found = (await (await this.ask('GET', 'connections')).json()) as { name: string }[];

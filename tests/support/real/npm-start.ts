@@ -1,7 +1,7 @@
 /**
- * `npm start` as a user runs it, less npm: the script of package.json with options, its own folder for data, and what it says on
- * its terminal. The rest of the environment is that of the test run; the name of the log is the folder's own, for brokers that
- * are shared.
+ * `npm start` as a user runs it, less npm: the script of package.json with options, its own folder
+ * for data, and what it says on its terminal. The rest of the environment is that of the test run;
+ * the name of the log is the folder's own, for brokers that are shared.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -34,7 +34,10 @@ export async function makePlace(): Promise<Place> {
   return { dataDir, port, logName: `start-${randomUUID().slice(0, 8)}` };
 }
 
-/** What is meant to outlive a launcher: its folder, and where RabbitMQ was a container, that one's volume. */
+/**
+ * What is meant to outlive a launcher: its folder, and where RabbitMQ was a container, that one's
+ * volume.
+ */
 export async function removePlace(place: Place, launchers: readonly NpmStart[]): Promise<void> {
   rmSync(place.dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   const containers = launchers.flatMap(({ output }) => /starting the container (\S+)/.exec(output)?.[1] ?? []);
@@ -107,7 +110,10 @@ export class NpmStart {
     this.child.kill(signal);
   }
 
-  /** As when the window is closed, or in `npm start | head`: what it says from now on cannot be written. */
+  /**
+   * As when the window is closed, or in `npm start | head`: what it says from now on cannot be
+   * written.
+   */
   closeOutput(): void {
     this.child.stdout?.destroy();
     this.child.stderr?.destroy();

@@ -1,6 +1,7 @@
 /**
- * A broker of one test file's own, to be stopped, killed and wiped. It is of the kind that the test run's broker is: a container where there is an
- * engine, else a private node (test-broker.ts). Whoever needs its command line tool takes integration/amqp/private-node.ts.
+ * A broker of one test file's own, to be stopped, killed and wiped. It is of the kind that the test
+ * run's broker is: a container where there is an engine, else a private node (test-broker.ts).
+ * Whoever needs its command line tool takes integration/amqp/private-node.ts.
  */
 import { OwnBroker } from '#tools/broker/own-broker';
 import { provideBroker, type Way } from '#tools/broker/provide';

@@ -1,8 +1,10 @@
 /**
- * A program of the product as a user starts it: `node dist/…/main.js` with an environment and nothing else. Its JSON log is read
- * line by line, so that a test can wait for what the process says of itself.
+ * A program of the product as a user starts it: `node dist/…/main.js` with an environment and
+ * nothing else. Its JSON log is read line by line, so that a test can wait for what the process
+ * says of itself.
  *
- * Each process is noted in the run's folder until it has ended; global-teardown.ts kills what a crashed test run left there.
+ * Each process is noted in the run's folder until it has ended; global-teardown.ts kills what a
+ * crashed test run left there.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -105,7 +107,10 @@ export class RealProcess {
     return this.exited;
   }
 
-  /** The first line that fits, of those there are or of the next ones. Rejects when the process ends first. */
+  /**
+   * The first line that fits, of those there are or of the next ones. Rejects when the process ends
+   * first.
+   */
   async line(what: string, fits: (line: LogLine) => boolean, withinMs = WITHIN_MS): Promise<LogLine> {
     const there = this.lines.find(fits);
     if (there !== undefined) return there;

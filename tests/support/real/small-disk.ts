@@ -1,8 +1,10 @@
 /**
- * A disk of a test's own that can be full: a tmpfs of a few MiB, mounted for the test, and a file that takes what room there is.
+ * A disk of a test's own that can be full: a tmpfs of a few MiB, mounted for the test, and a file
+ * that takes what room there is.
  *
- * It needs Linux, root and the right to mount, which containers often do not give; `whyNoSmallDisk` says what is missing. A limit of
- * the process (RLIMIT_FSIZE) was rejected: it ends in EFBIG, not in ENOSPC, and never passes.
+ * It needs Linux, root and the right to mount, which containers often do not give; `whyNoSmallDisk`
+ * says what is missing. A limit of the process (RLIMIT_FSIZE) was rejected: it ends in EFBIG, not
+ * in ENOSPC, and never passes.
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';

@@ -1,10 +1,12 @@
 /**
- * A network of the tests' own: a TCP proxy between one node and its broker that can be told to be bad.
+ * A network of the tests' own: a TCP proxy between one node and its broker that can be told to be
+ * bad.
  *
  *     node ◀──socket──▶ [ Pipe ▶ ] [ ◀ Pipe ] ◀──socket──▶ broker        one pair for each connection
  *
- * `cut` ends what is there, `freeze` stops forwarding without a FIN (the ends of a frozen pair learn nothing of each other, not even
- * an end), `partition` freezes and lets new connections wait, too; `slow` delays or throttles. `heal` undoes all but a cut.
+ * `cut` ends what is there, `freeze` stops forwarding without a FIN (the ends of a frozen pair
+ * learn nothing of each other, not even an end), `partition` freezes and lets new connections wait,
+ * too; `slow` delays or throttles. `heal` undoes all but a cut.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -207,7 +209,10 @@ export class TcpProxy {
     for (const pair of this.pairs) pair.cut(how);
   }
 
-  /** Half-open: nothing more goes through the connections that are there, and no end of theirs either; new ones are served. */
+  /**
+   * Half-open: nothing more goes through the connections that are there, and no end of theirs
+   * either; new ones are served.
+   */
   freeze(): void {
     for (const pair of this.pairs) pair.freeze();
   }

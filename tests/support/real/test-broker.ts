@@ -1,6 +1,7 @@
 /**
- * The broker of the integration tests: RabbitMQ 4 from testcontainers where a Docker engine is there and has or can pull the image,
- * else whatever the product itself would find. RLOG_TEST_BROKER chooses:
+ * The broker of the integration tests: RabbitMQ 4 from testcontainers where a Docker engine is
+ * there and has or can pull the image, else whatever the product itself would find.
+ * RLOG_TEST_BROKER chooses:
  *
  *   unset       AMQP_URL if set, a container, or a private node of the installed package
  *   container   a container, or no tests
@@ -45,12 +46,14 @@ async function whyNoContainer(log: (line: string) => void): Promise<string | nul
 }
 
 /**
- * On ports that we draw: those that Docker would draw are of the range from which the system serves outgoing connections
- * (tools/broker/ports.ts). The user is one of its own, since RabbitMQ lets guest in from loopback only.
+ * On ports that we draw: those that Docker would draw are of the range from which the system serves
+ * outgoing connections (tools/broker/ports.ts). The user is one of its own, since RabbitMQ lets
+ * guest in from loopback only.
  */
 async function startContainer(log: (line: string) => void): Promise<TestBroker> {
   log(`starting ${IMAGE} by testcontainers`);
-  // Its reaper is one more image, which not every machine can have; what a killed run leaves is found by the label below.
+  // Its reaper is one more image, which not every machine can have; what a killed run leaves is
+  // found by the label below.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
   const [amqp = 0, management = 0] = await freePorts([undefined, undefined]);
   const container = await new RabbitMQContainer(IMAGE)
@@ -75,7 +78,8 @@ async function startContainer(log: (line: string) => void): Promise<TestBroker> 
 function startFound(log: (line: string) => void, isPrivate: boolean): Promise<TestBroker> {
   if (!isPrivate) return provideBroker({ name: 'rlog-test', env: process.env, log });
   const { AMQP_URL: _given, ...env } = process.env;
-  // Installing a package is for CI to decide, or for whoever has no other broker; not for a second run of the same tests.
+  // Installing a package is for CI to decide, or for whoever has no other broker; not for a second
+  // run of the same tests.
   const isCi = Boolean(env.CI) && env.CI !== 'false';
   return provideBroker({ name: 'rlog-test', env, log, ways: isCi ? ['private-node', 'install'] : ['private-node'] });
 }

@@ -1,10 +1,13 @@
 /**
- * Whether a Docker engine of this machine answers and has the RabbitMQ image, and getting the image if it can be had.
+ * Whether a Docker engine of this machine answers and has the RabbitMQ image, and getting the image
+ * if it can be had.
  *
- * An engine on another machine does not count: it would publish the broker's ports on that machine's loopback.
+ * An engine on another machine does not count: it would publish the broker's ports on that
+ * machine's loopback.
  *
- * `docker pull` prints its first line once the registry has answered with the image's manifest. Without a terminal it is silent
- * while a layer loads, so from then on silence only means a slow line, and the bound is a long one.
+ * `docker pull` prints its first line once the registry has answered with the image's manifest.
+ * Without a terminal it is silent while a layer loads, so from then on silence only means a slow
+ * line, and the bound is a long one.
  */
 
 import type { DockerFact } from '../choose';
@@ -48,7 +51,10 @@ export async function findDocker(search: DockerSearch): Promise<DockerFact> {
   }
 }
 
-/** Where the engine listens, if that is on this machine. DOCKER_HOST and contexts are the command's own business. */
+/**
+ * Where the engine listens, if that is on this machine. DOCKER_HOST and contexts are the command's
+ * own business.
+ */
 async function endpoint(search: DockerSearch): Promise<string | undefined> {
   const { stdout } = await ask(search, ['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}']);
   // A client too old to know contexts has only the local engine, or DOCKER_HOST.

@@ -1,10 +1,10 @@
 /**
- * A RabbitMQ container, driven through the docker command. The container is made anew at every first start, so that its
- * settings and ports are today's, and removed at the end; what it stored lives in a volume of its own, which stays unless
- * the broker is temporary.
+ * A RabbitMQ container, driven through the docker command. The container is made anew at every
+ * first start, so that its settings and ports are today's, and removed at the end; what it stored
+ * lives in a volume of its own, which stays unless the broker is temporary.
  *
- * The settings file is copied into the container before it starts rather than mounted: a mount would need the engine to see
- * our folders, and the broker's user to be allowed to read them.
+ * The settings file is copied into the container before it starts rather than mounted: a mount
+ * would need the engine to see our folders, and the broker's user to be allowed to read them.
  */
 
 import { spawn } from 'node:child_process';

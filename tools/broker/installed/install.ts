@@ -1,14 +1,15 @@
 /**
- * Installs the package rabbitmq-server on Debian or Ubuntu, and leaves the machine otherwise as it was: the package wants to
- * start a service on the default ports and to start it again at every boot, and neither is what somebody who tries this
- * project has asked for.
+ * Installs the package rabbitmq-server on Debian or Ubuntu, and leaves the machine otherwise as it
+ * was: the package wants to start a service on the default ports and to start it again at every
+ * boot, and neither is what somebody who tries this project has asked for.
  *
- * Starting is prevented by a temporary /usr/sbin/policy-rc.d (see invoke-rc.d(8)), which is taken away again in any case; one
- * that a run left because it was killed is taken away by the next installation. Enabling cannot be prevented from outside,
- * so what the installation has enabled is disabled afterwards.
+ * Starting is prevented by a temporary /usr/sbin/policy-rc.d (see invoke-rc.d(8)), which is taken
+ * away again in any case; one that a run left because it was killed is taken away by the next
+ * installation. Enabling cannot be prevented from outside, so what the installation has enabled is
+ * disabled afterwards.
  *
- * Loading the packages may be interrupted; unpacking may not, because a half-configured package is a worse thing to leave
- * behind than half a minute of waiting.
+ * Loading the packages may be interrupted; unpacking may not, because a half-configured package is
+ * a worse thing to leave behind than half a minute of waiting.
  */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -43,7 +44,10 @@ const POLICY = '/usr/sbin/policy-rc.d';
 const POLICY_SAVED = `${POLICY}.before-replicated-log`;
 const POLICY_MARK = 'replicated-log: no service is started while rabbitmq-server is installed';
 
-/** Another apt may be at work, as after a boot: wait for it, not for ever. Debian asks nothing, Ubuntu restarts nothing. */
+/**
+ * Another apt may be at work, as after a boot: wait for it, not for ever. Debian asks nothing,
+ * Ubuntu restarts nothing.
+ */
 const APT = [
   'env',
   'DEBIAN_FRONTEND=noninteractive',
@@ -54,7 +58,10 @@ const APT = [
 ];
 const INSTALL = [...APT, 'install', '--yes', '--no-install-recommends'];
 
-/** Returns undefined when the package is installed, otherwise why not. @throws the signal's reason when aborted. */
+/**
+ * Returns undefined when the package is installed, otherwise why not. @throws the signal's reason
+ * when aborted.
+ */
 export async function installPackage(options: InstallOptions): Promise<string | undefined> {
   const { log, signal } = options;
   if (options.ask && !(await (options.confirm ?? confirmAtTerminal(signal))(question()))) return 'you said no';
@@ -136,7 +143,10 @@ async function restorePolicy(options: InstallOptions): Promise<void> {
   else if (read(POLICY)?.includes(POLICY_MARK)) await succeed(privileged(options, ['rm', POLICY], STEP_MS));
 }
 
-/** The units that start at boot and belong to the package or to Erlang's name service, which comes with it. */
+/**
+ * The units that start at boot and belong to the package or to Erlang's name service, which comes
+ * with it.
+ */
 function listEnabled(): string[] {
   const root = '/etc/systemd/system';
   const wants = list(root).filter((name) => name.endsWith('.wants'));

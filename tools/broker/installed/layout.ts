@@ -1,12 +1,14 @@
 /**
- * What a private RabbitMQ node is, as data: its name, its files and its environment. Everything that RabbitMQ would
- * otherwise take from the system (/etc/rabbitmq, /var/lib/rabbitmq, ~/.erlang.cookie, epmd's port 4369, the distribution
- * port 25672) is given here, so that the node shares nothing with a RabbitMQ that the machine may have.
+ * What a private RabbitMQ node is, as data: its name, its files and its environment. Everything
+ * that RabbitMQ would otherwise take from the system (/etc/rabbitmq, /var/lib/rabbitmq,
+ * ~/.erlang.cookie, epmd's port 4369, the distribution port 25672) is given here, so that the node
+ * shares nothing with a RabbitMQ that the machine may have.
  *
- * The node's name and folders are the same at every start, which is what lets the next start find the queues; the ports
- * are not part of its identity and may change.
+ * The node's name and folders are the same at every start, which is what lets the next start find
+ * the queues; the ports are not part of its identity and may change.
  *
- * Source: rabbitmq.com/docs/configure (environment variables), rabbitmq-env(7) and the server script itself.
+ * Source: rabbitmq.com/docs/configure (environment variables), rabbitmq-env(7) and the server
+ * script itself.
  */
 
 import { join } from 'node:path';
@@ -56,7 +58,8 @@ export function layOutNode({ dataDir, name, ports, env }: NodeLayoutInput): Node
   return {
     nodeName,
     env: { ...foreignEnvironment(env), ...ownEnvironment(dataDir, nodeName, ports, log) },
-    // Erlang ignores a flag that it does not know: this one makes the process recognizable as ours from outside.
+    // Erlang ignores a flag that it does not know: this one makes the process recognizable as ours
+    // from outside.
     args: ['-replicated_log_node', nodeName],
     files: [
       {
@@ -66,7 +69,8 @@ export function layOutNode({ dataDir, name, ports, env }: NodeLayoutInput): Node
           ...privateNodeSettings(ports),
         ]),
       },
-      // Named by the environment, so it has to exist; without it /etc/rabbitmq/advanced.config would count.
+      // Named by the environment, so it has to exist; without it /etc/rabbitmq/advanced.config
+      // would count.
       { path: within('advanced.config'), text: '[].\n' },
       { path: within('enabled_plugins'), text: '[rabbitmq_management].\n' },
     ],
@@ -78,7 +82,10 @@ export function layOutNode({ dataDir, name, ports, env }: NodeLayoutInput): Node
   };
 }
 
-/** Without what would configure RabbitMQ or Erlang: a developer's settings for another broker are not for this one. */
+/**
+ * Without what would configure RabbitMQ or Erlang: a developer's settings for another broker are
+ * not for this one.
+ */
 function foreignEnvironment(env: NodeLayoutInput['env']): Record<string, string> {
   const kept = Object.entries(env).filter(
     (entry): entry is [string, string] =>
@@ -103,14 +110,15 @@ function ownEnvironment(dataDir: string, nodeName: string, ports: PrivateNodePor
     RABBITMQ_LOGS: log,
     RABBITMQ_PID_FILE: within('rabbitmq.pid'),
     RABBITMQ_DIST_PORT: String(ports.distribution),
-    // Distribution too is for this machine alone. In braces but unquoted: the scripts split it at spaces, nothing else.
+    // Distribution too is for this machine alone. In braces but unquoted: the scripts split it at
+    // spaces, nothing else.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     // Where Erlang keeps the cookie.
     HOME: within('home'),
-    // Makes the script replace itself by the server instead of waiting for it as a child: the process that is spawned is
-    // then the broker itself, and a signal sent to it arrives.
+    // Makes the script replace itself by the server instead of waiting for it as a child: the
+    // process that is spawned is then the broker itself, and a signal sent to it arrives.
     RUNNING_UNDER_SYSTEMD: 'true',
   };
 }

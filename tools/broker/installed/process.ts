@@ -1,9 +1,11 @@
 /**
- * A private RabbitMQ node as processes: its epmd (in the foreground and ours, so that it can be stopped; the one that Erlang
- * would start by itself outlives it and is shared with strangers) and the server.
+ * A private RabbitMQ node as processes: its epmd (in the foreground and ours, so that it can be
+ * stopped; the one that Erlang would start by itself outlives it and is shared with strangers) and
+ * the server.
  *
- * Down → up by start(), up → down by halt(), kill() or by dying. epmd is started with the first start and ends with
- * dispose(), since a killed node's restart needs it as much as the first start did.
+ * Down → up by start(), up → down by halt(), kill() or by dying. epmd is started with the first
+ * start and ends with dispose(), since a killed node's restart needs it as much as the first start
+ * did.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -31,7 +33,10 @@ export interface NodeProcessSpec {
   readonly wipeFolders: readonly string[];
 }
 
-/** An orderly stop takes about a second; five leave time to close queues, and the whole stays below eight. */
+/**
+ * An orderly stop takes about a second; five leave time to close queues, and the whole stays below
+ * eight.
+ */
 const HALT_MS = 5_000;
 
 /** A tenth of a second, unless the machine is very busy. */
@@ -43,13 +48,19 @@ const KILLED_MS = 2_000;
 /** epmd listens within milliseconds; a slow machine gets a hundred times that. */
 const EPMD_MS = 3_000;
 
-/** Windows of time in which a freshly killed node's files can still appear while they are being deleted. */
+/**
+ * Windows of time in which a freshly killed node's files can still appear while they are being
+ * deleted.
+ */
 const DELETE_RETRIES = { maxRetries: 5, retryDelay: 100 };
 
 export class NodeProcess implements SupervisedBroker {
   private server: ChildProcess | undefined;
   private epmd: ChildProcess | undefined;
-  /** The server that was told to end; its exit may be heard only after the next one has been started. */
+  /**
+   * The server that was told to end; its exit may be heard only after the next one has been
+   * started.
+   */
   private ending: ChildProcess | undefined;
 
   constructor(
@@ -105,10 +116,11 @@ export class NodeProcess implements SupervisedBroker {
   }
 
   /**
-   * In RabbitMQ 3.10 the management plugin's event handler, when the broker stops, asks the very process that waits for it
-   * to end (application_controller), and both wait for five seconds. Removed beforehand, it asks while that process is
-   * free, and an orderly stop takes one second instead of six. Where there is no such handler nothing happens, and where
-   * this fails the stop is merely slower, so no failure is worth more than a line in the log.
+   * In RabbitMQ 3.10 the management plugin's event handler, when the broker stops, asks the very
+   * process that waits for it to end (application_controller), and both wait for five seconds.
+   * Removed beforehand, it asks while that process is free, and an orderly stop takes one second
+   * instead of six. Where there is no such handler nothing happens, and where this fails the stop
+   * is merely slower, so no failure is worth more than a line in the log.
    */
   private async silenceStatistics(): Promise<void> {
     const call = `rpc:call('${this.spec.nodeName}', gen_event, delete_handler, [rabbit_event, rabbit_mgmt_db_handler, stop], 1000)`;
@@ -129,7 +141,10 @@ export class NodeProcess implements SupervisedBroker {
     }
   }
 
-  /** The helpers of a server (port programs) end by themselves when its pipes close; one that does not is ended. */
+  /**
+   * The helpers of a server (port programs) end by themselves when its pipes close; one that does
+   * not is ended.
+   */
   private async awaitEnd(pids: readonly number[]): Promise<void> {
     const stubborn = await awaitGone(pids, KILLED_MS);
     for (const pid of stubborn) signalProcess(pid, 'SIGKILL');

@@ -1,13 +1,14 @@
 /**
- * Who runs, or ran, a broker on a data folder. The supervisor writes a record into the folder before it starts anything and
- * removes it as its last act; a record that is found at a start therefore means one of
+ * Who runs, or ran, a broker on a data folder. The supervisor writes a record into the folder
+ * before it starts anything and removes it as its last act; a record that is found at a start
+ * therefore means one of
  *
  *   in use     the supervisor and the process that asked for it both live: theirs, not ours to touch
  *   ending     the supervisor lives and its owner does not: it is about to stop the broker by itself
  *   leftover   the supervisor is gone (it was killed): the broker it started may live on and has to be stopped by us
  *
- * A recorded process counts as alive only if pid, start time and a word of its command line all agree; a pid that the system
- * has given to somebody else is left alone.
+ * A recorded process counts as alive only if pid, start time and a word of its command line all
+ * agree; a pid that the system has given to somebody else is left alone.
  */
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -42,7 +43,10 @@ const RECORD_FILE = 'running.json';
 /** An orderly stop takes 1–3 s and is bounded by 8 s; then the supervisor is stuck. */
 const ENDING_MS = 10_000;
 
-/** A leftover broker closes its queues within a tenth of a second of SIGTERM; nobody waits for the rest of its end. */
+/**
+ * A leftover broker closes its queues within a tenth of a second of SIGTERM; nobody waits for the
+ * rest of its end.
+ */
 const LEFTOVER_MS = 2_000;
 
 export function recorded(pid: number, mark: string): RecordedProcess | undefined {
@@ -113,7 +117,10 @@ export function forgetRun(dataDir: string): void {
   rmSync(join(dataDir, RECORD_FILE), { force: true });
 }
 
-/** A record cut short by a crash says nothing usable, and the broker it would name was not started yet. */
+/**
+ * A record cut short by a crash says nothing usable, and the broker it would name was not started
+ * yet.
+ */
 function readRecord(dataDir: string): RunRecord | undefined {
   try {
     return JSON.parse(readFileSync(join(dataDir, RECORD_FILE), 'utf8')) as RunRecord;

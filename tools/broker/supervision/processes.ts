@@ -1,7 +1,7 @@
 /**
- * Looking at other processes of this machine: who they are, what they started, when they are gone. Linux answers from
- * /proc (a slim image has no ps), other systems from ps. A pid alone names nobody, since the system uses it again: together
- * with its start time it does.
+ * Looking at other processes of this machine: who they are, what they started, when they are gone.
+ * Linux answers from /proc (a slim image has no ps), other systems from ps. A pid alone names
+ * nobody, since the system uses it again: together with its start time it does.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -32,7 +32,10 @@ function observeProc(pid: number): ObservedProcess | undefined {
   return state === 'Z' || state === 'X' ? undefined : { start, commandLine: commandLine.replaceAll('\0', ' ').trim() };
 }
 
-/** The name, in parentheses, may hold anything; what follows the last parenthesis is state, parent … start (proc(5)). */
+/**
+ * The name, in parentheses, may hold anything; what follows the last parenthesis is state, parent …
+ * start (proc(5)).
+ */
 function parseStat(stat: string): { state: string; parent: number; start: string } {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { state: fields[0] ?? '', parent: Number(fields[1]), start: fields[19] ?? '' };
@@ -97,7 +100,9 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** The processes among `pids` that still live when the time is over; empty as soon as all are gone. */
+/**
+ * The processes among `pids` that still live when the time is over; empty as soon as all are gone.
+ */
 export async function awaitGone(pids: readonly number[], boundMs: number): Promise<number[]> {
   const deadline = Date.now() + boundMs;
   for (;;) {

@@ -1,13 +1,15 @@
 /**
- * The supervisor: a small process between whoever wants a broker (the owner) and the broker, so that the broker never
- * outlives its owner. The owner holds the other end of our stdin; the system closes it however the owner ends, SIGKILL
- * included. End of input therefore means: stop the broker, clean up, exit.
+ * The supervisor: a small process between whoever wants a broker (the owner) and the broker, so
+ * that the broker never outlives its owner. The owner holds the other end of our stdin; the system
+ * closes it however the owner ends, SIGKILL included. End of input therefore means: stop the
+ * broker, clean up, exit.
  *
  * stdin   first line: what to supervise (Supervision); each further line one Request
  * stdout  one Reply for every request, in order; a Notice when the broker dies unasked
  * argv    the data folder, by which a later run recognizes us
  *
- * A second supervisor of one data folder ends at once, because the record of the first is there (leftover.ts).
+ * A second supervisor of one data folder ends at once, because the record of the first is there
+ * (leftover.ts).
  */
 
 import { rmSync } from 'node:fs';
@@ -103,7 +105,8 @@ function fail(error: unknown): never {
 }
 
 function main(): void {
-  // Writing to an owner that has gone is not an error: the end of stdin says the same and is acted upon.
+  // Writing to an owner that has gone is not an error: the end of stdin says the same and is acted
+  // upon.
   process.stdout.on('error', () => undefined);
   let supervisor: Supervisor | undefined;
   const input = createInterface({ input: process.stdin });

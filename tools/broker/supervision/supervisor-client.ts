@@ -1,8 +1,9 @@
 /**
- * The owner's end of a supervisor: starts it, sends it requests one at a time, hears when the broker dies, and ends it.
+ * The owner's end of a supervisor: starts it, sends it requests one at a time, hears when the
+ * broker dies, and ends it.
  *
- * The supervisor and its pipes do not keep the owner's process alive. An owner that exits without calling end() is
- * therefore not held up, and its broker stops all the same.
+ * The supervisor and its pipes do not keep the owner's process alive. An owner that exits without
+ * calling end() is therefore not held up, and its broker stops all the same.
  */
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
@@ -81,7 +82,10 @@ export class SupervisorClient {
     await reply;
   }
 
-  /** The broker stops and the supervisor ends. @throws BrokerError `supervisor-lost` when it had to be killed. */
+  /**
+   * The broker stops and the supervisor ends. @throws BrokerError `supervisor-lost` when it had to
+   * be killed.
+   */
   async end(): Promise<void> {
     this.ending = true;
     this.child.stdin.end();
@@ -119,7 +123,10 @@ export class SupervisorClient {
   }
 }
 
-/** Compiled, the supervisor is a plain script; run from the sources it needs the loader that its owner has. */
+/**
+ * Compiled, the supervisor is a plain script; run from the sources it needs the loader that its
+ * owner has.
+ */
 function supervisorScript(): string[] {
   const extension = extname(__filename);
   const script = join(__dirname, `supervise${extension}`);

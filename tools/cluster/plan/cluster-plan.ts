@@ -1,4 +1,7 @@
-/** Which nodes there will be, where each listens, where it stores, and the environment that makes it so. Pure. */
+/**
+ * Which nodes there will be, where each listens, where it stores, and the environment that makes it
+ * so. Pure.
+ */
 import { join } from 'node:path';
 import type { LogLevel } from '#process/node-settings';
 import type { Environment } from '#process/settings';

@@ -1,6 +1,6 @@
 /**
- * What the data folder knows of its log before any node has started: the id that an earlier start has kept in the file `log-id`, and
- * whether the folder of a node holds a store.
+ * What the data folder knows of its log before any node has started: the id that an earlier start
+ * has kept in the file `log-id`, and whether the folder of a node holds a store.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';

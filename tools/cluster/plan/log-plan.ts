@@ -1,13 +1,16 @@
 /**
- * Which log the nodes are told to follow, and whether the master may begin one although the broker remembers one. Pure.
+ * Which log the nodes are told to follow, and whether the master may begin one although the broker
+ * remembers one. Pure.
  *
- * The first start leaves LOG_ID at `auto`: nothing is known yet. Every later start passes the id that the first one kept, so no node
- * that has lost its disk can begin a second log. What the user has set in LOG_ID is passed on as it is.
+ * The first start leaves LOG_ID at `auto`: nothing is known yet. Every later start passes the id
+ * that the first one kept, so no node that has lost its disk can begin a second log. What the user
+ * has set in LOG_ID is passed on as it is.
  *
- * Under `auto` a log begins only on a broker that knows of none. RabbitMQ's data can outlive the data folder: a broker that the user
- * gives, or the volume of a container. The first start of an empty folder therefore permits its master to begin one log; it then listens
- * for UNHEALTHY_AFTER_MS and begins unless a node that it hears holds a log. A private RabbitMQ whose data is new remembers nothing, and
- * those seconds are saved.
+ * Under `auto` a log begins only on a broker that knows of none. RabbitMQ's data can outlive the
+ * data folder: a broker that the user gives, or the volume of a container. The first start of an
+ * empty folder therefore permits its master to begin one log; it then listens for
+ * UNHEALTHY_AFTER_MS and begins unless a node that it hears holds a log. A private RabbitMQ whose
+ * data is new remembers nothing, and those seconds are saved.
  */
 import { majority } from '#protocol/write-concern';
 
@@ -27,7 +30,10 @@ export interface LogPlan {
   /** LOG_ID for every node; null: what the environment says. */
   readonly logId: string | null;
   readonly permitsBirth: boolean;
-  /** The kept log: `gone` when no folder has any of it, `short` when fewer than a majority of the folders hold a store. */
+  /**
+   * The kept log: `gone` when no folder has any of it, `short` when fewer than a majority of the
+   * folders hold a store.
+   */
   readonly state: 'fine' | 'short' | 'gone';
 }
 

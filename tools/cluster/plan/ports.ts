@@ -1,6 +1,7 @@
 /**
- * Whether the nodes will be able to listen, asked before anything is started, so that a port in use costs a sentence and not a
- * half-started cluster. Between the question and the node's own attempt somebody may still take the port; then the node says so.
+ * Whether the nodes will be able to listen, asked before anything is started, so that a port in use
+ * costs a sentence and not a half-started cluster. Between the question and the node's own attempt
+ * somebody may still take the port; then the node says so.
  */
 import { whyNotFree } from '#tools/broker/ports';
 

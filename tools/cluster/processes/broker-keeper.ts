@@ -1,6 +1,7 @@
 /**
- * The launcher's RabbitMQ: provided in whatever way this machine has (tools/broker/provide.ts), started again when it dies, stopped
- * at the end. While it is down the nodes keep what they have and come back to it by themselves, at the same address.
+ * The launcher's RabbitMQ: provided in whatever way this machine has (tools/broker/provide.ts),
+ * started again when it dies, stopped at the end. While it is down the nodes keep what they have
+ * and come back to it by themselves, at the same address.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '#process/settings';
@@ -11,10 +12,16 @@ import type { OwnBroker } from '#tools/broker/own-broker';
 import { type ProvidedBroker, provideBroker, WAYS } from '#tools/broker/provide';
 import { LaunchError } from '../launch-error';
 
-/** Apart from RabbitMQ's own 5672 and 15672, which the machine's broker may have; another free one when they are taken. */
+/**
+ * Apart from RabbitMQ's own 5672 and 15672, which the machine's broker may have; another free one
+ * when they are taken.
+ */
 const PORTS = { amqp: 5690, management: 15_690 };
 
-/** The first restart comes at once: a broker has no reason to be down that is worth watching for long. */
+/**
+ * The first restart comes at once: a broker has no reason to be down that is worth watching for
+ * long.
+ */
 const RESTART = { delayMsMin: 1_000, delayMsMax: 30_000 };
 
 export interface BrokerKeeperOptions {

@@ -1,6 +1,7 @@
 /**
- * The nodes together: started at once (they find each other, in whatever order they come up), stopped at once, and what is
- * said on the terminal about each of them in between. One node's end is nobody else's: everything else goes on.
+ * The nodes together: started at once (they find each other, in whatever order they come up),
+ * stopped at once, and what is said on the terminal about each of them in between. One node's end
+ * is nobody else's: everything else goes on.
  */
 import { relative } from 'node:path';
 import pino from 'pino';
@@ -53,7 +54,10 @@ export class Cluster {
     this.members = options.nodes.map((plan) => this.createMember(plan));
   }
 
-  /** Returns when all are ready, or the time for it is over. @throws LaunchError when a node cannot run; the signal's reason. */
+  /**
+   * Returns when all are ready, or the time for it is over. @throws LaunchError when a node cannot
+   * run; the signal's reason.
+   */
   async start(): Promise<readonly StartedNode[]> {
     this.startStopped();
     const signal = AbortSignal.any([this.options.signal, this.startFailed.signal]);
@@ -102,8 +106,9 @@ export class Cluster {
   }
 
   /**
-   * That the others are not there yet, or go, is worth a warning of every node, and no news to anybody who has just started or
-   * stopped them all: such lines are in the files only, unless more than warnings were asked for.
+   * That the others are not there yet, or go, is worth a warning of every node, and no news to
+   * anybody who has just started or stopped them all: such lines are in the files only, unless more
+   * than warnings were asked for.
    */
   private showLog(text: string, level: number | null): void {
     const isExpected =

@@ -6,8 +6,9 @@
  *   up       → waiting  it crashed; → up when its delay is over, or by start()
  *   any      → over     by stop(): SIGTERM, and SIGKILL when the bound is reached
  *
- * It has a process group of its own, so that Ctrl-C at the terminal reaches the launcher alone, which decides the order; and an
- * IPC channel, whose end tells it that the launcher is gone (end-with-launcher.ts).
+ * It has a process group of its own, so that Ctrl-C at the terminal reaches the launcher alone,
+ * which decides the order; and an IPC channel, whose end tells it that the launcher is gone
+ * (end-with-launcher.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

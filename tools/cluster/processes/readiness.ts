@@ -1,4 +1,7 @@
-/** What the nodes say of themselves over HTTP: whether they are ready, and their health. Every wait is bounded. */
+/**
+ * What the nodes say of themselves over HTTP: whether they are ready, and their health. Every wait
+ * is bounded.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Between two questions to one node. */
@@ -14,7 +17,10 @@ export interface WaitOptions {
   readonly signal: AbortSignal;
 }
 
-/** Returns as soon as the node is ready, else when the time is over, with what it said last. Rejects when aborted. */
+/**
+ * Returns as soon as the node is ready, else when the time is over, with what it said last. Rejects
+ * when aborted.
+ */
 export async function awaitReady(url: string, { boundMs, signal }: WaitOptions): Promise<Readiness> {
   const deadline = performance.now() + boundMs;
   for (;;) {

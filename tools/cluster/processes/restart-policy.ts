@@ -5,7 +5,8 @@
  *   hopeless     its settings or its port are wrong: the same start would end the same way
  *   crash        anything else, SIGKILL too: it is started again, later each time
  *
- * A restart waits long enough for the failure to be watched: a master needs 3 s to call a silent secondary Unhealthy.
+ * A restart waits long enough for the failure to be watched: a master needs 3 s to call a silent
+ * secondary Unhealthy.
  */
 import { retryDelayMs } from '#protocol/retry-policy';
 
@@ -36,7 +37,8 @@ export function afterEnd({ code, uptimeMs, crashes }: NodeEnd): AfterEnd {
   if (code === 0) return { next: 'stays-down' };
   if (code !== null && HOPELESS.includes(code)) return { next: 'hopeless' };
   const count = uptimeMs >= PROVEN_MS ? 1 : crashes + 1;
-  // One machine, few nodes: nobody comes back in step, so the whole wait is taken and none of it drawn.
+  // One machine, few nodes: nobody comes back in step, so the whole wait is taken and none of it
+  // drawn.
   const delayMs = retryDelayMs({ delayMsMin: FIRST_DELAY_MS, delayMsMax: DELAY_MS_MAX }, count, 1);
   return { next: 'restart', delayMs, crashes: count };
 }

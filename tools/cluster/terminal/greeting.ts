@@ -1,4 +1,7 @@
-/** What is on the terminal once the cluster runs: the table, what is worth knowing about it, and what to try. Pure. */
+/**
+ * What is on the terminal once the cluster runs: the table, what is worth knowing about it, and
+ * what to try. Pure.
+ */
 import type { BrokerAddress, NodePlan } from '../plan/cluster-plan';
 import type { NodeHealth, Readiness } from '../processes/readiness';
 import { renderTable } from './table';
@@ -19,7 +22,10 @@ export interface GreetingFacts {
   /** As shown; null: nothing is kept. */
   readonly dataDir: string | null;
   readonly logName: string;
-  /** Id of the log that was kept in the data folder, when the folder of no node holds any of it; null: that is not so. */
+  /**
+   * Id of the log that was kept in the data folder, when the folder of no node holds any of it;
+   * null: that is not so.
+   */
   readonly goneLog: string | null;
   readonly logsDir: string;
   readonly hasApiToken: boolean;

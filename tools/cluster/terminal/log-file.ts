@@ -1,8 +1,10 @@
 /**
- * The log file of a node: its lines as they come, in `<folder>/<node>.log`. Each start of the launcher begins a new file and
- * keeps the one before as `<node>.log.1`; so does a file that has reached its bound. Nothing older is kept.
+ * The log file of a node: its lines as they come, in `<folder>/<node>.log`. Each start of the
+ * launcher begins a new file and keeps the one before as `<node>.log.1`; so does a file that has
+ * reached its bound. Nothing older is kept.
  *
- * A disk that takes no more lines ends the writing, said once; it does not end the nodes' other work.
+ * A disk that takes no more lines ends the writing, said once; it does not end the nodes' other
+ * work.
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

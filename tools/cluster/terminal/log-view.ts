@@ -1,7 +1,8 @@
 /**
- * A node's log lines as a person sees them on the launcher's terminal: from a level on, readable, the node's name in front.
- * Lines that are no JSON (what a process says before its logger is there, and what the runtime says when it dies) are always
- * shown. The last lines are kept whatever their level, to explain an end.
+ * A node's log lines as a person sees them on the launcher's terminal: from a level on, readable,
+ * the node's name in front. Lines that are no JSON (what a process says before its logger is there,
+ * and what the runtime says when it dies) are always shown. The last lines are kept whatever their
+ * level, to explain an end.
  */
 import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
@@ -14,7 +15,10 @@ export interface LogViewOptions {
   readonly node: string;
   readonly level: LogLevel;
   readonly isColored: boolean;
-  /** Takes one or more whole lines, with pino's number for their level; null: not lines of our logger. */
+  /**
+   * Takes one or more whole lines, with pino's number for their level; null: not lines of our
+   * logger.
+   */
   readonly show: (text: string, level: number | null) => void;
 }
 

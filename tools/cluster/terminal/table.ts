@@ -1,4 +1,7 @@
-/** Columns of text, aligned: a heading, a rule below it, the rows. Plain characters, so that every terminal and file shows it. */
+/**
+ * Columns of text, aligned: a heading, a rule below it, the rows. Plain characters, so that every
+ * terminal and file shows it.
+ */
 
 export function renderTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = heading.map((title, column) =>

@@ -1,11 +1,11 @@
 /**
- * The container's health check: exit code 0 when the node would do its work now (`/readyz`), else 1 with the reason, which
- * `docker inspect` shows. There is no curl in the image.
+ * The container's health check: exit code 0 when the node would do its work now (`/readyz`), else 1
+ * with the reason, which `docker inspect` shows. There is no curl in the image.
  *
  *   node docker-healthcheck.mjs [path]     another probe, such as /livez for a standby, which is never ready but well
  *
- * A health check does not see what the service's process made of its environment, only the container's: without HTTP_PORT there
- * the roles' defaults are tried.
+ * A health check does not see what the service's process made of its environment, only the
+ * container's: without HTTP_PORT there the roles' defaults are tried.
  */
 const [path = '/readyz'] = process.argv.slice(2);
 const { HTTP_PORT } = process.env;

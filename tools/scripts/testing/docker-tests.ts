@@ -1,6 +1,7 @@
 /**
- * What `npm test` must know of Docker: is there one that can run the acceptance tests, and has a run left containers behind? The
- * tests take down what they bring up, but a run that is killed does not get there.
+ * What `npm test` must know of Docker: is there one that can run the acceptance tests, and has a
+ * run left containers behind? The tests take down what they bring up, but a run that is killed does
+ * not get there.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -13,10 +14,16 @@ const ANSWER_MS_MAX = 15_000;
 const PULL_MS_MAX = 180_000;
 const DOWN_MS_MAX = 120_000;
 
-/** The base images of Dockerfile and rabbitmq/Dockerfile: present or pullable, else nothing can be built. */
+/**
+ * The base images of Dockerfile and rabbitmq/Dockerfile: present or pullable, else nothing can be
+ * built.
+ */
 const BASE_IMAGES = ['node:24-slim', 'rabbitmq:4-management'];
 
-/** Of every compose project of the tests (tests/support/compose/project.ts), followed by a part of the run's id. */
+/**
+ * Of every compose project of the tests (tests/support/compose/project.ts), followed by a part of
+ * the run's id.
+ */
 export const PROJECT_PREFIX = 'rlog-test-';
 
 /** null: the acceptance tests can run. */
@@ -53,8 +60,9 @@ export async function endLeftProjects(run: string): Promise<readonly string[]> {
 }
 
 /**
- * Ends brokers that testcontainers has left: where its reaper image cannot be had, nobody else does. The run's
- * id is a label that tests/support/real/test-broker.ts gives. Returns the containers that were left.
+ * Ends brokers that testcontainers has left: where its reaper image cannot be had, nobody else
+ * does. The run's id is a label that tests/support/real/test-broker.ts gives. Returns the
+ * containers that were left.
  */
 export async function endLeftBrokers(run: string): Promise<readonly string[]> {
   try {

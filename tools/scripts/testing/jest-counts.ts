@@ -21,7 +21,8 @@ interface Results {
 }
 
 /**
- * A suite that did not even load has no failed test, and a run that died has no file: each counts as one failure.
+ * A suite that did not even load has no failed test, and a run that died has no file: each counts
+ * as one failure.
  *
  * @param ending null when jest exited with 0
  */

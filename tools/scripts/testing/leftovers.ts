@@ -1,14 +1,17 @@
 /**
- * What a test run has left running, wherever it is in the tree of processes: every process that was started in the run has
- * inherited a variable from it, and Linux shows a process's environment in /proc. Other systems do not, so nothing is found
- * there; the broker and the nodes of `npm start` end with their owner everywhere.
+ * What a test run has left running, wherever it is in the tree of processes: every process that was
+ * started in the run has inherited a variable from it, and Linux shows a process's environment in
+ * /proc. Other systems do not, so nothing is found there; the broker and the nodes of `npm start`
+ * end with their owner everywhere.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const RUN_VARIABLE = 'REPLICATED_LOG_TEST_RUN';
 
-/** Between two looks at processes that are not our children, so that no event tells of their end. */
+/**
+ * Between two looks at processes that are not our children, so that no event tells of their end.
+ */
 const LOOK_MS = 100;
 
 export interface LeftProcess {
@@ -31,8 +34,9 @@ export async function awaitNoneLeft(run: string, boundMs: number): Promise<reado
 }
 
 /**
- * In order if they end within the bound, by force if not. Nothing is sent to a broker's supervisor and to what it has started:
- * its owner's end makes it stop the broker, and a `docker stop` that is cut short would leave the container running.
+ * In order if they end within the bound, by force if not. Nothing is sent to a broker's supervisor
+ * and to what it has started: its owner's end makes it stop the broker, and a `docker stop` that is
+ * cut short would leave the container running.
  */
 export async function endLeft(run: string, boundMs: number): Promise<void> {
   const ours = findLeft(run).filter(({ command }) => /^\S*node /.test(command) && !/supervise\.[jt]s /.test(command));

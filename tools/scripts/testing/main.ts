@@ -1,11 +1,14 @@
 /**
  * `npm test`: everything that can be tested on this machine, and what was skipped and why.
  *
- * Without a name: build, typecheck, lint, the pure tests, the integration tests, two minutes of chaos, in CI a minute of the benchmark, the
- * acceptance tests on containers, and some of the integration tests once more on the other RabbitMQ version; a failed one does not keep the
- * others from running, except that integration tests, chaos and benchmark need the build. Without a Docker engine the last two are skipped;
- * with REQUIRE_DOCKER=1 that is a failure. The last line is "N passed, N failed", of jest's tests, where chaos and the benchmark are one each,
- * and a failed build, typecheck or lint, or a process or container left running, counts as one failure. Exit code 0 for no failure.
+ * Without a name: build, typecheck, lint, the pure tests, the integration tests, two minutes of
+ * chaos, in CI a minute of the benchmark, the acceptance tests on containers, and some of the
+ * integration tests once more on the other RabbitMQ version; a failed one does not keep the others
+ * from running, except that integration tests, chaos and benchmark need the build. Without a Docker
+ * engine the last two are skipped; with REQUIRE_DOCKER=1 that is a failure. The last line is "N
+ * passed, N failed", of jest's tests, where chaos and the benchmark are one each, and a failed
+ * build, typecheck or lint, or a process or container left running, counts as one failure. Exit
+ * code 0 for no failure.
  *
  * Ctrl-C, SIGTERM and SIGHUP end all that runs, and then us.
  */
@@ -50,10 +53,14 @@ const CHAOS_MS_MAX = 8 * MINUTE_MS;
 const BENCH_MS_MAX = 6 * MINUTE_MS;
 const COMPOSE_MS_MAX = 20 * MINUTE_MS;
 
-/** What depends on the broker's version: all that speaks to it directly, and what a user sees of it. */
+/**
+ * What depends on the broker's version: all that speaks to it directly, and what a user sees of it.
+ */
 const VERSION_TESTS = ['tests/integration/amqp', 'tests/integration/walkthroughs'];
 
-/** The supervisor of a broker needs a second or two after its owner is gone, and is bounded by ten. */
+/**
+ * The supervisor of a broker needs a second or two after its owner is gone, and is bounded by ten.
+ */
 const LEFT_MS_MAX = 12_000;
 
 const bin = (path: string) => join(ROOT, 'node_modules', path);
@@ -104,7 +111,10 @@ class TestRun {
     if (selection === undefined && isBuilt && noDocker === null) await this.otherVersion();
   }
 
-  /** Two minutes of real processes that are hurt; where the integration tests found no broker there is none for it either. */
+  /**
+   * Two minutes of real processes that are hurt; where the integration tests found no broker there
+   * is none for it either.
+   */
   private async chaos(): Promise<void> {
     if (existsSync(this.noBroker)) return;
     say('\n=== chaos');
@@ -115,8 +125,9 @@ class TestRun {
   }
 
   /**
-   * In CI, a minute of the benchmark; its ratios are printed, and fail only when they have fallen by more than half. They were saved on machines like CI's:
-   * elsewhere a disk may be so much faster or slower that the comparison says nothing.
+   * In CI, a minute of the benchmark; its ratios are printed, and fail only when they have fallen
+   * by more than half. They were saved on machines like CI's: elsewhere a disk may be so much
+   * faster or slower that the comparison says nothing.
    */
   private async bench(): Promise<void> {
     if (existsSync(this.noBroker) || !this.isCi) return;
@@ -140,7 +151,10 @@ class TestRun {
       this.failures.push(`left running: compose project ${project}`);
   }
 
-  /** The integration tests have run on a container's RabbitMQ 4; the installed package may be another version. */
+  /**
+   * The integration tests have run on a container's RabbitMQ 4; the installed package may be
+   * another version.
+   */
   private async otherVersion(): Promise<void> {
     this.env.RLOG_TEST_BROKER = 'private';
     const title = 'integration tests on the installed RabbitMQ';

@@ -1,8 +1,10 @@
 /**
- * One command of a test run, with its whole tree of processes: bounded in time, and ended as a whole.
+ * One command of a test run, with its whole tree of processes: bounded in time, and ended as a
+ * whole.
  *
- * The command leads a process group of its own, so Ctrl-C at the terminal reaches only us, and one signal from us reaches all
- * of the group. Processes that a test has put into groups of their own are found by leftovers.ts.
+ * The command leads a process group of its own, so Ctrl-C at the terminal reaches only us, and one
+ * signal from us reaches all of the group. Processes that a test has put into groups of their own
+ * are found by leftovers.ts.
  */
 import { spawn } from 'node:child_process';
 import { ROOT } from './root';

@@ -1,4 +1,7 @@
-/** Pictures of RabbitMQ's management UI, by a headless Chromium: the list of queues, and the queue of a secondary that is away. */
+/**
+ * Pictures of RabbitMQ's management UI, by a headless Chromium: the list of queues, and the queue
+ * of a secondary that is away.
+ */
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 

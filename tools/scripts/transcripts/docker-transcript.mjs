@@ -1,6 +1,7 @@
 /**
- * Makes the transcripts and the picture in docs/docker.md again: clones this checkout into an empty folder, brings the cluster up there with
- * `docker compose` as a newcomer would, and goes through the iterations of the task, each command in a shell. Nothing is written by hand.
+ * Makes the transcripts and the picture in docs/docker.md again: clones this checkout into an empty
+ * folder, brings the cluster up there with `docker compose` as a newcomer would, and goes through
+ * the iterations of the task, each command in a shell. Nothing is written by hand.
  *
  *   node tools/scripts/transcripts/docker-transcript.mjs            needs a Docker engine, the ports 8000–8002 and 15672, and a Chromium
  *   CHROMIUM=/path/to/chromium …                  another one than the `chromium` of the PATH

@@ -1,10 +1,12 @@
 /**
- * Makes the transcripts in docs/operations.md again: starts a cluster with `npm start` in an empty folder, has its nodes lose and exchange
- * their folders, and shows each command and what it printed. Nothing is written by hand.
+ * Makes the transcripts in docs/operations.md again: starts a cluster with `npm start` in an empty
+ * folder, has its nodes lose and exchange their folders, and shows each command and what it
+ * printed. Nothing is written by hand.
  *
  *   node tools/scripts/transcripts/operations-transcript.mjs            needs the ports 8000–8002 and whatever npm start needs
  *
- * Waits are on conditions, with bounds. The cluster is stopped and its folder deleted at the end; where RabbitMQ was a container, its volume too.
+ * Waits are on conditions, with bounds. The cluster is stopped and its folder deleted at the end;
+ * where RabbitMQ was a container, its volume too.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,7 +23,10 @@ const home = mkdtempSync(join(tmpdir(), 'replicated-log-operations-'));
 const data = join(home, 'data');
 const JSON_TYPE = `-H 'Content-Type: application/json'`;
 
-/** Runs one command line in the checkout; resolves with what it printed, without the noise of the build. */
+/**
+ * Runs one command line in the checkout; resolves with what it printed, without the noise of the
+ * build.
+ */
 function run(command, input = '') {
   return new Promise((resolve) => {
     const child = spawn('bash', ['-c', command.replaceAll('./data', data)], { cwd: root, stdio: 'pipe' });

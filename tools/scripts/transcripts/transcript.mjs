@@ -1,9 +1,11 @@
 /**
- * `npm run transcript`: makes the transcripts in README.md again. Clones this checkout into an empty folder, runs `npm ci && npm start` there as a
- * newcomer would, then the walk-throughs, each command in a shell, and puts what the terminal showed between the marks in README.md.
+ * `npm run transcript`: makes the transcripts in README.md again. Clones this checkout into an
+ * empty folder, runs `npm ci && npm start` there as a newcomer would, then the walk-throughs, each
+ * command in a shell, and puts what the terminal showed between the marks in README.md.
  *
- * Nothing is written by hand; what differs from run to run (pids, times, ids) is what this run had. Paths of the clone are shown as
- * `~/replicated-log`, addresses beyond this machine are left out. Waits are on conditions, with bounds.
+ * Nothing is written by hand; what differs from run to run (pids, times, ids) is what this run had.
+ * Paths of the clone are shown as `~/replicated-log`, addresses beyond this machine are left out.
+ * Waits are on conditions, with bounds.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

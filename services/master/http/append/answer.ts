@@ -1,6 +1,7 @@
 /**
- * How each outcome of an append is told to its client: the status table of `POST /messages`. Every problem says in `stored`
- * whether the entry is in the log: `false` (in none, now or later), `true` (in the master's, and on its way), or `"unknown"`.
+ * How each outcome of an append is told to its client: the status table of `POST /messages`. Every
+ * problem says in `stored` whether the entry is in the log: `false` (in none, now or later), `true`
+ * (in the master's, and on its way), or `"unknown"`.
  */
 import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
@@ -34,7 +35,10 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
 
 const TIMEOUT: ProblemKind = { name: 'write-concern-timeout', status: 504, title: 'The write concern is not met yet' };
 
-/** When a client that was waiting may ask again, in seconds: by then another process can listen here. */
+/**
+ * When a client that was waiting may ask again, in seconds: by then another process can listen
+ * here.
+ */
 const RETRY_AFTER_S = 1;
 
 export function sendOutcome(ctx: Context, outcome: AppendOutcome): void {
@@ -47,14 +51,20 @@ export function notStored(problem: Problem): Problem {
   return { ...problem, members: { ...problem.members, stored: false } };
 }
 
-/** A refused append: in no log, unless one of the same id is in this node's log, which a new reign may keep or cut. */
+/**
+ * A refused append: in no log, unless one of the same id is in this node's log, which a new reign
+ * may keep or cut.
+ */
 export function refusedAppend(outcome: OutcomeOf<'refused'>): Problem {
   const problem = refusedProblem(outcome);
   if (outcome.stored === undefined) return notStored(problem);
   return { ...problem, members: { ...problem.members, stored: outcome.stored } };
 }
 
-/** The entry's bytes with `w` and `acks` put before the closing brace: nobody parses or writes the message again. */
+/**
+ * The entry's bytes with `w` and `acks` put before the closing brace: nobody parses or writes the
+ * message again.
+ */
 function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: OutcomeOf<'acknowledged'>): void {
   ctx.status = repeated ? 200 : 201;
   ctx.set('Location', `/messages/${seq}`);
@@ -108,7 +118,10 @@ function unresolved({ seq, id, ...outcome }: Unresolved): Problem {
   return unresolvedProblem(outcome, { what: `entry ${seq}`, ids: `the id ${id}`, members: { seq, id } });
 }
 
-/** Why a client that waited got no answer to its concern; `what` it waited for, and what to retry with. */
+/**
+ * Why a client that waited got no answer to its concern; `what` it waited for, and what to retry
+ * with.
+ */
 export function unresolvedProblem(
   { problem, w, acks, stored }: Omit<Unresolved, 'seq' | 'id' | 'outcome'>,
   entry: { readonly what: string; readonly ids: string; readonly members: Readonly<Record<string, unknown>> },

@@ -1,4 +1,7 @@
-/** How each outcome of a bulk append is told to its client: as a single append's, with seqs from first to last and numbers of lines. */
+/**
+ * How each outcome of a bulk append is told to its client: as a single append's, with seqs from
+ * first to last and numbers of lines.
+ */
 import type { Context } from 'koa';
 import { type Problem, type ProblemKind, sendProblem } from '#http/problem';
 import type { BulkOutcome } from '#master/core/append';

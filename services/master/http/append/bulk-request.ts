@@ -1,16 +1,21 @@
 /**
- * What a client may say in a bulk append: an NDJSON body, one `{"message", "id"?}` or a bare JSON string a line, and `w` and
- * `timeoutMs` in the query. All faults are found at once, each with the number of its line; empty lines are passed over.
+ * What a client may say in a bulk append: an NDJSON body, one `{"message", "id"?}` or a bare JSON
+ * string a line, and `w` and `timeoutMs` in the query. All faults are found at once, each with the
+ * number of its line; empty lines are passed over.
  *
- * Lines are cut and parsed here and not by a body parser: at 100 entries a request this is where a request's time goes, so a good
- * line costs its `JSON.parse` and two checks, and only a bad one is looked at more closely.
+ * Lines are cut and parsed here and not by a body parser: at 100 entries a request this is where a
+ * request's time goes, so a good line costs its `JSON.parse` and two checks, and only a bad one is
+ * looked at more closely.
  */
 import { isUtf8 } from 'node:buffer';
 import type { RequestFault } from '#http/problem';
 import type { BulkRequest } from '#master/core/append';
 import { idFault } from '#protocol/entry';
 
-/** Entries of one request: they are parsed, stored and answered together, and everybody else waits meanwhile. */
+/**
+ * Entries of one request: they are parsed, stored and answered together, and everybody else waits
+ * meanwhile.
+ */
 export const BULK_LINES_MAX = 100_000;
 
 export interface LineFault extends RequestFault {

@@ -1,6 +1,7 @@
 /**
- * `POST /messages` with `Content-Type: application/x-ndjson`: many entries, all of them appended or none, one after the other in
- * the log. Behind the edge it is the same append as a single one, in one group that is never cut.
+ * `POST /messages` with `Content-Type: application/x-ndjson`: many entries, all of them appended or
+ * none, one after the other in the log. Behind the edge it is the same append as a single one, in
+ * one group that is never cut.
  */
 import type { Context } from 'koa';
 import { readRawBody } from '#http/body/raw';

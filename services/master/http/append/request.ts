@@ -1,6 +1,7 @@
 /**
- * What a client may say in an append: the body of `POST /messages` and the header that is another way to give an id. All
- * faults are found at once. Members that nobody knows are ignored, so that a client newer than this master still gets through.
+ * What a client may say in an append: the body of `POST /messages` and the header that is another
+ * way to give an id. All faults are found at once. Members that nobody knows are ignored, so that a
+ * client newer than this master still gets through.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -34,7 +35,10 @@ const bodySchema = z.object(
   { error: 'the body must be a JSON object' },
 );
 
-/** Reads an append from a parsed body and the request's headers; without a `w` of its own it has `defaultWriteConcern`. */
+/**
+ * Reads an append from a parsed body and the request's headers; without a `w` of its own it has
+ * `defaultWriteConcern`.
+ */
 export function parseAppendRequest(
   body: unknown,
   headerId: ReadHeader,
@@ -66,7 +70,10 @@ export interface ReadHeader {
 
 const NO_HEADER: ReadHeader = { id: null, faults: [] };
 
-/** Reads the id's header, which must come at most once. Its bytes are UTF-8 where they can be: Node hands them out as Latin-1. */
+/**
+ * Reads the id's header, which must come at most once. Its bytes are UTF-8 where they can be: Node
+ * hands them out as Latin-1.
+ */
 export function readIdHeader(request: IncomingMessage): ReadHeader {
   if (request.headers['idempotency-key'] === undefined) return NO_HEADER;
   const [text = '', ...more] = request.headersDistinct['idempotency-key'] ?? [];

@@ -1,9 +1,10 @@
 /**
  * `POST /messages`: read the request, hand it to the master, answer with what came of it.
  *
- * A client may wait for its write concern for an hour, hundreds at a time, each with a message of a mebibyte. So reading and
- * handing over happen in functions that have returned before the wait begins: an async function keeps its variables while it
- * waits, and nothing that waits here has ever had the message in one.
+ * A client may wait for its write concern for an hour, hundreds at a time, each with a message of a
+ * mebibyte. So reading and handing over happen in functions that have returned before the wait
+ * begins: an async function keeps its variables while it waits, and nothing that waits here has
+ * ever had the message in one.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';

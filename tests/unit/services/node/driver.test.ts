@@ -17,7 +17,10 @@ class Driver extends NodeDriver<Event, Effect, DriverParts<Event, Effect>> {
   }
 }
 
-/** A driver whose machine answers `go` with these effects and every other event with none, and what it told whom. */
+/**
+ * A driver whose machine answers `go` with these effects and every other event with none, and what
+ * it told whom.
+ */
 function driverOf(effects: readonly Effect[], store: LogStore = new MemoryLogStore()) {
   const told: unknown[] = [];
   const driver = new Driver({

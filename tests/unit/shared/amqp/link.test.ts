@@ -1,4 +1,7 @@
-/** The session loop against servers that are no brokers: whatever they do, the loop goes on, closes in time, and nothing escapes. */
+/**
+ * The session loop against servers that are no brokers: whatever they do, the loop goes on, closes
+ * in time, and nothing escapes.
+ */
 import { createServer, type Server, type Socket } from 'node:net';
 import { AmqpError } from '#amqp/error';
 import { AmqpLink, type LinkRole } from '#amqp/link';
@@ -100,7 +103,8 @@ describe.each(Object.entries(manners))('a server that %s', (_, manner) => {
       link.start();
     });
     const troubles = lines.map(({ fields }) => fields.code);
-    // On a busy machine the bound of the connection can pass first: another trouble, so another warning.
+    // On a busy machine the bound of the connection can pass first: another trouble, so another
+    // warning.
     const expected = troubles.map((code, at) => (code === troubles[at - 1] ? 'debug' : 'warn'));
     expect(lines.map(({ level }) => level)).toEqual(expected);
     expect(lines[0]?.sentence).toBe('the broker cannot be reached');

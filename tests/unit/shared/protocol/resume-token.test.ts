@@ -12,7 +12,10 @@ import {
 } from '#protocol/resume-token';
 import { type ModelNode, RaftModel } from '#tests/support/fakes/raft-model';
 
-/** A log in short: `a:3 b:2` are three entries of reign a and two of reign b, each reign an epoch; `b!` is a forced one; `b@7` names the epoch. */
+/**
+ * A log in short: `a:3 b:2` are three entries of reign a and two of reign b, each reign an epoch;
+ * `b!` is a forced one; `b@7` names the epoch.
+ */
 function logOf(text: string): LogOutline {
   const outline = new LogOutline();
   let epoch = 0;

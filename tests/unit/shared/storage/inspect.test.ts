@@ -1,6 +1,6 @@
 /**
- * An inspection against what an open finds, on stores that are whole, torn, damaged and half replaced; and
- * that it changes nothing.
+ * An inspection against what an open finds, on stores that are whole, torn, damaged and half
+ * replaced; and that it changes nothing.
  */
 import { NO_PROMISE } from '#protocol/promised';
 import { createBeginPermission } from '#storage/begin-permission';
@@ -16,7 +16,10 @@ import { belongingOptions, DIRECTORY, randomOf, storeOn } from './disk/disk-harn
 const LOG = '0000000000000001';
 const BRANCH = `${LOG}/0000000000000002`;
 
-/** A closed store of several segments: two epochs, the second of which was forced, and its entries' lines. */
+/**
+ * A closed store of several segments: two epochs, the second of which was forced, and its entries'
+ * lines.
+ */
 async function written() {
   const fileSystem = CrashingFileSystem.empty();
   const store = await storeOn(fileSystem);

@@ -1,6 +1,6 @@
 /**
- * Which log a disk store holds: stores of release 0.1.0, stores of another log, and what a crash leaves of a
- * longer identity.
+ * Which log a disk store holds: stores of release 0.1.0, stores of another log, and what a crash
+ * leaves of a longer identity.
  */
 import { NO_PROMISE } from '#protocol/promised';
 import { openOrSalvage } from '#storage/disk/open-or-salvage';

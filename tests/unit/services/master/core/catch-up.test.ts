@@ -43,8 +43,9 @@ function catchUpOf(own: readonly LogRecord[], source: readonly LogRecord[], comm
 const epochs = fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 20 }).map((all) => all.sort((a, b) => a - b));
 
 /**
- * Two logs that may be: epochs written by one reign each, so what follows the first record of an epoch in one log is what follows it in the
- * other (log matching); here they share a beginning and no epoch after it.
+ * Two logs that may be: epochs written by one reign each, so what follows the first record of an
+ * epoch in one log is what follows it in the other (log matching); here they share a beginning and
+ * no epoch after it.
  */
 const logs = fc
   .record({ shared: epochs, own: epochs, source: epochs })

@@ -9,7 +9,9 @@ function recordOf(seq: number, id: string, message: string): LogRecord {
   return entryRecord(seq + 1, { seq, epoch: 1, id, ts: '2026-01-01T00:00:00.000Z', message });
 }
 
-/** `a` and `b` are stored as seqs 1 and 2, and one with a generated id as 3; `p` is pending as 4. */
+/**
+ * `a` and `b` are stored as seqs 1 and 2, and one with a generated id as 3; `p` is pending as 4.
+ */
 const STORED = [recordOf(1, 'a', 'text a'), recordOf(2, 'b', 'text b'), recordOf(3, generatedId(REIGN, 3), 'text 3')];
 const PENDING = recordOf(4, 'p', 'text p');
 

@@ -130,7 +130,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), ago: fc.nat(6) }) },
 );
 
-/** The window as arrays: everything that was added, which of it each batch of the round holds, and what left with a confirm. */
+/**
+ * The window as arrays: everything that was added, which of it each batch of the round holds, and
+ * what left with a confirm.
+ */
 class WindowModel {
   readonly added: LogRecord[] = [];
   /** Records confirmed in order; they have left. */

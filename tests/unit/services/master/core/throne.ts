@@ -14,7 +14,10 @@ export const REIGN = 'abcdef0123456789';
 const TS = '2026-01-01T00:00:00.000Z';
 export const ALIVE = { isAlive: () => true };
 
-/** A reign with everything around it that a master would do: a store that is told when it is done, members that ack. */
+/**
+ * A reign with everything around it that a master would do: a store that is told when it is done,
+ * members that ack.
+ */
 export class Throne {
   readonly log = new ReplicaLog({ outline: new LogOutline(), checksum: 0, commit: 0 });
   readonly window = new PublishWindow();

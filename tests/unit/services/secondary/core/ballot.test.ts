@@ -9,7 +9,10 @@ import type { SecondaryEffect } from '#secondary/core/events';
 const SELF = { node: 's1', store: 'A' };
 const VOTERS = [{ node: 'master', store: 'M' }, SELF];
 
-/** Control records of these epochs, each written by its own reign `r<epoch>`: the log is `r<first>`, a list follows its first record. */
+/**
+ * Control records of these epochs, each written by its own reign `r<epoch>`: the log is `r<first>`,
+ * a list follows its first record.
+ */
 function outlineOf(epochs: readonly number[]): LogOutline {
   const outline = new LogOutline();
   const write = (epoch: number, control: Parameters<typeof controlRecord>[1]) =>

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { DivergenceSearch } from '#secondary/core/divergence-search';
 
-/** Runs the search on two logs that part at `first`; returns what it found and how often it asked. */
+/**
+ * Runs the search on two logs that part at `first`; returns what it found and how often it asked.
+ */
 function search(known: number, first: number, order: readonly boolean[]): { found: number | null; asked: number } {
   const looking = new DivergenceSearch(known);
   let asked = 0;

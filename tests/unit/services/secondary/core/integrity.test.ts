@@ -10,7 +10,10 @@ const RETRY_MS = 500;
 const SENDER = { epoch: 3, reign: 'r3', log: 'r1' } as const;
 const asker = (now: number) => ({ now, node: 's1', ...SENDER });
 
-/** A log of two epochs, 1 and 3, each with its first record and then entries: the second one begins behind `half` records. */
+/**
+ * A log of two epochs, 1 and 3, each with its first record and then entries: the second one begins
+ * behind `half` records.
+ */
 function outlineOf(length: number, half: number): LogOutline {
   const outline = new LogOutline();
   for (let index = 1; index <= length; index += 1) {
@@ -90,7 +93,10 @@ test('an answer without a checksum teaches nothing', () => {
   expect(later).toEqual([]);
 });
 
-/** Answers whatever is asked, as far as `isLost` does not say that it is on its way for good; the logs are equal before `first`, and the master's ends at `theirEnd`. */
+/**
+ * Answers whatever is asked, as far as `isLost` does not say that it is on its way for good; the
+ * logs are equal before `first`, and the master's ends at `theirEnd`.
+ */
 function search(
   { length, half, first, theirEnd }: { length: number; half: number; first: number; theirEnd: number },
   isLost: () => boolean,

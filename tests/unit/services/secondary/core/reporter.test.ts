@@ -20,7 +20,10 @@ const RECORDS: readonly LogRecord[] = [
   entryRecord(3, { seq: 2, epoch: 1, id: 'b', ts: '', message: '' }),
 ];
 
-/** Of a node that has promised epoch 2 and holds a log of three records with this checksum, or none of either. */
+/**
+ * Of a node that has promised epoch 2 and holds a log of three records with this checksum, or none
+ * of either.
+ */
 function reporterOf({ isBlank = false, inMemory = false } = {}): Reporter {
   const outline = new LogOutline();
   for (const record of isBlank ? [] : RECORDS) outline.append(record);

@@ -4,7 +4,9 @@ import { SeededRandom } from '#tests/support/seeded-random';
 
 interface Received {
   readonly injector: FaultInjector;
-  /** Names of the batches in the order in which they were handed over; `!` marks an error to follow. */
+  /**
+   * Names of the batches in the order in which they were handed over; `!` marks an error to follow.
+   */
   readonly handed: string[];
   readonly lost: string[];
   take(...names: string[]): void;

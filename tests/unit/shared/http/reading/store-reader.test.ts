@@ -7,7 +7,10 @@ import { RecordSource } from '#tests/contract/log-records';
 const ALL = { maxBytes: Number.MAX_SAFE_INTEGER };
 const FOREVER = { timeoutMs: null, signal: new AbortController().signal };
 
-/** A reader on a log with control records between its entries, of which the first `head` are visible. */
+/**
+ * A reader on a log with control records between its entries, of which the first `head` are
+ * visible.
+ */
 async function readerOf(records: readonly LogRecord[]) {
   const store = new MemoryLogStore();
   await store.append(records);

@@ -140,7 +140,10 @@ const estrangements = {
       : record,
 };
 
-/** Each epoch begins with the record that names its reign, as masters write it: what has no name is told apart by its number alone. */
+/**
+ * Each epoch begins with the record that names its reign, as masters write it: what has no name is
+ * told apart by its number alone.
+ */
 function named(all: readonly Kind[], isFirst: boolean): Kind[] {
   const kinds = all.map((kind) => (kind === 'entry of a new epoch' ? 'epoch' : kind));
   return isFirst ? ['epoch', ...kinds] : kinds;

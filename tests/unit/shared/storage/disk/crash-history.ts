@@ -1,7 +1,7 @@
 /**
- * A random history of a log store and the oracle of what a crash may leave of it: the operations up to some point, all that
- * resolved among them, and a part of the next one: a prefix of its records, or for a truncation any cut between the old end
- * and the new one.
+ * A random history of a log store and the oracle of what a crash may leave of it: the operations up
+ * to some point, all that resolved among them, and a part of the next one: a prefix of its records,
+ * or for a truncation any cut between the old end and the new one.
  */
 
 import { branchOf, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
@@ -32,7 +32,9 @@ export class CrashHistory {
 
   constructor(private readonly random: Random) {}
 
-  /** Does `steps` random things to the store; ends early, without a rejection, when the store fails. */
+  /**
+   * Does `steps` random things to the store; ends early, without a rejection, when the store fails.
+   */
   async run(store: LogStore, steps: number): Promise<void> {
     let waits: Promise<void>[] = [];
     for (let step = 0; step < steps; step += 1) {
@@ -86,7 +88,9 @@ export class CrashHistory {
     return false;
   }
 
-  /** At least what was resolved and what the records say, at most what was asked or what they say. */
+  /**
+   * At least what was resolved and what the records say, at most what was asked or what they say.
+   */
   private checkIdentity(store: LogStore, allowed: readonly Promised[]): void {
     const { identity } = store.promised;
     const least = longerOf(allowed[0]?.identity ?? null, store.opened.identity);

@@ -1,9 +1,11 @@
 /**
- * A file system in memory that can be stopped at any operation, as a killed process or a power loss would stop it.
+ * A file system in memory that can be stopped at any operation, as a killed process or a power loss
+ * would stop it.
  *
- * What was written is volatile until it is synced: the bytes of a file by its `sync`, names by `syncDirectory`. `afterCrash` makes the
- * file system that a restart would find. After a *kill* everything written is there, the write that was under way torn at some
- * byte. After a *power loss* each unsynced write is there, torn at some byte, there in some of its 512-byte sectors only (the
+ * What was written is volatile until it is synced: the bytes of a file by its `sync`, names by
+ * `syncDirectory`. `afterCrash` makes the file system that a restart would find. After a *kill*
+ * everything written is there, the write that was under way torn at some byte. After a *power loss*
+ * each unsynced write is there, torn at some byte, there in some of its 512-byte sectors only (the
  * others old, or zeros where the file was extended), or gone; and unsynced names are there or not.
  *
  * It can also run out of room, fail a sync, and flip a bit.
@@ -141,7 +143,10 @@ export class CrashingFileSystem implements FileSystem {
     return CrashingFileSystem.holding([...this.names].map(([path, inode]) => [path, inode.content]));
   }
 
-  /** What a restart finds. After a kill it shares the files with this one, and what is unsynced still is; this one is of no more use. */
+  /**
+   * What a restart finds. After a kill it shares the files with this one, and what is unsynced
+   * still is; this one is of no more use.
+   */
   afterCrash(kind: CrashKind, random: Random): CrashingFileSystem {
     if (kind === 'kill') return this.afterKill(random);
     const names = [...this.namesAfterPowerLoss(random)];

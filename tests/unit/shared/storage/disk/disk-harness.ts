@@ -1,4 +1,7 @@
-/** Opens disk stores on a `CrashingFileSystem`, small enough that a short history has many segments and runs. */
+/**
+ * Opens disk stores on a `CrashingFileSystem`, small enough that a short history has many segments
+ * and runs.
+ */
 
 import { type DiskOptions, openDiskLogStore } from '#storage/disk/open';
 import type { BelongingOptions } from '#storage/disk/open-or-salvage';

@@ -1,4 +1,7 @@
-/** The process that kill.test.ts kills: appends for ever and prints the durable index after each append. */
+/**
+ * The process that kill.test.ts kills: appends for ever and prints the durable index after each
+ * append.
+ */
 import { openLogStore } from '#storage/open';
 import { RecordSource } from '#tests/contract/log-records';
 

@@ -1,6 +1,6 @@
 /**
- * A store that is replaced while the machine crashes, at every operation: nothing good of it is lost on the
- * way.
+ * A store that is replaced while the machine crashes, at every operation: nothing good of it is
+ * lost on the way.
  */
 import { NO_PROMISE, type Promised } from '#protocol/promised';
 import { openOrSalvage } from '#storage/disk/open-or-salvage';

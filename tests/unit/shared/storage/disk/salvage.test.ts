@@ -1,4 +1,7 @@
-/** A damaged store on a real disk: what is good of it begins a new store, what is not comes from elsewhere. */
+/**
+ * A damaged store on a real disk: what is good of it begins a new store, what is not comes from
+ * elsewhere.
+ */
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
