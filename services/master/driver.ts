@@ -8,7 +8,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AmqpError } from '#amqp/error';
 import { type DriverParts, NodeDriver } from '#node/driver';
 import { FetchServer } from '#node/fetch-server';
-import type { WireMessage } from '#protocol/wire/messages';
 import type { AppendRequests } from './append-requests';
 import type { MasterBroker } from './broker/master-broker';
 import type { QueueWatch } from './broker/queue-watch';
@@ -29,8 +28,6 @@ export interface MasterDriverParts extends DriverParts<MasterEvent, MasterEffect
 type Effect<Kind extends MasterEffect['do']> = Extract<MasterEffect, { do: Kind }>;
 
 export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDriverParts> {
-  /** Since the start: messages that have no place on the control exchange, and were not sent. */
-  straysDropped = 0;
   private readonly fetches: FetchServer;
   private readonly pace = new CatchUpPace();
 
@@ -79,7 +76,8 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
       case 'publish':
         return this.publish(effect);
       case 'control':
-        return this.sendControl(effect.message);
+        broker.sendControl(effect.message);
+        return undefined;
       case 'send':
         broker.sendTo(effect.to, effect.message);
         return undefined;
@@ -112,36 +110,6 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
       () => this.dispatch({ type: 'confirmed', publish }),
       () => this.dispatch({ type: 'unconfirmed', publish, random: Math.random() }),
     );
-  }
-
-  private sendControl(message: WireMessage): void {
-    switch (message.type) {
-      case 'announce':
-      case 'claim':
-        this.parts.broker.sendControl(message);
-        return undefined;
-      case 'ack':
-      case 'diverged':
-      case 'entries':
-      case 'fetch':
-      case 'heartbeat':
-      case 'join':
-      case 'leave':
-      case 'renew':
-      case 'vote':
-        return this.dropStray(message);
-    }
-  }
-
-  /**
-   * A fault of the core: secondaries expect none but announcements and claims from the control
-   * exchange.
-   */
-  private dropStray({ type }: WireMessage): void {
-    this.straysDropped += 1;
-    const level = this.straysDropped === 1 ? 'warn' : 'debug';
-    const facts = { type, dropped: this.straysDropped };
-    this.parts.logger[level](facts, 'a message that has no place on the control exchange was not sent');
   }
 
   private async answerFetch(effect: Effect<'serve'>): Promise<void> {

@@ -12,7 +12,7 @@
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
-import { isSameEpoch, type MessageOf, type Sender, saidEnd, type WireMessage } from '#protocol/wire/messages';
+import { isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
 import { type BirthFacts, isTornBirth, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
 import { Election } from './election';
@@ -238,7 +238,7 @@ export class Candidacy {
     if (this.catchUp?.isDone === true || this.catchUp?.isStalled(now) === true) this.isOver = true;
   }
 
-  private message(): WireMessage {
+  private message(): MessageOf<'claim'> {
     const { outline } = this.log;
     return { type: 'claim', ...this.claim, ...this.options.self, ...saidEnd(outline.last, outline.lastSeq) };
   }

@@ -6,7 +6,7 @@
 import type { BatchHeader, FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
-import type { WireMessage } from '#protocol/wire/messages';
+import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { AppendOutcome } from './append';
 import type { ForcePlan } from './force';
@@ -135,7 +135,7 @@ export type MasterEffect =
   /** A log has begun: the broker is told of it by the entries exchange, and the members' queues. */
   | { readonly do: 'declare' }
   | { readonly do: 'publish'; readonly publish: Publish; readonly header: BatchHeader }
-  | { readonly do: 'control'; readonly message: WireMessage }
+  | { readonly do: 'control'; readonly message: MessageOf<'announce' | 'claim'> }
   /** Give the lock up for a while: another master may be elected where this one is not. */
   | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }

@@ -78,7 +78,7 @@ export class Followers {
     membership.changeList(reign, out);
   }
 
-  private announcement(reign: Reign): WireMessage {
+  private announcement(reign: Reign): MessageOf<'announce'> {
     const { self, log, membership, edge } = this.parts;
     const { node } = self;
     const { durableIndex: headIndex, durableSeq: head, commitIndex: commit } = log;
