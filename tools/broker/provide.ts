@@ -19,34 +19,18 @@ import { findPlatform, findServer } from './facts';
 import { type GivenBroker, greetGiven } from './given-broker';
 import { installPackage } from './installed/install';
 import type { OwnBroker } from './own-broker';
-import { startContainer, startPrivateNode } from './start-own';
+import { type StartOptions, startContainer, startPrivateNode } from './start-own';
 
 export const WAYS = ['container', 'private-node', 'install'] as const;
 
 /** `install` leads to a private node, and is of no use without it. */
 export type Way = (typeof WAYS)[number];
 
-export interface ProvideOptions {
-  /**
-   * Keeps the broker's data from start to start. Absent: a temporary folder, deleted with the
-   * broker.
-   */
-  readonly dataDir?: string | undefined;
-  /** Of the broker, for people; letters, digits, `-` and `_`. Keep it the same for one dataDir. */
-  readonly name: string;
-  /** What is being done, for people. */
-  readonly log: (line: string) => void;
-  /** Read: AMQP_URL, MANAGEMENT_URL, PATH, DOCKER_*. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Taken when they are free. */
-  readonly ports?: { readonly amqp?: number; readonly management?: number } | undefined;
-  readonly signal?: AbortSignal | undefined;
+export interface ProvideOptions extends StartOptions {
   /** Only these may be used; absent: all. A broker that is given by AMQP_URL is always used. */
   readonly ways?: readonly Way[] | undefined;
   /** Asks the user at the terminal. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
-  /** The broker died without having been told to. */
-  readonly onDied?: ((how: string) => void) | undefined;
 }
 
 export type ProvidedBroker = GivenBroker | OwnBroker;

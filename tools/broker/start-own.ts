@@ -17,12 +17,21 @@ import { renderSettings, sharedSettings } from './settings';
 import { clearRun } from './supervision/leftover';
 
 export interface StartOptions {
+  /**
+   * Keeps the broker's data from start to start. Absent: a temporary folder, deleted with the
+   * broker.
+   */
   readonly dataDir?: string | undefined;
+  /** Of the broker, for people; letters, digits, `-` and `_`. Keep it the same for one dataDir. */
   readonly name: string;
+  /** What is being done, for people. */
   readonly log: (line: string) => void;
+  /** Read: AMQP_URL, MANAGEMENT_URL, PATH, DOCKER_*. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Taken when they are free. */
   readonly ports?: { readonly amqp?: number; readonly management?: number } | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The broker died without having been told to. */
   readonly onDied?: ((how: string) => void) | undefined;
 }
 
