@@ -16,6 +16,7 @@ import type { MasterSettings } from './config';
 import type { MasterEvent } from './core/events';
 import { MasterMachine } from './core/master';
 import type { MasterSettings as CoreSettings } from './core/settings';
+import type { MasterView } from './core/view';
 import { MasterDriver } from './driver';
 import { masterHealth, masterReadiness, memberHealth } from './health';
 import type { MasterPort } from './http/ports';
@@ -29,7 +30,8 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
   const { opened: outline, promised, checksum } = store;
   const seqOfId = (id: string) => requests.seqOfId(id);
   const machine = new MasterMachine(coreSettings(settings, store), { outline, promised, checksum, seqOfId });
-  const reader = createReader(machine, context);
+  const { view } = machine;
+  const reader = createReader(view, context);
   const dispatch = (event: MasterEvent) => driver.dispatch(event);
   const requests: AppendRequests = new AppendRequests({ store, reader, dispatch, onDamage: context.restart });
   const operators = new OperatorRequests({ next: () => requests.next(), dispatch });
@@ -38,8 +40,8 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
     {
       ...edgeOptionsOf(settings),
       queueMaxBytes: settings.queueBytesMax,
-      members: () => machine.members,
-      holdsLog: () => machine.outline.newestList().members !== null,
+      members: () => view.members,
+      holdsLog: () => view.outline.newestList().members !== null,
       controlExpiresMs: 3 * settings.heartbeatIntervalMs,
     },
     {
@@ -56,10 +58,10 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
       trace: traceTo(logger),
     },
   );
-  const queues = createQueueWatch(machine, context);
+  const queues = createQueueWatch(view, context);
   const driver: MasterDriver = new MasterDriver({ ...context, machine, reader, broker, queues, requests, operators });
 
-  const members = () => memberHealth(machine, queues, performance.now());
+  const members = () => memberHealth(view, queues, performance.now());
   return {
     reader,
     start: (httpUrl) => driver.start(httpUrl),
@@ -68,35 +70,32 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
     append: (request, client) => requests.append(request, client),
     appendAll: (request, client) => requests.appendAll(request, client),
     awaitHeld: (request, client) => requests.awaitHeld(request, client),
-    replication: (seq) => machine.replication(seq),
+    replication: (seq) => view.replication(seq),
     members,
     removeMember: (node) => operators.changeMember('remove', node),
     admitMember: (node) => operators.changeMember('admit', node),
-    forcePlan: (begin) => machine.forcePlan(performance.now(), begin),
+    forcePlan: (begin) => view.forcePlan(performance.now(), begin),
     force: (begin) => operators.force(begin),
-    health: () => masterHealth({ machine, settings, members: members(), outdated: outdated.names }, performance.now()),
-    readiness: () => masterReadiness(machine, performance.now()),
+    health: () => masterHealth({ view, settings, members: members(), outdated: outdated.names }, performance.now()),
+    readiness: () => masterReadiness(view, performance.now()),
   };
 }
 
-function createReader(machine: MasterMachine, { store, restart }: NodeContext<MasterSettings>): StoreReader {
+function createReader(view: MasterView, { store, restart }: NodeContext<MasterSettings>): StoreReader {
   const position = () => {
-    const { head, commit, epoch, outline, phaseName } = machine;
+    const { head, commit, epoch, outline, phaseName } = view;
     const logHead = phaseName === 'reigning' ? head : null;
     return { head, commit, epoch: epoch.epoch, log: outline.identity, logHead };
   };
   const foreign = () => {
-    const { identity: log, head: lastSeq } = machine;
-    return log === null || machine.anotherLog(performance.now()) === null ? null : { log, lastSeq };
+    const { identity: log, head: lastSeq } = view;
+    return log === null || view.anotherLog(performance.now()) === null ? null : { log, lastSeq };
   };
-  return new StoreReader(store, machine.outline, position, restart, foreign);
+  return new StoreReader(store, view.outline, position, restart, foreign);
 }
 
 /** Null: no management API is known. */
-function createQueueWatch(
-  machine: MasterMachine,
-  { settings, logger }: NodeContext<MasterSettings>,
-): QueueWatch | null {
+function createQueueWatch(view: MasterView, { settings, logger }: NodeContext<MasterSettings>): QueueWatch | null {
   const { managementUrl, urls } = settings.broker;
   if (managementUrl === null) return null;
   const topology = topologyOf(settings.logName);
@@ -105,7 +104,7 @@ function createQueueWatch(
     amqpUrl: urls[0] ?? '',
     queueOf: (node) => topology.entriesQueue(node),
     queueBytesMax: settings.queueBytesMax,
-    members: () => (machine.phaseName === 'reigning' ? machine.members : []),
+    members: () => (view.phaseName === 'reigning' ? view.members : []),
     logger,
     now: () => performance.now(),
   });

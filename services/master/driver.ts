@@ -14,10 +14,11 @@ import type { QueueWatch } from './broker/queue-watch';
 import { CatchUpPace } from './catch-up-pace';
 import type { MasterEffect, MasterEvent } from './core/events';
 import type { MasterMachine } from './core/master';
+import type { MasterView } from './core/view';
 import type { OperatorRequests } from './operator-requests';
 
 export interface MasterDriverParts extends DriverParts<MasterEvent, MasterEffect> {
-  readonly machine: Pick<MasterMachine, 'httpUrl' | 'step' | 'members'>;
+  readonly machine: Pick<MasterMachine, 'httpUrl' | 'step'> & { readonly view: Pick<MasterView, 'members'> };
   readonly broker: MasterBroker;
   /** Null: no management API is known. */
   readonly queues: Pick<QueueWatch, 'start' | 'stop'> | null;
@@ -120,7 +121,7 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
     const records = await this.fetches.read(effect);
     const prevChecksum = withChecksum ? await store.checksumAt(header.prevIndex) : undefined;
     const isBehind = header.prevIndex + records.length < lastIndex;
-    this.pace.keep(machine.members);
+    this.pace.keep(machine.view.members);
     this.pace.recordAnswered(node, { at: performance.now(), lastIndex, isBehind });
     broker.sendTo(to, prevChecksum === undefined ? { ...header, records } : { ...header, records, prevChecksum });
   }

@@ -9,14 +9,14 @@ import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 function ready(options: SimOptions = {}): SimCluster {
   const cluster = new SimCluster(options);
   cluster.start('master', ...cluster.members);
-  const voters = () => cluster.masterMachine.outline.newestList().members?.voters.length;
+  const voters = () => cluster.masterMachine.view.outline.newestList().members?.voters.length;
   cluster.runUntil('all are voters', () => voters() === cluster.members.length + 1);
   cluster.runUntil('it takes appends', () => takesAppends(cluster));
   return cluster;
 }
 
 function takesAppends(cluster: SimCluster): boolean {
-  return cluster.masterMachine.refusal(cluster.now) === null;
+  return cluster.masterMachine.view.refusal(cluster.now) === null;
 }
 
 function awaitAnswer(cluster: SimCluster, request: number, answer: string, ms = 5_000): void {
@@ -137,7 +137,7 @@ test('the tail that nobody else had gives way to the log of the one who took ove
   cluster.cut('master');
   awaitAnswer(cluster, cluster.append('tail', 1), 'acknowledged');
   cluster.kill('master');
-  const reigns = (node: string) => cluster.isUp(node) && cluster.masterOf(node).refusal(cluster.now) === null;
+  const reigns = (node: string) => cluster.isUp(node) && cluster.masterOf(node).view.refusal(cluster.now) === null;
   cluster.runUntil('the standby reigns', () => reigns('standby'), 20_000);
   const over = cluster.append('taken over', 2, null, 'standby');
   awaitAnswer(cluster, over, 'acknowledged');
@@ -176,9 +176,9 @@ test('a queue that is purged or deleted loses nothing', () => {
 
 /** A secondary follows a higher epoch: the master's reign is over. */
 function depose(cluster: SimCluster): void {
-  const { epoch } = cluster.masterMachine.epoch;
+  const { epoch } = cluster.masterMachine.view.epoch;
   const { store } = cluster.world.diskOf('secondary-1');
-  const log = cluster.masterMachine.identity;
+  const log = cluster.masterMachine.view.identity;
   const { lastIndex, lastEpoch, lastReign, lastSeq } = cluster.secondary('secondary-1').outline;
   const end = { lastIndex, lastEpoch, lastReign, lastLog: log, lastSeq };
   const follows = { epoch: epoch + 1, reign: 'other', log, node: 'secondary-1', store } as const;

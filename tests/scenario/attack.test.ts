@@ -4,11 +4,11 @@ import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 const ABC = ['a', 'b', 'c'];
 
 function voters(cluster: SimCluster, master = 'master'): readonly string[] {
-  return cluster.isUp(master) ? cluster.masterOf(master).voters : [];
+  return cluster.isUp(master) ? cluster.masterOf(master).view.voters : [];
 }
 
 function reigns(cluster: SimCluster, node = 'master'): boolean {
-  return cluster.isUp(node) && cluster.masterOf(node).refusal(cluster.now) === null;
+  return cluster.isUp(node) && cluster.masterOf(node).view.refusal(cluster.now) === null;
 }
 
 function acknowledge(cluster: SimCluster, text: string, w: number | 'all' | 'majority' = 'all', to = 'master'): void {
@@ -59,10 +59,10 @@ test('a force that came to nothing before another master reigned is void', () =>
   acknowledge(cluster, 'd', 3, 'standby');
   cluster.reconnect('master');
   cluster.run(5_000);
-  expect(cluster.masterMachine.phaseName).toBe('standby');
+  expect(cluster.masterMachine.view.phaseName).toBe('standby');
   cluster.kill('standby', 'secondary-1', 'secondary-2');
   cluster.run(10_000);
-  expect(cluster.masterMachine.forcedEpoch).toBeNull();
+  expect(cluster.masterMachine.view.forcedEpoch).toBeNull();
   cluster.start('secondary-1', 'secondary-2');
   cluster.run(20_000);
   for (const node of ['master', 'secondary-1', 'secondary-2']) expect(cluster.messages(node)).toEqual([...ABC, 'd']);
@@ -74,7 +74,7 @@ test('a reign that was cut off listens again before it may be forced', () => {
   cluster.runUntil('no quorum', () => !reigns(cluster), 20_000);
   expect(cluster.force().state).toBe('listening');
   cluster.reconnect('master');
-  cluster.runUntil('it is connected', () => cluster.masterMachine.link.connected, 20_000);
+  cluster.runUntil('it is connected', () => cluster.masterMachine.view.link.connected, 20_000);
   expect(cluster.force().state).not.toBe('ready');
 });
 
@@ -125,12 +125,12 @@ test('a change of the members that comes after the shutdown is answered', () => 
 
 test('a log is young while it has members that the settings do not name', () => {
   const cluster = settled({ secondaries: ['s1', 's2'] });
-  expect(cluster.masterMachine.young).toEqual([]);
+  expect(cluster.masterMachine.view.young).toEqual([]);
   cluster.start('s3');
   const request = cluster.world.nextRequest();
   cluster.tellMaster('master', { type: 'admit', request, node: 's3' });
   cluster.runUntil('s3 has a vote', () => voters(cluster).includes('s3'));
-  expect(cluster.masterMachine.young).toEqual(['s3']);
+  expect(cluster.masterMachine.view.young).toEqual(['s3']);
 });
 
 test('a broker that has lost its data is told of a log that its master had to fetch', () => {
@@ -151,7 +151,7 @@ test.failing('a branch of which nobody is left to hold a record does not bury th
   cluster.kill('s1', 's2');
   cluster.runUntil('no quorum', () => !reigns(cluster), 20_000);
   expect(cluster.force().state).toBe('ready');
-  cluster.runUntil('a branch begins', () => cluster.masterMachine.forcedEpoch !== null, 20_000);
+  cluster.runUntil('a branch begins', () => cluster.masterMachine.view.forcedEpoch !== null, 20_000);
   cluster.run(2_000);
   cluster.slowStore('s1', 200);
   cluster.slowStore('s2', 200);

@@ -10,11 +10,11 @@ import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 const FIVE = ['s1', 's2', 's3', 's4'];
 
 function voters(cluster: SimCluster, master = 'master'): readonly string[] {
-  return cluster.isUp(master) ? cluster.masterOf(master).voters : [];
+  return cluster.isUp(master) ? cluster.masterOf(master).view.voters : [];
 }
 
 function reigns(cluster: SimCluster, node = 'master'): boolean {
-  return cluster.isUp(node) && cluster.masterOf(node).refusal(cluster.now) === null;
+  return cluster.isUp(node) && cluster.masterOf(node).view.refusal(cluster.now) === null;
 }
 
 function acknowledge(cluster: SimCluster, text: string, w: number | 'all' | 'majority' = 'all', to = 'master'): void {
@@ -112,7 +112,7 @@ test('two nodes that never held the log are heard first: a young log begins anew
   cluster.start('master', 's1', 's2');
   cluster.runUntil('three voters', () => voters(cluster).length === 3);
   for (const text of ABC) acknowledge(cluster, text, 'majority');
-  expect(cluster.masterMachine.young).toEqual(['s3', 's4']);
+  expect(cluster.masterMachine.view.young).toEqual(['s3', 's4']);
   cluster.kill('master', 's1', 's2');
   cluster.wipe('master');
   loseBrokerData(cluster);
@@ -126,7 +126,7 @@ test('two nodes that never held the log are heard first: a young log begins anew
     expect(cluster.messages(node)).toEqual(ABC);
   }
   for (const node of ['master', 's3', 's4']) expect(cluster.messages(node)).toEqual(['new']);
-  const foreign = cluster.masterMachine.foreign(cluster.now).map(({ id, lastSeq }) => [id, lastSeq]);
+  const foreign = cluster.masterMachine.view.foreign(cluster.now).map(({ id, lastSeq }) => [id, lastSeq]);
   expect(foreign.sort()).toEqual([
     ['s1', 3],
     ['s2', 3],
@@ -138,7 +138,7 @@ test('with the log id in the settings nothing begins beside it, whoever is heard
   cluster.start('master', 's1', 's2');
   cluster.runUntil('three voters', () => voters(cluster).length === 3);
   for (const text of ABC) acknowledge(cluster, text, 'majority');
-  cluster.logId = cluster.masterMachine.identity;
+  cluster.logId = cluster.masterMachine.view.identity;
   cluster.kill('master', 's1', 's2');
   cluster.wipe('master');
   loseBrokerData(cluster);
@@ -181,7 +181,7 @@ test('everything is lost but one folder that comes last: it is foreign to the lo
   expect(runSupervised(cluster, 20_000)).toEqual([]);
   expect(cluster.messages('s1')).toEqual(ABC);
   expect(cluster.secondary('s1').status).toBe('foreign');
-  expect(cluster.masterMachine.foreign(cluster.now)).toEqual([
+  expect(cluster.masterMachine.view.foreign(cluster.now)).toEqual([
     { id: 's1', log: cluster.secondary('s1').identity, lastSeq: 3 },
   ]);
   cluster.kill('s1');
@@ -229,7 +229,7 @@ test('a master with the disk of a former life takes no append, cuts nothing, and
   expect(runSupervised(cluster, 30_000)).toEqual([]);
   for (const node of FIVE) expect(cluster.messages(node)).toEqual(ABC);
   expect(reigns(cluster)).toBe(false);
-  const { problem } = cluster.masterMachine.refusal(cluster.now) ?? {};
+  const { problem } = cluster.masterMachine.view.refusal(cluster.now) ?? {};
   expect(['another-log', 'recovering', 'no-quorum']).toContain(problem);
   cluster.start('standby');
   cluster.runUntil('a standby of the right log reigns', () => reigns(cluster, 'standby'), 60_000);
@@ -250,7 +250,11 @@ test('what a member had acknowledged counts no more when it comes back with the 
   cluster.kill('s2');
   cluster.world.diskOf('s2').replaceBy(other.world.diskOf('s2'));
   cluster.start('s2');
-  cluster.runUntil('s2 is known as foreign', () => cluster.masterMachine.foreign(cluster.now).length === 1, 10_000);
+  cluster.runUntil(
+    's2 is known as foreign',
+    () => cluster.masterMachine.view.foreign(cluster.now).length === 1,
+    10_000,
+  );
   cluster.reconnect('s1');
   cluster.runUntil('s1 has it', () => cluster.messages('s1').length === 4, 20_000);
   cluster.run(2_000);
@@ -264,7 +268,7 @@ describe('force', () => {
     cluster.wipe('master');
     cluster.wipe('s2');
     cluster.start('master');
-    cluster.runUntil('it claims', () => cluster.masterMachine.link.connected);
+    cluster.runUntil('it claims', () => cluster.masterMachine.view.link.connected);
     cluster.start('s1');
     expect(cluster.force().state).toBe('listening');
     const states = new Set<string>();
@@ -336,7 +340,7 @@ describe('force', () => {
     cluster.runUntil('the standby begins with s3', () => cluster.force('best', 'standby').state === 'ready', 30_000);
     cluster.runUntil(
       'it reigns',
-      () => reigns(cluster, 'standby') || cluster.masterOf('standby').phaseName === 'reigning',
+      () => reigns(cluster, 'standby') || cluster.masterOf('standby').view.phaseName === 'reigning',
       20_000,
     );
     cluster.runUntil('s3 follows', () => isBranch(cluster.world.diskOf('s3').promised.identity), 10_000);
@@ -348,7 +352,7 @@ describe('force', () => {
     cluster.start('s3');
     expect(runSupervised(cluster, 20_000)).toEqual([]);
     for (const node of ['s1', 's3', 'master']) expect(cluster.messages(node).slice(0, 3)).toEqual(ABC);
-    expect(cluster.masterMachine.foreign(cluster.now).map(({ id }) => id)).toEqual(['s3']);
+    expect(cluster.masterMachine.view.foreign(cluster.now).map(({ id }) => id)).toEqual(['s3']);
   });
 });
 
@@ -377,9 +381,9 @@ test.each([true, false])(
   'an append that is held when its reign ends is answered, and the master reigns again (held: %p)',
   (holds) => {
     const cluster = settled({ secondaries: ['s1', 's2'] });
-    const { epoch } = cluster.masterMachine.epoch;
+    const { epoch } = cluster.masterMachine.view.epoch;
     const { store } = cluster.world.diskOf('s1');
-    const log = cluster.masterMachine.identity;
+    const log = cluster.masterMachine.view.identity;
     const request = cluster.appendHeld('held', holds);
     const { lastIndex, lastEpoch, lastReign, lastSeq } = cluster.secondary('s1').outline;
     const end = { lastIndex, lastEpoch, lastReign, lastLog: log, lastSeq };

@@ -14,7 +14,7 @@ function ready(options: SimOptions = {}): SimCluster {
 }
 
 function voters(cluster: SimCluster, master: string): string[] {
-  const list = cluster.masterOf(master).outline.newestList().members;
+  const list = cluster.masterOf(master).view.outline.newestList().members;
   return list?.voters.map(({ node }) => node) ?? [];
 }
 
@@ -26,7 +26,7 @@ function acknowledge(cluster: SimCluster, message: string, to = 'master'): void 
 /** It has the lock, and takes appends. */
 function reigns(cluster: SimCluster, node: string): boolean {
   if (!cluster.isUp(node) || cluster.broker.holder !== node) return false;
-  return cluster.masterOf(node).link.connected && cluster.masterOf(node).refusal(cluster.now) === null;
+  return cluster.masterOf(node).view.link.connected && cluster.masterOf(node).view.refusal(cluster.now) === null;
 }
 
 test('a standby begins no log of its own beside that of a master who is away', () => {
@@ -73,7 +73,7 @@ test('a claimant who cannot win lets one try who can', () => {
   cluster.reconnect('master');
   cluster.start('secondary-1');
   // Of the voters only master and secondary-2 are left, and masters do not vote for each other.
-  const isNew = () => reigns(cluster, 'master') && cluster.masterMachine.epoch.epoch > 2;
+  const isNew = () => reigns(cluster, 'master') && cluster.masterMachine.view.epoch.epoch > 2;
   cluster.runUntil('the voter reigns', isNew, 20_000);
   acknowledge(cluster, 'next');
 });
@@ -84,7 +84,7 @@ test('a claim names records that are durable, so a failed write cannot take from
   cluster.wipe('master');
   cluster.slowStore('master', 5_000);
   cluster.start('master');
-  const fetched = () => cluster.masterMachine.outline.lastIndex > 0;
+  const fetched = () => cluster.masterMachine.view.outline.lastIndex > 0;
   cluster.runUntil('it has fetched the log, and not stored it', fetched, 10_000);
   const fetchedAt = cluster.now;
   cluster.cut('master');
@@ -92,7 +92,7 @@ test('a claim names records that are durable, so a failed write cannot take from
   cluster.start('standby');
   cluster.runUntil('another has the lock', () => cluster.broker.holder === 'standby');
   cluster.reconnect('master');
-  cluster.runUntil('it stands by', () => cluster.masterMachine.phaseName === 'standby');
+  cluster.runUntil('it stands by', () => cluster.masterMachine.view.phaseName === 'standby');
   cluster.kill('standby');
   cluster.run(fetchedAt + 4_500 - cluster.now);
   cluster.fullDisks.add('master');
@@ -108,14 +108,14 @@ test('a first write that was torn behind its first record is no log yet', () => 
   // Nobody else must have it, and the broker knows the log by then.
   cluster.start('master', ...cluster.members);
   cluster.slowStore('master', 500);
-  cluster.runUntil('the first records are being written', () => cluster.masterMachine.outline.lastIndex === 2);
+  cluster.runUntil('the first records are being written', () => cluster.masterMachine.view.outline.lastIndex === 2);
   for (let tries = 0; cluster.log('master').length !== 1; tries += 1) {
     if (tries === 20) throw new Error('the write is never torn in the middle');
     cluster.kill('master');
     if (cluster.log('master').length !== 1) cluster.wipe('master');
     cluster.start('master');
     if (cluster.log('master').length === 0)
-      cluster.runUntil('it writes again', () => cluster.masterMachine.outline.lastIndex === 2);
+      cluster.runUntil('it writes again', () => cluster.masterMachine.view.outline.lastIndex === 2);
   }
   cluster.slowStore('master', 0);
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 10_000);
@@ -127,7 +127,7 @@ test('a reign that cannot commit lets one try who can', () => {
   cluster.start('standby');
   cluster.cut('master');
   cluster.slowStore('standby', 1_000);
-  const elected = () => cluster.masterOf('standby').waitingFor(cluster.now).startsWith('a majority to hold');
+  const elected = () => cluster.masterOf('standby').view.waitingFor(cluster.now).startsWith('a majority to hold');
   cluster.runUntil('the standby is elected by the three secondaries', elected, 20_000);
   // Of four voters one is lost and one, the master, stands by: the two that are left are no
   // majority.
@@ -137,7 +137,7 @@ test('a reign that cannot commit lets one try who can', () => {
   cluster.reconnect('master');
   cluster.runUntil(
     'the voter reigns',
-    () => reigns(cluster, 'master') && cluster.masterMachine.epoch.epoch > 2,
+    () => reigns(cluster, 'master') && cluster.masterMachine.view.epoch.epoch > 2,
     40_000,
   );
   acknowledge(cluster, 'next');
@@ -166,7 +166,7 @@ test('a member is ready when it has reached the head of the epoch it follows, no
 test('a source that loses what it had named is given up, and the next one is asked', () => {
   const cluster = ready();
   cluster.start('standby');
-  cluster.runUntil('it has heard which log this is', () => cluster.masterOf('standby').identity !== null);
+  cluster.runUntil('it has heard which log this is', () => cluster.masterOf('standby').view.identity !== null);
   cluster.cut('secondary-2');
   const request = cluster.append('held by one', 2);
   cluster.runUntil('it is acknowledged', () => cluster.answerOf(request) === 'acknowledged');
@@ -174,7 +174,7 @@ test('a source that loses what it had named is given up, and the next one is ask
   cluster.append('being stored by one', 1);
   cluster.runUntil('it is', () => cluster.secondary('secondary-1').outline.lastSeq === 3);
   cluster.kill('master');
-  const isAsked = () => cluster.masterOf('standby').waitingFor(cluster.now).startsWith('the log of secondary-1');
+  const isAsked = () => cluster.masterOf('standby').view.waitingFor(cluster.now).startsWith('the log of secondary-1');
   cluster.runUntil('it is asked for its log', isAsked, 3_000);
   cluster.fullDisks.add('secondary-1');
   cluster.runUntil('it is lost', () => cluster.secondary('secondary-1').outline.lastSeq === 2, 6_000);
@@ -195,14 +195,14 @@ test('a source that lost its store is not believed: what it lacks may be committ
   cluster.kill('master');
   cluster.broker.purge('secondary-1');
   cluster.reconnect('secondary-1');
-  const elected = () => cluster.masterOf('standby').waitingFor(cluster.now).startsWith('a majority to hold');
+  const elected = () => cluster.masterOf('standby').view.waitingFor(cluster.now).startsWith('a majority to hold');
   cluster.runUntil('the standby is elected', elected, 20_000);
   cluster.cut('secondary-1');
   cluster.runUntil('secondary-2 has its first record', () => cluster.recordsOf('secondary-2').at(-1)?.epoch !== 1);
   cluster.kill('standby');
   cluster.delay('secondary-2', 1_000);
   cluster.start('master');
-  const asks = () => cluster.masterMachine.waitingFor(cluster.now).startsWith('the log of secondary-2');
+  const asks = () => cluster.masterMachine.view.waitingFor(cluster.now).startsWith('the log of secondary-2');
   cluster.runUntil('the master asks it for the log', asks, 10_000);
   cluster.kill('secondary-2');
   cluster.wipe('secondary-2');
@@ -217,15 +217,15 @@ test('a source that lost its store is not believed: what it lacks may be committ
 test('a standby that fetched a list of other members than its settings name lets go of the lock, too', () => {
   const cluster = ready({ secondaries: ['s1', 's2', 's3'], openMembership: true });
   cluster.start('guest');
-  cluster.runUntil('the guest is a member', () => cluster.masterMachine.members.includes('guest'));
+  cluster.runUntil('the guest is a member', () => cluster.masterMachine.view.members.includes('guest'));
   for (const node of cluster.members) {
     cluster.tellMaster('master', { type: 'remove', request: 1_000, node });
-    cluster.runUntil(`${node} is removed`, () => cluster.masterMachine.removed.includes(node));
+    cluster.runUntil(`${node} is removed`, () => cluster.masterMachine.view.removed.includes(node));
   }
   cluster.runUntil('two voters are left', () => voters(cluster, 'master').join() === 'master,guest');
   acknowledge(cluster, 'held by two');
   cluster.start('standby');
-  cluster.runUntil('the standby knows the log', () => cluster.masterOf('standby').identity !== null);
+  cluster.runUntil('the standby knows the log', () => cluster.masterOf('standby').view.identity !== null);
   cluster.cut('master');
   const length = cluster.recordsOf('guest').length;
   cluster.runUntil('the standby has the log', () => cluster.recordsOf('standby').length === length, 20_000);

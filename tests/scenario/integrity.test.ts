@@ -4,7 +4,7 @@ import { SimCluster } from '../support/fakes/sim-cluster';
 function readyWith(entries: number): SimCluster {
   const cluster = new SimCluster();
   cluster.start('master', ...cluster.members);
-  cluster.runUntil('it takes appends', () => cluster.masterMachine.refusal(cluster.now) === null);
+  cluster.runUntil('it takes appends', () => cluster.masterMachine.view.refusal(cluster.now) === null);
   const requests = Array.from({ length: entries }, (_, at) => cluster.append(`m${at + 1}`, 'all'));
   cluster.runUntil('all are acknowledged', () => requests.every((each) => cluster.answerOf(each) === 'acknowledged'));
   return cluster;
@@ -14,13 +14,13 @@ test.each([1, 2, 37, 99, 100])('a log that differs from entry %i on is named wit
   const cluster = readyWith(100);
   cluster.run(1_000);
   cluster.kill('secondary-1');
-  const index = cluster.masterMachine.outline.indexOf(seq) ?? 0;
+  const index = cluster.masterMachine.view.outline.indexOf(seq) ?? 0;
   cluster.tamper('secondary-1', index);
   cluster.start('secondary-1');
   cluster.runUntil('it has found the place', () => cluster.secondary('secondary-1').differsAt === seq, 10_000);
   cluster.runUntil(
     'the master knows',
-    () => cluster.masterMachine.member(cluster.now, 'secondary-1').differsAt === seq,
+    () => cluster.masterMachine.view.member(cluster.now, 'secondary-1').differsAt === seq,
   );
   expect(cluster.secondary('secondary-1').status).toBe('differs');
 
@@ -30,7 +30,7 @@ test.each([1, 2, 37, 99, 100])('a log that differs from entry %i on is named wit
   cluster.run(2_000);
   expect(cluster.answerOf(blocked)).toBeNull();
   expect(cluster.messages('secondary-1')).not.toContain('later');
-  expect(cluster.masterMachine.replication(seq)?.acks).not.toContain('secondary-1');
+  expect(cluster.masterMachine.view.replication(seq)?.acks).not.toContain('secondary-1');
 
   cluster.kill('secondary-1');
   cluster.wipe('secondary-1');
@@ -52,7 +52,7 @@ test('a log that differs is handed to no new master: what was acknowledged stays
     const cluster = readyWith(20);
     const acknowledged = cluster.messages('secondary-2');
     cluster.kill('secondary-1');
-    cluster.tamper('secondary-1', cluster.masterMachine.outline.indexOf(7) ?? 0);
+    cluster.tamper('secondary-1', cluster.masterMachine.view.outline.indexOf(7) ?? 0);
     cluster.start('secondary-1');
     cluster.runUntil('it has found the place', () => cluster.secondary('secondary-1').differsAt === 7, 10_000);
     cluster.run(seed * 37);
@@ -63,7 +63,7 @@ test('a log that differs is handed to no new master: what was acknowledged stays
     cluster.run(2_000);
     // Of three voters one lost its store and one's log differs: only an operator can say that they
     // are gone.
-    expect(cluster.masterMachine.refusal(cluster.now)).not.toBeNull();
+    expect(cluster.masterMachine.view.refusal(cluster.now)).not.toBeNull();
     expect(cluster.messages('master').slice(0, 20)).toEqual(acknowledged);
     expect(cluster.messages('secondary-2').slice(0, 20)).toEqual(acknowledged);
     expect(cluster.secondary('secondary-2').differsAt).toBeNull();
@@ -73,21 +73,21 @@ test('a log that differs is handed to no new master: what was acknowledged stays
 test('a node whose log differs is none to commit with: the gate closes when the other one is down', () => {
   const cluster = readyWith(20);
   cluster.kill('secondary-1');
-  cluster.tamper('secondary-1', cluster.masterMachine.outline.indexOf(7) ?? 0);
+  cluster.tamper('secondary-1', cluster.masterMachine.view.outline.indexOf(7) ?? 0);
   cluster.start('secondary-1');
   cluster.runUntil(
     'the master knows',
-    () => cluster.masterMachine.member(cluster.now, 'secondary-1').differsAt === 7,
+    () => cluster.masterMachine.view.member(cluster.now, 'secondary-1').differsAt === 7,
     10_000,
   );
-  expect(cluster.masterMachine.refusal(cluster.now)).toBeNull();
+  expect(cluster.masterMachine.view.refusal(cluster.now)).toBeNull();
   cluster.kill('secondary-2');
   cluster.runUntil(
     'appends are refused',
-    () => cluster.masterMachine.refusal(cluster.now)?.problem === 'no-quorum',
+    () => cluster.masterMachine.view.refusal(cluster.now)?.problem === 'no-quorum',
     20_000,
   );
-  expect(cluster.masterMachine.canForce).toBe(true);
+  expect(cluster.masterMachine.view.canForce).toBe(true);
   cluster.start('secondary-2');
-  cluster.runUntil('and taken again', () => cluster.masterMachine.refusal(cluster.now) === null, 20_000);
+  cluster.runUntil('and taken again', () => cluster.masterMachine.view.refusal(cluster.now) === null, 20_000);
 });

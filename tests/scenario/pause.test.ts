@@ -11,7 +11,7 @@ function setPaused(cluster: SimCluster, paused: boolean): void {
 }
 
 function takesAppends(cluster: SimCluster): void {
-  cluster.runUntil('it takes appends', () => cluster.masterMachine.refusal(cluster.now) === null);
+  cluster.runUntil('it takes appends', () => cluster.masterMachine.view.refusal(cluster.now) === null);
 }
 
 function acknowledge(cluster: SimCluster, message: string, w: number): void {
@@ -25,8 +25,8 @@ function withPaused(): SimCluster {
   cluster.start('master', ...cluster.members);
   acknowledge(cluster, 'before', 3);
   cluster.runUntil('all have a vote, and know it', () =>
-    [cluster.masterMachine, cluster.world.secondaryOf(PAUSED)?.machine].every(
-      (machine) => machine?.outline.newestList().members?.voters.length === 3,
+    [cluster.masterMachine.view, cluster.world.secondaryOf(PAUSED)?.shown].every(
+      (shown) => shown?.outline.newestList().members?.voters.length === 3,
     ),
   );
   setPaused(cluster, true);
@@ -40,7 +40,7 @@ test('it is alive all the while, and has what it had', () => {
   cluster.run(10_000);
   expect(cluster.answerOf(waits)).toBeNull();
   expect(cluster.messages(PAUSED)).toEqual(['before']);
-  expect(cluster.masterMachine.member(cluster.now, PAUSED).status).toBe('Healthy');
+  expect(cluster.masterMachine.view.member(cluster.now, PAUSED).status).toBe('Healthy');
   setPaused(cluster, false);
   cluster.runUntil('all have it', () => cluster.answerOf(waits) === 'acknowledged');
   expect(cluster.messages(PAUSED)).toEqual(['before', 'meanwhile', 'for all']);

@@ -7,7 +7,10 @@ import { SimCluster } from '../support/fakes/sim-cluster';
 function ready(): SimCluster {
   const cluster = new SimCluster();
   cluster.start('master', ...cluster.members);
-  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  cluster.runUntil(
+    'all are voters',
+    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+  );
   acknowledge(cluster, 'kept');
   return cluster;
 }
@@ -18,7 +21,7 @@ function acknowledge(cluster: SimCluster, message: string, { to = 'master', w = 
 }
 
 function reigns(cluster: SimCluster, node: string): boolean {
-  return cluster.isUp(node) && cluster.masterOf(node).refusal(cluster.now) === null;
+  return cluster.isUp(node) && cluster.masterOf(node).view.refusal(cluster.now) === null;
 }
 
 test('a member with another store counts by it, even when its join was lost', () => {
@@ -51,32 +54,35 @@ test('the checksums of a tail that was cut are forgotten, so nobody is taken for
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 20_000);
   const request = cluster.append('last', 'all');
   cluster.runUntil('all hold the last', () => cluster.answerOf(request) === 'acknowledged', 40_000);
-  for (const node of cluster.members) expect(cluster.masterMachine.member(cluster.now, node).differsAt).toBeNull();
+  for (const node of cluster.members) expect(cluster.masterMachine.view.member(cluster.now, node).differsAt).toBeNull();
 });
 
 test('the first ack of another store ends what the former one had acked', () => {
   const cluster = ready();
   acknowledge(cluster, 'next');
-  const { epoch, outline, identity: log } = cluster.masterMachine;
+  const { epoch, outline, identity: log } = cluster.masterMachine.view;
   const index = outline.indexOf(1) ?? 0;
   const ack = { type: 'ack', ...epoch, log, node: 'secondary-1', store: 'another', index, applied: 1 } as const;
   cluster.tellMaster('master', { type: 'wire', message: ack, replyTo: 'secondary-1' });
-  expect(cluster.masterMachine.replication(1)?.acks).toContain('secondary-1');
-  expect(cluster.masterMachine.replication(2)?.acks).not.toContain('secondary-1');
+  expect(cluster.masterMachine.view.replication(1)?.acks).toContain('secondary-1');
+  expect(cluster.masterMachine.view.replication(2)?.acks).not.toContain('secondary-1');
 });
 
 test('a node that was removed stays removed though it lives and membership is open, until an operator takes it in again', () => {
   const cluster = new SimCluster({ openMembership: true });
   cluster.start('master', ...cluster.members);
-  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  cluster.runUntil(
+    'all are voters',
+    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+  );
   cluster.tellMaster('master', { type: 'remove', request: 1, node: 'secondary-2' });
   cluster.runUntil('it is out', () => cluster.memberChanges.get(1) === 'done', 5_000);
   cluster.runUntil('it is told', () => cluster.secondary('secondary-2').status === 'removed', 5_000);
   cluster.kill('master');
   cluster.start('master');
-  cluster.runUntil('it takes appends', () => cluster.masterMachine.refusal(cluster.now) === null, 20_000);
+  cluster.runUntil('it takes appends', () => cluster.masterMachine.view.refusal(cluster.now) === null, 20_000);
   cluster.run(5_000);
-  expect(cluster.masterMachine.members).toEqual(['secondary-1']);
+  expect(cluster.masterMachine.view.members).toEqual(['secondary-1']);
   expect(cluster.secondary('secondary-2').ready).toBe(false);
   const request = cluster.append('without it', 'all');
   cluster.runUntil('all who are left have it', () => cluster.answerOf(request) === 'acknowledged');

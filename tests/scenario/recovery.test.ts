@@ -14,7 +14,7 @@ function voters(cluster: SimCluster, master: string): string[] {
   return (
     cluster
       .masterOf(master)
-      .outline.newestList()
+      .view.outline.newestList()
       .members?.voters.map(({ node }) => node) ?? []
   );
 }
@@ -25,7 +25,7 @@ function acknowledge(cluster: SimCluster, message: string, to = 'master'): void 
 }
 
 function reigns(cluster: SimCluster, node: string): boolean {
-  return cluster.isUp(node) && cluster.masterOf(node).refusal(cluster.now) === null;
+  return cluster.isUp(node) && cluster.masterOf(node).view.refusal(cluster.now) === null;
 }
 
 test('a master that lost its disk gets the log from the others, and is a voter again afterwards', () => {
@@ -48,7 +48,7 @@ test('with its disk lost and one secondary away, the master waits and says for w
   cluster.start('master');
   cluster.run(20_000);
   expect(reigns(cluster, 'master')).toBe(false);
-  expect(cluster.masterMachine.waitingFor(cluster.now)).toContain('secondary-2');
+  expect(cluster.masterMachine.view.waitingFor(cluster.now)).toContain('secondary-2');
   cluster.start('secondary-2');
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 5_000);
   expect(cluster.messages('master')).toEqual(['kept']);
@@ -58,7 +58,7 @@ test('a standby takes over when the holder dies, with the whole log, and the old
   const cluster = ready();
   cluster.start('standby');
   cluster.run(2_000);
-  expect(cluster.masterOf('standby').phaseName).toBe('standby');
+  expect(cluster.masterOf('standby').view.phaseName).toBe('standby');
   const waiting = cluster.append('in flight', 3);
   cluster.kill('master');
   cluster.runUntil('the standby reigns', () => reigns(cluster, 'standby'), 10_000);
@@ -70,7 +70,7 @@ test('a standby takes over when the holder dies, with the whole log, and the old
   });
   cluster.start('master');
   cluster.run(3_000);
-  expect(cluster.masterMachine.phaseName).toBe('standby');
+  expect(cluster.masterMachine.view.phaseName).toBe('standby');
   acknowledge(cluster, 'and on', 'standby');
 });
 
@@ -101,7 +101,7 @@ test('everything in memory restarted begins anew, once every member of the setti
   cluster.start('master', 'secondary-1');
   cluster.run(20_000);
   expect(reigns(cluster, 'master')).toBe(false);
-  expect(cluster.masterMachine.waitingFor(cluster.now)).toContain('secondary-2');
+  expect(cluster.masterMachine.view.waitingFor(cluster.now)).toContain('secondary-2');
   cluster.start('secondary-2');
   cluster.runUntil('it reigns', () => reigns(cluster, 'master'), 5_000);
   acknowledge(cluster, 'new');
@@ -112,10 +112,10 @@ test('a secondary with a new disk is caught up and takes the place of its former
   const cluster = ready();
   cluster.kill('secondary-1');
   cluster.wipe('secondary-1');
-  const before = cluster.masterMachine.outline.newestList().members?.voters;
+  const before = cluster.masterMachine.view.outline.newestList().members?.voters;
   cluster.start('secondary-1');
   cluster.runUntil('the list has its new store', () => {
-    const list = cluster.masterMachine.outline.newestList().members?.voters ?? [];
+    const list = cluster.masterMachine.view.outline.newestList().members?.voters ?? [];
     return list.length === 3 && list.some((voter) => !before?.some(({ store }) => store === voter.store));
   });
   expect(cluster.messages('secondary-1')).toEqual(['kept']);
@@ -133,7 +133,7 @@ test('a removed member is gone at once: n is smaller, also for those who wait, a
   cluster.runUntil('the waiter is answered at n', () => cluster.answerOf(blocked) === 'acknowledged');
   expect(cluster.answers.get(blocked)).toMatchObject({ w: 2, acks: ['master', 'secondary-1'] });
   cluster.runUntil('its queue is gone', () => [...cluster.broker.queues.keys()].join() === 'secondary-1', 1_000);
-  expect(cluster.masterMachine.members).toEqual(['secondary-1']);
+  expect(cluster.masterMachine.view.members).toEqual(['secondary-1']);
   cluster.tellMaster('master', { type: 'remove', request: 2, node: 'secondary-2' });
   expect(cluster.memberChanges.get(2)).toBe('unknown');
 });
@@ -144,7 +144,7 @@ test('an unknown node becomes a member by joining where the membership is open, 
   cluster.runUntil('it takes appends', () => reigns(cluster, 'master'));
   acknowledge(cluster, 'early');
   cluster.start('guest');
-  cluster.runUntil('it is a member', () => cluster.masterMachine.members.includes('guest'));
+  cluster.runUntil('it is a member', () => cluster.masterMachine.view.members.includes('guest'));
   acknowledge(cluster, 'late');
   expect(cluster.messages('guest')).toEqual(['early', 'late']);
 });
@@ -153,7 +153,7 @@ test('an unknown node stays outside where the membership is closed', () => {
   const cluster = ready();
   cluster.start('guest');
   cluster.run(5_000);
-  expect(cluster.masterMachine.members).toEqual(['secondary-1', 'secondary-2']);
+  expect(cluster.masterMachine.view.members).toEqual(['secondary-1', 'secondary-2']);
   expect(cluster.messages('guest')).toEqual([]);
 });
 

@@ -9,7 +9,7 @@ const FOUR = ['Msg1', 'Msg2', 'Msg3', 'Msg4'];
 test('w=3 waits for the node that is not there, and nobody else does', () => {
   const cluster = new SimCluster();
   cluster.start('master', 'secondary-1');
-  cluster.runUntil('the master takes appends', () => cluster.masterMachine.refusal(cluster.now) === null);
+  cluster.runUntil('the master takes appends', () => cluster.masterMachine.view.refusal(cluster.now) === null);
 
   const msg1 = cluster.append('Msg1', 1);
   cluster.runUntil('Msg1 is answered', () => cluster.answerOf(msg1) === 'acknowledged');
@@ -32,12 +32,15 @@ test('w=3 waits for the node that is not there, and nobody else does', () => {
 test('without a quorum the master is read-only, and a refused message never appears', () => {
   const cluster = new SimCluster();
   cluster.start('master', 'secondary-1', 'secondary-2');
-  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  cluster.runUntil(
+    'all are voters',
+    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+  );
   const first = cluster.append('kept', 'all');
   cluster.runUntil('it is answered', () => cluster.answerOf(first) === 'acknowledged');
 
   cluster.kill('secondary-1', 'secondary-2');
-  cluster.runUntil('both are missed', () => !cluster.masterMachine.quorum.ok, 4_000);
+  cluster.runUntil('both are missed', () => !cluster.masterMachine.view.quorum.ok, 4_000);
   const refused = cluster.append('refused', 1);
   expect(cluster.answers.get(refused)).toMatchObject({
     problem: 'no-quorum',
@@ -50,7 +53,7 @@ test('without a quorum the master is read-only, and a refused message never appe
   expect(cluster.messages('master')).toEqual(['kept']);
 
   cluster.start('secondary-2');
-  cluster.runUntil('the gate is open', () => cluster.masterMachine.quorum.ok, 2_000);
+  cluster.runUntil('the gate is open', () => cluster.masterMachine.view.quorum.ok, 2_000);
   const next = cluster.append('taken', 2);
   cluster.runUntil('it is answered', () => cluster.answerOf(next) === 'acknowledged');
   expect(cluster.messages('secondary-2')).toEqual(['kept', 'taken']);
@@ -59,7 +62,7 @@ test('without a quorum the master is read-only, and a refused message never appe
 test('a secondary goes Healthy, Suspected, Unhealthy, and one beat makes it Healthy again', () => {
   const cluster = new SimCluster();
   cluster.start('master', 'secondary-1', 'secondary-2');
-  const status = (): string => cluster.masterMachine.member(cluster.now, 'secondary-1').status;
+  const status = (): string => cluster.masterMachine.view.member(cluster.now, 'secondary-1').status;
   cluster.runUntil('it is heard', () => status() === 'Healthy', 1_000);
   cluster.kill('secondary-1');
   cluster.runUntil('it is suspected', () => status() === 'Suspected', 2_100);
@@ -73,7 +76,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
   (seed) => {
     const cluster = new SimCluster({ seed, dropRate: 0.2, duplicateRate: 0.2, failRate: 0.2, nackRate: 0.1 });
     cluster.start('master', 'secondary-1', 'secondary-2');
-    cluster.runUntil('the master takes appends', () => cluster.masterMachine.refusal(cluster.now) === null);
+    cluster.runUntil('the master takes appends', () => cluster.masterMachine.view.refusal(cluster.now) === null);
     const requests: number[] = [];
     for (let count = 1; count <= 200; count += 1) {
       requests.push(cluster.append(`m${count}`, count % 2 === 0 ? 'all' : 1));
@@ -94,16 +97,19 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
 test('a master restarted with its disk goes on with the same log in the next epoch', () => {
   const cluster = new SimCluster();
   cluster.start('master', 'secondary-1', 'secondary-2');
-  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  cluster.runUntil(
+    'all are voters',
+    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+  );
   const before = cluster.append('before', 'all');
   cluster.runUntil('it is answered', () => cluster.answerOf(before) === 'acknowledged');
-  const { epoch } = cluster.masterMachine.epoch;
+  const { epoch } = cluster.masterMachine.view.epoch;
 
   cluster.kill('master');
   cluster.run(5_000);
   cluster.start('master');
-  cluster.runUntil('it reigns again', () => cluster.masterMachine.refusal(cluster.now) === null, 2_000);
-  expect(cluster.masterMachine.epoch.epoch).toBeGreaterThan(epoch);
+  cluster.runUntil('it reigns again', () => cluster.masterMachine.view.refusal(cluster.now) === null, 2_000);
+  expect(cluster.masterMachine.view.epoch.epoch).toBeGreaterThan(epoch);
   const after = cluster.append('after', 'all');
   cluster.runUntil('it is answered', () => cluster.answerOf(after) === 'acknowledged');
   for (const node of cluster.members) expect(cluster.messages(node)).toEqual(['before', 'after']);
@@ -112,7 +118,10 @@ test('a master restarted with its disk goes on with the same log in the next epo
 test('a broker that was away costs time, and nothing else', () => {
   const cluster = new SimCluster();
   cluster.start('master', 'secondary-1', 'secondary-2');
-  cluster.runUntil('all are voters', () => cluster.masterMachine.outline.newestList().members?.voters.length === 3);
+  cluster.runUntil(
+    'all are voters',
+    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+  );
   cluster.stopBroker();
   const waiting = cluster.append('waits', 'all');
   cluster.run(2_000);

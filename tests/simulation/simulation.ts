@@ -235,8 +235,8 @@ class Simulation {
    */
   private takeIn(): void {
     const holder = this.holder();
-    if (holder?.machine.refusal(this.world.now) !== null) return;
-    for (const node of this.members) if (holder.machine.removed.includes(node)) this.nemesis.admit(holder, node);
+    if (holder?.machine.view.refusal(this.world.now) !== null) return;
+    for (const node of this.members) if (holder.machine.view.removed.includes(node)) this.nemesis.admit(holder, node);
   }
 
   private isConverged(): boolean {
@@ -244,15 +244,15 @@ class Simulation {
     if (holder === null) return false;
     const { machine, disk } = holder;
     if (
-      machine.refusal(this.world.now) !== null ||
-      machine.commit !== machine.head ||
-      machine.members.length !== this.members.length
+      machine.view.refusal(this.world.now) !== null ||
+      machine.view.commit !== machine.view.head ||
+      machine.view.members.length !== this.members.length
     )
       return false;
     return this.members.every((node) => {
       const process = this.world.secondaryOf(node);
       if (process === null || process.machine.status !== 'ok') return false;
-      return process.disk.platter.length === disk.platter.length && process.machine.commit === machine.commit;
+      return process.disk.platter.length === disk.platter.length && process.machine.commit === machine.view.commit;
     });
   }
 
@@ -264,7 +264,7 @@ class Simulation {
   private holder(): MasterProcess | null {
     for (const node of this.profile.masters) {
       const process = this.world.masterOf(node);
-      if (process?.isUp === true && process.machine.phaseName === 'reigning' && this.world.broker.holder === node)
+      if (process?.isUp === true && process.machine.view.phaseName === 'reigning' && this.world.broker.holder === node)
         return process;
     }
     return null;

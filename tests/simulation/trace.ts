@@ -1,6 +1,6 @@
 /** What happened in a run: a hash of all of it, and the last steps in words. */
 
-import type { Machine } from './model/sim-process';
+import type { Shown } from './model/sim-process';
 import type { World } from './model/world';
 
 interface Step {
@@ -24,7 +24,7 @@ export class RunTrace {
   record(
     at: number,
     step: { node: string; event: { type: string }; effects: readonly { do: string }[] },
-    machine: Machine,
+    shown: Shown,
   ): void {
     this.steps += 1;
     const { node, event, effects } = step;
@@ -32,12 +32,12 @@ export class RunTrace {
     this.mix(this.codeOf(node));
     this.mix(this.codeOf(event.type));
     for (const effect of effects) this.mix(this.codeOf(effect.do));
-    this.mix(machine.outline.lastIndex);
-    this.mix(machine.outline.lastEpoch);
-    this.mix(machine.durableIndex);
-    this.mix(machine.commit);
+    this.mix(shown.outline.lastIndex);
+    this.mix(shown.outline.lastEpoch);
+    this.mix(shown.durableIndex);
+    this.mix(shown.commit);
     if (event.type === 'tick' && effects.length === 0) return;
-    const kept = { at, node, event, effects, state: this.isFull ? `${machine}` : null };
+    const kept = { at, node, event, effects, state: this.isFull ? `${shown}` : null };
     if (this.isFull || this.kept.length < STEPS_KEPT) this.kept.push(kept);
     else this.kept[this.steps % STEPS_KEPT] = kept;
   }

@@ -21,7 +21,7 @@ import type { LogRecord } from '#protocol/record';
 import type { EpochId } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { Answer, Append, Await, GiveUp, Loaded, MasterEffect } from './events';
-import { judge, type SeqOfId } from './idempotency';
+import { judge, type KnownIds, type SeqOfId } from './idempotency';
 import { type Refused, refused, type Situation } from './refusals';
 import type { Reign } from './reign';
 
@@ -176,7 +176,8 @@ export class Admission {
     out.push({ do: 'load', request, indexes });
   }
 
-  private get knownIds(): Parameters<typeof judge>[1] {
+  /** Where ids are looked up. */
+  get knownIds(): KnownIds {
     const { master, seqOfId } = this;
     return {
       seqOfId,

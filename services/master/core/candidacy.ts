@@ -12,6 +12,7 @@
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
+import { trace } from '#protocol/trace';
 import { isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
 import { type BirthFacts, isTornBirth, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
@@ -148,12 +149,8 @@ export class Candidacy {
     const asker = { ...this.claim, node: this.options.self.node };
     this.catchUp = new CatchUp(this.log, { ...ahead, replyTo: ahead.replyTo }, asker, now);
     const { node, last } = ahead;
-    out.push({
-      do: 'trace',
-      level: 'info',
-      what: 'fetches the log it lacks',
-      facts: { from: node, log: `${this.log.outline}`, index: last.index, epoch: last.epoch },
-    });
+    const facts = { from: node, log: `${this.log.outline}`, index: last.index, epoch: last.epoch };
+    out.push(trace('info', 'fetches the log it lacks', facts));
     this.catchUp.ask(now, out);
   }
 

@@ -28,7 +28,8 @@ export interface Refuser {
 }
 
 export class Election {
-  private readonly granted: Voter[] = [];
+  /** Nodes that have granted this claim, with the store that they vote by; voters or not. */
+  readonly granted: Voter[] = [];
   /** What each node has said that has promised this claim. */
   private readonly answers = new Map<string, Answer>();
   private ahead: Refuser | null = null;
@@ -36,9 +37,9 @@ export class Election {
   /** @param log the log that is claimed; null: there is none that this node knows */
   constructor(
     readonly claim: EpochId & { readonly log: Identity | null },
-    private readonly self: Voter,
+    readonly self: Voter,
     private readonly last: LogEnd,
-    private readonly voters: readonly Voter[],
+    readonly voters: readonly Voter[],
   ) {
     if (includesVoter(voters, self)) this.granted.push(self);
   }

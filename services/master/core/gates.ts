@@ -11,8 +11,8 @@ import { noQuorum, type Refused, refused, type Situation, withoutVoters } from '
 /** Clients that may wait at once; each costs some hundred bytes here and a socket at the edge. */
 const WAITERS_MAX = 100_000;
 
-/** How a master stands. */
-export interface Standing {
+/** What the gates ask of a master. */
+export interface GateFacts {
   readonly isStopping: boolean;
   readonly phaseName: 'standby' | 'recovering' | 'reigning';
   readonly reigningElsewhere: Holder | null;
@@ -37,7 +37,7 @@ export interface Standing {
 }
 
 /** Null: an append would be taken. */
-export function refusalOf(master: Standing, now: number): Refused | null {
+export function refusalOf(master: GateFacts, now: number): Refused | null {
   const refuse = (problem: Parameters<typeof refused>[0], detail: string) =>
     refused(problem, detail, master.situation(now));
   const { phaseName, quorum } = master;

@@ -9,31 +9,32 @@
  * the lock it takes no appends, but keeps those who wait: the other may be this process's own
  * half-open connection, and safety comes from epochs, not from the lock.
  *
- * What it knows, and the parts that know it, are in master-state.ts.
+ * The parts do not know each other: what an event means for several of them is decided here. What
+ * they are is in state.ts, what can be read from them in view.ts.
  */
 import { extendsLog, type Identity, isForeign } from '#protocol/identity';
 import { EPOCH_JUMP_MAX } from '#protocol/limits';
-import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import { trace } from '#protocol/trace';
 import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
 import { Admission } from './admission';
 import { Candidacy } from './candidacy';
 import type { ChangeMember, MasterEffect, MasterEvent } from './events';
-import { MasterState } from './master-state';
 import { Patience } from './patience';
 import { refused } from './refusals';
 import { Reign } from './reign';
 import type { MasterSettings, MasterStart } from './settings';
+import { MasterState } from './state';
+import { MasterView } from './view';
 
 /** What a member says, or a node that wants to be one. */
 type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
 
-/**
- * How long a force is prepared after an operator has asked for it: listening, and fetching the best
- * log.
- */
-const FORCE_PREPARED_MS = 60_000;
+/** One step of the machine: its time in ms, and what it asks for. */
+interface Step {
+  readonly now: number;
+  readonly out: MasterEffect[];
+}
 
 /**
  * How often the commit index is saved while it moves: what is lost of it by a crash is learned
@@ -47,158 +48,157 @@ const SAVE_COMMIT_MS = 1_000;
  */
 const OUTNUMBERED = -1;
 
-export class MasterMachine extends MasterState {
+export class MasterMachine {
+  /** What can be read from this master. */
+  readonly view: MasterView;
+  protected readonly state: MasterState;
   private readonly admission: Admission;
   private readonly patience = new Patience();
   /** Highest epoch that any member has been heard to follow. */
   private highestSeen = 0;
-  /** An operator has given the lost majority up; the next reign begins a new list. */
-  private forced = false;
   /** As last traced; null: not yet. */
   private readOnly: boolean | null = null;
-  /** A log has begun, or was fetched, and the broker is to be told when this reign is durable. */
-  private mustDeclare = false;
   private isRenewing = false;
   private nextCommitSaveAt = 0;
-  private now = 0;
 
   constructor(settings: MasterSettings, start: MasterStart) {
-    super(settings, start);
-    this.admission = new Admission(this, start.seqOfId);
+    this.state = new MasterState(settings, start);
+    this.view = new MasterView(this.state);
+    this.admission = new Admission(this.view, start.seqOfId);
   }
 
+  /** Its HTTP edge listens at this URL. */
+  set httpUrl(url: string) {
+    this.state.httpUrl = url;
+  }
+
+  /** @param now milliseconds of a clock that never goes back */
   step(now: number, event: MasterEvent): MasterEffect[] {
-    this.now = now;
-    const out: MasterEffect[] = [];
-    this.handle(event, out);
-    const { reigning } = this;
-    if (reigning !== null && this.isDeclared) this.publisher.publish(reigning, out);
-    this.traceReadOnly(out);
-    return out;
+    const step: Step = { now, out: [] };
+    this.handle(event, step);
+    const { reigning, declaration, publisher } = this.state;
+    if (reigning !== null && declaration.isDone) publisher.publish(reigning, step.out);
+    this.traceReadOnly(step);
+    return step.out;
   }
 
-  private handle(event: MasterEvent, out: MasterEffect[]): void {
+  toString(): string {
+    return `${this.view}`;
+  }
+
+  private handle(event: MasterEvent, step: Step): void {
     switch (event.type) {
       case 'append':
       case 'await':
-        return this.admission.ask(event, { now: this.now, reign: this.reigning, out });
+        return this.admission.ask(event, { ...step, reign: this.state.reigning });
       case 'loaded':
-        return this.admission.loaded(event, { now: this.now, reign: this.reigning, out });
+        return this.admission.loaded(event, { ...step, reign: this.state.reigning });
       case 'flush':
         // Whoever reigns by now: the clients of what is collected wait to be told.
-        return this.log.flush(out);
+        return this.state.log.flush(step.out);
       case 'giveUp':
         if (this.admission.giveUp(event)) return undefined;
-        if (event.why === 'gone') return this.reigning?.forget(event.request);
-        return this.reigning?.timeOut(event.request, out);
+        if (event.why === 'gone') return this.state.reigning?.forget(event.request);
+        return this.state.reigning?.timeOut(event.request, step.out);
       case 'stored':
-        return this.stored(event, out);
+        return this.stored(event, step);
       case 'storeFailed':
-        return this.storeFailed(event, out);
+        return this.storeFailed(event, step);
       case 'promiseSaved':
-        return this.promiseSaved(event.promised, out);
+        return this.promiseSaved(event.promised, step);
       case 'up':
-        return this.up(event, out);
+        return this.up(event, step);
       case 'declared':
-        return this.becomeDeclared(out);
+        return this.becomeDeclared(step);
       case 'down':
-        this.broker.becomeDown();
-        this.publisher.becomeDown();
-        this.stopListening();
-        this.dropForce(out);
+        this.state.broker.becomeDown();
+        this.state.publisher.becomeDown();
+        this.state.listening.end();
+        this.dropForce(step);
         return this.patience.restart();
       case 'locked':
-        return this.locked(out);
+        return this.locked(step);
       case 'blocked':
-        return this.broker.setBlocked(event.blocked);
+        return this.state.broker.setBlocked(event.blocked);
       case 'confirmed':
-        return this.publisher.recordConfirm(event.publish);
+        return this.state.publisher.recordConfirm(event.publish);
       case 'unconfirmed':
-        return this.publisher.recordFailure(this.now, event, out);
+        return this.state.publisher.recordFailure(step.now, event, step.out);
       case 'wire':
-        return this.receive(event.message, event.replyTo, out);
+        return this.receive(event.message, event.replyTo, step);
       case 'tick':
-        return this.tick(event, out);
+        return this.tick(event, step);
       case 'remove':
       case 'admit':
-        return this.changeMember(event, out);
+        return this.changeMember(event, step);
       case 'force':
-        return this.force(event, out);
+        return this.force(event, step);
       case 'shutdown':
-        this.stopping = true;
-        this.saveCommit(out);
-        this.admission.end({ now: this.now, reign: this.reigning, out });
-        return this.reigning?.end('shutting-down', out);
+        this.state.isStopping = true;
+        this.saveCommit(step);
+        this.admission.end({ ...step, reign: this.state.reigning });
+        return this.state.reigning?.end('shutting-down', step.out);
     }
   }
 
-  private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, out: MasterEffect[]): void {
-    const records = this.log.recordStored(generation, checksum);
+  private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, step: Step): void {
+    const records = this.state.log.recordStored(generation, checksum);
     if (records.length === 0) return;
-    this.pending.recordStored(records);
-    if (this.mustDeclare && this.reigning?.isFounded === true) {
-      this.mustDeclare = false;
-      out.push({ do: 'declare' });
-    }
-    this.log.flush(out);
-    out.push({ do: 'visible' });
-    this.claiming?.recordStored(this.now, out);
-    this.reigning?.recordStored(records, out);
+    this.state.pendingIds.recordStored(records);
+    if (this.state.reigning?.isFounded === true && this.state.declaration.take()) step.out.push({ do: 'declare' });
+    this.state.log.flush(step.out);
+    step.out.push({ do: 'visible' });
+    this.state.claiming?.recordStored(step.now, step.out);
+    this.state.reigning?.recordStored(records, step.out);
   }
 
-  private storeFailed(event: Extract<MasterEvent, { type: 'storeFailed' }>, out: MasterEffect[]): void {
-    if (!this.log.isCurrent(event.generation)) return;
-    const { durableIndex } = this.log;
-    out.push(trace('error', 'the store failed', { fatal: event.fatal, durableIndex, error: event.what }));
+  private storeFailed(event: Extract<MasterEvent, { type: 'storeFailed' }>, step: Step): void {
+    if (!this.state.log.isCurrent(event.generation)) return;
+    const { durableIndex } = this.state.log;
+    step.out.push(trace('error', 'the store failed', { fatal: event.fatal, durableIndex, error: event.what }));
     if (event.fatal) {
-      this.reigning?.end('shutting-down', out);
-      out.push({ do: 'halt', why: event.what });
+      this.state.reigning?.end('shutting-down', step.out);
+      step.out.push({ do: 'halt', why: event.what });
       return;
     }
-    this.log.dropUnstored();
-    this.pending.clear();
-    this.membership.followList();
-    if (this.claiming !== null) this.phase = { name: 'standby' };
-    this.reigning?.recount();
-    for (const { request } of this.reigning?.dropAfter(durableIndex) ?? []) {
-      const answer = refused('storage', `The entry could not be stored: ${event.what}.`, this.situation(this.now));
-      out.push({ do: 'answer', request, answer });
+    this.state.log.dropUnstored();
+    this.state.pendingIds.clear();
+    this.state.membership.followList();
+    if (this.state.claiming !== null) this.state.phase = { name: 'standby' };
+    this.state.reigning?.recount();
+    for (const { request } of this.state.reigning?.dropAfter(durableIndex) ?? []) {
+      const answer = refused('storage', `The entry could not be stored: ${event.what}.`, this.view.situation(step.now));
+      step.out.push({ do: 'answer', request, answer });
     }
   }
 
-  private up(event: Extract<MasterEvent, { type: 'up' }>, out: MasterEffect[]): void {
-    this.broker.becomeUp();
-    this.listeningSince = this.now;
-    this.freshBroker = event.freshBroker;
-    const { claiming, reigning } = this;
+  private up(event: Extract<MasterEvent, { type: 'up' }>, step: Step): void {
+    this.state.broker.becomeUp();
+    this.state.listening.begin(step.now);
+    const { claiming, reigning } = this.state;
     // A session begins with all that a log needs.
-    if (reigning?.isFounded === true) {
-      this.freshBroker = false;
-      this.isDeclared = true;
-      this.mustDeclare = false;
-    }
-    if (reigning !== null) this.followers.announce(this.now, reigning, out);
-    else if (claiming !== null) claiming.sendClaim(this.now, out);
-    else this.claim(event.reign, out);
+    this.state.declaration.recordSession(event.freshBroker, reigning?.isFounded === true);
+    if (reigning !== null) this.announceToAll(reigning, step);
+    else if (claiming !== null) claiming.sendClaim(step.now, step.out);
+    else this.claim(event.reign, step);
   }
 
   /**
    * The broker knows of the log: now the nodes may. Else what they acknowledge could be forgotten
    * with one disk, and the log begun again.
    */
-  private becomeDeclared(out: MasterEffect[]): void {
-    this.freshBroker = false;
-    this.isDeclared = true;
-    for (const node of this.members) out.push({ do: 'ensureMember', node });
-    if (this.reigning !== null) this.followers.announce(this.now, this.reigning, out);
+  private becomeDeclared(step: Step): void {
+    this.state.declaration.recordConfirmed();
+    for (const node of this.view.members) step.out.push({ do: 'ensureMember', node });
+    if (this.state.reigning !== null) this.announceToAll(this.state.reigning, step);
   }
 
-  private locked(out: MasterEffect[]): void {
-    this.broker.becomeLockedOut();
-    this.stopListening();
-    this.dropForce(out);
-    if (this.claiming !== null) this.phase = { name: 'standby' };
-    out.push(trace('info', 'stands by: another process has the lock', {}));
+  private locked(step: Step): void {
+    this.state.broker.becomeLockedOut();
+    this.state.listening.end();
+    this.dropForce(step);
+    if (this.state.claiming !== null) this.state.phase = { name: 'standby' };
+    step.out.push(trace('info', 'stands by: another process has the lock', {}));
   }
 
   /**
@@ -206,119 +206,106 @@ export class MasterMachine extends MasterState {
    * durable. It names the end of a log that is durable: who was elected for records that a failed
    * write takes back could lack what is committed.
    */
-  private claim(reign: string, out: MasterEffect[]): void {
+  private claim(reign: string, step: Step): void {
     // What was held when a reign ended may still be collected.
-    if (!this.log.isIdle) return this.log.flush(out);
-    if (this.contradictedBy !== null) return;
+    if (!this.state.log.isIdle) return this.state.log.flush(step.out);
+    if (this.state.contradictedBy !== null) return;
     // A force is above whatever anybody has written, whose branch ends with it.
-    const written = this.forced ? this.heard.all(this.now).map(({ end }) => end.epoch) : [];
-    const epoch = Math.max(this.promised.epoch, this.highestSeen, this.outline.lastEpoch, ...written) + 1;
-    const claim: Sender = { epoch, reign, log: this.identity };
-    const { self, forced } = this;
-    const { secondaries, quorumAppend: needsVotes, heartbeatIntervalMs } = this.settings;
+    const { self, log, settings, listening, promised } = this.state;
+    const { isListForced: forced } = this.state.force;
+    const written = forced ? listening.heard.all(step.now).map(({ end }) => end.epoch) : [];
+    const epoch = Math.max(promised.epoch, this.highestSeen, log.outline.lastEpoch, ...written) + 1;
+    const { identity } = this.view;
+    const claim: Sender = { epoch, reign, log: identity };
+    const { secondaries, quorumAppend: needsVotes, heartbeatIntervalMs } = settings;
     const options = { claim, self, secondaries, needsVotes, forced, heartbeatIntervalMs };
-    this.phase = { name: 'claiming', candidacy: new Candidacy(this.log, options) };
-    this.promise({ epoch, reign, identity: this.identity }, out);
-    out.push(trace('info', 'claims the mastership', { epoch, log: `${this.outline}`, identity: this.identity }));
+    this.state.phase = { name: 'claiming', candidacy: new Candidacy(log, options) };
+    this.promise({ epoch, reign, identity }, step);
+    step.out.push(trace('info', 'claims the mastership', { epoch, log: `${log.outline}`, identity }));
   }
 
   /**
    * Votes for itself in this epoch; with it goes all else that a node keeps durably beside its log.
    */
-  private promise(
-    { epoch, reign, identity }: Pick<Promised, 'epoch' | 'reign' | 'identity'>,
-    out: MasterEffect[],
-  ): void {
-    const votedFor = `${this.self.node}/${this.self.store}`;
-    const { durableCommitIndex: commit } = this.log;
-    this.promised = { epoch, reign, votedFor, log: identity, identity, commit };
-    out.push({ do: 'savePromise', promised: this.promised });
+  private promise({ epoch, reign, identity }: Pick<Promised, 'epoch' | 'reign' | 'identity'>, step: Step): void {
+    const votedFor = `${this.state.self.node}/${this.state.self.store}`;
+    const { durableCommitIndex: commit } = this.state.log;
+    this.state.promised = { epoch, reign, votedFor, log: identity, identity, commit };
+    step.out.push({ do: 'savePromise', promised: this.state.promised });
   }
 
   /**
    * This node belongs to that log from now on: an elected master has it, or a majority of its
    * voters.
    */
-  private learn(log: Identity, out: MasterEffect[]): void {
-    out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.identity }));
-    this.promise({ ...this.promised, identity: log }, out);
+  private learn(log: Identity, step: Step): void {
+    step.out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.view.identity }));
+    this.promise({ ...this.state.promised, identity: log }, step);
   }
 
-  private saveCommit(out: MasterEffect[]): void {
-    if (this.log.durableCommitIndex <= this.promised.commit) return;
+  private saveCommit(step: Step): void {
+    if (this.state.log.durableCommitIndex <= this.state.promised.commit) return;
     // What is committed is durable, and with it the records that say which log this is.
-    this.promise({ ...this.promised, identity: this.identity }, out);
+    this.promise({ ...this.state.promised, identity: this.view.identity }, step);
   }
 
-  private stopListening(): void {
-    this.listeningSince = null;
-    this.heard.clear();
-  }
-
-  private promiseSaved(promised: Promised, out: MasterEffect[]): void {
-    const { claiming } = this;
+  private promiseSaved(promised: Promised, step: Step): void {
+    const { claiming } = this.state;
     if (claiming === null || !isSameEpoch(claiming.claim, promised)) return;
-    claiming.recordPromised(this.now, out);
-    this.judge(claiming, out);
+    claiming.recordPromised(step.now, step.out);
+    this.judge(claiming, step);
   }
 
-  private judge(candidacy: Candidacy, out: MasterEffect[]): void {
-    const verdict = candidacy.verdict(this.now, this.birth(this.now));
-    if (verdict === 'reign' && candidacy.needsNobody && this.isRolledBack) return this.renewStore(out);
-    if (verdict === 'reign' && !this.listensAlone(this.now)) this.becomeReigning(candidacy.claim, out);
-    if (verdict === 'again') this.phase = { name: 'standby' };
+  private judge(candidacy: Candidacy, step: Step): void {
+    const verdict = candidacy.verdict(step.now, this.view.birth(step.now));
+    if (verdict === 'reign' && candidacy.needsNobody && this.view.isRolledBack(step.now)) return this.renewStore(step);
+    if (verdict === 'reign' && !this.view.listensAlone(step.now)) this.becomeReigning(candidacy.claim, step);
+    if (verdict === 'again') this.state.phase = { name: 'standby' };
     if (verdict !== 'contradicted') return;
-    this.contradictedBy = candidacy.source;
-    this.phase = { name: 'standby' };
-    this.dropForce(out);
+    this.state.contradictedBy = candidacy.source;
+    this.state.phase = { name: 'standby' };
+    this.dropForce(step);
   }
 
-  /** The only voter cannot be behind: somebody has records of this log that this store once had. */
-  private get isRolledBack(): boolean {
-    const best = this.heard.best(this.now, this.identity);
-    return best !== null && !isAtLeastAsUpToDate(this.outline.last, best.end);
-  }
-
-  private renewStore(out: MasterEffect[]): void {
+  private renewStore(step: Step): void {
     if (this.isRenewing) return;
     this.isRenewing = true;
     const what = 'this store lacks what it has acknowledged: it becomes another one';
-    out.push(
-      trace('error', what, { lastSeq: this.outline.lastSeq, ahead: this.heard.best(this.now, this.identity)?.node }),
-    );
-    out.push({ do: 'renewStore' });
+    const ahead = this.state.listening.heard.best(step.now, this.view.identity)?.node;
+    step.out.push(trace('error', what, { lastSeq: this.view.outline.lastSeq, ahead }));
+    step.out.push({ do: 'renewStore' });
   }
 
-  private becomeReigning({ epoch, reign: name }: Sender, out: MasterEffect[]): void {
-    const { self, log, forced, membership, pending } = this;
-    const { window } = this.publisher;
+  private becomeReigning({ epoch, reign: name }: Sender, step: Step): void {
+    const { self, log, force, membership, pendingIds: pending, publisher, declaration } = this.state;
     const { tracker } = membership.book;
     tracker.reset();
-    this.publisher.clear();
-    const withoutQuorum = !this.settings.quorumAppend;
-    const parts = { log, window, tracker, pending };
-    const id = { epoch, reign: name };
-    const reign = new Reign(id, self, parts, { forced, withoutQuorum });
+    publisher.clear();
+    const parts = { log, window: publisher.window, positions: tracker, pending };
+    const start = { forced: force.isListForced, withoutQuorum: !this.state.settings.quorumAppend };
+    const reign = new Reign({ epoch, reign: name }, self, parts, start);
     const isBirth = log.outline.newestList().members === null;
-    this.phase = { name: 'reigning', reign };
-    this.forced = false;
-    this.isNewForced = false;
-    this.forcePreparedUntil = 0;
+    this.state.phase = { name: 'reigning', reign };
+    force.finish();
     membership.wantAll();
-    reign.begin(membership.wanted, out);
+    reign.begin(membership.wanted, step.out);
     membership.followList();
-    this.mustDeclare = isBirth || this.freshBroker;
-    this.isDeclared = !this.mustDeclare;
-    this.followers.announce(this.now, reign, out);
+    declaration.recordReign(isBirth);
+    this.announceToAll(reign, step);
   }
 
-  private receive(message: WireMessage, replyTo: string | null, out: MasterEffect[]): void {
+  private announceToAll(reign: Reign, step: Step): void {
+    if (!this.state.broker.hasLock || this.view.isSilent(step.now)) return;
+    this.state.announcer.announceToAll(step.now, reign, step.out);
+  }
+
+  private receive(message: WireMessage, replyTo: string | null, step: Step): void {
     switch (message.type) {
       case 'announce':
-        return this.hearHolder(message, out);
+        return this.hearHolder(message, step);
       case 'entries':
       case 'diverged':
-        return this.receiveLog(message, out);
+        return this.receiveLog(message, step);
       case 'claim':
       case 'renew':
         return undefined;
@@ -328,7 +315,7 @@ export class MasterMachine extends MasterState {
       case 'join':
       case 'leave':
       case 'vote':
-        return this.receiveFrom(message, replyTo, out);
+        return this.receiveFrom(message, replyTo, step);
     }
   }
 
@@ -336,111 +323,151 @@ export class MasterMachine extends MasterState {
    * While another reigns: who, in which log and epoch. A reign of this node's that was cut off from
    * the lock is over then, unless the other one reigns another log: that deposes nobody here.
    */
-  private hearHolder({ node, httpUrl, epoch, log }: MessageOf<'announce'>, out: MasterEffect[]): void {
-    if (!this.broker.lockedOut || node === this.self.node) return;
-    this.broker.recordHolder({ node, httpUrl, log });
-    const { identity } = this;
+  private hearHolder({ node, httpUrl, epoch, log }: MessageOf<'announce'>, step: Step): void {
+    if (!this.state.broker.lockedOut || node === this.state.self.node) return;
+    this.state.broker.recordHolder({ node, httpUrl, log });
+    const { identity } = this.view;
     if (log === null || isForeign(log, identity)) return;
     const isLater = extendsLog(log, identity);
-    if (isLater ? this.reigning !== null : log === identity && epoch > this.epoch.epoch) this.outbid(epoch, out);
-    if (isLater) this.learn(log, out);
+    if (isLater ? this.state.reigning !== null : log === identity && epoch > this.view.epoch.epoch)
+      this.outbid(epoch, step);
+    if (isLater) this.learn(log, step);
   }
 
-  private receiveLog(message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {
-    const { claiming } = this;
+  private receiveLog(message: MessageOf<'entries' | 'diverged'>, step: Step): void {
+    const { claiming } = this.state;
     if (claiming === null) return;
-    claiming.receive(this.now, message, out);
+    claiming.receive(step.now, message, step.out);
     // What was fetched may name other members than the settings do: whether anybody is there is
     // asked of these.
-    this.membership.followList();
-    this.judge(claiming, out);
+    this.state.membership.followList();
+    this.judge(claiming, step);
   }
 
-  private receiveFrom(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
-    if (message.epoch > this.epoch.epoch + EPOCH_JUMP_MAX) return;
-    const { reigning, identity } = this;
-    const { log } = message;
+  private receiveFrom(message: MemberMessage, replyTo: string | null, step: Step): void {
+    if (message.epoch > this.view.epoch.epoch + EPOCH_JUMP_MAX) return;
+    const { reigning, listening, membership } = this.state;
+    const { identity } = this.view;
+    const { log, node } = message;
     if (isForeign(log, identity) || (reigning !== null && extendsLog(log, identity)))
-      return this.meetForeign(message, out);
-    this.foreigners.forget(message.node);
-    this.heard.record(this.now, message);
-    if (identity === null && log !== null) this.hasHeardOfALog = true;
-    this.lookForLogs(out);
-    if (this.membership.removed.includes(message.node)) return;
-    if (this.members.includes(message.node)) this.receiveFromMember(message, replyTo, out);
-    else this.receiveFromOther(message, replyTo, out);
+      return this.meetForeign(message, step);
+    listening.foreigners.forget(node);
+    listening.heard.record(step.now, message);
+    if (identity === null && log !== null) listening.hasHeardOfALog = true;
+    this.lookForLogs(step);
+    if (membership.removed.includes(node)) return;
+    if (membership.members.includes(node)) this.receiveFromMember(message, replyTo, step);
+    else this.receiveFromOther(message, replyTo, step);
   }
 
-  private receiveFromMember(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
-    const { reigning } = this;
-    this.membership.book.recordHeard(this.now, message, out);
-    if (message.type === 'join') this.joined(message, out);
+  private receiveFromMember(message: MemberMessage, replyTo: string | null, step: Step): void {
+    const { reigning } = this.state;
+    this.state.membership.book.recordHeard(step.now, message, step.out);
+    if (message.type === 'join') this.joined(message, step);
     if ((message.type === 'join' || message.type === 'heartbeat') && replyTo !== null)
-      this.renew(message, replyTo, out);
-    if (message.type === 'vote') this.countVote(message, replyTo, out);
-    else if (this.isOutbidBy(message)) this.outbid(message.epoch, out);
-    else if (!isSameEpoch(message, this.epoch)) this.tell(replyTo, out);
-    else if (reigning !== null) this.followers.hear(this.now, { message, replyTo }, reigning, out);
+      this.renew(message, replyTo, step);
+    if (message.type === 'vote') this.countVote(message, replyTo, step);
+    else if (this.isOutbidBy(message)) this.outbid(message.epoch, step);
+    else if (!isSameEpoch(message, this.view.epoch)) this.tell(replyTo, step);
+    else if (reigning !== null) this.receiveFromFollower(message, replyTo, reigning, step);
   }
 
-  private receiveFromOther(message: MemberMessage, replyTo: string | null, out: MasterEffect[]): void {
+  /** The node follows this very reign, in the same log. */
+  private receiveFromFollower(message: MemberMessage, replyTo: string | null, reign: Reign, step: Step): void {
+    switch (message.type) {
+      case 'ack':
+      case 'heartbeat':
+        return this.recordPosition(message, reign, step);
+      case 'fetch':
+        return this.answerFetch(message, replyTo, reign, step);
+      case 'join':
+        return this.announceTo(replyTo, reign, step);
+      case 'leave':
+      case 'vote':
+        return undefined;
+    }
+  }
+
+  private recordPosition(report: MessageOf<'ack' | 'heartbeat'>, reign: Reign, step: Step): void {
+    const { membership, log } = this.state;
+    const checksum = report.type === 'heartbeat' ? log.checksumAt(report.index) : null;
+    if (!membership.book.recordPosition(report, checksum, step.out)) return;
+    reign.advance(step.out);
+    this.changeList(reign, step);
+  }
+
+  private answerFetch(fetch: MessageOf<'fetch'>, replyTo: string | null, reign: Reign, step: Step): void {
+    if (replyTo === null || this.view.isSilent(step.now)) return;
+    const { log, self } = this.state;
+    const answer = log.answerFetch(fetch, { to: replyTo, sender: reign.sender, store: self.store });
+    if (answer !== null) step.out.push(answer);
+  }
+
+  private receiveFromOther(message: MemberMessage, replyTo: string | null, step: Step): void {
     const { type, node } = message;
     // A node that follows this reign already and finds a queue has no reason to join; it only
     // beats.
     const isWilling = type === 'join' || type === 'heartbeat';
-    if (isWilling && this.reigning !== null) this.membership.admit(node, this.reigning, out);
-    if (type === 'vote' && this.claiming !== null) this.countVote(message, replyTo, out);
+    const { claiming, reigning, membership } = this.state;
+    if (isWilling && reigning !== null && membership.admit(node)) {
+      step.out.push(trace('info', 'a new node wants to be a member', { peer: node }));
+      this.changeList(reigning, step);
+    }
+    if (type === 'vote' && claiming !== null) this.countVote(message, replyTo, step);
   }
 
   /** A node with another log: it is shown, and counts for nothing. */
-  private meetForeign(message: MemberMessage, out: MasterEffect[]): void {
+  private meetForeign(message: MemberMessage, step: Step): void {
     const { node, log } = message;
-    if (this.foreigners.record(this.now, message))
-      out.push(trace('error', 'a node holds another log', { peer: node, log: this.identity, theirs: log }));
-    if (this.members.includes(node)) this.membership.book.recordForeign(this.now, message, out);
+    if (this.state.listening.foreigners.record(step.now, message))
+      step.out.push(trace('error', 'a node holds another log', { peer: node, log: this.view.identity, theirs: log }));
+    if (this.view.members.includes(node)) this.state.membership.book.recordForeign(step.now, message, step.out);
   }
 
   /**
    * Somebody holds a log that this master lacks. Then none begins; and once enough say so, it is
    * this master's log, too.
    */
-  private lookForLogs(out: MasterEffect[]): void {
-    const { claiming, identity, now } = this;
-    if (claiming === null) return;
-    if (claiming.isCatchingUp) return;
-    const prepared = now < this.forcePreparedUntil ? (this.heard.best(now, identity)?.end.log ?? null) : null;
-    const log = this.heard.adoptable(now, identity, this.self) ?? prepared;
+  private lookForLogs(step: Step): void {
+    const { claiming, force, self } = this.state;
+    const { heard } = this.state.listening;
+    const { identity } = this.view;
+    const { now } = step;
+    if (claiming === null || claiming.isCatchingUp) return;
+    const prepared = force.isPrepared(now) ? (heard.best(now, identity)?.end.log ?? null) : null;
+    const log = heard.adoptable(now, identity, self) ?? prepared;
     if (log === null || !extendsLog(log, identity)) return;
-    this.learn(log, out);
-    this.phase = { name: 'standby' };
+    this.learn(log, step);
+    this.state.phase = { name: 'standby' };
   }
 
   /** Said again with every sign of life, until it comes with another store. */
-  private renew({ node, store }: MessageOf<'join' | 'heartbeat'>, to: string, out: MasterEffect[]): void {
-    if (this.reigning === null || !this.membership.book.mustRenew({ node, store })) return;
-    out.push({ do: 'send', to, message: { type: 'renew', ...this.reigning.sender, node, store } });
+  private renew({ node, store }: MessageOf<'join' | 'heartbeat'>, to: string, step: Step): void {
+    if (this.state.reigning === null || !this.state.membership.book.mustRenew({ node, store })) return;
+    step.out.push({ do: 'send', to, message: { type: 'renew', ...this.state.reigning.sender, node, store } });
   }
 
-  private joined(message: MessageOf<'join'>, out: MasterEffect[]): void {
-    const { book } = this.membership;
+  private joined(message: MessageOf<'join'>, step: Step): void {
+    const { book } = this.state.membership;
     const { node, store } = message;
-    if (this.reigning !== null && book.isRolledBack(message)) {
+    if (this.state.reigning !== null && book.isRolledBack(message)) {
       book.recordRolledBack(message);
       const facts = { peer: node, store, lastIndex: message.lastIndex };
-      out.push(trace('error', 'a store came back with less than it had acknowledged', facts));
+      step.out.push(trace('error', 'a store came back with less than it had acknowledged', facts));
     }
-    book.recordJoin(message, out);
+    book.recordJoin(message, step.out);
     // A broker that knows of no log has nothing to bind a queue to.
-    if (this.broker.hasLock && !this.freshBroker) out.push({ do: 'ensureMember', node: message.node });
+    if (this.state.broker.hasLock && !this.state.declaration.isBrokerFresh)
+      step.out.push({ do: 'ensureMember', node: message.node });
   }
 
   /**
    * Only voters of the own list are counted; but that may be an old one, or none, and who is ahead
    * knows the newest.
    */
-  private countVote(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
-    if (this.isOutbidBy(vote)) this.outbid(vote.epoch, out);
-    else this.voted(vote, replyTo, out);
+  private countVote(vote: MessageOf<'vote'>, replyTo: string | null, step: Step): void {
+    if (this.isOutbidBy(vote)) this.outbid(vote.epoch, step);
+    else this.voted(vote, replyTo, step);
   }
 
   /**
@@ -448,144 +475,172 @@ export class MasterMachine extends MasterState {
    * outbids nobody who has a log.
    */
   private isOutbidBy(message: MemberMessage): boolean {
-    const { epoch, identity } = this;
+    const { epoch, identity } = this.view;
     const isBinding = identity === null || message.log === identity;
     return isBinding && !isSameEpoch(message, epoch) && message.epoch >= epoch.epoch;
   }
 
-  private voted(vote: MessageOf<'vote'>, replyTo: string | null, out: MasterEffect[]): void {
-    const { claiming } = this;
+  private voted(vote: MessageOf<'vote'>, replyTo: string | null, step: Step): void {
+    const { claiming } = this.state;
     if (claiming === null) return;
-    claiming.recordVote(this.now, vote, replyTo, out);
-    out.push(trace('debug', 'a vote', { peer: vote.node, granted: vote.granted, epoch: vote.claimed }));
-    this.judge(claiming, out);
+    claiming.recordVote(step.now, vote, replyTo, step.out);
+    step.out.push(trace('debug', 'a vote', { peer: vote.node, granted: vote.granted, epoch: vote.claimed }));
+    this.judge(claiming, step);
   }
 
   /** Tells one that does not follow yet what there is to follow: the reign, or the claim. */
-  private tell(replyTo: string | null, out: MasterEffect[]): void {
+  private tell(replyTo: string | null, step: Step): void {
     if (replyTo === null) return;
-    this.claiming?.tell(replyTo, out);
-    if (this.reigning !== null) this.followers.tell(this.now, replyTo, this.reigning, out);
+    this.state.claiming?.tell(replyTo, step.out);
+    if (this.state.reigning !== null) this.announceTo(replyTo, this.state.reigning, step);
+  }
+
+  private announceTo(replyTo: string | null, reign: Reign, step: Step): void {
+    if (replyTo === null || this.view.isSilent(step.now)) return;
+    this.state.announcer.announceTo(replyTo, reign, step.out);
   }
 
   /**
    * Somebody follows a higher epoch, or another reign of this one: whatever goes on here is over.
    * The next tick claims above it.
    */
-  private outbid(epoch: number, out: MasterEffect[]): void {
+  private outbid(epoch: number, step: Step): void {
     this.highestSeen = Math.max(this.highestSeen, epoch);
-    if (this.reigning !== null) {
-      out.push(trace('warn', 'deposed', { epoch: this.reigning.id.epoch, seen: epoch }));
-      this.log.flush(out);
-      this.reigning.end('deposed', out);
-      this.publisher.clear();
+    if (this.state.reigning !== null) {
+      step.out.push(trace('warn', 'deposed', { epoch: this.state.reigning.id.epoch, seen: epoch }));
+      this.state.log.flush(step.out);
+      this.state.reigning.end('deposed', step.out);
+      this.state.publisher.clear();
     }
-    this.phase = { name: 'standby' };
+    this.state.phase = { name: 'standby' };
   }
 
-  private tick({ reign, random }: Extract<MasterEvent, { type: 'tick' }>, out: MasterEffect[]): void {
-    this.membership.book.tick(this.now, out);
-    if (this.now >= this.nextCommitSaveAt) {
-      this.nextCommitSaveAt = this.now + SAVE_COMMIT_MS;
-      this.saveCommit(out);
+  private tick({ reign, random }: Extract<MasterEvent, { type: 'tick' }>, step: Step): void {
+    this.state.membership.book.tick(step.now, step.out);
+    if (step.now >= this.nextCommitSaveAt) {
+      this.nextCommitSaveAt = step.now + SAVE_COMMIT_MS;
+      this.saveCommit(step);
     }
-    if (!this.broker.hasLock) return;
-    if (this.claiming !== null) {
-      this.claiming.tick(this.now, out);
-      this.judge(this.claiming, out);
+    if (!this.state.broker.hasLock) return;
+    if (this.state.claiming !== null) {
+      this.state.claiming.tick(step.now, step.out);
+      this.judge(this.state.claiming, step);
     }
-    if (this.phase.name === 'standby') this.claim(reign, out);
-    const { claiming, reigning } = this;
-    if (this.anotherLog(this.now) !== null) {
-      if (reigning !== null) this.tickReign(reigning, out);
-      this.yieldInVain(OUTNUMBERED, random, out);
+    if (this.state.phase.name === 'standby') this.claim(reign, step);
+    const { claiming, reigning } = this.state;
+    if (this.view.anotherLog(step.now) !== null) {
+      if (reigning !== null) this.tickReign(reigning, step);
+      this.yieldInVain(OUTNUMBERED, random, step);
     } else if (reigning === null) {
       // A force that is prepared, or begins, keeps the lock: its operator waits for it.
-      const isPrepared = this.forced || this.isNewForced || this.now < this.forcePreparedUntil;
-      this.yieldInVain(isPrepared ? null : (claiming?.progress ?? 0), random, out);
+      const { force } = this.state;
+      this.yieldInVain(force.isGiven || force.isPrepared(step.now) ? null : (claiming?.progress ?? 0), random, step);
     } else {
-      this.tickReign(reigning, out);
-      const isCommitted = reigning.open && reigning.commitIndex >= this.log.durableIndex;
+      this.tickReign(reigning, step);
+      const isCommitted = reigning.open && reigning.commitIndex >= this.state.log.durableIndex;
       // Voters that are there and slow will ack in the end.
-      this.yieldInVain(isCommitted || this.hasVoters ? null : reigning.commitIndex, random, out);
+      this.yieldInVain(isCommitted || this.view.hasVoters ? null : reigning.commitIndex, random, step);
     }
   }
 
-  private tickReign(reign: Reign, out: MasterEffect[]): void {
-    if (!reign.open) reign.begin(this.membership.wanted, out);
-    if (this.followers.isAnnounceDue(this.now)) this.followers.announce(this.now, reign, out);
-    if (this.publisher.isRetryDue(this.now)) for (const node of this.members) out.push({ do: 'ensureMember', node });
-    this.publisher.tick();
-    this.membership.changeList(reign, out);
+  private tickReign(reign: Reign, step: Step): void {
+    if (!reign.open) reign.begin(this.state.membership.wanted, step.out);
+    if (this.state.announcer.isDue(step.now)) this.announceToAll(reign, step);
+    if (this.state.publisher.isRetryDue(step.now))
+      for (const node of this.view.members) step.out.push({ do: 'ensureMember', node });
+    this.state.publisher.tick();
+    this.changeList(reign, step);
   }
 
-  private yieldInVain(progress: number | null, random: number, out: MasterEffect[]): void {
-    const isAlone = progress !== OUTNUMBERED && this.membership.isAlone;
-    if (!this.patience.hasEnded(this.now, { progress, isAlone, random })) return;
-    this.broker.giveUpLock();
-    const facts = { epoch: this.epoch.epoch, waitingFor: this.waitingFor(this.now) };
-    out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
+  /** Takes the next step towards the list that is wanted, if one is due. */
+  private changeList(reign: Reign, step: Step): void {
+    const { membership } = this.state;
+    const list = reign.canChangeList ? membership.nextList(reign.commitIndex) : null;
+    if (list === null) return;
+    const former = membership.members;
+    reign.appendList(list, step.out);
+    membership.followList();
+    reign.recount();
+    reign.release(step.out);
+    for (const node of membership.members) if (!former.includes(node)) step.out.push({ do: 'ensureMember', node });
   }
 
-  private changeMember(change: ChangeMember, out: MasterEffect[]): void {
-    const { reigning } = this;
-    const refusal = this.phaseName === 'reigning' && !this.stopping ? null : this.refusal(this.now);
-    if (refusal === null && reigning !== null) return this.membership.change(change, reigning, out);
-    const outcome = refusal ?? refused('recovering', 'Not ready yet.', this.situation(this.now));
-    out.push({ do: 'memberChange', request: change.request, outcome });
+  private yieldInVain(progress: number | null, random: number, step: Step): void {
+    const isAlone = progress !== OUTNUMBERED && this.state.membership.isAlone;
+    if (!this.patience.hasEnded(step.now, { progress, isAlone, random })) return;
+    this.state.broker.giveUpLock();
+    const facts = { epoch: this.view.epoch.epoch, waitingFor: this.view.waitingFor(step.now) };
+    step.out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
+  }
+
+  private changeMember(change: ChangeMember, step: Step): void {
+    const { reigning } = this.state;
+    const refusal = this.view.phaseName === 'reigning' && !this.state.isStopping ? null : this.view.refusal(step.now);
+    const { request, type, node } = change;
+    const outcome =
+      reigning === null || refusal !== null
+        ? (refusal ?? refused('recovering', 'Not ready yet.', this.view.situation(step.now)))
+        : this.state.membership.want(change);
+    if (outcome !== null || reigning === null) {
+      if (outcome !== null) step.out.push({ do: 'memberChange', request, outcome });
+      return;
+    }
+    reigning.awaitChange(change, step.out);
+    const what = type === 'admit' ? 'an operator takes a node in' : 'an operator removes a member';
+    step.out.push(trace('warn', what, { peer: node }));
+    this.changeList(reigning, step);
+    reigning.advance(step.out);
   }
 
   /**
    * An operator says that a majority of the voters is gone for good, or that there is no log to be
    * waited for.
    */
-  private force({ request, begin }: Extract<MasterEvent, { type: 'force' }>, out: MasterEffect[]): void {
-    const plan = this.forcePlan(this.now, begin);
-    out.push({ do: 'force', request, plan });
+  private force({ request, begin }: Extract<MasterEvent, { type: 'force' }>, step: Step): void {
+    const plan = this.view.forcePlan(step.now, begin);
+    step.out.push({ do: 'force', request, plan });
     if (plan.state === 'refused') return;
     if (plan.state !== 'ready') {
-      this.forcePreparedUntil = this.now + FORCE_PREPARED_MS;
-      return this.lookForLogs(out);
+      this.state.force.prepare(step.now);
+      return this.lookForLogs(step);
     }
     const what =
       begin === 'new'
         ? 'an operator begins a new log'
         : 'an operator forces a new list: what only the lost voters had is given up';
-    out.push(trace('error', what, { epoch: this.promised.epoch, from: plan.from, lastSeq: plan.lastSeq }));
-    if (begin === 'new') this.isNewForced = true;
-    else this.beginForced(out);
-    if (this.claiming !== null) this.judge(this.claiming, out);
+    step.out.push(trace('error', what, { epoch: this.state.promised.epoch, from: plan.from, lastSeq: plan.lastSeq }));
+    if (begin === 'new') this.state.force.isNewLogForced = true;
+    else this.beginForced(step);
+    if (this.state.claiming !== null) this.judge(this.state.claiming, step);
   }
 
   /**
    * An operator's word holds while this master has the lock: whoever has it meanwhile may be
    * elected, and take appends.
    */
-  private dropForce(out: MasterEffect[]): void {
-    if (!this.forced && !this.isNewForced) return;
-    out.push(trace('warn', 'a force came to nothing: ask again', { epoch: this.promised.epoch }));
-    this.forced = false;
-    this.isNewForced = false;
-    if (this.claiming !== null) this.phase = { name: 'standby' };
+  private dropForce(step: Step): void {
+    if (!this.state.force.revoke()) return;
+    step.out.push(trace('warn', 'a force came to nothing: ask again', { epoch: this.state.promised.epoch }));
+    if (this.state.claiming !== null) this.state.phase = { name: 'standby' };
   }
 
-  private beginForced(out: MasterEffect[]): void {
-    this.forced = true;
-    this.claiming?.force();
-    if (this.reigning === null) return;
-    this.log.flush(out);
-    this.reigning.end('deposed', out);
-    this.publisher.clear();
-    this.phase = { name: 'standby' };
+  private beginForced(step: Step): void {
+    this.state.force.isListForced = true;
+    this.state.claiming?.force();
+    if (this.state.reigning === null) return;
+    this.state.log.flush(step.out);
+    this.state.reigning.end('deposed', step.out);
+    this.state.publisher.clear();
+    this.state.phase = { name: 'standby' };
   }
 
-  private traceReadOnly(out: MasterEffect[]): void {
-    if (this.phaseName !== 'reigning') return;
-    const { required, alive, ...quorum } = this.quorum;
-    const ok = quorum.ok && this.hasVoters;
+  private traceReadOnly(step: Step): void {
+    if (this.view.phaseName !== 'reigning') return;
+    const { required, alive, ...quorum } = this.view.quorum;
+    const ok = quorum.ok && this.view.hasVoters;
     if (this.readOnly === !ok) return;
     this.readOnly = !ok;
-    const facts = { required, alive, voters: this.voters };
-    out.push(trace(ok ? 'info' : 'warn', ok ? 'takes appends' : 'read-only: no quorum', facts));
+    const facts = { required, alive, voters: this.view.voters };
+    step.out.push(trace(ok ? 'info' : 'warn', ok ? 'takes appends' : 'read-only: no quorum', facts));
   }
 }

@@ -3,6 +3,7 @@
  * set of members for all three.
  */
 import type { Voter } from '#protocol/record';
+import { trace } from '#protocol/trace';
 import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import { AckTracker } from './ack-tracker';
 import type { MissingNode } from './append';
@@ -92,7 +93,7 @@ export class MemberBook {
     const { node, store, lastIndex, lastEpoch } = voter;
     const isNew = this.recordStore(voter);
     const what = isNew ? 'joins with another store' : 'joins';
-    out.push({ do: 'trace', level: isNew ? 'warn' : 'info', what, facts: { peer: node, store, lastIndex, lastEpoch } });
+    out.push(trace(isNew ? 'warn' : 'info', what, { peer: node, store, lastIndex, lastEpoch }));
   }
 
   /**
@@ -109,6 +110,16 @@ export class MemberBook {
   }
 
   /**
+   * Takes the position that a member reports. True: it counts, and is above what was known.
+   * @param expected own checksum at the index of a heartbeat; null: not known
+   */
+  recordPosition(report: MessageOf<'ack' | 'heartbeat'>, expected: number | null, out: MasterEffect[]): boolean {
+    this.recordStore(report);
+    if (report.type === 'heartbeat') this.compare(report, expected, out);
+    return this.agrees(report.node) && this.tracker.recordAck(report);
+  }
+
+  /**
    * Compares what a member says it holds with `expected`, the own checksum at its index; null: not
    * known.
    */
@@ -120,12 +131,7 @@ export class MemberBook {
     if (!differs || (known !== undefined && (differsAt ?? 0) <= known)) return;
     this.differing.set(node, differsAt ?? 0);
     this.tracker.forget(node);
-    out.push({
-      do: 'trace',
-      level: 'error',
-      what: 'a member holds another log',
-      facts: { peer: node, index, seq: differsAt ?? null },
-    });
+    out.push(trace('error', 'a member holds another log', { peer: node, index, seq: differsAt ?? null }));
   }
 
   /** May its acks be counted? */
@@ -173,7 +179,7 @@ export class MemberBook {
 
 function traceOf({ node, from, to, silentMs }: Transition): MasterEffect {
   const level = to === 'Healthy' ? 'info' : 'warn';
-  return { do: 'trace', level, what: `becomes ${to}`, facts: { peer: node, from, silentMs: wholeMs(silentMs) } };
+  return trace(level, `becomes ${to}`, { peer: node, from, silentMs: wholeMs(silentMs) });
 }
 
 function wholeMs(ms: number | null): number | null {

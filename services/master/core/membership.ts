@@ -7,24 +7,31 @@
  * neither SECONDARIES nor a join brings such a node back.
  */
 import type { OutlineView } from '#protocol/log/outline';
-import type { Voter } from '#protocol/record';
-import { trace } from '#protocol/trace';
-import { includesVoter } from '#protocol/voters';
-import type { ChangeMember, MasterEffect } from './events';
+import type { MembersControl, Voter } from '#protocol/record';
+import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
+import type { ChangeMember } from './events';
+import { type ListWish, nextList } from './list-change';
 import { MemberBook, type MemberState } from './member-book';
 import { type Quorum, quorumOf } from './quorum-gate';
 import type { Situation } from './refusals';
-import type { Reign } from './reign';
 import type { MasterSettings } from './settings';
+
+/** An operator's change that changes nothing. */
+export type Unchanged =
+  | { readonly outcome: 'own-node' | 'unknown' }
+  | { readonly outcome: 'done'; readonly isNew: false };
 
 export class Membership {
   readonly book: MemberBook;
+  private readonly self: Voter;
   private names: readonly string[] = [];
 
   constructor(
     private readonly settings: MasterSettings,
     private readonly outline: OutlineView,
   ) {
+    const { node, store } = settings;
+    this.self = { node, store };
     this.book = new MemberBook(settings);
     this.wantAll();
     this.followList();
@@ -83,15 +90,15 @@ export class Membership {
    * Could what is appended now be committed? While the list changes its voters need not be the
    * members that are alive; and one whose log differs acks nothing.
    */
-  hasVoters(reign: Reign): boolean {
-    const { book } = this;
-    return !this.settings.quorumAppend || reign.hasVotersAlive((node) => book.isAlive(node) && book.agrees(node));
+  get hasVoters(): boolean {
+    if (!this.settings.quorumAppend) return true;
+    const up = this.votersAlive;
+    return isMajority(this.list.voters, (voter) => includesVoter(up, voter));
   }
 
   /** Names of the voters that are up, each with the store that has the vote. */
-  votersUp(reign: Reign): readonly string[] {
-    const { book } = this;
-    return reign.votersAlive((node) => book.isAlive(node) && book.agrees(node)).map(({ node }) => node);
+  get votersUp(): readonly string[] {
+    return this.votersAlive.map(({ node }) => node);
   }
 
   /** A reign begins: it wants the members of the settings, and those that the log has already. */
@@ -106,43 +113,64 @@ export class Membership {
     this.book.setMembers(this.members);
   }
 
-  /** A node that is no member wants to be one. */
-  admit(node: string, reign: Reign, out: MasterEffect[]): void {
-    if (!this.settings.openMembership || this.names.includes(node) || node === this.settings.node) return;
-    if (this.removed.includes(node)) return;
+  /**
+   * A node that is no member wants to be one. True: it is wanted from now on, and was not before.
+   */
+  admit(node: string): boolean {
+    if (!this.settings.openMembership || this.names.includes(node) || node === this.settings.node) return false;
+    if (this.removed.includes(node)) return false;
     this.names = [...this.names, node];
-    out.push(trace('info', 'a new node wants to be a member', { peer: node }));
-    this.changeList(reign, out);
+    return true;
   }
 
-  /** An operator changes the members; answered when a list that says so is committed. */
-  change(change: ChangeMember, reign: Reign, out: MasterEffect[]): void {
-    const { type, request, node } = change;
-    const answer = (outcome: { outcome: 'own-node' | 'unknown' } | { outcome: 'done'; isNew: boolean }) =>
-      out.push({ do: 'memberChange', request, outcome });
+  /**
+   * An operator changes the members.
+   * @returns the answer where nothing is to change; null: the list is to follow
+   */
+  want({ type, node }: Pick<ChangeMember, 'type' | 'node'>): Unchanged | null {
     const isMember = this.members.includes(node);
-    if (node === this.settings.node) return void answer({ outcome: 'own-node' });
-    if (type === 'remove' && !isMember) return void answer({ outcome: 'unknown' });
-    if (type === 'admit' && isMember && this.names.includes(node))
-      return void answer({ outcome: 'done', isNew: false });
+    if (node === this.settings.node) return { outcome: 'own-node' };
+    if (type === 'remove' && !isMember) return { outcome: 'unknown' };
+    if (type === 'admit' && isMember && this.names.includes(node)) return { outcome: 'done', isNew: false };
     const others = this.names.filter((each) => each !== node);
     this.names = type === 'admit' ? [...others, node] : others;
-    reign.awaitChange(change, out);
-    const what = type === 'admit' ? 'an operator takes a node in' : 'an operator removes a member';
-    out.push(trace('warn', what, { peer: node }));
-    this.changeList(reign, out);
-    reign.advance(out);
+    return null;
   }
 
-  /** Takes the next step towards the list that is wanted, if one is due. */
-  changeList(reign: Reign, out: MasterEffect[]): void {
-    const former = this.members;
-    if (!reign.changeList({ members: this.names, isAlive: (node) => this.book.isAlive(node) }, out)) return;
-    this.followList();
-    for (const node of this.members) if (!former.includes(node)) out.push({ do: 'ensureMember', node });
+  /** The next step towards the list that is wanted; null: none is due. */
+  nextList(commitIndex: number): MembersControl | null {
+    return nextList(this.list, this.wish(commitIndex));
+  }
+
+  /** What the next list is made from, where so much is committed. */
+  wish(commitIndex: number): ListWish {
+    const { self, names: members } = this;
+    return { self, members, caughtUp: (node) => this.caughtUpStore(node, commitIndex) };
+  }
+
+  /** The newest list; this node alone before there is one. */
+  get list(): MembersControl {
+    return this.outline.newestList().members ?? { control: 'members', voters: [this.self], members: [] };
   }
 
   private get voterList(): readonly Voter[] {
     return this.outline.newestList().members?.voters ?? [];
+  }
+
+  private get votersAlive(): readonly Voter[] {
+    const { book, self } = this;
+    return this.list.voters.filter((voter) => {
+      if (sameVoter(voter, self)) return true;
+      const isUp = book.isAlive(voter.node) && book.agrees(voter.node);
+      return isUp && book.tracker.storeOf(voter.node) === voter.store;
+    });
+  }
+
+  /** The member's store, if the member is up and holds everything that is committed. */
+  private caughtUpStore(node: string, commitIndex: number): string | null {
+    const { tracker } = this.book;
+    const store = tracker.storeOf(node);
+    if (store === '' || !this.book.isAlive(node)) return null;
+    return tracker.indexOf({ node, store }) >= commitIndex ? store : null;
   }
 }

@@ -20,22 +20,32 @@ import {
   type MembersControl,
   type Voter,
 } from '#protocol/record';
-import { includesVoter, isMajority, majorityIndex, sameVoter } from '#protocol/voters';
+import { trace } from '#protocol/trace';
+import { majorityIndex, sameVoter } from '#protocol/voters';
 import type { EpochId, Sender } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks } from '#protocol/write-concern';
-import type { AckTracker } from './ack-tracker';
 import type { Answer, Append, ChangeMember, MasterEffect, NewEntry } from './events';
-import { nextList } from './list-change';
+import { PendingChanges } from './pending-changes';
 import type { PendingIds } from './pending-ids';
 import type { PublishWindow } from './publish-window';
-import { refused } from './refusals';
 import { type Waiter, Waiters } from './waiters';
+
+/** What the members hold: indexes that their newest stores have acknowledged. */
+export interface Positions {
+  /** 0 for another store of the node than its newest. */
+  indexOf(voter: Voter): number;
+  /** Members that hold the record at `index`. */
+  holdersOf(index: number): readonly string[];
+  /** Highest first: the k-th of them is held by k members. */
+  descendingIndexes(): readonly number[];
+}
 
 /** What a reign works on; all of it outlives the reign. */
 export interface ReignParts {
   readonly log: ReplicaLog;
   readonly window: PublishWindow;
-  readonly tracker: AckTracker;
+  /** What the members hold, by their acks. */
+  readonly positions: Positions;
   /** Takes the ids that clients give. */
   readonly pending: PendingIds;
 }
@@ -50,7 +60,7 @@ export class Reign {
    * there was.
    */
   private foundingIndex = 0;
-  private changes: (ChangeMember & { readonly isNew: boolean })[] = [];
+  private readonly changes = new PendingChanges();
   /**
    * Requests whose timeout passed before their record was durable: answered when it is, so that the
    * answer is true.
@@ -92,14 +102,9 @@ export class Reign {
     return this.isOpen;
   }
 
-  /** The newest list of the log; every log has one once its first reign has begun. */
-  get list(): MembersControl {
-    return this.parts.log.outline.newestList().members ?? { control: 'members', voters: [this.self], members: [] };
-  }
-
   /** Number of nodes: n. */
   get nodes(): number {
-    return nodeCount(this.list.members.length);
+    return nodeCount(this.members.length);
   }
 
   /**
@@ -169,7 +174,7 @@ export class Reign {
 
   /** These records are durable: they may be published, counted and read. */
   recordStored(records: readonly LogRecord[], out: MasterEffect[]): void {
-    if (this.list.members.length > 0) this.parts.window.add(records);
+    if (this.members.length > 0) this.parts.window.add(records);
     // Nobody is there to take what still waits, and what comes later would follow it with a hole.
     else this.parts.window.clear();
     this.advance(out);
@@ -186,6 +191,19 @@ export class Reign {
     return this.parts.log.header(prevIndex, this.sender);
   }
 
+  /** Only a record of this epoch is committed by counting who holds it (Raft §5.4.2). */
+  mayCount(index: number): boolean {
+    return this.parts.log.outline.epochAt(index) === this.id.epoch;
+  }
+
+  /**
+   * Does a concern of so many nodes wait for the commit? From a majority on: what the client is
+   * told then survives every election.
+   */
+  needsCommit(required: number): boolean {
+    return required >= majority(this.nodes);
+  }
+
   /**
    * Moves the commit index as far as the voters' positions allow, answers whoever that meets, and
    * changes the list when one is due.
@@ -193,46 +211,29 @@ export class Reign {
   advance(out: MasterEffect[]): void {
     const { log } = this.parts;
     const committed = this.committable();
-    if (log.outline.epochAt(committed) === this.id.epoch && log.recordCommit(committed)) out.push({ do: 'visible' });
+    if (this.mayCount(committed) && log.recordCommit(committed)) out.push({ do: 'visible' });
     const openedBy = this.start.withoutQuorum ? log.durableIndex : log.commitIndex;
     if (!this.isOpen && this.openingIndex > 0 && openedBy >= this.openingIndex) {
       this.isOpen = true;
       const { epoch, reign } = this.id;
-      out.push({ do: 'trace', level: 'info', what: 'reigns', facts: { epoch, reign, log: `${log.outline}` } });
+      out.push(trace('info', 'reigns', { epoch, reign, log: `${log.outline}` }));
     }
     this.release(out);
-    this.finishChanges(out);
+    const { index, members } = log.outline.newestList();
+    if (members !== null && index <= log.commitIndex) this.changes.finish(members.members, out);
   }
 
-  /**
-   * Takes the next step towards a list of all members with their present stores, if one is due: one
-   * change at a time, each after the last is committed.
-   */
-  changeList(
-    wanted: { readonly members: readonly string[]; isAlive(node: string): boolean },
-    out: MasterEffect[],
-  ): boolean {
-    const { index } = this.parts.log.outline.newestList();
-    if (!this.isOpen || index > this.commitIndex) return false;
-    const list = nextList(this.list, {
-      self: this.self,
-      members: wanted.members,
-      caughtUp: (node) => this.caughtUpStore(node, wanted.isAlive(node)),
-    });
-    if (list === null) return false;
+  /** Is a change of the list safe now? One at a time, each after the last is committed. */
+  get canChangeList(): boolean {
+    return this.isOpen && this.parts.log.outline.newestList().index <= this.commitIndex;
+  }
+
+  /** The caller then has the members follow the list, and counts the waiters again. */
+  appendList(list: MembersControl, out: MasterEffect[]): void {
     this.write(list);
-    this.parts.tracker.setMembers(list.members);
-    this.recount();
-    const { members, voters } = list;
-    out.push({
-      do: 'trace',
-      level: 'info',
-      what: 'list changes',
-      facts: { members, voters: voters.map(({ node }) => node) },
-    });
+    const voters = list.voters.map(({ node }) => node);
+    out.push(trace('info', 'list changes', { members: list.members, voters }));
     this.parts.log.flush(out);
-    this.release(out);
-    return true;
   }
 
   /**
@@ -245,59 +246,19 @@ export class Reign {
   /** Nodes known to hold the record at `index`. */
   holdersOf(index: number): string[] {
     const own = index <= this.parts.log.durableIndex ? [this.self.node] : [];
-    return [...own, ...this.parts.tracker.holdersOf(index)];
+    return [...own, ...this.parts.positions.holdersOf(index)];
   }
 
-  /**
-   * Is a majority of the voters up, as far as `isAlive` knows? One whose store is not the newest of
-   * its node is not.
-   */
-  hasVotersAlive(isAlive: (node: string) => boolean): boolean {
-    const alive = this.votersAlive(isAlive);
-    return isMajority(this.list.voters, (voter) => includesVoter(alive, voter));
-  }
-
-  votersAlive(isAlive: (node: string) => boolean): readonly Voter[] {
-    return this.list.voters.filter((voter) => {
-      if (sameVoter(voter, this.self)) return true;
-      return isAlive(voter.node) && this.parts.tracker.storeOf(voter.node) === voter.store;
-    });
-  }
-
-  /**
-   * Answered when a list that says so is committed. A change of the same node that is not done yet,
-   * and asked for the opposite, ends here.
-   */
+  /** Answered when a list that says so is committed. */
   awaitChange(change: ChangeMember, out: MasterEffect[]): void {
-    const isOpposite = ({ node, type }: ChangeMember) => node === change.node && type !== change.type;
-    for (const { request } of this.changes.filter(isOpposite))
-      out.push({ do: 'memberChange', request, outcome: { outcome: 'superseded' } });
-    const isMember = this.list.members.includes(change.node);
-    this.changes = this.changes.filter((each) => !isOpposite(each));
-    this.changes.push({ ...change, isNew: isMember === (change.type === 'remove') });
+    this.changes.add(change, this.members.includes(change.node), out);
   }
 
   /** Every waiter gets the same answer. */
   end(problem: 'shutting-down' | 'deposed', out: MasterEffect[]): void {
     for (const waiter of this.waiters.drain(0)) this.leaveUnresolved(waiter, { problem, stored: 'unknown' }, out);
     this.expired.clear();
-    const detail = 'This reign has ended; ask the next master who the members are.';
-    const situation = { quorum: { required: 0, alive: 0, ok: false }, missing: [] };
-    for (const { request } of this.changes.splice(0)) {
-      out.push({ do: 'memberChange', request, outcome: refused(problem, detail, situation) });
-    }
-  }
-
-  private finishChanges(out: MasterEffect[]): void {
-    if (this.changes.length === 0) return;
-    const { index, members } = this.parts.log.outline.newestList();
-    if (index > this.commitIndex) return;
-    const done = this.changes.filter(({ type, node }) => members?.members.includes(node) === (type === 'admit'));
-    this.changes = this.changes.filter((each) => !done.includes(each));
-    for (const { type, request, node, isNew } of done) {
-      if (type === 'remove') out.push({ do: 'removeMember', node });
-      out.push({ do: 'memberChange', request, outcome: { outcome: 'done', isNew } });
-    }
+    this.changes.end(problem, out);
   }
 
   private records(entries: readonly NewEntry[], ts: string): LogRecord[] {
@@ -323,14 +284,14 @@ export class Reign {
     return record.index;
   }
 
-  private release(out: MasterEffect[]): void {
+  /** Answers every waiter whose concern is met. */
+  release(out: MasterEffect[]): void {
     if (this.waiters.size === 0) return;
     const durable = this.parts.log.durableIndex;
-    const indexes = this.parts.tracker.descendingIndexes();
-    const m = majority(this.nodes);
+    const indexes = this.parts.positions.descendingIndexes();
     const met = this.waiters.release((needed) => {
       const held = needed <= 1 ? durable : Math.min(durable, indexes[needed - 2] ?? 0);
-      return needed >= m ? Math.min(held, this.commitIndex) : held;
+      return this.needsCommit(needed) ? Math.min(held, this.commitIndex) : held;
     });
     for (const { request, repeated, first, seq, needed, index } of met) {
       this.expired.delete(request);
@@ -361,18 +322,17 @@ export class Reign {
     });
   }
 
+  /** Index that a majority of the voters of the newest list holds; 0 without a list. */
   private committable(): number {
-    const { members } = this.parts.log.outline.newestList();
+    const { log, positions } = this.parts;
+    const { members } = log.outline.newestList();
     if (members === null) return 0;
-    const held = (voter: Voter): number =>
-      sameVoter(voter, this.self) ? this.parts.log.durableIndex : this.parts.tracker.indexOf(voter);
-    return Math.min(majorityIndex(members.voters, held), this.parts.log.durableIndex);
+    const held = (voter: Voter): number => (sameVoter(voter, this.self) ? log.durableIndex : positions.indexOf(voter));
+    return Math.min(majorityIndex(members.voters, held), log.durableIndex);
   }
 
-  /** The member's store, if the member is up and holds everything that is committed. */
-  private caughtUpStore(node: string, isAlive: boolean): string | null {
-    const store = this.parts.tracker.storeOf(node);
-    if (!isAlive || store === '') return null;
-    return this.parts.tracker.indexOf({ node, store }) >= this.commitIndex ? store : null;
+  /** Members of the newest list; none before there is one. */
+  private get members(): readonly string[] {
+    return this.parts.log.outline.newestList().members?.members ?? [];
   }
 }

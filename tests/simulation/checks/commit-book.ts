@@ -8,7 +8,7 @@ import type { Identity } from '#protocol/identity';
 import type { LogRecord } from '#protocol/record';
 import { SecondaryMachine } from '#secondary/core/secondary';
 import { isSame, placeOf } from '../model/records';
-import type { Machine, SimProcess } from '../model/sim-process';
+import type { Shown, SimProcess } from '../model/sim-process';
 import { inner } from '../planted/planting';
 import { Violation } from './violation';
 
@@ -19,14 +19,14 @@ export class CommitBook {
    * Seq up to which each process has called the log committed, and in which log: what is still
    * being stored when it turns to a branch was committed before.
    */
-  private readonly commitOf = new WeakMap<Machine, { seq: number; log: Identity | null }>();
+  private readonly commitOf = new WeakMap<Shown, { seq: number; log: Identity | null }>();
 
   clear(): void {
     this.committed.clear();
   }
 
   /** What it knew before was said by a process before it. */
-  started(machine: Machine): void {
+  started(machine: Shown): void {
     this.commitOf.set(machine, { seq: machine.commit, log: machine.outline.identity });
   }
 
@@ -45,19 +45,19 @@ export class CommitBook {
 
   /** @param compares false: no more than that commit does not move back */
   look(process: SimProcess, compares: boolean): void {
-    const { machine, node } = process;
-    const known = this.commitOf.get(machine) ?? { seq: 0, log: null };
-    const { commit } = machine;
-    if (!(machine instanceof SecondaryMachine) || inner<boolean>(machine, 'synced')) known.log = machine.identity;
-    this.commitOf.set(machine, known);
+    const { machine, shown, node } = process;
+    const known = this.commitOf.get(shown) ?? { seq: 0, log: null };
+    const { commit } = shown;
+    if (!(machine instanceof SecondaryMachine) || inner<boolean>(machine, 'synced')) known.log = shown.identity;
+    this.commitOf.set(shown, known);
     if (commit === known.seq) return;
     if (commit < known.seq) throw new Violation('S6', `${node} moves commit back from ${known.seq} to ${commit}`);
     if (compares) this.record(process, known.seq, known.log ?? '');
     known.seq = commit;
   }
 
-  private record({ machine, node, disk }: SimProcess, formerSeq: number, log: Identity): void {
-    const { outline, commit } = machine;
+  private record({ shown, node, disk }: SimProcess, formerSeq: number, log: Identity): void {
+    const { outline, commit } = shown;
     const records = this.committed.get(log) ?? [];
     this.committed.set(log, records);
     const from = formerSeq === 0 ? 1 : (outline.indexOf(formerSeq) ?? 0);

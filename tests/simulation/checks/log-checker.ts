@@ -109,7 +109,7 @@ export class LogChecker implements Watcher {
 
   started(process: SimProcess): void {
     this.processes.set(process.disk, process);
-    this.committed.started(process.machine);
+    this.committed.started(process.shown);
   }
 
   halted(node: string): void {
@@ -164,7 +164,7 @@ export class LogChecker implements Watcher {
     if (!this.ledger.remembers) return;
     if (record.index <= savedCommit)
       throw new Violation('S6', `${disk.node} cuts ${placeOf(record)}, and had saved that it is committed`);
-    const identity = this.processes.get(disk)?.machine.identity ?? null;
+    const identity = this.processes.get(disk)?.shown.identity ?? null;
     const committed = this.committed.at(identity, record.index);
     if (committed !== null && isSame(committed, record))
       throw new Violation('S6', `${disk.node} cuts ${placeOf(record)}, which is committed`);
@@ -174,7 +174,7 @@ export class LogChecker implements Watcher {
     const { machine, disk, node } = process;
     if (event.type === 'wire') this.hear(machine, (event as Extract<MasterEvent, { type: 'wire' }>).message);
     if ('message' in event) this.checkCut(process, event.message as WireMessage, effects);
-    const durable = machine.durableIndex;
+    const durable = process.shown.durableIndex;
     if (durable > disk.platter.length)
       throw new Violation('S2', `${node} shows ${durable} records and has ${disk.platter.length}`);
     this.committed.look(process, this.ledger.remembers);
@@ -184,9 +184,9 @@ export class LogChecker implements Watcher {
   }
 
   /** Once nothing is under way: a reader of the node sees all that its disk holds. */
-  checkShown({ node, machine, disk }: SimProcess): void {
-    if (machine.durableIndex !== disk.platter.length)
-      throw new Violation('S8', `${node} shows ${machine.durableIndex} records and holds ${disk.platter.length}`);
+  checkShown({ node, shown, disk }: SimProcess): void {
+    if (shown.durableIndex !== disk.platter.length)
+      throw new Violation('S8', `${node} shows ${shown.durableIndex} records and holds ${disk.platter.length}`);
   }
 
   /**
@@ -194,11 +194,11 @@ export class LogChecker implements Watcher {
    * it, for a master that was frozen while its successor went on may still see the acks of its own.
    */
   checkComplete(
-    { node, machine }: Pick<SimProcess, 'node' | 'machine'>,
+    { node, shown }: Pick<SimProcess, 'node' | 'shown'>,
     records: readonly LogRecord[],
     epoch = Number.POSITIVE_INFINITY,
   ): void {
-    const expected = this.committed.lastBefore(machine.identity, epoch);
+    const expected = this.committed.lastBefore(shown.identity, epoch);
     if (expected === null) return;
     const own = records[expected.index - 1];
     if (own === undefined || !isSame(own, expected))
@@ -261,8 +261,8 @@ export class LogChecker implements Watcher {
   private checkMaster(process: SimProcess, machine: MasterMachine, effects: readonly MasterEffect[]): void {
     const { node, disk } = process;
     // What a claimant fetches is bounded by a batch.
-    if (machine.phaseName === 'reigning' && machine.inFlightBytes > this.bounds.inFlightBytes)
-      throw new Violation('bounds', `${node} has ${machine.inFlightBytes} bytes in flight`);
+    if (machine.view.phaseName === 'reigning' && machine.view.inFlightBytes > this.bounds.inFlightBytes)
+      throw new Violation('bounds', `${node} has ${machine.view.inFlightBytes} bytes in flight`);
     if (!this.ledger.remembers) return;
     for (const effect of effects) {
       if (effect.do === 'control' && effect.message.type === 'announce') this.checkReign(effect.message);
@@ -272,7 +272,7 @@ export class LogChecker implements Watcher {
       else if (effect.do === 'answer' && effect.answer.outcome === 'unresolved') this.checkStored(disk, effect.answer);
       else if (effect.do === 'trace' && effect.what === 'reigns') {
         this.reigns += 1;
-        this.checkComplete(process, disk.platter, machine.epoch.epoch);
+        this.checkComplete(process, disk.platter, machine.view.epoch.epoch);
       } else if (effect.do === 'trace' && effect.what === 'a member holds another log' && this.ledger.isPromised)
         throw new Violation('S1', `${node} takes a log for another: ${JSON.stringify(effect.facts)}`);
     }
@@ -303,10 +303,10 @@ export class LogChecker implements Watcher {
     disk: DiskModel,
     { seq, w, acks }: { seq: number; w: number; acks: readonly string[] },
   ): void {
-    const index = machine.outline.indexOf(seq) ?? 0;
+    const index = machine.view.outline.indexOf(seq) ?? 0;
     if (disk.platter[index - 1] === undefined)
       throw new Violation('S3', `${disk.node} acknowledges ${seq} and has not stored it`);
-    const held = this.known.get(machine.outline.reignAt(index))?.get(index)?.holders ?? [];
+    const held = this.known.get(machine.view.outline.reignAt(index))?.get(index)?.holders ?? [];
     const stores = this.heard.get(machine);
     const isHolder = (node: string): boolean =>
       held.includes(`${node}/${node === disk.node ? disk.store : (stores?.get(node) ?? '')}`);

@@ -68,7 +68,7 @@ export class Readers {
     const deadline = this.world.now + READ_MS;
     const look = (): void => {
       const process = this.world.processes.get(node);
-      if (process !== undefined && process.machine.commit >= expected.seq) return this.compare(process, expected);
+      if (process !== undefined && process.shown.commit >= expected.seq) return this.compare(process, expected);
       if (this.world.now < deadline && !this.isOver) this.world.timeline.after(LOOK_MS, look);
     };
     look();
@@ -91,9 +91,9 @@ export class Readers {
     });
   }
 
-  private compare({ node, machine, disk }: SimProcess, { seq, text, log }: Expected): void {
-    if (machine.outline.identity !== log) return;
-    const record = disk.platter[(machine.outline.indexOf(seq) ?? 0) - 1];
+  private compare({ node, shown: view, disk }: SimProcess, { seq, text, log }: Expected): void {
+    if (view.outline.identity !== log) return;
+    const record = disk.platter[(view.outline.indexOf(seq) ?? 0) - 1];
     const shown = record === undefined ? null : entryOf(record.bytes).message;
     this.reads += 1;
     if (shown !== text && this.history.isCurrent(text))
@@ -104,14 +104,14 @@ export class Readers {
    * A node whose records lag behind the branch that it knows of does not say what is committed in
    * that.
    */
-  private readCommitted({ node, machine, disk }: SimProcess): void {
-    const log = machine.identity;
-    if (log === null || machine.outline.identity !== log) return;
+  private readCommitted({ node, shown, disk }: SimProcess): void {
+    const log = shown.identity;
+    if (log === null || shown.outline.identity !== log) return;
     const read = this.commits.get(log) ?? [];
     this.commits.set(log, read);
     // Asked for at least what was read before: a node that does not know as much says so.
-    if (machine.commit < read.length) return;
-    for (const [at, record] of entriesOf(disk.platter, machine.commit).entries()) {
+    if (shown.commit < read.length) return;
+    for (const [at, record] of entriesOf(disk.platter, shown.commit).entries()) {
       const former = read[at];
       if (former === undefined) read.push(record);
       else if (!isSame(former, record))
@@ -128,11 +128,11 @@ class Tail {
   constructor(private readonly ledger: PromiseLedger) {}
 
   contact(process: SimProcess, limit: number): void {
-    const { machine, disk, node } = process;
+    const { shown: view, disk, node } = process;
     const place = placeAt(process);
     if (place.log === null) return;
     if (this.token !== null) {
-      const verdict = judge(this.token, place, machine.outline);
+      const verdict = judge(this.token, place, view.outline);
       if (verdict.verdict === 'wait') return;
       if (verdict.verdict === 'reset') this.reset(node, this.token, { ...verdict, log: place.log });
     }
@@ -146,7 +146,7 @@ class Tail {
           `a tail has ${lineOf(record)} at ${at + 1}, and goes on at ${node}, which shows ${own === undefined ? 'nothing' : lineOf(own)}`,
         );
     }
-    this.token = tokenAt(this.copy.length, place, machine.outline);
+    this.token = tokenAt(this.copy.length, place, view.outline);
   }
 
   finish(process: SimProcess): void {
@@ -176,8 +176,8 @@ class Tail {
   }
 }
 
-function placeAt({ machine }: SimProcess): ResumePlace & { readonly log: Identity | null } {
-  const { outline, durableIndex, commit } = machine;
+function placeAt({ shown }: SimProcess): ResumePlace & { readonly log: Identity | null } {
+  const { outline, durableIndex, commit } = shown;
   return { log: outline.identity, head: outline.seqAt(durableIndex), commit, logHead: null };
 }
 

@@ -6,7 +6,7 @@ export function reigningMaster(nemesis: Nemesis): string | null {
   const { world, profile } = nemesis;
   const isReigning = (node: string): boolean => {
     const process = world.masterOf(node);
-    return process?.isUp === true && process.machine.phaseName === 'reigning' && world.broker.holder === node;
+    return process?.isUp === true && process.machine.view.phaseName === 'reigning' && world.broker.holder === node;
   };
   return profile.masters.find(isReigning) ?? null;
 }

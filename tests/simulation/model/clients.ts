@@ -99,8 +99,8 @@ export class Clients {
 
   /** An id of another text, or one that the master has given, or will give soon. */
   private takenId({ machine }: MasterProcess): string {
-    const seq = machine.outline.lastSeq + this.random.between(-2, 3);
-    const given = generatedId(machine.epoch.reign, Math.max(seq, 1));
+    const seq = machine.view.outline.lastSeq + this.random.between(-2, 3);
+    const given = generatedId(machine.view.epoch.reign, Math.max(seq, 1));
     const id = this.random.chance(0.5) ? given : (this.recentIds[this.random.below(RECENT_IDS)] ?? given);
     this.sharedIds.add(id);
     return id;
@@ -153,7 +153,7 @@ export class Clients {
       case 'acknowledged': {
         if (answer.first !== answer.seq - operation.texts.length + 1)
           throw new Violation('S5', `${operation.texts.length} entries are acknowledged from ${answer.first} on`);
-        const isSafe = answer.w >= majority(process.machine.members.length + 1);
+        const isSafe = answer.w >= majority(process.machine.view.members.length + 1);
         this.history.recordAcknowledged(operation, { seq: answer.seq, isSafe: isSafe || this.wishes.keepsAll });
         if (isSafe && this.random.chance(0.2)) this.read(attempt, answer.seq);
         return undefined;
@@ -184,7 +184,7 @@ export class Clients {
   private read({ operation, process }: Attempt, seq: number): void {
     const { masters, secondaries } = this.world.options;
     const node = this.random.pick([...masters, ...secondaries]);
-    this.readers.expect(node, { seq, text: operation.texts.at(-1) ?? '', log: process.machine.outline.identity });
+    this.readers.expect(node, { seq, text: operation.texts.at(-1) ?? '', log: process.machine.view.outline.identity });
   }
 
   /** With the same ids it is the same append; without, it would be another one, so it ends here. */
@@ -199,7 +199,7 @@ export class Clients {
   private someMaster(): MasterProcess | null {
     const up = this.world.options.masters.flatMap((node) => this.world.masterOf(node) ?? []);
     if (up.length === 0) return null;
-    const reigning = up.find(({ machine }) => machine.phaseName === 'reigning');
+    const reigning = up.find(({ machine }) => machine.view.phaseName === 'reigning');
     return reigning !== undefined && this.random.chance(0.8) ? reigning : this.random.pick(up);
   }
 

@@ -39,6 +39,10 @@ export class MasterProcess extends SimProcess {
     super(world, node, disk);
   }
 
+  get shown() {
+    return this.machine.view;
+  }
+
   dispatch(event: MasterEvent): void {
     if (!this.isAlive) return;
     const effects = this.world.step(this, event, (now) => this.machine.step(now, event));
@@ -96,7 +100,7 @@ export class MasterProcess extends SimProcess {
         broker.unbindControl(connection);
         const freshBroker = !broker.knowsLog;
         broker.hasControl = true;
-        if (this.machine.outline.newestList().members !== null) this.declareLog();
+        if (this.machine.view.outline.newestList().members !== null) this.declareLog();
         connection.down(() => this.enter(() => this.becomeUp(freshBroker)));
         if (broker.isBlocked) this.tellBlocked(true);
       } else {
@@ -201,7 +205,7 @@ export class MasterProcess extends SimProcess {
 
   private declareLog(): void {
     const { broker } = this.world;
-    for (const member of this.machine.members) broker.declare(member);
+    for (const member of this.machine.view.members) broker.declare(member);
     broker.knowsLog = true;
   }
 
@@ -215,7 +219,7 @@ export class MasterProcess extends SimProcess {
     if (connection === null || !this.isUp) return this.soon(() => this.refused(id));
     this.pending.add(id);
     const parcel = pack({ ...header, records }, REPLIES, world.options.asBytes);
-    const mandatory = this.machine.members.length > 0;
+    const mandatory = this.machine.view.members.length > 0;
     connection.up(() => {
       // An exchange that is not there costs the session.
       if (!world.broker.knowsLog) return connection.down(() => this.enter(() => this.disconnect(0)));
@@ -235,7 +239,7 @@ export class MasterProcess extends SimProcess {
 
   /** No queue took it: they are declared again before the machine hears of it. */
   private returned(publish: number, unbound: boolean): void {
-    const members = unbound ? this.machine.members : [];
+    const members = unbound ? this.machine.view.members : [];
     this.connection?.up(() => {
       for (const member of members) this.world.broker.declare(member);
     });

@@ -38,6 +38,10 @@ export class SecondaryProcess extends SimProcess {
     super(world, node, disk);
   }
 
+  get shown() {
+    return this.machine;
+  }
+
   dispatch(event: SecondaryEvent): void {
     if (!this.isAlive) return;
     const effects = this.world.step(this, event, (now) => this.machine.step(now, event));

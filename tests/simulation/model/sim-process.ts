@@ -12,7 +12,7 @@ import { type Parcel, pack } from './parcel';
 import type { World } from './world';
 
 /** What every machine shows of itself. */
-export interface Machine {
+export interface Shown {
   readonly outline: OutlineView;
   readonly durableIndex: number;
   readonly commit: number;
@@ -59,7 +59,8 @@ export abstract class SimProcess {
     return this.upSince === null || this.frozen || this.isBlocked ? 0 : this.world.now - this.upSince;
   }
 
-  abstract readonly machine: Machine;
+  abstract readonly machine: object;
+  abstract readonly shown: Shown;
   protected abstract tick(): void;
   /** The connection stands: take what is exclusive, then be up. */
   protected abstract settle(connection: Connection): void;

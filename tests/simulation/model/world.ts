@@ -18,7 +18,7 @@ import { DiskModel, type DiskWatcher } from './disk';
 import type { Faults } from './faults';
 import { MasterProcess } from './master-process';
 import { SecondaryProcess } from './secondary-process';
-import type { Machine, SimProcess } from './sim-process';
+import type { Shown, SimProcess } from './sim-process';
 
 /** Makes the machines, and may change what is around them; a planted bug is another factory. */
 export interface Cores {
@@ -114,7 +114,7 @@ export class World {
     } catch (cause) {
       throw new BrokenInvariant(`${process.node} threw at ${event.type}: ${String(cause)}`, { cause });
     }
-    this.trace.record(this.now, { node: process.node, event, effects }, process.machine);
+    this.trace.record(this.now, { node: process.node, event, effects }, process.shown);
     this.watcher?.stepped(process, event, effects);
     return effects;
   }
@@ -220,8 +220,8 @@ export class World {
     this.forces.set(request, plan);
   }
 
-  machine(node: string): Machine | null {
-    return this.processes.get(node)?.machine ?? null;
+  shown(node: string): Shown | null {
+    return this.processes.get(node)?.shown ?? null;
   }
 
   toString(): string {

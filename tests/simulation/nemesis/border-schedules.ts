@@ -33,7 +33,7 @@ export function listChanges(nemesis: Nemesis): void {
   function grow(): void {
     const [old, young] = [profile.secondaries.slice(0, 2), profile.secondaries.slice(2)];
     for (const node of young) nemesis.cut(node);
-    const voters = () => world.masterOf(reigningMaster(nemesis) ?? '')?.machine.voters.length ?? 0;
+    const voters = () => world.masterOf(reigningMaster(nemesis) ?? '')?.machine.view.voters.length ?? 0;
     when(
       nemesis,
       () => voters() === 3,
@@ -323,9 +323,12 @@ export function lostMajority(nemesis: Nemesis): void {
 /** Is the newest list behind all that is known to be committed? */
 function listIsUnderWay({ world }: Nemesis, node: string): boolean {
   const machine = world.masterOf(node)?.machine;
-  return machine !== undefined && machine.outline.newestList().index > (machine.outline.indexOf(machine.commit) ?? 0);
+  return (
+    machine !== undefined &&
+    machine.view.outline.newestList().index > (machine.view.outline.indexOf(machine.view.commit) ?? 0)
+  );
 }
 
 function isRemoved({ world, profile }: Nemesis, node: string): boolean {
-  return profile.masters.some((master) => world.masterOf(master)?.machine.removed.includes(node) === true);
+  return profile.masters.some((master) => world.masterOf(master)?.machine.view.removed.includes(node) === true);
 }

@@ -123,7 +123,7 @@ export class Nemesis {
 
   /** An operator takes a node in, also one that was removed. */
   admit(master: MasterProcess, node: string): void {
-    if (master.machine.members.includes(node) || this.profile.masters.includes(node)) return;
+    if (master.machine.view.members.includes(node) || this.profile.masters.includes(node)) return;
     this.note('admit', node);
     this.events.admitting(node);
     master.enter(() => master.dispatch({ type: 'admit', request: this.world.nextRequest(), node }));
@@ -242,14 +242,14 @@ export class Nemesis {
   /** Whoever takes itself for the reigning master. */
   private reigningMaster(): MasterProcess | null {
     const processes = this.profile.masters.map((master) => this.world.masterOf(master));
-    return processes.find((process) => process?.machine.phaseName === 'reigning') ?? null;
+    return processes.find((process) => process?.machine.view.phaseName === 'reigning') ?? null;
   }
 
   private remove(node: string): void {
     const { world, profile } = this;
     for (const master of profile.masters) {
       const process = world.masterOf(master);
-      if (process?.machine.phaseName !== 'reigning' || !process.machine.members.includes(node)) continue;
+      if (process?.machine.view.phaseName !== 'reigning' || !process.machine.view.members.includes(node)) continue;
       this.note('remove', node);
       process.enter(() => process.dispatch({ type: 'remove', request: world.nextRequest(), node }));
     }

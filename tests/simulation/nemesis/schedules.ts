@@ -184,9 +184,9 @@ function figure8(nemesis: Nemesis): void {
     nemesis.slowDisk(first, random.between(100, 800));
     world.allow(first);
     nemesis.start(first);
-    const epoch = world.masterOf(first)?.machine.epoch.epoch ?? 0;
+    const epoch = world.masterOf(first)?.machine.view.epoch.epoch ?? 0;
     const isBack = (): boolean =>
-      isElected(nemesis, first) && (world.masterOf(first)?.machine.epoch.epoch ?? 0) > epoch;
+      isElected(nemesis, first) && (world.masterOf(first)?.machine.view.epoch.epoch ?? 0) > epoch;
     when(nemesis, isBack, () => {
       nemesis.plan(random.chance(0.7) ? random.below(250) : random.below(1_500), () => {
         if (random.chance(0.7)) nemesis.kill(first);

@@ -137,7 +137,7 @@ export class StrangeDisks {
   private ask(process: MasterProcess, begin: 'best' | 'new', asks: number): void {
     const { nemesis, world } = this;
     process.enter(() => {
-      const { state } = process.machine.forcePlan(world.now, begin);
+      const { state } = process.machine.view.forcePlan(world.now, begin);
       if (state !== 'refused') nemesis.ledger.force();
       if (state === 'ready' && begin === 'best') this.checkBest(process);
       nemesis.note('force', `${process.node} ${begin} ${state}`);
@@ -154,9 +154,9 @@ export class StrangeDisks {
   private checkBest({ node, machine }: MasterProcess): void {
     const { world, nemesis } = this;
     const others = nemesis.profile.masters.filter((each) => each !== node).map((each) => world.masterOf(each)?.machine);
-    if (machine.votersUp !== null || others.some((other) => other != null && other.votersUp !== null)) return;
-    const { last } = machine.outline;
-    for (const { node: other, steadyMs, machine: theirs } of world.processes.values()) {
+    if (machine.view.votersUp !== null || others.some((other) => other != null && other.view.votersUp !== null)) return;
+    const { last } = machine.view.outline;
+    for (const { node: other, steadyMs, shown: theirs } of world.processes.values()) {
       if (nemesis.profile.masters.includes(other) || steadyMs < HEARD_MS || theirs.outline.last.log !== last.log)
         continue;
       if (!isAtLeastAsUpToDate(last, theirs.outline.last))

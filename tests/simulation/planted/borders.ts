@@ -5,10 +5,12 @@
 
 import type { BirthSituation } from '#master/core/candidacy';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
+import { Listening } from '#master/core/listening';
 import { MasterMachine } from '#master/core/master';
 import { MemberBook } from '#master/core/member-book';
 import { Membership } from '#master/core/membership';
 import { Reign } from '#master/core/reign';
+import { MasterView } from '#master/core/view';
 import { Ballot } from '#secondary/core/ballot';
 import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
 import { SecondaryMachine } from '#secondary/core/secondary';
@@ -16,25 +18,22 @@ import { REAL_CORES } from '../model/world';
 import type { PlantedBug } from './bugs';
 import { inner, replace } from './planting';
 
-class BeginsOnAnyBroker extends MasterMachine {
-  protected override birth(now: number): BirthSituation {
-    return { ...super.birth(now), freshBroker: true };
-  }
-}
-
 class LeadsAtOnce extends MasterMachine {
   override step(now: number, event: MasterEvent): MasterEffect[] {
-    this.isDeclared = true;
+    this.state.declaration.recordConfirmed();
     const out = super.step(now, event);
-    this.isDeclared = true;
+    this.state.declaration.recordConfirmed();
     return out;
   }
 }
 
-class ForcesAtOnce extends MasterMachine {
-  protected override hasListened(): boolean {
-    return true;
-  }
+function beginsOnAnyBroker(): () => void {
+  const { birth } = MasterView.prototype;
+  return replace(MasterView.prototype, 'birth', {
+    value(now: number): BirthSituation {
+      return { ...birth.call(this, now), freshBroker: true };
+    },
+  });
 }
 
 class VotesBeforePromise extends SecondaryMachine {
@@ -68,7 +67,7 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
     name: 'a birth on the word of m - 1 on any broker',
     seeds: 100,
     schedule: 'births',
-    cores: { ...REAL_CORES, master: (settings, start) => new BeginsOnAnyBroker(settings, start) },
+    plant: beginsOnAnyBroker,
   },
   {
     name: 'announces before the first list is durable',
@@ -93,7 +92,7 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
     name: 'force without listening',
     seeds: 500,
     schedule: 'lost majority',
-    cores: { ...REAL_CORES, master: (settings, start) => new ForcesAtOnce(settings, start) },
+    plant: () => replace(Listening.prototype, 'isComplete', { value: () => true }),
   },
   {
     name: 'commit index not kept on disk',

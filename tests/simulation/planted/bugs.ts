@@ -22,9 +22,10 @@ import { AckTracker } from '#master/core/ack-tracker';
 import { Election } from '#master/core/election';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
-import { Reign, type ReignParts } from '#master/core/reign';
+import { Reign } from '#master/core/reign';
 import { LogOutline } from '#protocol/log/outline';
 import type { LogRecord, Voter } from '#protocol/record';
+import { includesVoter } from '#protocol/voters';
 import type { EntriesMessage } from '#protocol/wire/messages';
 import { majority } from '#protocol/write-concern';
 import type { Ballot } from '#secondary/core/ballot';
@@ -68,14 +69,14 @@ class PublishesBeforeStore extends MasterMachine {
 
   override step(now: number, event: MasterEvent): MasterEffect[] {
     const out = super.step(now, event);
-    const phase = inner<{ name: string; reign: Reign }>(this, 'phase');
-    if (phase.name !== 'reigning') return out;
+    const { reign } = this.view;
+    if (reign === null) return out;
     return out.flatMap((effect): MasterEffect[] => {
       const [first] = effect.do === 'store' ? effect.records : [];
       if (effect.do !== 'store' || first === undefined) return [effect];
       this.published -= 1;
       const publish = { id: this.published, records: effect.records };
-      return [effect, { do: 'publish', publish, header: phase.reign.header(first.index - 1) }];
+      return [effect, { do: 'publish', publish, header: reign.header(first.index - 1) }];
     });
   }
 }
@@ -144,11 +145,23 @@ function keepsItsName(disk: DiskModel): void {
   Reflect.defineProperty(disk, 'store', { get: () => store, set: () => undefined });
 }
 
-function votesOf(election: Election): { voters: readonly Voter[]; granted: readonly Voter[]; self: Voter } {
-  const [voters, granted] = [inner<Voter[]>(election, 'voters'), inner<Voter[]>(election, 'granted')];
-  const self = inner<Voter>(election, 'self');
-  const isOne = (voter: Voter) => voters.some(({ node, store }) => node === voter.node && store === voter.store);
-  return { voters, granted: granted.filter(isOne), self };
+/** Votes of voters for this claim. */
+function votesFor({ voters, granted }: Election): readonly Voter[] {
+  return granted.filter((voter) => includesVoter(voters, voter));
+}
+
+/** What the former store of a member had acknowledged counts for its new one. */
+function keepsPositions(): () => void {
+  const { recordJoin } = AckTracker.prototype;
+  return replace(AckTracker.prototype, 'recordJoin', {
+    value({ node, store }: Voter) {
+      const index = this.indexOf({ node, store: this.storeOf(node) });
+      const applied = this.appliedOf(node);
+      recordJoin.call(this, { node, store });
+      this.recordAck({ node, store, index, applied });
+      return false;
+    },
+  });
 }
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
@@ -178,9 +191,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 60,
     plant: () =>
       replace(Election.prototype, 'won', {
-        get(this: Election) {
-          const { voters, granted } = votesOf(this);
-          return voters.length > 0 && granted.length >= Math.max(1, majority(voters.length) - 1);
+        get() {
+          const { length } = this.voters;
+          return length > 0 && votesFor(this).length >= Math.max(1, majority(length) - 1);
         },
       }),
   },
@@ -195,10 +208,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seeds: 60,
     plant: () =>
       replace(Election.prototype, 'won', {
-        get(this: Election) {
-          const { voters, granted, self } = votesOf(this);
-          const own = granted.includes(self) ? 0 : 1;
-          return voters.length > 0 && granted.length + own >= majority(voters.length);
+        get() {
+          const votes = votesFor(this);
+          const own = includesVoter(votes, this.self) ? 0 : 1;
+          return this.voters.length > 0 && votes.length + own >= majority(this.voters.length);
         },
       }),
   },
@@ -206,16 +219,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'old entries committed by counting (figure 8)',
     seeds: 60,
     schedule: 'figure 8',
-    plant: () => {
-      const advance = Reign.prototype.advance;
-      return replace(Reign.prototype, 'advance', {
-        value(this: Reign, out: MasterEffect[]) {
-          const committable = inner<() => number>(this, 'committable').call(this);
-          inner<ReignParts>(this, 'parts').log.recordCommit(committable);
-          advance.call(this, out);
-        },
-      });
-    },
+    plant: () => replace(Reign.prototype, 'mayCount', { value: () => true }),
   },
   {
     name: 'truncation that looks only at the last epoch',
@@ -243,15 +247,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a position that outlives its store',
     seeds: 300,
     schedule: 'wipe after ack',
-    plant: () =>
-      replace(AckTracker.prototype, 'recordJoin', {
-        value(this: AckTracker, { node, store }: Voter) {
-          const positions = inner<Map<string, object>>(this, 'positions');
-          const known = positions.get(node);
-          if (known !== undefined) positions.set(node, { ...known, store });
-          return false;
-        },
-      }),
+    plant: keepsPositions,
   },
   {
     name: 'a fetch that is not repeated',

@@ -49,7 +49,7 @@ export const PLANTED_ID_BUGS: readonly PlantedBug[] = [
     plant: () => {
       const former = Object.getOwnPropertyDescriptor(Admission.prototype, 'knownIds')?.get;
       return replace(Admission.prototype, 'knownIds', {
-        get(this: Admission): KnownIds {
+        get(): KnownIds {
           return { ...(former?.call(this) as KnownIds), reign: '' };
         },
       });

@@ -5,8 +5,15 @@ export function inner<Part>(owner: object, part: string): Part {
   return Reflect.get(owner, part) as Part;
 }
 
-/** Returns what puts the former one back. */
-export function replace(prototype: object, name: string, descriptor: PropertyDescriptor): () => void {
+/**
+ * Replaces a public method or getter of a class.
+ * @returns what puts the former one back
+ */
+export function replace<Type extends object>(
+  prototype: Type,
+  name: keyof Type & string,
+  descriptor: PropertyDescriptor & ThisType<Type>,
+): () => void {
   const former = Object.getOwnPropertyDescriptor(prototype, name);
   if (former === undefined) throw new Error(`there is no ${name} to replace`);
   Object.defineProperty(prototype, name, { ...descriptor, configurable: true });

@@ -13,6 +13,7 @@ import type { SecondaryMachine } from '#secondary/core/secondary';
 import type { BrokerModel } from '#tests/simulation/model/broker';
 import { CALM, type Faults } from '#tests/simulation/model/faults';
 import type { MasterProcess } from '#tests/simulation/model/master-process';
+import type { Shown } from '#tests/simulation/model/sim-process';
 import { type Cores, REAL_CORES, World } from '#tests/simulation/model/world';
 import { SeededRandom } from '../seeded-random';
 import type { Timeline } from './timeline';
@@ -202,9 +203,9 @@ export class SimCluster {
 
   /** The texts that a reader of the node sees, in order. */
   messages(node: string): string[] {
-    const machine = this.runningMachine(node);
-    if (machine === null) throw new Error(`${node} is down`);
-    const visible = machine.outline.seqAt(machine.durableIndex);
+    const shown = this.shownBy(node);
+    if (shown === null) throw new Error(`${node} is down`);
+    const visible = shown.outline.seqAt(shown.durableIndex);
     const entries = this.recordsOf(node).filter(({ control }) => control === null);
     return entries.slice(0, visible).map(({ bytes }) => entryOf(bytes).message);
   }
@@ -219,9 +220,9 @@ export class SimCluster {
     return this.world.diskOf(node).platter;
   }
 
-  /** The node's machine; null while it is down. */
-  runningMachine(node: string): MasterMachine | SecondaryMachine | null {
-    return (this.world.masterOf(node) ?? this.world.secondaryOf(node))?.machine ?? null;
+  /** What the node shows; null while it is down. */
+  shownBy(node: string): Shown | null {
+    return (this.world.masterOf(node) ?? this.world.secondaryOf(node))?.shown ?? null;
   }
 
   get masterMachine(): MasterMachine {

@@ -28,7 +28,7 @@ function driverOf(effects: MasterEffect[]) {
     sendControl: (message: WireMessage) => sent.push(message),
   } as unknown as MasterDriverParts['broker'];
   const driver = new MasterDriver({
-    machine: { httpUrl: '', members: [], step: () => effects },
+    machine: { httpUrl: '', view: { members: [] }, step: () => effects },
     store: new MemoryLogStore(),
     reader: { moved: () => undefined },
     broker,

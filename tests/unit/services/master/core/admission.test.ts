@@ -5,14 +5,14 @@ import type { Reign } from '#master/core/reign';
 import { generatedId } from '#protocol/entry';
 import { entryRecord, type LogRecord } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
-import { REIGN, Throne } from './throne';
+import { REIGN, ReignHarness } from './reign-harness';
 
 const TS = '2026-01-01T00:00:00.000Z';
 const SITUATION = { quorum: { required: 2, alive: 3, ok: true }, missing: [] };
 
 /** A reign of three nodes, and a store whose readings end when the test says so. */
 class Desk {
-  readonly throne = new Throne(['s1', 's2']);
+  readonly harness = new ReignHarness(['s1', 's2']);
   readonly loads: Extract<MasterEffect, { do: 'load' }>[] = [];
   readonly admission: Admission;
   reign: Reign | null;
@@ -25,12 +25,12 @@ class Desk {
   private requests = 0;
 
   constructor() {
-    this.throne.begin();
-    this.throne.ack('s1');
-    this.reign = this.throne.reign;
+    this.harness.begin();
+    this.harness.ack('s1');
+    this.reign = this.harness.reign;
     this.admission = new Admission(this.master(), (id) => {
       if (this.isDamaged) return 'unreadable';
-      return this.isCut ? null : (this.throne.stored.find((record) => record.id === id)?.seq ?? null);
+      return this.isCut ? null : (this.harness.stored.find((record) => record.id === id)?.seq ?? null);
     });
   }
 
@@ -44,7 +44,7 @@ class Desk {
   /** An append that is durable. */
   stored(id: string, message: string): void {
     this.append([{ id, message }]);
-    this.throne.store();
+    this.harness.store();
   }
 
   await(seq: number, writeConcern: WriteConcern): number {
@@ -59,7 +59,7 @@ class Desk {
     const load = this.loads.shift();
     if (load === undefined) throw new Error('nothing is being read');
     const { request, indexes } = load;
-    const there = this.throne.stored.filter(({ index }) => indexes.includes(index));
+    const there = this.harness.stored.filter(({ index }) => indexes.includes(index));
     const event = { type: 'loaded', request, records: records === undefined ? there : records } as const;
     this.do((out) => this.admission.loaded(event, { now: 0, reign: this.reign, out }));
   }
@@ -69,29 +69,29 @@ class Desk {
   }
 
   do(act: (out: MasterEffect[]) => void): MasterEffect[] {
-    const out = this.throne.do(act);
+    const out = this.harness.do(act);
     for (const effect of out) if (effect.do === 'load') this.loads.push(effect);
     return out;
   }
 
   answerTo(request: number): Answer | undefined {
-    return this.throne.answers.get(request);
+    return this.harness.answers.get(request);
   }
 
   get lastSeq(): number {
-    return this.throne.log.outline.lastSeq;
+    return this.harness.log.outline.lastSeq;
   }
 
   private master(): Admitting {
     const desk = this;
-    const { log } = this.throne;
+    const { log } = this.harness;
     const { outline } = log;
     return {
       outline: Object.assign(Object.create(outline), {
         indexOf: (seq: number) => (desk.isCut ? null : outline.indexOf(seq)),
       }),
       get epoch() {
-        return desk.throne.reign.id;
+        return desk.harness.reign.id;
       },
       get head() {
         return outline.seqAt(log.durableIndex);
@@ -102,7 +102,7 @@ class Desk {
       get cuts() {
         return desk.cuts;
       },
-      pendingRecord: (id) => desk.throne.pending.get(id),
+      pendingRecord: (id) => desk.harness.pending.get(id),
       unsatisfiable: (w) => (typeof w === 'number' && w > 3 ? { w, nodes: 3 } : null),
       refusal: () => (desk.isRefused ? refused('standby', 'another reigns', SITUATION) : null),
       situation: () => SITUATION,
@@ -122,14 +122,14 @@ describe('an append', () => {
   test('that is new gets a seq in the same step', () => {
     const request = desk.append([A]);
     expect(desk.lastSeq).toBe(1);
-    desk.throne.store();
+    desk.harness.store();
     expect(desk.answerTo(request)).toMatchObject({ outcome: 'acknowledged', repeated: false, first: 1, seq: 1 });
   });
 
   test('of an id that is pending waits for that entry, and reads nothing', () => {
     const requests = [desk.append([A]), desk.append([A]), desk.append([{ ...A, message: 'other' }])];
     expect([desk.lastSeq, desk.loads]).toEqual([1, []]);
-    desk.throne.store();
+    desk.harness.store();
     expect(requests.map((request) => desk.answerTo(request))).toMatchObject([
       { outcome: 'acknowledged', repeated: false },
       { outcome: 'acknowledged', repeated: true, seq: 1 },
@@ -163,11 +163,11 @@ describe('an append', () => {
 
   test('of several entries waits for the last of them, as a repeat too', () => {
     const first = desk.append([A, B], 2);
-    desk.throne.store();
+    desk.harness.store();
     const second = desk.append([B, A], 2);
     desk.loaded();
     expect([first, second].map((request) => desk.answerTo(request))).toEqual([undefined, undefined]);
-    desk.throne.ack('s1');
+    desk.harness.ack('s1');
     expect([first, second].map((request) => desk.answerTo(request))).toMatchObject([
       { outcome: 'acknowledged', repeated: false, first: 1, seq: 2, w: 2 },
       { outcome: 'acknowledged', repeated: true, first: 1, seq: 2, w: 2 },
@@ -221,7 +221,7 @@ describe('waiting for an entry that is there', () => {
     desk.stored('a', 'text a');
     const request = desk.await(1, 3);
     desk.loaded();
-    desk.do((out) => desk.throne.reign.end('deposed', out));
+    desk.do((out) => desk.harness.reign.end('deposed', out));
     expect(desk.answerTo(request)).toMatchObject({ outcome: 'unresolved', problem: 'deposed', seq: 1, id: 'a' });
   });
 });
@@ -234,7 +234,7 @@ describe('while the known entry is read', () => {
   });
 
   test('the reign ends: the entry may be kept or cut', () => {
-    desk.do((out) => desk.throne.reign.end('deposed', out));
+    desk.do((out) => desk.harness.reign.end('deposed', out));
     desk.reign = null;
     desk.isRefused = true;
     desk.loaded();
@@ -255,7 +255,7 @@ describe('while the known entry is read', () => {
     desk.cuts += 1;
     desk.loaded();
     expect(desk.lastSeq).toBe(2);
-    expect(desk.throne.effects.at(-1)).toMatchObject({ do: 'store' });
+    expect(desk.harness.effects.at(-1)).toMatchObject({ do: 'store' });
   });
 
   test('the log is cut, and another record takes the place: what was read of the former one counts for nothing', () => {
@@ -269,7 +269,7 @@ describe('while the known entry is read', () => {
   });
 
   test('the timeout passes: a concern that is met is acknowledged all the same', () => {
-    desk.throne.ack('s1');
+    desk.harness.ack('s1');
     expect(desk.giveUp(request, 'timeout')).toBe(true);
     desk.loaded();
     expect(desk.answerTo(request)).toMatchObject({ outcome: 'acknowledged', seq: 1 });
@@ -285,7 +285,7 @@ describe('while the known entry is read', () => {
   test('the client leaves: nothing waits for it', () => {
     expect(desk.giveUp(request, 'gone')).toBe(true);
     desk.loaded();
-    expect([desk.answerTo(request), desk.throne.reign.waiters.size]).toEqual([undefined, 0]);
+    expect([desk.answerTo(request), desk.harness.reign.waiters.size]).toEqual([undefined, 0]);
   });
 
   test('the master stops: it is answered at once, and once', () => {

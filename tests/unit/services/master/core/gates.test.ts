@@ -1,12 +1,12 @@
 import fc from 'fast-check';
-import { refusalOf, type Standing } from '#master/core/gates';
+import { type GateFacts, refusalOf } from '#master/core/gates';
 
 const ENOUGH = { required: 2, alive: 3, ok: true };
 const TOO_FEW = { required: 2, alive: 1, ok: false };
 const MISSING = [{ id: 's2', status: 'Unhealthy', lastSeenMs: 2_000 }] as const;
 
 /** A master that would take an append. */
-const OPEN: Standing = {
+const OPEN: GateFacts = {
   isStopping: false,
   phaseName: 'reigning',
   reigningElsewhere: null,
@@ -26,7 +26,7 @@ const OPEN: Standing = {
 
 interface Gate {
   readonly name: string;
-  readonly closed: Partial<Standing>;
+  readonly closed: Partial<GateFacts>;
   readonly problem: string;
   readonly says: RegExp;
 }
@@ -65,7 +65,7 @@ const GATES: readonly Gate[] = [
 ];
 
 /** The first of the gates wins where two of them say the same thing of a master. */
-function standingWith(gates: readonly Gate[]): Standing {
+function standingWith(gates: readonly Gate[]): GateFacts {
   return Object.assign({}, OPEN, ...gates.map(({ closed }) => closed).reverse());
 }
 

@@ -15,7 +15,7 @@ function groupsOf(effects: readonly MasterEffect[]): number[] {
 
 describe('appends of one turn', () => {
   const log = new ReplicaLog({ outline: new LogOutline(), checksum: 0, commit: 0 });
-  const parts = { log, window: new PublishWindow(), tracker: new AckTracker(), pending: new PendingIds() };
+  const parts = { log, window: new PublishWindow(), positions: new AckTracker(), pending: new PendingIds() };
   const id = { epoch: 1, reign: '0123456789abcdef' };
   const reign = new Reign(id, { node: 'master', store: 'm' }, parts, {
     forced: false,

@@ -109,18 +109,18 @@ describe('a master that lost the lock while clients wait', () => {
 
   test('keeps them: the lock may be held by its own lost connection', () => {
     const { lone, waiting } = lockedOut();
-    lone.tell(announce(lone.machine.epoch.epoch));
+    lone.tell(announce(lone.machine.view.epoch.epoch));
     expect(lone.outcomeOf(waiting)).toBeNull();
     expect(lone.outcomeOf(lone.append('more', 1))).toBe('standby');
   });
 
   test('tells them so once it hears that another reigns in a higher epoch, and each of them once', () => {
     const { lone, waiting } = lockedOut();
-    const { epoch } = lone.machine.epoch;
+    const { epoch } = lone.machine.view.epoch;
     lone.tell(announce(epoch + 1), announce(epoch + 1));
     expect(lone.answers.get(waiting)).toMatchObject({ problem: 'deposed', stored: 'unknown' });
-    expect(lone.machine.reigningElsewhere).toEqual({ node: 'standby', httpUrl: '', log: LOG });
-    expect(lone.machine.waiting).toBe(0);
+    expect(lone.machine.view.reigningElsewhere).toEqual({ node: 'standby', httpUrl: '', log: LOG });
+    expect(lone.machine.view.waiting).toBe(0);
   });
 
   test.each([
@@ -128,12 +128,12 @@ describe('a master that lost the lock while clients wait', () => {
     ['no log', null],
   ])('is not deposed by one that reigns in %s, whatever its epoch', (_, log) => {
     const { lone, waiting } = lockedOut();
-    const { epoch } = lone.machine.epoch;
+    const { epoch } = lone.machine.view.epoch;
     lone.tell(announce(epoch + 7, log));
     expect(lone.outcomeOf(waiting)).toBeNull();
     lone.up(false);
-    expect(lone.machine.epoch.epoch).toBe(epoch);
-    expect(lone.machine.identity).toBe(LOG);
+    expect(lone.machine.view.epoch.epoch).toBe(epoch);
+    expect(lone.machine.view.identity).toBe(LOG);
   });
 
   test('is deposed by one that reigns in a later branch of its log, though its epoch is lower', () => {
@@ -141,15 +141,15 @@ describe('a master that lost the lock while clients wait', () => {
     const branch = `${LOG}/bbbbbbbbbbbbbbbb`;
     lone.tell(announce(0, branch));
     expect(lone.outcomeOf(waiting)).toBe('deposed');
-    expect(lone.machine.identity).toBe(branch);
+    expect(lone.machine.view.identity).toBe(branch);
   });
 
   test('claims above what it heard when the lock is free again', () => {
     const { lone } = lockedOut();
-    const { epoch } = lone.machine.epoch;
+    const { epoch } = lone.machine.view.epoch;
     lone.tell(announce(epoch + 7));
     lone.tell({ type: 'up', freshBroker: false, reign: 'cccccccccccccccc' });
-    expect(lone.machine.epoch.epoch).toBe(epoch + 8);
+    expect(lone.machine.view.epoch.epoch).toBe(epoch + 8);
   });
 });
 
@@ -174,10 +174,10 @@ describe('a limit', () => {
     const first = lone.append('one', 1);
     const second = lone.append('two', 1);
     expect([lone.outcomeOf(first), lone.outcomeOf(second)]).toEqual(['acknowledged', 'overloaded']);
-    expect(lone.machine.outline.lastSeq).toBe(1);
+    expect(lone.machine.view.outline.lastSeq).toBe(1);
     lone.reign();
     expect(lone.outcomeOf(lone.append('three', 1))).toBe('acknowledged');
-    expect(lone.machine.outline.lastSeq).toBe(2);
+    expect(lone.machine.view.outline.lastSeq).toBe(2);
   });
 
   test('that the broker sets by blocking its publishers is one, too', () => {
@@ -195,7 +195,7 @@ test('a concern of more nodes than there are is refused at once, and takes no se
   lone.reign();
   const request = lone.append('text', 4);
   expect(lone.answers.get(request)).toEqual({ outcome: 'unsatisfiable', w: 4, nodes: 3 });
-  expect(lone.machine.outline.lastSeq).toBe(0);
+  expect(lone.machine.view.outline.lastSeq).toBe(0);
 });
 
 test('at its end it tells everyone who waits, and takes nothing more', () => {
@@ -216,21 +216,21 @@ describe('a first write that was torn behind its first record', () => {
   test('is begun again, under the id that this record gave', () => {
     const lone = new Lone({}, [TORN]);
     lone.up(true);
-    expect(lone.machine.phaseName).toBe('reigning');
-    expect(lone.machine.outline.newestList().members?.voters).toEqual([{ node: 'master', store: 'M' }]);
-    expect(lone.machine.identity).toBe('ffffffffffffffff');
-    expect(lone.machine.epoch.epoch).toBeGreaterThan(1);
+    expect(lone.machine.view.phaseName).toBe('reigning');
+    expect(lone.machine.view.outline.newestList().members?.voters).toEqual([{ node: 'master', store: 'M' }]);
+    expect(lone.machine.view.identity).toBe('ffffffffffffffff');
+    expect(lone.machine.view.epoch.epoch).toBeGreaterThan(1);
   });
 
   test('is not begun again on a broker that knows of a log', () => {
     const lone = new Lone({}, [TORN]);
     lone.up(false);
-    expect(lone.machine.phaseName).toBe('recovering');
+    expect(lone.machine.view.phaseName).toBe('recovering');
   });
 
   test('is not begun again by another store than the one that began it', () => {
     const lone = new Lone({ store: 'another' }, [TORN]);
     lone.up(true);
-    expect(lone.machine.phaseName).toBe('recovering');
+    expect(lone.machine.view.phaseName).toBe('recovering');
   });
 });

@@ -1,25 +1,10 @@
 import fc from 'fast-check';
-import type { ChangeMember, MasterEffect } from '#master/core/events';
+import type { ChangeMember } from '#master/core/events';
 import { Membership } from '#master/core/membership';
 import type { MasterSettings } from '#master/core/settings';
 import { LogOutline } from '#protocol/log/outline';
 import { controlRecord, type MembersControl } from '#protocol/record';
-import type { MessageOf } from '#protocol/wire/messages';
-import { SELF, Throne, throneOfThree } from './throne';
-
-const SETTINGS: MasterSettings = {
-  ...SELF,
-  secondaries: ['s1', 's2'],
-  openMembership: false,
-  birth: 'auto',
-  logId: null,
-  inMemory: false,
-  quorumAppend: true,
-  heartbeatIntervalMs: 500,
-  suspectAfterMs: 1_000,
-  unhealthyAfterMs: 3_000,
-  inFlightBytesMax: 1_000,
-};
+import { beat, ReignHarness, reignOfThree, SELF, SETTINGS } from './reign-harness';
 
 type List = Partial<Pick<MembersControl, 'voters' | 'members' | 'removed'>>;
 
@@ -35,55 +20,23 @@ function membershipOf(secondaries: readonly string[], list: List | null): Member
   return new Membership({ ...SETTINGS, secondaries }, outline);
 }
 
-function beat(node: string, said: Partial<MessageOf<'heartbeat'>> = {}): MessageOf<'heartbeat'> {
-  const position = { index: 0, applied: 0, buffered: 0, httpUrl: '' };
-  return { type: 'heartbeat', epoch: 1, reign: 'r1', log: 'r1', node, store: 'disk', ...position, ...said };
-}
-
-function hear(membership: Membership, ...nodes: string[]): void {
-  for (const node of nodes) membership.book.recordHeard(0, beat(node), []);
-}
-
-/** A reign, and the membership of its log. */
-class Court {
-  readonly throne: Throne;
-  readonly membership: Membership;
-  private requests = 0;
-
-  constructor(settings: Partial<MasterSettings> = {}, throne = newThrone()) {
-    this.throne = throne;
-    this.membership = new Membership({ ...SETTINGS, ...settings }, throne.log.outline);
-  }
-
-  admit(node: string): MasterEffect[] {
-    return this.throne.do((out) => this.membership.admit(node, this.throne.reign, out));
-  }
-
-  /** An operator's change, and what becomes of it when the log is stored. */
-  change(type: ChangeMember['type'], node: string): string {
-    this.requests += 1;
-    const request = this.requests;
-    this.throne.do((out) => this.membership.change({ type, request, node }, this.throne.reign, out));
-    this.throne.store();
-    this.membership.followList();
-    const told = this.throne.effects.flatMap((effect) =>
-      effect.do === 'memberChange' && effect.request === request ? [effect.outcome] : [],
-    );
-    const [first] = told;
-    if (told.length !== 1 || first === undefined) throw new Error(`told ${told.length} times`);
-    return first.outcome === 'done' ? `done${first.isNew ? '' : ' before'}` : first.outcome;
-  }
-
-  get ensured(): string[] {
-    return this.throne.effects.flatMap((effect) => (effect.do === 'ensureMember' ? [effect.node] : []));
-  }
+/** An operator's change, and what becomes of it when the log is stored. */
+function change(harness: ReignHarness, type: ChangeMember['type'], node: string): string {
+  const outcome = harness.membership.want({ type, node });
+  if (outcome !== null) return outcome.outcome === 'done' ? 'done before' : outcome.outcome;
+  harness.do((out) => harness.reign.awaitChange({ type, request: 900, node }, out));
+  harness.changeList();
+  harness.store();
+  const told = harness.effects.splice(0).flatMap((effect) => (effect.do === 'memberChange' ? [effect.outcome] : []));
+  expect(told).toEqual([{ outcome: 'done', isNew: true }]);
+  return 'done';
 }
 
 /** The only voter is the master itself, so a list is committed as it is stored. */
-function newThrone(): Throne {
-  const throne = new Throne(['s1', 's2']);
-  throne.begin();
-  return throne;
+function newReign(settings: Partial<MasterSettings> = {}): ReignHarness {
+  const harness = new ReignHarness(['s1', 's2'], settings);
+  harness.begin();
+  return harness;
 }
 
 const VOTERS = [SELF, { node: 's1', store: 'disk' }];
@@ -140,12 +93,12 @@ test('wanted is everybody of settings and list whom nobody removed, each once', 
 });
 
 describe('a node that wants to be a member', () => {
-  test('becomes one where membership is open, and has a queue', () => {
-    const court = new Court({ openMembership: true });
-    court.admit('s3');
-    expect(court.membership.members).toEqual(['s1', 's2', 's3']);
-    expect(court.ensured).toEqual(['s3']);
-    expect(court.membership.book.tracker.members).toEqual(['s1', 's2', 's3']);
+  test('becomes one where membership is open', () => {
+    const harness = newReign({ openMembership: true });
+    expect(harness.membership.admit('s3')).toBe(true);
+    expect(harness.changeList()).toBe(true);
+    expect(harness.membership.members).toEqual(['s1', 's2', 's3']);
+    expect(harness.tracker.members).toEqual(['s1', 's2', 's3']);
   });
 
   test.each([
@@ -153,19 +106,19 @@ describe('a node that wants to be a member', () => {
     ['it is one already', { openMembership: true }, 's1'],
     ['it is the master itself', { openMembership: true }, SELF.node],
   ])('changes nothing when %s', (_, settings, node) => {
-    const court = new Court(settings);
-    expect(court.admit(node)).toEqual([]);
-    expect(court.membership.wanted).toEqual(['s1', 's2']);
+    const { membership } = newReign(settings);
+    expect(membership.admit(node)).toBe(false);
+    expect(membership.wanted).toEqual(['s1', 's2']);
   });
 
   test('is asked for once, though the list cannot change yet', () => {
-    const throne = new Throne(['s1', 's2']);
-    const court = new Court({ openMembership: true }, throne);
-    expect(court.admit('s3')).toHaveLength(1);
-    expect(court.admit('s3')).toEqual([]);
-    throne.begin();
-    throne.do((out) => court.membership.changeList(throne.reign, out));
-    expect(court.membership.members).toEqual(['s1', 's2', 's3']);
+    const harness = new ReignHarness(['s1', 's2'], { openMembership: true });
+    expect(harness.membership.admit('s3')).toBe(true);
+    expect(harness.membership.admit('s3')).toBe(false);
+    expect(harness.changeList()).toBe(false);
+    harness.begin();
+    expect(harness.changeList()).toBe(true);
+    expect(harness.membership.members).toEqual(['s1', 's2', 's3']);
   });
 });
 
@@ -178,23 +131,23 @@ describe('an operator', () => {
     ['removes the master', 'remove', SELF.node, 'own-node'],
     ['takes in the master', 'admit', SELF.node, 'own-node'],
   ])('%s', (_, type, node, answer) => {
-    const court = new Court();
-    expect(court.change(type, node)).toBe(answer);
-    const isThere = court.membership.members.includes(node);
+    const harness = newReign();
+    expect(change(harness, type, node)).toBe(answer);
+    const isThere = harness.membership.members.includes(node);
     expect(isThere).toBe(type === 'admit' && answer !== 'own-node');
   });
 
   test('removes for good: neither a join nor the next reign brings the node back, an operator does', () => {
-    const court = new Court({ openMembership: true });
-    court.change('remove', 's2');
-    expect(court.membership.removed).toEqual(['s2']);
-    expect(court.admit('s2')).toEqual([]);
-    court.membership.wantAll();
-    expect(court.membership.wanted).toEqual(['s1']);
-    expect(court.change('admit', 's2')).toBe('done');
-    expect(court.membership.members).toEqual(['s1', 's2']);
-    expect(court.membership.removed).toEqual([]);
-    expect(court.ensured).toEqual(['s2']);
+    const harness = newReign({ openMembership: true });
+    const { membership } = harness;
+    change(harness, 'remove', 's2');
+    expect(membership.removed).toEqual(['s2']);
+    expect(membership.admit('s2')).toBe(false);
+    membership.wantAll();
+    expect(membership.wanted).toEqual(['s1']);
+    expect(change(harness, 'admit', 's2')).toBe('done');
+    expect(membership.members).toEqual(['s1', 's2']);
+    expect(membership.removed).toEqual([]);
   });
 });
 
@@ -205,12 +158,23 @@ describe('of two secondaries', () => {
     ['both are up', true, ['s1', 's2'], { ok: true, isAlone: false }],
     ['none is up, and no quorum is asked for', false, [], { ok: true, isAlone: true }],
   ])('%s', (_, quorumAppend, up, expected) => {
-    const { membership } = new Court({ quorumAppend });
-    hear(membership, ...up);
+    const harness = newReign({ quorumAppend });
+    const { membership } = harness;
+    harness.hear(...up);
     expect({ ok: membership.quorum.ok, isAlone: membership.isAlone }).toEqual(expected);
     expect(membership.situation(0).missing.map(({ id }) => id)).toEqual(['s1', 's2'].filter((id) => !up.includes(id)));
   });
 });
+
+/** Knows the list of three voters, and has heard of these members. */
+function votersOf(up: readonly string[], settings: Partial<MasterSettings> = {}): Membership {
+  const membership = new Membership({ ...SETTINGS, ...settings }, reignOfThree().log.outline);
+  for (const node of up) {
+    membership.book.recordHeard(0, beat(node), []);
+    membership.book.recordStore({ node, store: 'disk' });
+  }
+  return membership;
+}
 
 describe('of three voters', () => {
   test.each([
@@ -218,31 +182,29 @@ describe('of three voters', () => {
     ['one was heard', ['s1'], ['master', 's1'], true],
     ['both were heard', ['s1', 's2'], ['master', 's1', 's2'], true],
   ])('%s', (_, up, votersUp, hasVoters) => {
-    const { membership, throne } = new Court({}, throneOfThree());
-    hear(membership, ...up);
-    expect(membership.votersUp(throne.reign)).toEqual(votersUp);
-    expect(membership.hasVoters(throne.reign)).toBe(hasVoters);
+    const membership = votersOf(up);
+    expect(membership.votersUp).toEqual(votersUp);
+    expect(membership.hasVoters).toBe(hasVoters);
   });
 
   test('one whose log differs is up and acks nothing, so it is none to commit with', () => {
-    const { membership, throne } = new Court({}, throneOfThree());
-    hear(membership, 's1');
+    const membership = votersOf(['s1']);
     membership.book.compare(beat('s1', { differsAt: 1 }), null, []);
     expect(membership.quorum.ok).toBe(true);
-    expect(membership.votersUp(throne.reign)).toEqual(['master']);
-    expect(membership.hasVoters(throne.reign)).toBe(false);
+    expect(membership.votersUp).toEqual(['master']);
+    expect(membership.hasVoters).toBe(false);
   });
 
   test('none is needed where no quorum is asked for', () => {
-    const { membership, throne } = new Court({ quorumAppend: false }, throneOfThree());
-    expect(membership.hasVoters(throne.reign)).toBe(true);
+    const membership = votersOf([], { quorumAppend: false });
+    expect(membership.hasVoters).toBe(true);
   });
 
   test.each([
     ['disk', true],
     ['new', false],
   ])('the vote is that of a store: one that comes with %s has it, %s', (store, voter) => {
-    const { membership } = new Court({}, throneOfThree());
+    const membership = votersOf([]);
     membership.book.recordStore({ node: 's1', store });
     expect(membership.stateOf(0, 's1').voter).toBe(voter);
   });

@@ -1,6 +1,6 @@
 import { PendingIds } from '#master/core/pending-ids';
 import { entryRecord, type LogRecord } from '#protocol/record';
-import { Throne } from './throne';
+import { ReignHarness } from './reign-harness';
 
 function recordOf(seq: number): LogRecord {
   return entryRecord(seq, { seq, epoch: 1, id: `id-${seq}`, ts: '', message: '' });
@@ -16,11 +16,11 @@ test('an id is known until its record is durable, or is dropped', () => {
 });
 
 test('a reign adds the ids that clients give, and none of the ids that it makes', () => {
-  const throne = new Throne([]);
-  throne.begin();
-  throne.append('text', 1, 'order-1');
-  throne.append('text', 1);
-  const made = throne.log.outline.lastSeq;
-  expect(throne.pending.get('order-1')?.seq).toBe(1);
-  expect(throne.pending.get(`${throne.reign.id.reign}-${made}`)).toBeNull();
+  const harness = new ReignHarness([]);
+  harness.begin();
+  harness.append('text', 1, 'order-1');
+  harness.append('text', 1);
+  const made = harness.log.outline.lastSeq;
+  expect(harness.pending.get('order-1')?.seq).toBe(1);
+  expect(harness.pending.get(`${harness.reign.id.reign}-${made}`)).toBeNull();
 });

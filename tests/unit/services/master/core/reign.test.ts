@@ -1,86 +1,86 @@
 import { entryOf } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
-import { REIGN, SELF, Throne, throneOfThree } from './throne';
+import { REIGN, ReignHarness, reignOfThree, SELF } from './reign-harness';
 
 describe('the beginning', () => {
   test('the first reign ever begins with its own record and a list of this master alone', () => {
-    const throne = new Throne(['s1', 's2']);
-    throne.begin();
-    expect(throne.stored.map(({ control }) => control)).toEqual([
+    const harness = new ReignHarness(['s1', 's2']);
+    harness.begin();
+    expect(harness.stored.map(({ control }) => control)).toEqual([
       { control: 'epoch', reign: REIGN, ...SELF },
       { control: 'members', voters: [SELF], members: ['s1', 's2'] },
     ]);
-    expect(throne.reign.open).toBe(true);
-    expect(throne.reign.nodes).toBe(3);
+    expect(harness.reign.open).toBe(true);
+    expect(harness.reign.nodes).toBe(3);
   });
 
   test('no append is taken before the first record is durable', () => {
-    const throne = new Throne([]);
-    throne.do((out) => throne.reign.begin([], out));
-    expect(throne.reign.open).toBe(false);
-    throne.store();
-    expect(throne.reign.open).toBe(true);
+    const harness = new ReignHarness([]);
+    harness.do((out) => harness.reign.begin([], out));
+    expect(harness.reign.open).toBe(false);
+    harness.store();
+    expect(harness.reign.open).toBe(true);
   });
 
   test('a later reign is open when a majority of the voters holds its first record', () => {
-    const throne = throneOfThree();
-    throne.succeed(2);
-    throne.begin();
-    expect(throne.reign.open).toBe(false);
-    throne.ack('s2');
-    expect(throne.reign.open).toBe(true);
-    expect(throne.reign.commitIndex).toBe(throne.log.outline.lastIndex);
+    const harness = reignOfThree();
+    harness.succeed(2);
+    harness.begin();
+    expect(harness.reign.open).toBe(false);
+    harness.ack('s2');
+    expect(harness.reign.open).toBe(true);
+    expect(harness.reign.commitIndex).toBe(harness.log.outline.lastIndex);
   });
 
   test('to begin again changes nothing, unless the first record was lost with a failed write', () => {
-    const throne = new Throne([]);
-    throne.do((out) => throne.reign.begin([], out));
-    throne.do((out) => throne.reign.begin([], out));
-    expect(throne.log.outline.lastIndex).toBe(2);
-    throne.log.dropUnstored();
+    const harness = new ReignHarness([]);
+    harness.do((out) => harness.reign.begin([], out));
+    harness.do((out) => harness.reign.begin([], out));
+    expect(harness.log.outline.lastIndex).toBe(2);
+    harness.log.dropUnstored();
 
-    throne.do((out) => throne.reign.begin([], out));
-    throne.store();
-    expect(throne.reign.open).toBe(true);
-    expect(throne.stored).toHaveLength(2);
+    harness.do((out) => harness.reign.begin([], out));
+    harness.store();
+    expect(harness.reign.open).toBe(true);
+    expect(harness.stored).toHaveLength(2);
   });
 });
 
 describe('commit', () => {
   test('a record of an older epoch is committed by one of this epoch, and not by a count (Raft, figure 8)', () => {
-    const throne = throneOfThree();
-    throne.append('of the first epoch', 1);
-    throne.store();
-    const { commitIndex } = throne.reign;
-    throne.succeed(2);
-    throne.do((out) => throne.reign.begin(throne.members, out));
-    throne.ack('s1', commitIndex + 1);
-    throne.ack('s2', commitIndex + 1);
-    expect(throne.reign.commitIndex).toBe(commitIndex);
-    throne.store();
-    throne.ack('s1', commitIndex + 2);
-    expect(throne.reign.commitIndex).toBe(commitIndex + 2);
+    const harness = reignOfThree();
+    harness.append('of the first epoch', 1);
+    harness.store();
+    const { commitIndex } = harness.reign;
+    harness.succeed(2);
+    harness.do((out) => harness.reign.begin(harness.members, out));
+    harness.ack('s1', commitIndex + 1);
+    harness.ack('s2', commitIndex + 1);
+    expect(harness.reign.commitIndex).toBe(commitIndex);
+    harness.store();
+    harness.ack('s1', commitIndex + 2);
+    expect(harness.reign.commitIndex).toBe(commitIndex + 2);
   });
 
   test('an ack of a store that is no voter does not commit', () => {
-    const throne = throneOfThree();
-    throne.tracker.recordJoin({ node: 's1', store: 'new' });
-    throne.append('text', 1);
-    throne.store();
-    const { commitIndex } = throne.reign;
-    throne.ack('s1', undefined, 'new');
-    expect(throne.reign.commitIndex).toBe(commitIndex);
-    throne.ack('s2');
-    expect(throne.reign.commitIndex).toBe(commitIndex + 1);
+    const harness = reignOfThree();
+    harness.tracker.recordJoin({ node: 's1', store: 'new' });
+    harness.append('text', 1);
+    harness.store();
+    const { commitIndex } = harness.reign;
+    harness.ack('s1', undefined, 'new');
+    expect(harness.reign.commitIndex).toBe(commitIndex);
+    harness.ack('s2');
+    expect(harness.reign.commitIndex).toBe(commitIndex + 1);
   });
 
   test('it never goes beyond what is durable here, whoever else holds more', () => {
-    const throne = throneOfThree();
-    throne.append('text', 1);
-    const { commitIndex } = throne.reign;
-    throne.ack('s1');
-    throne.ack('s2');
-    expect(throne.reign.commitIndex).toBe(commitIndex);
+    const harness = reignOfThree();
+    harness.append('text', 1);
+    const { commitIndex } = harness.reign;
+    harness.ack('s1');
+    harness.ack('s2');
+    expect(harness.reign.commitIndex).toBe(commitIndex);
   });
 });
 
@@ -92,66 +92,66 @@ describe('answers', () => {
     [3, 2],
     ['all', 2],
   ])('w=%s waits for this master and %i acks', (writeConcern, acks) => {
-    const throne = throneOfThree();
-    const request = throne.append('text', writeConcern);
+    const harness = reignOfThree();
+    const request = harness.append('text', writeConcern);
     const outcomes: (string | null)[] = [];
-    throne.store();
+    harness.store();
     for (const node of ['s1', 's2']) {
-      outcomes.push(throne.outcomeOf(request));
-      throne.ack(node);
+      outcomes.push(harness.outcomeOf(request));
+      harness.ack(node);
     }
-    outcomes.push(throne.outcomeOf(request));
+    outcomes.push(harness.outcomeOf(request));
     expect(outcomes).toEqual([0, 1, 2].map((count) => (count >= acks ? 'acknowledged' : null)));
   });
 
   test('acks alone do not answer: the entry must be durable here', () => {
-    const throne = throneOfThree();
-    const requests = [throne.append('a', 1), throne.append('b', 'all')];
-    throne.ack('s1');
-    throne.ack('s2');
-    expect(requests.map((request) => throne.outcomeOf(request))).toEqual([null, null]);
-    throne.store();
-    throne.do((out) => throne.reign.advance(out));
-    expect(requests.map((request) => throne.outcomeOf(request))).toEqual(['acknowledged', 'acknowledged']);
+    const harness = reignOfThree();
+    const requests = [harness.append('a', 1), harness.append('b', 'all')];
+    harness.ack('s1');
+    harness.ack('s2');
+    expect(requests.map((request) => harness.outcomeOf(request))).toEqual([null, null]);
+    harness.store();
+    harness.do((out) => harness.reign.advance(out));
+    expect(requests.map((request) => harness.outcomeOf(request))).toEqual(['acknowledged', 'acknowledged']);
   });
 
   test('a lost ack is mended by the next one, and nobody is answered twice', () => {
-    const throne = throneOfThree();
-    const first = throne.append('a', 'all');
-    const second = throne.append('b', 'all');
-    throne.store();
-    throne.ack('s1', throne.log.outline.lastIndex - 1);
-    throne.ack('s2');
-    expect([throne.outcomeOf(first), throne.outcomeOf(second)]).toEqual(['acknowledged', null]);
-    throne.ack('s1');
-    throne.ack('s1');
-    expect(throne.outcomeOf(second)).toBe('acknowledged');
+    const harness = reignOfThree();
+    const first = harness.append('a', 'all');
+    const second = harness.append('b', 'all');
+    harness.store();
+    harness.ack('s1', harness.log.outline.lastIndex - 1);
+    harness.ack('s2');
+    expect([harness.outcomeOf(first), harness.outcomeOf(second)]).toEqual(['acknowledged', null]);
+    harness.ack('s1');
+    harness.ack('s1');
+    expect(harness.outcomeOf(second)).toBe('acknowledged');
   });
 
   test('with w of a majority or more it must be committed, too: members that are no voters do not make it safe', () => {
-    const throne = throneOfThree();
-    for (const node of throne.members) throne.tracker.recordJoin({ node, store: 'new' });
-    const request = throne.append('text', 2);
-    throne.store();
-    throne.ack('s1', undefined, 'new');
-    expect(throne.outcomeOf(request)).toBeNull();
+    const harness = reignOfThree();
+    for (const node of harness.members) harness.tracker.recordJoin({ node, store: 'new' });
+    const request = harness.append('text', 2);
+    harness.store();
+    harness.ack('s1', undefined, 'new');
+    expect(harness.outcomeOf(request)).toBeNull();
   });
 
   test('whoever is met by one ack is answered in the order of the entries', () => {
-    const throne = throneOfThree();
-    const requests = [throne.append('a', 'all'), throne.append('b', 2), throne.append('c', 3)];
-    throne.store();
-    throne.ack('s1', throne.log.outline.lastIndex);
-    throne.ack('s2', throne.log.outline.lastIndex);
-    expect([...throne.answers.keys()]).toEqual([requests[1], requests[0], requests[2]]);
+    const harness = reignOfThree();
+    const requests = [harness.append('a', 'all'), harness.append('b', 2), harness.append('c', 3)];
+    harness.store();
+    harness.ack('s1', harness.log.outline.lastIndex);
+    harness.ack('s2', harness.log.outline.lastIndex);
+    expect([...harness.answers.keys()]).toEqual([requests[1], requests[0], requests[2]]);
   });
 
   test('one names who holds the entry', () => {
-    const throne = throneOfThree();
-    const request = throne.append('text', 2);
-    throne.store();
-    throne.ack('s2');
-    expect(throne.answers.get(request)).toMatchObject({
+    const harness = reignOfThree();
+    const request = harness.append('text', 2);
+    harness.store();
+    harness.ack('s2');
+    expect(harness.answers.get(request)).toMatchObject({
       outcome: 'acknowledged',
       seq: 1,
       w: 2,
@@ -160,75 +160,75 @@ describe('answers', () => {
   });
 
   test('the same entry is waited for again, with a concern of its own', () => {
-    const throne = throneOfThree();
-    throne.append('text', 1);
-    throne.store();
-    const again = throne.await(1, 'all');
-    expect(throne.outcomeOf(again ?? 0)).toBeNull();
-    throne.ack('s1');
-    throne.ack('s2');
-    expect(throne.outcomeOf(again ?? 0)).toBe('acknowledged');
-    expect(throne.await(2, 1)).toBeNull();
+    const harness = reignOfThree();
+    harness.append('text', 1);
+    harness.store();
+    const again = harness.await(1, 'all');
+    expect(harness.outcomeOf(again ?? 0)).toBeNull();
+    harness.ack('s1');
+    harness.ack('s2');
+    expect(harness.outcomeOf(again ?? 0)).toBe('acknowledged');
+    expect(harness.await(2, 1)).toBeNull();
   });
 });
 
 describe('a client that gives up', () => {
   test('is told that the entry is stored, once it is', () => {
-    const throne = throneOfThree();
-    const request = throne.append('text', 3);
-    throne.do((out) => throne.reign.timeOut(request, out));
-    expect(throne.outcomeOf(request)).toBeNull();
-    throne.store();
-    expect(throne.answers.get(request)).toMatchObject({ problem: 'write-concern-timeout', stored: true, seq: 1 });
-    throne.ack('s1');
-    throne.ack('s2');
-    expect(throne.answers.size).toBe(1);
+    const harness = reignOfThree();
+    const request = harness.append('text', 3);
+    harness.do((out) => harness.reign.timeOut(request, out));
+    expect(harness.outcomeOf(request)).toBeNull();
+    harness.store();
+    expect(harness.answers.get(request)).toMatchObject({ problem: 'write-concern-timeout', stored: true, seq: 1 });
+    harness.ack('s1');
+    harness.ack('s2');
+    expect(harness.answers.size).toBe(1);
   });
 
   test('is acknowledged all the same when its concern is met before the timeout could be told', () => {
-    const throne = throneOfThree();
-    const request = throne.append('text', 1);
-    throne.do((out) => throne.reign.timeOut(request, out));
-    throne.store();
-    expect(throne.outcomeOf(request)).toBe('acknowledged');
+    const harness = reignOfThree();
+    const request = harness.append('text', 1);
+    harness.do((out) => harness.reign.timeOut(request, out));
+    harness.store();
+    expect(harness.outcomeOf(request)).toBe('acknowledged');
   });
 
   test('and is gone gets no answer, while its entry stays', () => {
-    const throne = throneOfThree();
-    const request = throne.append('text', 1);
-    throne.reign.forget(request);
-    throne.store();
-    expect(throne.outcomeOf(request)).toBeNull();
-    expect(throne.log.outline.lastSeq).toBe(1);
+    const harness = reignOfThree();
+    const request = harness.append('text', 1);
+    harness.reign.forget(request);
+    harness.store();
+    expect(harness.outcomeOf(request)).toBeNull();
+    expect(harness.log.outline.lastSeq).toBe(1);
   });
 });
 
 test('at the end of a reign everyone who waits hears that it is not known whether the entry stays', () => {
-  const throne = throneOfThree();
-  const requests = [throne.append('durable', 3), throne.append('not yet', 1)];
-  throne.do((out) => throne.reign.end('deposed', out));
+  const harness = reignOfThree();
+  const requests = [harness.append('durable', 3), harness.append('not yet', 1)];
+  harness.do((out) => harness.reign.end('deposed', out));
   for (const request of requests)
-    expect(throne.answers.get(request)).toMatchObject({ problem: 'deposed', stored: 'unknown' });
-  throne.store();
-  throne.ack('s1');
-  throne.ack('s2');
-  expect(throne.answers.size).toBe(2);
+    expect(harness.answers.get(request)).toMatchObject({ problem: 'deposed', stored: 'unknown' });
+  harness.store();
+  harness.ack('s1');
+  harness.ack('s2');
+  expect(harness.answers.size).toBe(2);
 });
 
 test('a failed write takes out exactly those who waited for what was lost', () => {
-  const throne = throneOfThree();
-  const kept = throne.append('kept', 3);
-  throne.store();
-  const lost = throne.append('lost', 1);
-  const durable = throne.log.durableIndex;
-  throne.log.dropUnstored();
-  expect(throne.reign.dropAfter(durable).map(({ request }) => request)).toEqual([lost]);
-  throne.append('next', 1);
-  throne.store();
-  throne.ack('s1');
-  throne.ack('s2');
-  expect(throne.outcomeOf(kept)).toBe('acknowledged');
-  const messages = throne.stored.filter(({ control }) => control === null).map(({ bytes }) => entryOf(bytes));
+  const harness = reignOfThree();
+  const kept = harness.append('kept', 3);
+  harness.store();
+  const lost = harness.append('lost', 1);
+  const durable = harness.log.durableIndex;
+  harness.log.dropUnstored();
+  expect(harness.reign.dropAfter(durable).map(({ request }) => request)).toEqual([lost]);
+  harness.append('next', 1);
+  harness.store();
+  harness.ack('s1');
+  harness.ack('s2');
+  expect(harness.outcomeOf(kept)).toBe('acknowledged');
+  const messages = harness.stored.filter(({ control }) => control === null).map(({ bytes }) => entryOf(bytes));
   expect(messages.map(({ seq, message }) => [seq, message])).toEqual([
     [1, 'kept'],
     [2, 'next'],
@@ -236,25 +236,25 @@ test('a failed write takes out exactly those who waited for what was lost', () =
 });
 
 test('nothing is published before it is durable', () => {
-  const throne = throneOfThree();
-  throne.append('text', 1);
-  expect(throne.published()).toEqual([]);
-  throne.store();
-  expect(throne.published()).toEqual([throne.log.outline.lastIndex]);
+  const harness = reignOfThree();
+  harness.append('text', 1);
+  expect(harness.published()).toEqual([]);
+  harness.store();
+  expect(harness.published()).toEqual([harness.log.outline.lastIndex]);
 });
 
 test('a batch says what it follows, so that a hole is seen', () => {
-  const throne = throneOfThree();
-  throne.succeed(4);
-  throne.begin();
-  throne.append('text', 1);
-  throne.store();
-  const { lastIndex } = throne.log.outline;
-  expect(throne.reign.header(lastIndex - 1)).toMatchObject({
+  const harness = reignOfThree();
+  harness.succeed(4);
+  harness.begin();
+  harness.append('text', 1);
+  harness.store();
+  const { lastIndex } = harness.log.outline;
+  expect(harness.reign.header(lastIndex - 1)).toMatchObject({
     epoch: 4,
     reign: REIGN,
     prevIndex: lastIndex - 1,
     prevEpoch: 4,
   });
-  expect(throne.reign.header(lastIndex - 2)).toMatchObject({ prevIndex: lastIndex - 2, prevEpoch: 1 });
+  expect(harness.reign.header(lastIndex - 2)).toMatchObject({ prevIndex: lastIndex - 2, prevEpoch: 1 });
 });

@@ -1,27 +1,48 @@
 /** A reign for the tests: what a master would do around it. */
-import { AckTracker } from '#master/core/ack-tracker';
 import type { Answer, MasterEffect } from '#master/core/events';
+import { Membership } from '#master/core/membership';
 import { PendingIds } from '#master/core/pending-ids';
 import { PublishWindow } from '#master/core/publish-window';
 import { Reign } from '#master/core/reign';
+import type { MasterSettings } from '#master/core/settings';
 import { LogOutline } from '#protocol/log/outline';
 import { ReplicaLog } from '#protocol/log/replica-log';
 import type { LogRecord, Voter } from '#protocol/record';
+import type { MessageOf } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 
 export const SELF: Voter = { node: 'master', store: 'M' };
 export const REIGN = 'abcdef0123456789';
 const TS = '2026-01-01T00:00:00.000Z';
-export const ALIVE = { isAlive: () => true };
+
+export const SETTINGS: MasterSettings = {
+  ...SELF,
+  secondaries: ['s1', 's2'],
+  openMembership: false,
+  birth: 'auto',
+  logId: null,
+  inMemory: false,
+  quorumAppend: true,
+  heartbeatIntervalMs: 500,
+  suspectAfterMs: 1_000,
+  unhealthyAfterMs: 3_000,
+  inFlightBytesMax: 1_000,
+};
+
+/** A heartbeat of a member with the store `disk`. */
+export function beat(node: string, said: Partial<MessageOf<'heartbeat'>> = {}): MessageOf<'heartbeat'> {
+  const position = { index: 0, applied: 0, buffered: 0, httpUrl: '' };
+  return { type: 'heartbeat', epoch: 1, reign: 'r1', log: 'r1', node, store: 'disk', ...position, ...said };
+}
 
 /**
  * A reign with everything around it that a master would do: a store that is told when it is done,
  * members that ack.
  */
-export class Throne {
+export class ReignHarness {
   readonly log = new ReplicaLog({ outline: new LogOutline(), checksum: 0, commit: 0 });
   readonly window = new PublishWindow();
-  readonly tracker = new AckTracker();
+  readonly membership: Membership;
   readonly pending = new PendingIds();
   readonly effects: MasterEffect[] = [];
   readonly answers = new Map<number, Answer>();
@@ -31,10 +52,36 @@ export class Throne {
 
   constructor(
     readonly members: readonly string[],
-    epoch = 1,
+    settings: Partial<MasterSettings> = {},
   ) {
-    this.tracker.setMembers(members);
-    this.reign = this.newReign(epoch);
+    this.membership = new Membership({ ...SETTINGS, secondaries: members, ...settings }, this.log.outline);
+    this.reign = this.newReign(1);
+  }
+
+  get tracker() {
+    return this.membership.book.tracker;
+  }
+
+  /** These nodes are up. */
+  hear(...nodes: string[]): void {
+    for (const node of nodes) this.membership.book.recordHeard(0, beat(node), []);
+  }
+
+  /** Takes the next step towards the list that is wanted; false when none is due. */
+  changeList(): boolean {
+    const list = this.reign.canChangeList ? this.membership.nextList(this.reign.commitIndex) : null;
+    if (list === null) return false;
+    this.do((out) => {
+      this.reign.appendList(list, out);
+      this.membership.followList();
+      this.reign.recount();
+      this.reign.release(out);
+    });
+    return true;
+  }
+
+  get list() {
+    return this.membership.list;
   }
 
   /** A later reign on the same log. */
@@ -109,24 +156,25 @@ export class Throne {
   }
 
   private newReign(epoch: number): Reign {
-    const { log, window, tracker, pending } = this;
-    const parts = { log, window, tracker, pending };
+    const { log, window, tracker: positions, pending } = this;
+    const parts = { log, window, positions, pending };
     return new Reign({ epoch, reign: REIGN }, SELF, parts, { forced: false, withoutQuorum: false });
   }
 }
 
 /** Three nodes, all of them voters, everything held by all. */
-export function throneOfThree(): Throne {
-  const throne = new Throne(['s1', 's2']);
-  throne.begin();
-  throne.ack('s1');
-  throne.ack('s2');
-  while (throne.reign.list.voters.length < 3) {
-    throne.do((out) => throne.reign.changeList({ members: throne.members, ...ALIVE }, out));
-    throne.store();
-    throne.ack('s1');
-    throne.ack('s2');
+export function reignOfThree(): ReignHarness {
+  const harness = new ReignHarness(['s1', 's2']);
+  harness.begin();
+  harness.hear('s1', 's2');
+  harness.ack('s1');
+  harness.ack('s2');
+  while (harness.list.voters.length < 3) {
+    harness.changeList();
+    harness.store();
+    harness.ack('s1');
+    harness.ack('s2');
   }
-  throne.published();
-  return throne;
+  harness.published();
+  return harness;
 }

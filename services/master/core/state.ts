@@ -1,0 +1,69 @@
+/**
+ * Everything that a master keeps: its parts, and the few facts that several of them need. Only
+ * master.ts changes it; view.ts reads it.
+ *
+ * The log, the link to the broker, the members and what was heard outlive a reign. A candidacy or
+ * a reign belongs to a phase.
+ */
+import { ReplicaLog } from '#protocol/log/replica-log';
+import type { Promised } from '#protocol/promised';
+import type { Voter } from '#protocol/record';
+import { Announcer } from './announcer';
+import { BrokerLink } from './broker-link';
+import type { Candidacy } from './candidacy';
+import { ForceOrder } from './force-order';
+import { Listening } from './listening';
+import { LogDeclaration } from './log-declaration';
+import { Membership } from './membership';
+import { PendingIds } from './pending-ids';
+import { Publisher } from './publisher';
+import type { Reign } from './reign';
+import type { MasterSettings, MasterStart } from './settings';
+
+export type Phase =
+  | { readonly name: 'standby' }
+  | { readonly name: 'claiming'; readonly candidacy: Candidacy }
+  | { readonly name: 'reigning'; readonly reign: Reign };
+
+export class MasterState {
+  readonly self: Voter;
+  readonly log: ReplicaLog;
+  readonly broker = new BrokerLink();
+  readonly declaration = new LogDeclaration();
+  readonly listening: Listening;
+  readonly force = new ForceOrder();
+  readonly membership: Membership;
+  readonly announcer: Announcer;
+  readonly publisher = new Publisher(this.broker);
+  readonly pendingIds = new PendingIds();
+  phase: Phase = { name: 'standby' };
+  /** This node's vote, and all else that it keeps durably beside its log. */
+  promised: Promised;
+  /** Node whose log is ahead and lacks entries that are committed here; null: none. */
+  contradictedBy: string | null = null;
+  isStopping = false;
+  /** URL of this node's HTTP edge, as other nodes are told; '' until it listens. */
+  httpUrl = '';
+
+  constructor(
+    readonly settings: MasterSettings,
+    { outline, promised, checksum }: MasterStart,
+  ) {
+    const { node, store, heartbeatIntervalMs, unhealthyAfterMs } = settings;
+    this.self = { node, store };
+    this.log = new ReplicaLog({ outline, checksum, commit: promised.commit });
+    this.promised = promised;
+    this.listening = new Listening(unhealthyAfterMs);
+    this.membership = new Membership(settings, this.log.outline);
+    const { self, log, membership: members } = this;
+    this.announcer = new Announcer({ self, log, members, edge: this }, heartbeatIntervalMs);
+  }
+
+  get claiming(): Candidacy | null {
+    return this.phase.name === 'claiming' ? this.phase.candidacy : null;
+  }
+
+  get reigning(): Reign | null {
+    return this.phase.name === 'reigning' ? this.phase.reign : null;
+  }
+}
