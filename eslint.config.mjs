@@ -34,6 +34,7 @@ const no = (...rooms) => ({
   message: `This room knows nothing of ${rooms.join(', ')}.`,
 });
 const inside = { regex: '^\\.\\./', message: 'This path leaves the room.' };
+const otherRoom = { regex: '^\\.\\./[^/]+/', message: 'The rooms of a core do not know each other.' };
 const room = (files, ...patterns) => ({
   files: [files],
   rules: { 'no-restricted-imports': ['error', { patterns: [climbing, ...patterns] }] },
@@ -86,4 +87,6 @@ export default tseslint.config(
   room('services/node/**/*.ts', only('protocol', 'storage', 'amqp', 'http', 'process', 'node'), inside),
   room('services/*/core/**/*.ts', packages, only('protocol')),
   room('services/*/core/*.ts', packages, only('protocol'), inside),
+  // The rooms of a core are leaves: only the machine and its view know several of them.
+  room('services/*/core/*/**/*.ts', packages, only('protocol'), otherRoom),
 );

@@ -23,7 +23,6 @@ import type { WriteConcern } from '#protocol/write-concern';
 import type { Answer, Append, Await, GiveUp, Loaded, MasterEffect } from './events';
 import { judge, type KnownIds, type SeqOfId } from './idempotency';
 import { type Refused, refused, type Situation } from './refusals';
-import type { Reign } from './reign';
 
 /** What is asked of the master that it belongs to. */
 export interface Admitting {
@@ -40,11 +39,30 @@ export interface Admitting {
   situation(now: number): Situation;
 }
 
+/** A reign as far as requests need it. */
+export interface TakesRequests {
+  /** Gives the entries their seqs. */
+  append(event: Append, out: MasterEffect[]): void;
+  /** False: the log has no such entry. */
+  await(wait: EntryWait, out: MasterEffect[]): boolean;
+  timeOut(request: number, out: MasterEffect[]): void;
+}
+
+/** The client of `request` waits for the entries from `first` to `seq`. */
+export interface EntryWait {
+  readonly request: number;
+  readonly first: number;
+  readonly seq: number;
+  /** Id of the entry `seq`. */
+  readonly id: string;
+  readonly writeConcern: WriteConcern;
+}
+
 /** The step in which something is decided. */
 export interface Moment {
   readonly now: number;
   /** Null: this node does not reign. */
-  readonly reign: Reign | null;
+  readonly reign: TakesRequests | null;
   readonly out: MasterEffect[];
 }
 
@@ -150,7 +168,7 @@ export class Admission {
 
   private wait(
     { event, isExpired }: Reading,
-    entries: { readonly first: number; readonly seq: number; readonly id: string },
+    entries: Pick<EntryWait, 'first' | 'seq' | 'id'>,
     moment: Moment,
   ): void {
     const { request, writeConcern } = event;
