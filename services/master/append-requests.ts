@@ -11,9 +11,9 @@ import type { LogReader } from '#http/reading/log-reader';
 import type { WaitingClient } from '#http/wait-signal';
 import type { LogRecord } from '#protocol/record';
 import { type LogStore, StorageError } from '#storage/log-store';
+import type { SeqOfId } from './core/admission/idempotency';
 import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
 import type { Answer, Append, Await, MasterEffect, MasterEvent, NewEntry } from './core/events';
-import type { SeqOfId } from './core/idempotency';
 
 /** Node's longest timer, 24 days; a longer timeout is as good as none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -2,8 +2,9 @@
  * Operators who wait: each request for a change of the members, or for a force, goes to the machine
  * as an event, and waits for its answer.
  */
+
+import type { ForcePlan } from './core/election/force';
 import type { ChangeMember, MasterEvent, MemberChange } from './core/events';
-import type { ForcePlan } from './core/force';
 
 export interface OperatorRequestsOptions {
   /** A number for the next request; no other request of this node has it. */

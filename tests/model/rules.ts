@@ -3,9 +3,9 @@
  * functions; the others are written down here, one each, as the design says them. A planted change
  * replaces one of them, and the search must find what that breaks.
  */
-import { isTornBirth, mayBegin } from '#master/core/birth';
-import { type HeardLog, HeardLogs } from '#master/core/heard-logs';
-import { nextList } from '#master/core/list-change';
+import { isTornBirth, mayBegin } from '#master/core/election/birth';
+import { type HeardLog, HeardLogs } from '#master/core/election/heard-logs';
+import { nextList } from '#master/core/members/list-change';
 import { extendsLog, type Identity, isForeign, isPrefixOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
 import { sameVoter } from '#protocol/voters';

@@ -1,5 +1,5 @@
 /** The clusters that are searched. */
-import type { BirthMode } from '#master/core/birth';
+import type { BirthMode } from '#master/core/election/birth';
 
 export interface Setup {
   readonly secondaries: number;

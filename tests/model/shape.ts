@@ -1,7 +1,7 @@
 /**
  * What a cluster is made of: its nodes by number and by name, and what the settings say of them.
  */
-import type { BirthMode } from '#master/core/birth';
+import type { BirthMode } from '#master/core/election/birth';
 import type { MembersControl, Voter } from '#protocol/record';
 import { majority, nodeCount } from '#protocol/write-concern';
 import type { Log } from './log';

@@ -3,7 +3,7 @@
  * thrown.
  */
 import type { WriteConcern } from '#protocol/write-concern';
-import type { MemberStatus } from './failure-detector';
+import type { MemberStatus } from './members/failure-detector';
 
 export interface AppendRequest {
   readonly message: string;

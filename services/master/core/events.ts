@@ -9,8 +9,8 @@ import type { LogRecord } from '#protocol/record';
 import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { AppendOutcome } from './append';
-import type { ForcePlan } from './force';
-import type { Publish } from './publish-window';
+import type { ForcePlan } from './election/force';
+import type { Publish } from './leadership/publish-window';
 
 export interface NewEntry {
   readonly message: string;

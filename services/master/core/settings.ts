@@ -2,8 +2,8 @@
 import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
-import type { BirthMode } from './birth';
-import type { SeqOfId } from './idempotency';
+import type { SeqOfId } from './admission/idempotency';
+import type { BirthMode } from './election/birth';
 
 export interface MasterSettings extends Voter {
   /** Members from the start, up or not. */

@@ -8,16 +8,16 @@
 import { ReplicaLog } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
-import { Announcer } from './announcer';
 import { BrokerLink } from './broker-link';
-import type { Candidacy } from './candidacy';
-import { ForceOrder } from './force-order';
-import { Listening } from './listening';
-import { LogDeclaration } from './log-declaration';
-import { Membership } from './membership';
-import { PendingIds } from './pending-ids';
-import { Publisher } from './publisher';
-import type { Reign } from './reign';
+import type { Candidacy } from './election/candidacy';
+import { ForceOrder } from './election/force-order';
+import { Listening } from './election/listening';
+import { LogDeclaration } from './election/log-declaration';
+import { Announcer } from './leadership/announcer';
+import { PendingIds } from './leadership/pending-ids';
+import { Publisher } from './leadership/publisher';
+import type { Reign } from './leadership/reign';
+import { Membership } from './members/membership';
 import type { MasterSettings, MasterStart } from './settings';
 
 export type Phase =

@@ -9,15 +9,15 @@ import type { LogRecord } from '#protocol/record';
 import { includesVoter } from '#protocol/voters';
 import type { EpochId } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks, type WriteConcern } from '#protocol/write-concern';
+import { type GateFacts, refusalOf } from './admission/gates';
 import type { Holder } from './broker-link';
-import type { BirthSituation } from './candidacy';
-import { type ForcePlan, planForce, planNew } from './force';
-import type { ForeignNode } from './foreign-nodes';
-import { type GateFacts, refusalOf } from './gates';
-import type { MemberState } from './member-book';
+import type { BirthSituation } from './election/candidacy';
+import { type ForcePlan, planForce, planNew } from './election/force';
+import type { ForeignNode } from './election/foreign-nodes';
+import type { Reign } from './leadership/reign';
+import type { MemberState } from './members/member-table';
 import type { Quorum } from './quorum-gate';
 import type { Refused, Situation } from './refusals';
-import type { Reign } from './reign';
 import type { MasterState } from './state';
 
 /** How far this node is on its way to lead. */

@@ -12,8 +12,8 @@ import { createJsonBodyReader } from '#http/body/json';
 import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
 import { requestFaults } from '#http/request-faults';
 import { NAME_PATTERN } from '#protocol/topology';
+import type { ForcePlan, ForceRefusal } from '../core/election/force';
 import type { MemberChange } from '../core/events';
-import type { ForcePlan, ForceRefusal } from '../core/force';
 import { refusedProblem } from './append/answer';
 import type { MasterPort } from './ports';
 

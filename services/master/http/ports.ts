@@ -13,8 +13,8 @@ import type {
   HoldRequest,
   MissingNode,
 } from '../core/append';
+import type { ForcePlan } from '../core/election/force';
 import type { MemberChange } from '../core/events';
-import type { ForcePlan } from '../core/force';
 
 export interface SecondaryHealth extends MissingNode {
   /** Seq up to which it is known to hold the log. */

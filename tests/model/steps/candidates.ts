@@ -2,8 +2,8 @@
  * A master without a reign: it begins a log, takes one that it hears of, wins the votes, is forced,
  * or finds that its store was set back.
  */
-import type { Answer } from '#master/core/birth';
-import type { HeardLogs } from '#master/core/heard-logs';
+import type { Answer } from '#master/core/election/birth';
+import type { HeardLogs } from '#master/core/election/heard-logs';
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate } from '#protocol/log/outline';
 import type { MembersControl, Voter } from '#protocol/record';

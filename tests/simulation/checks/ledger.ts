@@ -3,7 +3,7 @@
  * force, or what was promised with w ≥ m would not have to survive (S4). A voter is lost when its
  * node has another store by now. And when a log may begin, or be taken, beside the one there is.
  */
-import { blanksNeeded } from '#master/core/birth';
+import { blanksNeeded } from '#master/core/election/birth';
 import { logIdOf } from '#protocol/identity';
 import type { LogRecord, MembersControl, Voter } from '#protocol/record';
 import type { World } from '../model/world';

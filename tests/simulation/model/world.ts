@@ -3,7 +3,7 @@
  * the simulator share. It does nothing by itself: whoever has it starts and stops nodes, and lets
  * time pass.
  */
-import type { ForcePlan } from '#master/core/force';
+import type { ForcePlan } from '#master/core/election/force';
 import { MasterMachine } from '#master/core/master';
 import type { MasterSettings, MasterStart } from '#master/core/settings';
 import type { LogRecord } from '#protocol/record';

@@ -3,13 +3,13 @@
  * keeps beside the log.
  */
 
-import type { BirthSituation } from '#master/core/candidacy';
+import type { BirthSituation } from '#master/core/election/candidacy';
+import { Listening } from '#master/core/election/listening';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
-import { Listening } from '#master/core/listening';
+import { Reign } from '#master/core/leadership/reign';
 import { MasterMachine } from '#master/core/master';
-import { MemberBook } from '#master/core/member-book';
-import { Membership } from '#master/core/membership';
-import { Reign } from '#master/core/reign';
+import { MemberBook } from '#master/core/members/member-table';
+import { Membership } from '#master/core/members/membership';
 import { MasterView } from '#master/core/view';
 import { Ballot } from '#secondary/core/ballot';
 import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';

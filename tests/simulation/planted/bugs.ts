@@ -18,11 +18,12 @@
  * have an even number of voters, and the other master must have changed it meanwhile: this one adds
  * a voter, and the other one takes one out.
  */
-import { AckTracker } from '#master/core/ack-tracker';
-import { Election } from '#master/core/election';
+
+import { Election } from '#master/core/election/election';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
+import { Reign } from '#master/core/leadership/reign';
 import { MasterMachine } from '#master/core/master';
-import { Reign } from '#master/core/reign';
+import { AckTracker } from '#master/core/members/ack-tracker';
 import { LogOutline } from '#protocol/log/outline';
 import type { LogRecord, Voter } from '#protocol/record';
 import { includesVoter } from '#protocol/voters';

@@ -3,9 +3,9 @@
  * is handed to the core, the records that are read for it, and the name of the reign that it asks
  * for.
  */
-import { Admission } from '#master/core/admission';
+import { Admission } from '#master/core/admission/admission';
+import type { KnownIds } from '#master/core/admission/idempotency';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
-import type { KnownIds } from '#master/core/idempotency';
 import { MasterMachine } from '#master/core/master';
 import { entryOf, entryRecord, type LogRecord } from '#protocol/record';
 import { REAL_CORES } from '../model/world';

@@ -3,9 +3,10 @@
  * is answered. The step itself is a pure function of the product (list-change.ts); what is planted
  * is when it is taken, and how often at once.
  */
-import { type ListWish, nextList } from '#master/core/list-change';
-import { Membership } from '#master/core/membership';
-import { Reign } from '#master/core/reign';
+
+import { Reign } from '#master/core/leadership/reign';
+import { type ListWish, nextList } from '#master/core/members/list-change';
+import { Membership } from '#master/core/members/membership';
 import type { MembersControl } from '#protocol/record';
 import type { PlantedBug } from './bugs';
 import { replace } from './planting';

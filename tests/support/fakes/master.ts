@@ -9,8 +9,8 @@ import type {
   HoldOutcome,
   HoldRequest,
 } from '#master/core/append';
+import type { ForcePlan } from '#master/core/election/force';
 import type { MemberChange } from '#master/core/events';
-import type { ForcePlan } from '#master/core/force';
 import type { MasterHealth, MasterPort, MemberHealth } from '#master/http/ports';
 import { FakeLogReader } from './log-reader';
 

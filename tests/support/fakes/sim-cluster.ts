@@ -4,8 +4,9 @@
  * through the codec. Nothing happens but in `run`, in an order that the seed decides, so a failure
  * replays.
  */
+
+import type { ForcePlan } from '#master/core/election/force';
 import type { Answer, MasterEvent } from '#master/core/events';
-import type { ForcePlan } from '#master/core/force';
 import type { MasterMachine } from '#master/core/master';
 import { entryOf, type LogRecord } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';

@@ -1,9 +1,9 @@
 /** A reign for the tests: what a master would do around it. */
 import type { Answer, MasterEffect } from '#master/core/events';
-import { Membership } from '#master/core/membership';
-import { PendingIds } from '#master/core/pending-ids';
-import { PublishWindow } from '#master/core/publish-window';
-import { Reign } from '#master/core/reign';
+import { PendingIds } from '#master/core/leadership/pending-ids';
+import { PublishWindow } from '#master/core/leadership/publish-window';
+import { Reign } from '#master/core/leadership/reign';
+import { Membership } from '#master/core/members/membership';
 import type { MasterSettings } from '#master/core/settings';
 import { LogOutline } from '#protocol/log/outline';
 import { ReplicaLog } from '#protocol/log/replica-log';

@@ -1,4 +1,4 @@
-import type { ForcePlan, ForceRefusal } from '#master/core/force';
+import type { ForcePlan, ForceRefusal } from '#master/core/election/force';
 import { FakeMaster } from '#tests/support/fakes/master';
 import { type HttpService, LogLines } from '#tests/support/http/http-service';
 import { serveMaster } from '#tests/support/http/master-service';
