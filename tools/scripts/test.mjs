@@ -9,7 +9,7 @@ if (existsSync(join(root, 'node_modules/tsx'))) {
   endWithNpm();
   const require = createRequire(import.meta.url);
   require('tsx/cjs');
-  require('./testing/main');
+  require('./testing/main.ts');
 } else {
   process.stdout.write('The packages are not installed yet: npm ci\n\n0 passed, 1 failed\n');
   process.exitCode = 1;
