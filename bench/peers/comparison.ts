@@ -26,7 +26,7 @@ import {
 import { postgres } from './postgres';
 import { redis } from './redis';
 import { linesOfRound } from './report';
-import { NotInstalled, Scene } from './scene';
+import { NotInstalled, PeerSandbox } from './scene';
 
 const PEERS: Readonly<Record<PeerName, System>> = { nats, etcd, redis, postgres };
 const CLIENTS = 64;
@@ -59,7 +59,7 @@ export class PeerComparison {
   private readonly progress: readonly Progress[];
   private readonly syncMs: number[] = [];
   private readonly load = systemLoad();
-  private scene: Scene | null = null;
+  private scene: PeerSandbox | null = null;
   private running: Promise<PeersRun> | null = null;
   private hasEnded = false;
 
@@ -104,7 +104,7 @@ export class PeerComparison {
   private async measureIn(progress: Progress): Promise<void> {
     const { title } = progress.system;
     this.say(`${title} …`);
-    const scene = new Scene();
+    const scene = new PeerSandbox();
     this.scene = scene;
     try {
       if (progress === this.progress[0]) this.syncMs.push(syncOnce(scene.directory));

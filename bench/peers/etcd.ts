@@ -8,7 +8,7 @@ import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import { keyOf, putRequest, txnRequest } from './etcd-protocol';
 import type { AppendClient, RunningSystem, System } from './peer';
-import { findBinary, type Scene, versionIn } from './scene';
+import { findBinary, type PeerSandbox, versionIn } from './scene';
 
 const PUT = '/etcdserverpb.KV/Put';
 const TXN = '/etcdserverpb.KV/Txn';
@@ -48,7 +48,7 @@ export const etcd: System = {
   },
 };
 
-function flagsOf({ name, port, peerPort }: Member, all: readonly Member[], scene: Scene): string[] {
+function flagsOf({ name, port, peerPort }: Member, all: readonly Member[], scene: PeerSandbox): string[] {
   const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
   const flags = {
     name,
@@ -71,7 +71,7 @@ interface Status {
 }
 
 /** Returns when all three answer and one of them leads. */
-async function leaderOf(members: readonly Member[], scene: Scene): Promise<Member> {
+async function leaderOf(members: readonly Member[], scene: PeerSandbox): Promise<Member> {
   let leader: Member | undefined;
   await eventually('etcd has a leader', async () => {
     scene.checkAlive();

@@ -19,7 +19,7 @@ import {
 } from './nats-protocol';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { PeerSocket } from './peer-socket';
-import { findBinary, isAtLeast, type Scene, versionIn } from './scene';
+import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './scene';
 
 const STREAM = 'LOG';
 const SUBJECT = 'log';
@@ -54,7 +54,7 @@ export const nats: System = {
   },
 };
 
-async function nodesIn(scene: Scene): Promise<NatsNode[]> {
+async function nodesIn(scene: PeerSandbox): Promise<NatsNode[]> {
   const ports = await freePorts(Array(6).fill(undefined));
   return [0, 1, 2].map((at) => {
     const name = `nats-${at + 1}`;
@@ -71,7 +71,7 @@ interface StreamAnswer {
 }
 
 /** Returns the leader of the stream when both others have what it has. */
-async function createStream(nodes: readonly NatsNode[], scene: Scene): Promise<NatsNode> {
+async function createStream(nodes: readonly NatsNode[], scene: PeerSandbox): Promise<NatsNode> {
   const config = { name: STREAM, subjects: [SUBJECT], storage: 'file', num_replicas: 3, retention: 'limits' };
   let leader: NatsNode | undefined;
   await eventually('JetStream has the stream on three servers', async () => {

@@ -5,7 +5,7 @@
  * it was told is part of its result.
  */
 import type { Percentiles } from '../load/histogram';
-import type { Scene } from './scene';
+import type { PeerSandbox } from './scene';
 
 export const PEER_NAMES = ['nats', 'etcd', 'redis', 'postgres'] as const;
 
@@ -41,7 +41,7 @@ export interface System {
    * Returns when appends are taken by all three nodes. What it started is in the scene, which stops
    * it.
    */
-  start(scene: Scene): Promise<RunningSystem>;
+  start(scene: PeerSandbox): Promise<RunningSystem>;
 }
 
 export interface RoundMeasured {

@@ -17,7 +17,7 @@ import {
   simpleQuery,
   startup,
 } from './postgres-protocol';
-import { findBinary, lesserUser, type Scene, type SystemUser, versionIn } from './scene';
+import { findBinary, lesserUser, type PeerSandbox, type SystemUser, versionIn } from './scene';
 
 const DEBIAN_PACKAGE = 'postgresql';
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
@@ -88,7 +88,11 @@ function settings(values: Readonly<Record<string, string | number>>): string[] {
 
 const listening = (port: number) => ({ listen_addresses: '127.0.0.1', port, unix_socket_directories: '' });
 
-async function startPrimary(scene: Scene, { initdb, postgres: binary, user }: Programs, port: number): Promise<void> {
+async function startPrimary(
+  scene: PeerSandbox,
+  { initdb, postgres: binary, user }: Programs,
+  port: number,
+): Promise<void> {
   const data = scene.folder('primary', user);
   const args = ['-D', data, '-U', USER, '-A', 'trust', '--no-locale', '-E', 'UTF8', '--no-sync'];
   await scene.run({ binary: initdb, args, user });
@@ -103,7 +107,7 @@ async function startPrimary(scene: Scene, { initdb, postgres: binary, user }: Pr
 }
 
 async function startStandby(
-  scene: Scene,
+  scene: PeerSandbox,
   { basebackup, postgres: binary, user }: Programs,
   { name, port, primaryPort }: { readonly name: string; readonly port: number; readonly primaryPort: number },
 ): Promise<void> {
@@ -114,7 +118,7 @@ async function startStandby(
   scene.start({ binary, args: ['-D', data, ...settings({ ...listening(port), primary_conninfo })], user }, STOP);
 }
 
-async function standbysStream(scene: Scene, port: number): Promise<void> {
+async function standbysStream(scene: PeerSandbox, port: number): Promise<void> {
   const client = await PostgresClient.open(port);
   await eventually('two standbys stream', async () => {
     scene.checkAlive();

@@ -5,7 +5,7 @@ import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { PeerSocket } from './peer-socket';
 import { commandOf, type Reply, ReplyReader } from './redis-protocol';
-import { findBinary, isAtLeast, type Scene, versionIn } from './scene';
+import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './scene';
 
 /** WAITAOF is there since 7.2. */
 const WAITAOF_SINCE = [7, 2] as const;
@@ -47,7 +47,7 @@ export const redis: System = {
   },
 };
 
-function flagsOf(port: number, master: number, scene: Scene): string[] {
+function flagsOf(port: number, master: number, scene: PeerSandbox): string[] {
   const flags = {
     port: String(port),
     bind: '127.0.0.1',
@@ -62,7 +62,7 @@ function flagsOf(port: number, master: number, scene: Scene): string[] {
 }
 
 /** Returns when both replicas have the master's data and its stream of commands. */
-async function replicasFollow(master: number, scene: Scene): Promise<void> {
+async function replicasFollow(master: number, scene: PeerSandbox): Promise<void> {
   await eventually('the replicas follow', async () => {
     scene.checkAlive();
     const socket = await PeerSocket.open(master, new ReplyReader()).catch(() => null);

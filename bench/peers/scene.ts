@@ -36,7 +36,7 @@ export interface Command {
   readonly user?: SystemUser | undefined;
 }
 
-export class Scene {
+export class PeerSandbox {
   readonly directory = mkdtempSync(join(tmpdir(), 'rlog-peer-'));
   private readonly children: ChildProcess[] = [];
   private readonly cleanUps: (() => Promise<void>)[] = [];

@@ -31,7 +31,7 @@ void runProgram(PROGRAM, ({ values, operands: [directory = ''] }) =>
 
 async function run(asked: Wanted): Promise<number> {
   try {
-    const found = await look(asked);
+    const found = await readSummary(asked);
     if (found === null) {
       process.stderr.write(`${await nothingIn(asked.directory)}\n`);
       return EXIT_NOTHING;
@@ -51,7 +51,7 @@ async function nothingIn(directory: string): Promise<string> {
   return `There is no store in ${directory}: no store.json, and no segment of a log.${permission}`;
 }
 
-async function look({ directory, entries }: Wanted): Promise<Inspection | null> {
+async function readSummary({ directory, entries }: Wanted): Promise<Inspection | null> {
   let found = await inspectStore(nodeFileSystem, directory, entries ? printEntries : null);
   for (let looks = 1; looks < LOOKS_MAX && found !== null; looks += 1) {
     if (found.damages.length === 0 || found.runningPid === null) break;

@@ -12,7 +12,14 @@ import type { WaitingClient } from '#http/wait-signal';
 import type { LogRecord } from '#protocol/record';
 import { type LogStore, StorageError } from '#storage/log-store';
 import type { SeqOfId } from './core/admission/idempotency';
-import type { AppendOutcome, AppendRequest, BulkOutcome, BulkRequest, HoldOutcome, HoldRequest } from './core/append';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  BulkOutcome,
+  BulkRequest,
+  ConcernOutcome,
+  ConcernRequest,
+} from './core/append';
 import type { Answer, Append, Await, MasterEffect, MasterEvent, NewEntry } from './core/events';
 
 /** Node's longest timer, 24 days; a longer timeout is as good as none. */
@@ -76,9 +83,12 @@ export class AppendRequests {
   }
 
   /** Null: there is no such entry. */
-  async awaitHeld({ seq, writeConcern, timeoutMs }: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null> {
+  async awaitConcern(
+    { seq, writeConcern, timeoutMs }: ConcernRequest,
+    client: WaitingClient,
+  ): Promise<ConcernOutcome | null> {
     const event: Await = { type: 'await', request: this.next(), seq, writeConcern };
-    return holdOf(await this.submit(event, timeoutMs, client));
+    return concernOutcomeOf(await this.submit(event, timeoutMs, client));
   }
 
   /** The core's answer to a request. */
@@ -119,7 +129,14 @@ export class AppendRequests {
   }
 
   private appendOf(entries: readonly NewEntry[], { writeConcern }: Pick<AppendRequest, 'writeConcern'>): Append {
-    return { type: 'append', request: this.next(), entries, ts: new Date().toISOString(), writeConcern, holds: true };
+    return {
+      type: 'append',
+      request: this.next(),
+      entries,
+      ts: new Date().toISOString(),
+      writeConcern,
+      deferFlush: true,
+    };
   }
 
   /** Nothing that waits keeps the event, and with it the message: a client may wait for an hour. */
@@ -212,7 +229,7 @@ function bulkOf(answer: Told, count: number): BulkOutcome {
   }
 }
 
-function holdOf(answer: Told): HoldOutcome | null {
+function concernOutcomeOf(answer: Told): ConcernOutcome | null {
   switch (answer.outcome) {
     case 'acknowledged': {
       const { seq, w, acks } = answer;

@@ -15,7 +15,7 @@ import { QueueWatch } from './broker/queue-watch';
 import type { MasterSettings } from './config';
 import type { MasterEvent } from './core/events';
 import { MasterMachine } from './core/master';
-import type { MasterSettings as CoreSettings } from './core/settings';
+import type { MasterCoreSettings as CoreSettings } from './core/settings';
 import type { MasterView } from './core/view';
 import { MasterDriver } from './driver';
 import { masterHealth, masterReadiness, memberHealth } from './health';
@@ -41,7 +41,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
       ...edgeOptionsOf(settings),
       queueMaxBytes: settings.queueBytesMax,
       members: () => view.members,
-      holdsLog: () => view.outline.newestList().members !== null,
+      holdsLog: () => view.outline.newestConfiguration().members !== null,
       controlExpiresMs: 3 * settings.heartbeatIntervalMs,
     },
     {
@@ -69,7 +69,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
     stop: () => driver.stop(),
     append: (request, client) => requests.append(request, client),
     appendAll: (request, client) => requests.appendAll(request, client),
-    awaitHeld: (request, client) => requests.awaitHeld(request, client),
+    awaitConcern: (request, client) => requests.awaitConcern(request, client),
     replication: (seq) => view.replication(seq),
     members,
     removeMember: (node) => operators.changeMember('remove', node),

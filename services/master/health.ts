@@ -102,7 +102,7 @@ function unsurvivableLosses({ voters, members }: MasterView): Unsurvivable | nul
 
 function warningsOf({ identity, outline }: MasterView, settings: MasterSettings): readonly string[] {
   const warnings = settings.quorumAppend ? [] : [WITHOUT_QUORUM];
-  const hasLog = outline.newestList().members !== null;
+  const hasLog = outline.newestConfiguration().members !== null;
   const logId = identity === null ? '' : logIdOf(identity);
   if (hasLog && settings.logId === 'new')
     warnings.push(`LOG_ID=new, and the log has begun: set LOG_ID=${logId}, or a lost disk could begin another log`);

@@ -5,7 +5,7 @@
  */
 import { isTornBirth, mayBegin } from '#master/core/election/birth';
 import { type HeardLog, HeardLogs } from '#master/core/election/heard-logs';
-import { nextList } from '#master/core/members/list-change';
+import { nextConfiguration } from '#master/core/members/list-change';
 import { extendsLog, type Identity, isForeign, isPrefixOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
 import { sameVoter } from '#protocol/voters';
@@ -21,7 +21,7 @@ export interface Candidate {
 export const REAL_RULES = {
   mayBegin,
   isTornBirth,
-  nextList,
+  nextList: nextConfiguration,
   isForeign,
   /** Is a voter of a list this very node, with the store that it has now? */
   sameVoter,

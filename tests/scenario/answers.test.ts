@@ -9,7 +9,7 @@ import { SimCluster, type SimOptions } from '../support/fakes/sim-cluster';
 function ready(options: SimOptions = {}): SimCluster {
   const cluster = new SimCluster(options);
   cluster.start('master', ...cluster.members);
-  const voters = () => cluster.masterMachine.view.outline.newestList().members?.voters.length;
+  const voters = () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length;
   cluster.runUntil('all are voters', () => voters() === cluster.members.length + 1);
   cluster.runUntil('it takes appends', () => takesAppends(cluster));
   return cluster;

@@ -14,7 +14,7 @@ function ready(options: SimOptions = {}): SimCluster {
 }
 
 function voters(cluster: SimCluster, master: string): string[] {
-  const list = cluster.masterOf(master).view.outline.newestList().members;
+  const list = cluster.masterOf(master).view.outline.newestConfiguration().members;
   return list?.voters.map(({ node }) => node) ?? [];
 }
 

@@ -19,7 +19,7 @@ function acknowledge(cluster: SimCluster, message: string, w: number | 'all'): v
 test('appends that go on do not cut the pauses of a secondary whose disk is full', () => {
   const cluster = new SimCluster();
   cluster.start('master', ...cluster.members);
-  const voters = () => cluster.masterMachine.view.outline.newestList().members?.voters.length;
+  const voters = () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length;
   cluster.runUntil('all are voters', () => voters() === 3);
   acknowledge(cluster, 'kept', 'all');
   cluster.fullDisks.add(VICTIM);

@@ -43,7 +43,7 @@ test('without quorum append a master reigns alone, again after a restart', () =>
   cluster.start('master', 'secondary-1', 'secondary-2');
   cluster.runUntil(
     'all are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 3,
   );
   acknowledge(cluster, 'together', 3);
   cluster.kill('secondary-1', 'secondary-2');
@@ -63,7 +63,7 @@ test('a list that lost a voter before it had it is refused by name, until an ope
   cluster.start('master', 'secondary-1');
   cluster.runUntil(
     'both are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 2,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 2,
   );
   cluster.kill('secondary-1');
   cluster.wipe('secondary-1');
@@ -78,7 +78,7 @@ test('a list that lost a voter before it had it is refused by name, until an ope
   expect(cluster.messages('secondary-1')).toEqual(['next']);
   cluster.runUntil(
     'both are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 2,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 2,
   );
   expect(cluster.masterMachine.view.forcedEpoch).not.toBeNull();
 });
@@ -89,7 +89,7 @@ test('a secondary of two whose disk was lost comes back by itself', () => {
   acknowledge(cluster, 'kept', 2);
   cluster.runUntil(
     'both are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 2,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 2,
   );
   cluster.run(1_000);
   cluster.kill('secondary-1');
@@ -123,7 +123,7 @@ test('secondaries that are slow for long make no master let go of the lock', () 
   cluster.start('master', 'secondary-1', 'secondary-2');
   cluster.runUntil(
     'all are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 3,
   );
   for (const node of cluster.members) cluster.delay(node, 20_000);
   const request = cluster.append('slow', 'all');

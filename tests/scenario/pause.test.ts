@@ -26,7 +26,7 @@ function withPaused(): SimCluster {
   acknowledge(cluster, 'before', 3);
   cluster.runUntil('all have a vote, and know it', () =>
     [cluster.masterMachine.view, cluster.world.secondaryOf(PAUSED)?.shown].every(
-      (shown) => shown?.outline.newestList().members?.voters.length === 3,
+      (shown) => shown?.outline.newestConfiguration().members?.voters.length === 3,
     ),
   );
   setPaused(cluster, true);

@@ -9,7 +9,7 @@ function ready(): SimCluster {
   cluster.start('master', ...cluster.members);
   cluster.runUntil(
     'all are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 3,
   );
   acknowledge(cluster, 'kept');
   return cluster;
@@ -73,7 +73,7 @@ test('a node that was removed stays removed though it lives and membership is op
   cluster.start('master', ...cluster.members);
   cluster.runUntil(
     'all are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 3,
   );
   cluster.tellMaster('master', { type: 'remove', request: 1, node: 'secondary-2' });
   cluster.runUntil('it is out', () => cluster.memberChanges.get(1) === 'done', 5_000);

@@ -14,7 +14,7 @@ function voters(cluster: SimCluster, master: string): string[] {
   return (
     cluster
       .masterOf(master)
-      .view.outline.newestList()
+      .view.outline.newestConfiguration()
       .members?.voters.map(({ node }) => node) ?? []
   );
 }
@@ -112,10 +112,10 @@ test('a secondary with a new disk is caught up and takes the place of its former
   const cluster = ready();
   cluster.kill('secondary-1');
   cluster.wipe('secondary-1');
-  const before = cluster.masterMachine.view.outline.newestList().members?.voters;
+  const before = cluster.masterMachine.view.outline.newestConfiguration().members?.voters;
   cluster.start('secondary-1');
   cluster.runUntil('the list has its new store', () => {
-    const list = cluster.masterMachine.view.outline.newestList().members?.voters ?? [];
+    const list = cluster.masterMachine.view.outline.newestConfiguration().members?.voters ?? [];
     return list.length === 3 && list.some((voter) => !before?.some(({ store }) => store === voter.store));
   });
   expect(cluster.messages('secondary-1')).toEqual(['kept']);

@@ -21,7 +21,7 @@ test('under an alarm of the broker clients are told of the alarm, also when it h
 test('when no node is missing but their stores are, the refusal names the voters and the way out, and the log warns', () => {
   const cluster = new SimCluster({ secondaries: ['secondary-1', 'secondary-2', 'secondary-3', 'secondary-4'] });
   cluster.start('master', ...cluster.members);
-  const voters = () => cluster.masterMachine.view.outline.newestList().members?.voters.length;
+  const voters = () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length;
   cluster.runUntil('all are voters', () => voters() === 5);
   cluster.kill(...cluster.members);
   for (const node of cluster.members) cluster.wipe(node);

@@ -34,7 +34,7 @@ test('without a quorum the master is read-only, and a refused message never appe
   cluster.start('master', 'secondary-1', 'secondary-2');
   cluster.runUntil(
     'all are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 3,
   );
   const first = cluster.append('kept', 'all');
   cluster.runUntil('it is answered', () => cluster.answerOf(first) === 'acknowledged');
@@ -99,7 +99,7 @@ test('a master restarted with its disk goes on with the same log in the next epo
   cluster.start('master', 'secondary-1', 'secondary-2');
   cluster.runUntil(
     'all are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 3,
   );
   const before = cluster.append('before', 'all');
   cluster.runUntil('it is answered', () => cluster.answerOf(before) === 'acknowledged');
@@ -120,7 +120,7 @@ test('a broker that was away costs time, and nothing else', () => {
   cluster.start('master', 'secondary-1', 'secondary-2');
   cluster.runUntil(
     'all are voters',
-    () => cluster.masterMachine.view.outline.newestList().members?.voters.length === 3,
+    () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length === 3,
   );
   cluster.stopBroker();
   const waiting = cluster.append('waits', 'all');

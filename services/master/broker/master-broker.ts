@@ -20,7 +20,7 @@ import type { RetryPolicy } from '#protocol/retry-policy';
 import type { EntriesMessage, MessageOf, WireMessage } from '#protocol/wire/messages';
 import { EntriesPublisher } from './publisher';
 import { QueueRenewal } from './renewal';
-import { StandbyEar } from './standby';
+import { StandbyListener } from './standby';
 import { MasterTopology, REPLIES_QUEUE } from './topology';
 
 export interface MasterBrokerOptions extends EdgeOptions {
@@ -65,7 +65,7 @@ const YIELD_MS = 1500;
 
 export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterBrokerEvents> {
   private readonly topology: MasterTopology;
-  private readonly ear: StandbyEar;
+  private readonly standbyListener: StandbyListener;
   private active: { readonly session: AmqpSession; readonly publisher: EntriesPublisher } | null = null;
   private lastMismatch: string | null = null;
   private repairing: Promise<void> | null = null;
@@ -74,7 +74,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     const { node, topology, queueMaxBytes } = options;
     super(options, events, topology.repliesQueue);
     this.topology = new MasterTopology(topology, queueMaxBytes);
-    this.ear = new StandbyEar(topology, node, {
+    this.standbyListener = new StandbyListener(topology, node, {
       heard: (delivery) => this.receive(topology.controlQueue(node), delivery),
       threw: (error) => events.callbackThrew(error),
     });
@@ -194,12 +194,12 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     const retriable = (error: AmqpError) => error.code === 'locked';
     const onFailure = () => {
       this.becomeLockedOut('info', 'another process has the lock, waiting for it', repliesQueue);
-      this.ear.listen(session).catch((error: unknown) => this.events.callbackThrew(error));
+      this.standbyListener.listen(session).catch((error: unknown) => this.events.callbackThrew(error));
     };
     this.ownQueue = await session.persist('lock', { policy: LOCK_RETRY, retriable, onFailure }, () =>
       takeExclusive(session, repliesQueue, REPLIES_QUEUE),
     );
-    await this.ear.close();
+    await this.standbyListener.close();
   }
 
   private async declareAll(session: AmqpSession): Promise<void> {

@@ -21,7 +21,7 @@ import type { EntriesMessage } from '#protocol/wire/messages';
  */
 const PENDING_BYTES_MAX = 512 * 1024 * 1024;
 
-export interface Batch {
+export interface PublishBatch {
   readonly message: EntriesMessage;
   readonly body: Buffer;
   readonly envelope: Envelope;
@@ -37,12 +37,12 @@ export interface Repairs {
   /** Declares and binds the queues again. */
   bindAgain(): Promise<void>;
   noteConfirmed(): void;
-  noteWaiting(oldest: Batch | null, how: { readonly answered: boolean }): void;
-  noteRefused(batch: Batch): Promise<void>;
+  noteWaiting(oldest: PublishBatch | null, how: { readonly answered: boolean }): void;
+  noteRefused(batch: PublishBatch): Promise<void>;
 }
 
 interface Pending {
-  readonly batch: Batch;
+  readonly batch: PublishBatch;
   readonly bytes: number;
   returned: boolean;
   readonly resolve: () => void;
@@ -66,7 +66,7 @@ export class EntriesPublisher {
    * Resolves when every bound queue has taken the batch. Rejects with an AmqpError: `nacked`,
    * `returned`, `too-large`, `overloaded`, or the reason of the channel's end.
    */
-  publish(batch: Batch): Promise<void> {
+  publish(batch: PublishBatch): Promise<void> {
     const bytes = batch.body.length;
     if (bytes > MESSAGE_BYTES_MAX) return Promise.reject(refusal('too-large', `a batch of ${bytes} bytes`));
     if (this.pendingBytes + bytes > PENDING_BYTES_MAX) {

@@ -119,11 +119,14 @@ export class QueueWatch {
       );
     }
     this.seen.set(node, { messages, bytes, overflowed, at: this.options.now() });
-    this.look(node, answer);
+    this.recordDepth(node, answer);
   }
 
   /** A policy may have come or gone. */
-  private look(node: string, { policy, effective_policy_definition: definition }: z.infer<typeof answerSchema>): void {
+  private recordDepth(
+    node: string,
+    { policy, effective_policy_definition: definition }: z.infer<typeof answerSchema>,
+  ): void {
     const settings = typeof definition === 'object' && definition !== null ? definition : {};
     const harmful = Object.entries(settings).filter(([key]) => (HARMFUL as readonly string[]).includes(key));
     const said = JSON.stringify([policy, harmful]);

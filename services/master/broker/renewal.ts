@@ -16,7 +16,7 @@ import type { AmqpChannel } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
 import type { AmqpSession } from '#amqp/session';
 import { propertiesOf } from '#amqp/wire';
-import type { Batch } from './publisher';
+import type { PublishBatch } from './publisher';
 
 /** A queue that is only being moved or restarted takes messages again within this time. */
 const REFUSED_MS_MAX = 3000;
@@ -48,7 +48,7 @@ export class QueueRenewal {
    * `oldest` is what waits the longest now; null: nothing. Called after each publish and each
    * answer.
    */
-  noteWaiting(oldest: Batch | null, { answered }: { readonly answered: boolean }): void {
+  noteWaiting(oldest: PublishBatch | null, { answered }: { readonly answered: boolean }): void {
     if (this.silence !== null && !answered) return;
     if (this.silence !== null) clearTimeout(this.silence);
     this.silence = oldest === null ? null : setTimeout(() => void this.becomeSilent(oldest), SILENT_MS_MAX);
@@ -63,7 +63,7 @@ export class QueueRenewal {
    * Resolves at once, or when the queues that refuse were renewed. Rejects only with an end of the
    * session.
    */
-  noteRefused(batch: Batch): Promise<void> {
+  noteRefused(batch: PublishBatch): Promise<void> {
     this.refusedSinceMs ??= performance.now();
     if (performance.now() - this.refusedSinceMs < REFUSED_MS_MAX) return Promise.resolve();
     return this.renewAll(batch);
@@ -73,7 +73,7 @@ export class QueueRenewal {
    * What an unanswered batch waits for cannot be mended from outside, so a renewal for its sake
    * costs the session.
    */
-  private async becomeSilent(oldest: Batch): Promise<void> {
+  private async becomeSilent(oldest: PublishBatch): Promise<void> {
     this.silence = null;
     if (!this.session.isOpen) return;
     if (this.session.publish.isBlocked) return this.noteWaiting(oldest, { answered: true });
@@ -81,7 +81,7 @@ export class QueueRenewal {
     this.session.end(silent());
   }
 
-  private renewAll(batch: Batch): Promise<void> {
+  private renewAll(batch: PublishBatch): Promise<void> {
     this.running ??= this.renewRefusing(batch).finally(() => {
       this.running = null;
       this.refusedSinceMs = null;
@@ -89,7 +89,7 @@ export class QueueRenewal {
     return this.running;
   }
 
-  private async renewRefusing(batch: Batch): Promise<void> {
+  private async renewRefusing(batch: PublishBatch): Promise<void> {
     const channel = await this.session.openChannel('publish', 'trial', { confirm: true });
     try {
       for (const queue of this.queues()) {
@@ -101,7 +101,7 @@ export class QueueRenewal {
   }
 }
 
-function refuses(channel: AmqpChannel, queue: string, { message, body, envelope }: Batch): Promise<boolean> {
+function refuses(channel: AmqpChannel, queue: string, { message, body, envelope }: PublishBatch): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const to = { exchange: '', routingKey: queue };
     const overdue = setTimeout(() => resolve(true), TRIAL_MS_MAX);

@@ -16,7 +16,7 @@ import type { Topology } from '#protocol/topology';
 const BYTES_MAX = 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 1_000;
 
-export class StandbyEar {
+export class StandbyListener {
   private channel: AmqpChannel | null = null;
   private queue = '';
   private isOpening = false;

@@ -78,11 +78,11 @@ export type AppendOutcome =
     };
 
 /** A client asks later for a stronger concern. */
-export interface HoldRequest extends Omit<AppendRequest, 'message' | 'id'> {
+export interface ConcernRequest extends Omit<AppendRequest, 'message' | 'id'> {
   readonly seq: number;
 }
 
-export type HoldOutcome =
+export type ConcernOutcome =
   | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' | 'unresolved' }>
   | { readonly outcome: 'acknowledged'; readonly seq: number; readonly w: number; readonly acks: readonly string[] };
 

@@ -9,7 +9,7 @@
 import type { Identity } from '#protocol/identity';
 
 /** Who reigns while this one does not. */
-export interface Holder {
+export interface LockOwner {
   readonly node: string;
   readonly httpUrl: string;
   /** The log that it reigns; null: it does not say so. */
@@ -20,7 +20,7 @@ export class BrokerLink {
   private isUp = false;
   private isLockedOut = false;
   private isBlocked = false;
-  private heard: Holder | null = null;
+  private heard: LockOwner | null = null;
 
   get connected(): boolean {
     return this.isUp;
@@ -40,7 +40,7 @@ export class BrokerLink {
   }
 
   /** Who has the lock instead, as last heard; null: nobody was heard. */
-  get holder(): Holder | null {
+  get owner(): LockOwner | null {
     return this.heard;
   }
 
@@ -69,7 +69,7 @@ export class BrokerLink {
     this.isBlocked = blocked;
   }
 
-  recordHolder(holder: Holder): void {
+  recordOwner(holder: LockOwner): void {
     this.heard = holder;
   }
 }

@@ -31,7 +31,7 @@ export interface Append {
    * Its group stays open until a `flush`, which the driver promises for the end of its turn. Left
    * out: no.
    */
-  readonly holds?: boolean;
+  readonly deferFlush?: boolean;
 }
 
 /** An operator takes a member out for good, or takes a node in: also one that was removed. */

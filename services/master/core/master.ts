@@ -19,11 +19,11 @@ import { trace } from '#protocol/trace';
 import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
 import { Admission } from './admission/admission';
 import { Candidacy } from './election/candidacy';
-import { Patience } from './election/lock-yield';
+import { LockYieldTimer } from './election/lock-yield';
 import type { ChangeMember, MasterEffect, MasterEvent } from './events';
 import { Reign } from './leadership/reign';
 import { refused } from './refusals';
-import type { MasterSettings, MasterStart } from './settings';
+import type { MasterCoreSettings, MasterStart } from './settings';
 import { MasterState } from './state';
 import { MasterView } from './view';
 
@@ -53,7 +53,7 @@ export class MasterMachine {
   readonly view: MasterView;
   protected readonly state: MasterState;
   private readonly admission: Admission;
-  private readonly patience = new Patience();
+  private readonly lockYield = new LockYieldTimer();
   /** Highest epoch that any member has been heard to follow. */
   private highestSeen = 0;
   /** As last traced; null: not yet. */
@@ -61,7 +61,7 @@ export class MasterMachine {
   private isRenewing = false;
   private nextCommitSaveAt = 0;
 
-  constructor(settings: MasterSettings, start: MasterStart) {
+  constructor(settings: MasterCoreSettings, start: MasterStart) {
     this.state = new MasterState(settings, start);
     this.view = new MasterView(this.state);
     this.admission = new Admission(this.view, start.seqOfId);
@@ -115,7 +115,7 @@ export class MasterMachine {
         this.state.publisher.becomeDown();
         this.state.listening.end();
         this.dropForce(step);
-        return this.patience.restart();
+        return this.lockYield.restart();
       case 'locked':
         return this.locked(step);
       case 'blocked':
@@ -163,7 +163,7 @@ export class MasterMachine {
     }
     this.state.log.dropUnstored();
     this.state.pendingIds.clear();
-    this.state.membership.followList();
+    this.state.membership.followConfiguration();
     if (this.state.claiming !== null) this.state.phase = { name: 'standby' };
     this.state.reigning?.recount();
     for (const { request } of this.state.reigning?.dropAfter(durableIndex) ?? []) {
@@ -212,7 +212,7 @@ export class MasterMachine {
     if (this.state.contradictedBy !== null) return;
     // A force is above whatever anybody has written, whose branch ends with it.
     const { self, log, settings, listening, promised } = this.state;
-    const { isListForced: forced } = this.state.force;
+    const { isBranchForced: forced } = this.state.force;
     const written = forced ? listening.heard.all(step.now).map(({ end }) => end.epoch) : [];
     const epoch = Math.max(promised.epoch, this.highestSeen, log.outline.lastEpoch, ...written) + 1;
     const { identity } = this.view;
@@ -238,7 +238,7 @@ export class MasterMachine {
    * This node belongs to that log from now on: an elected master has it, or a majority of its
    * voters.
    */
-  private learn(log: Identity, step: Step): void {
+  private adoptLog(log: Identity, step: Step): void {
     step.out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.view.identity }));
     this.promise({ ...this.state.promised, identity: log }, step);
   }
@@ -253,14 +253,14 @@ export class MasterMachine {
     const { claiming } = this.state;
     if (claiming === null || !isSameEpoch(claiming.claim, promised)) return;
     claiming.recordPromised(step.now, step.out);
-    this.judge(claiming, step);
+    this.applyVerdict(claiming, step);
   }
 
-  private judge(candidacy: Candidacy, step: Step): void {
+  private applyVerdict(candidacy: Candidacy, step: Step): void {
     const verdict = candidacy.verdict(step.now, this.view.birth(step.now));
-    if (verdict === 'reign' && candidacy.needsNobody && this.view.isRolledBack(step.now)) return this.renewStore(step);
-    if (verdict === 'reign' && !this.view.listensAlone(step.now)) this.becomeReigning(candidacy.claim, step);
-    if (verdict === 'again') this.state.phase = { name: 'standby' };
+    if (verdict === 'won' && candidacy.needsNobody && this.view.isRolledBack(step.now)) return this.renewStore(step);
+    if (verdict === 'won' && !this.view.listensAlone(step.now)) this.becomeReigning(candidacy.claim, step);
+    if (verdict === 'retry') this.state.phase = { name: 'standby' };
     if (verdict !== 'contradicted') return;
     this.state.contradictedBy = candidacy.source;
     this.state.phase = { name: 'standby' };
@@ -278,18 +278,18 @@ export class MasterMachine {
 
   private becomeReigning({ epoch, reign: name }: Sender, step: Step): void {
     const { self, log, force, membership, pendingIds: pending, publisher, declaration } = this.state;
-    const { tracker } = membership.book;
+    const { tracker } = membership.table;
     tracker.reset();
     publisher.clear();
     const parts = { log, window: publisher.window, positions: tracker, pending };
-    const start = { forced: force.isListForced, withoutQuorum: !this.state.settings.quorumAppend };
+    const start = { forced: force.isBranchForced, withoutQuorum: !this.state.settings.quorumAppend };
     const reign = new Reign({ epoch, reign: name }, self, parts, start);
-    const isBirth = log.outline.newestList().members === null;
+    const isBirth = log.outline.newestConfiguration().members === null;
     this.state.phase = { name: 'reigning', reign };
     force.finish();
     membership.wantAll();
     reign.begin(membership.wanted, step.out);
-    membership.followList();
+    membership.followConfiguration();
     declaration.recordReign(isBirth);
     this.announceToAll(reign, step);
   }
@@ -302,7 +302,7 @@ export class MasterMachine {
   private receive(message: WireMessage, replyTo: string | null, step: Step): void {
     switch (message.type) {
       case 'announce':
-        return this.hearHolder(message, step);
+        return this.receiveAnnouncement(message, step);
       case 'entries':
       case 'diverged':
         return this.receiveLog(message, step);
@@ -323,15 +323,15 @@ export class MasterMachine {
    * While another reigns: who, in which log and epoch. A reign of this node's that was cut off from
    * the lock is over then, unless the other one reigns another log: that deposes nobody here.
    */
-  private hearHolder({ node, httpUrl, epoch, log }: MessageOf<'announce'>, step: Step): void {
+  private receiveAnnouncement({ node, httpUrl, epoch, log }: MessageOf<'announce'>, step: Step): void {
     if (!this.state.broker.lockedOut || node === this.state.self.node) return;
-    this.state.broker.recordHolder({ node, httpUrl, log });
+    this.state.broker.recordOwner({ node, httpUrl, log });
     const { identity } = this.view;
     if (log === null || isForeign(log, identity)) return;
     const isLater = extendsLog(log, identity);
     if (isLater ? this.state.reigning !== null : log === identity && epoch > this.view.epoch.epoch)
-      this.outbid(epoch, step);
-    if (isLater) this.learn(log, step);
+      this.stepDown(epoch, step);
+    if (isLater) this.adoptLog(log, step);
   }
 
   private receiveLog(message: MessageOf<'entries' | 'diverged'>, step: Step): void {
@@ -340,8 +340,8 @@ export class MasterMachine {
     claiming.receive(step.now, message, step.out);
     // What was fetched may name other members than the settings do: whether anybody is there is
     // asked of these.
-    this.state.membership.followList();
-    this.judge(claiming, step);
+    this.state.membership.followConfiguration();
+    this.applyVerdict(claiming, step);
   }
 
   private receiveFrom(message: MemberMessage, replyTo: string | null, step: Step): void {
@@ -350,7 +350,7 @@ export class MasterMachine {
     const { identity } = this.view;
     const { log, node } = message;
     if (isForeign(log, identity) || (reigning !== null && extendsLog(log, identity)))
-      return this.meetForeign(message, step);
+      return this.recordForeign(message, step);
     listening.foreigners.forget(node);
     listening.heard.record(step.now, message);
     if (identity === null && log !== null) listening.hasHeardOfALog = true;
@@ -362,13 +362,13 @@ export class MasterMachine {
 
   private receiveFromMember(message: MemberMessage, replyTo: string | null, step: Step): void {
     const { reigning } = this.state;
-    this.state.membership.book.recordHeard(step.now, message, step.out);
-    if (message.type === 'join') this.joined(message, step);
+    this.state.membership.table.recordHeard(step.now, message, step.out);
+    if (message.type === 'join') this.recordJoin(message, step);
     if ((message.type === 'join' || message.type === 'heartbeat') && replyTo !== null)
       this.renew(message, replyTo, step);
     if (message.type === 'vote') this.countVote(message, replyTo, step);
-    else if (this.isOutbidBy(message)) this.outbid(message.epoch, step);
-    else if (!isSameEpoch(message, this.view.epoch)) this.tell(replyTo, step);
+    else if (this.isOutbidBy(message)) this.stepDown(message.epoch, step);
+    else if (!isSameEpoch(message, this.view.epoch)) this.tellEpoch(replyTo, step);
     else if (reigning !== null) this.receiveFromFollower(message, replyTo, reigning, step);
   }
 
@@ -391,9 +391,9 @@ export class MasterMachine {
   private recordPosition(report: MessageOf<'ack' | 'heartbeat'>, reign: Reign, step: Step): void {
     const { membership, log } = this.state;
     const checksum = report.type === 'heartbeat' ? log.checksumAt(report.index) : null;
-    if (!membership.book.recordPosition(report, checksum, step.out)) return;
+    if (!membership.table.recordPosition(report, checksum, step.out)) return;
     reign.advance(step.out);
-    this.changeList(reign, step);
+    this.changeConfiguration(reign, step);
   }
 
   private answerFetch(fetch: MessageOf<'fetch'>, replyTo: string | null, reign: Reign, step: Step): void {
@@ -411,17 +411,17 @@ export class MasterMachine {
     const { claiming, reigning, membership } = this.state;
     if (isWilling && reigning !== null && membership.admit(node)) {
       step.out.push(trace('info', 'a new node wants to be a member', { peer: node }));
-      this.changeList(reigning, step);
+      this.changeConfiguration(reigning, step);
     }
     if (type === 'vote' && claiming !== null) this.countVote(message, replyTo, step);
   }
 
   /** A node with another log: it is shown, and counts for nothing. */
-  private meetForeign(message: MemberMessage, step: Step): void {
+  private recordForeign(message: MemberMessage, step: Step): void {
     const { node, log } = message;
     if (this.state.listening.foreigners.record(step.now, message))
       step.out.push(trace('error', 'a node holds another log', { peer: node, log: this.view.identity, theirs: log }));
-    if (this.view.members.includes(node)) this.state.membership.book.recordForeign(step.now, message, step.out);
+    if (this.view.members.includes(node)) this.state.membership.table.recordForeign(step.now, message, step.out);
   }
 
   /**
@@ -437,18 +437,18 @@ export class MasterMachine {
     const prepared = force.isPrepared(now) ? (heard.best(now, identity)?.end.log ?? null) : null;
     const log = heard.adoptable(now, identity, self) ?? prepared;
     if (log === null || !extendsLog(log, identity)) return;
-    this.learn(log, step);
+    this.adoptLog(log, step);
     this.state.phase = { name: 'standby' };
   }
 
   /** Said again with every sign of life, until it comes with another store. */
   private renew({ node, store }: MessageOf<'join' | 'heartbeat'>, to: string, step: Step): void {
-    if (this.state.reigning === null || !this.state.membership.book.mustRenew({ node, store })) return;
+    if (this.state.reigning === null || !this.state.membership.table.mustRenew({ node, store })) return;
     step.out.push({ do: 'send', to, message: { type: 'renew', ...this.state.reigning.sender, node, store } });
   }
 
-  private joined(message: MessageOf<'join'>, step: Step): void {
-    const { book } = this.state.membership;
+  private recordJoin(message: MessageOf<'join'>, step: Step): void {
+    const { table: book } = this.state.membership;
     const { node, store } = message;
     if (this.state.reigning !== null && book.isRolledBack(message)) {
       book.recordRolledBack(message);
@@ -466,8 +466,8 @@ export class MasterMachine {
    * knows the newest.
    */
   private countVote(vote: MessageOf<'vote'>, replyTo: string | null, step: Step): void {
-    if (this.isOutbidBy(vote)) this.outbid(vote.epoch, step);
-    else this.voted(vote, replyTo, step);
+    if (this.isOutbidBy(vote)) this.stepDown(vote.epoch, step);
+    else this.recordVote(vote, replyTo, step);
   }
 
   /**
@@ -480,18 +480,18 @@ export class MasterMachine {
     return isBinding && !isSameEpoch(message, epoch) && message.epoch >= epoch.epoch;
   }
 
-  private voted(vote: MessageOf<'vote'>, replyTo: string | null, step: Step): void {
+  private recordVote(vote: MessageOf<'vote'>, replyTo: string | null, step: Step): void {
     const { claiming } = this.state;
     if (claiming === null) return;
     claiming.recordVote(step.now, vote, replyTo, step.out);
     step.out.push(trace('debug', 'a vote', { peer: vote.node, granted: vote.granted, epoch: vote.claimed }));
-    this.judge(claiming, step);
+    this.applyVerdict(claiming, step);
   }
 
   /** Tells one that does not follow yet what there is to follow: the reign, or the claim. */
-  private tell(replyTo: string | null, step: Step): void {
+  private tellEpoch(replyTo: string | null, step: Step): void {
     if (replyTo === null) return;
-    this.state.claiming?.tell(replyTo, step.out);
+    this.state.claiming?.sendClaimTo(replyTo, step.out);
     if (this.state.reigning !== null) this.announceTo(replyTo, this.state.reigning, step);
   }
 
@@ -504,7 +504,7 @@ export class MasterMachine {
    * Somebody follows a higher epoch, or another reign of this one: whatever goes on here is over.
    * The next tick claims above it.
    */
-  private outbid(epoch: number, step: Step): void {
+  private stepDown(epoch: number, step: Step): void {
     this.highestSeen = Math.max(this.highestSeen, epoch);
     if (this.state.reigning !== null) {
       step.out.push(trace('warn', 'deposed', { epoch: this.state.reigning.id.epoch, seen: epoch }));
@@ -516,7 +516,7 @@ export class MasterMachine {
   }
 
   private tick({ reign, random }: Extract<MasterEvent, { type: 'tick' }>, step: Step): void {
-    this.state.membership.book.tick(step.now, step.out);
+    this.state.membership.table.tick(step.now, step.out);
     if (step.now >= this.nextCommitSaveAt) {
       this.nextCommitSaveAt = step.now + SAVE_COMMIT_MS;
       this.saveCommit(step);
@@ -524,22 +524,22 @@ export class MasterMachine {
     if (!this.state.broker.hasLock) return;
     if (this.state.claiming !== null) {
       this.state.claiming.tick(step.now, step.out);
-      this.judge(this.state.claiming, step);
+      this.applyVerdict(this.state.claiming, step);
     }
     if (this.state.phase.name === 'standby') this.claim(reign, step);
     const { claiming, reigning } = this.state;
     if (this.view.anotherLog(step.now) !== null) {
       if (reigning !== null) this.tickReign(reigning, step);
-      this.yieldInVain(OUTNUMBERED, random, step);
+      this.yieldLock(OUTNUMBERED, random, step);
     } else if (reigning === null) {
       // A force that is prepared, or begins, keeps the lock: its operator waits for it.
       const { force } = this.state;
-      this.yieldInVain(force.isGiven || force.isPrepared(step.now) ? null : (claiming?.progress ?? 0), random, step);
+      this.yieldLock(force.isGiven || force.isPrepared(step.now) ? null : (claiming?.progress ?? 0), random, step);
     } else {
       this.tickReign(reigning, step);
       const isCommitted = reigning.open && reigning.commitIndex >= this.state.log.durableIndex;
       // Voters that are there and slow will ack in the end.
-      this.yieldInVain(isCommitted || this.view.hasVoters ? null : reigning.commitIndex, random, step);
+      this.yieldLock(isCommitted || this.view.hasVoters ? null : reigning.commitIndex, random, step);
     }
   }
 
@@ -549,25 +549,25 @@ export class MasterMachine {
     if (this.state.publisher.isRetryDue(step.now))
       for (const node of this.view.members) step.out.push({ do: 'ensureMember', node });
     this.state.publisher.tick();
-    this.changeList(reign, step);
+    this.changeConfiguration(reign, step);
   }
 
   /** Takes the next step towards the list that is wanted, if one is due. */
-  private changeList(reign: Reign, step: Step): void {
+  private changeConfiguration(reign: Reign, step: Step): void {
     const { membership } = this.state;
-    const list = reign.canChangeList ? membership.nextList(reign.commitIndex) : null;
+    const list = reign.canChangeConfiguration ? membership.nextConfiguration(reign.commitIndex) : null;
     if (list === null) return;
     const former = membership.members;
-    reign.appendList(list, step.out);
-    membership.followList();
+    reign.appendConfiguration(list, step.out);
+    membership.followConfiguration();
     reign.recount();
     reign.release(step.out);
     for (const node of membership.members) if (!former.includes(node)) step.out.push({ do: 'ensureMember', node });
   }
 
-  private yieldInVain(progress: number | null, random: number, step: Step): void {
-    const isAlone = progress !== OUTNUMBERED && this.state.membership.isAlone;
-    if (!this.patience.hasEnded(step.now, { progress, isAlone, random })) return;
+  private yieldLock(progress: number | null, random: number, step: Step): void {
+    const isAlone = progress !== OUTNUMBERED && this.state.membership.isShortOfNodes;
+    if (!this.lockYield.hasEnded(step.now, { progress, isShortOfNodes: isAlone, random })) return;
     this.state.broker.giveUpLock();
     const facts = { epoch: this.view.epoch.epoch, waitingFor: this.view.waitingFor(step.now) };
     step.out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
@@ -588,7 +588,7 @@ export class MasterMachine {
     reigning.awaitChange(change, step.out);
     const what = type === 'admit' ? 'an operator takes a node in' : 'an operator removes a member';
     step.out.push(trace('warn', what, { peer: node }));
-    this.changeList(reigning, step);
+    this.changeConfiguration(reigning, step);
     reigning.advance(step.out);
   }
 
@@ -611,7 +611,7 @@ export class MasterMachine {
     step.out.push(trace('error', what, { epoch: this.state.promised.epoch, from: plan.from, lastSeq: plan.lastSeq }));
     if (begin === 'new') this.state.force.isNewLogForced = true;
     else this.beginForced(step);
-    if (this.state.claiming !== null) this.judge(this.state.claiming, step);
+    if (this.state.claiming !== null) this.applyVerdict(this.state.claiming, step);
   }
 
   /**
@@ -625,7 +625,7 @@ export class MasterMachine {
   }
 
   private beginForced(step: Step): void {
-    this.state.force.isListForced = true;
+    this.state.force.isBranchForced = true;
     this.state.claiming?.force();
     if (this.state.reigning === null) return;
     this.state.log.flush(step.out);

@@ -5,7 +5,7 @@ import type { Voter } from '#protocol/record';
 import type { SeqOfId } from './admission/idempotency';
 import type { BirthMode } from './election/birth';
 
-export interface MasterSettings extends Voter {
+export interface MasterCoreSettings extends Voter {
   /** Members from the start, up or not. */
   readonly secondaries: readonly string[];
   /** May a node that the settings do not name become a member by joining? */

@@ -18,7 +18,7 @@ import { PendingIds } from './leadership/pending-ids';
 import { Publisher } from './leadership/publisher';
 import type { Reign } from './leadership/reign';
 import { Membership } from './members/membership';
-import type { MasterSettings, MasterStart } from './settings';
+import type { MasterCoreSettings, MasterStart } from './settings';
 
 export type Phase =
   | { readonly name: 'standby' }
@@ -46,7 +46,7 @@ export class MasterState {
   httpUrl = '';
 
   constructor(
-    readonly settings: MasterSettings,
+    readonly settings: MasterCoreSettings,
     { outline, promised, checksum }: MasterStart,
   ) {
     const { node, store, heartbeatIntervalMs, unhealthyAfterMs } = settings;

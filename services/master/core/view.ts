@@ -10,7 +10,7 @@ import { includesVoter } from '#protocol/voters';
 import type { EpochId } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks, type WriteConcern } from '#protocol/write-concern';
 import { type GateFacts, refusalOf } from './admission/gates';
-import type { Holder } from './broker-link';
+import type { LockOwner } from './broker-link';
 import type { BirthSituation } from './election/candidacy';
 import { type ForcePlan, planForce, planNew } from './election/force';
 import type { ForeignNode } from './election/foreign-nodes';
@@ -64,7 +64,7 @@ export class MasterView implements GateFacts {
    * knows them all.
    */
   get young(): readonly string[] {
-    return this.outline.newestList().members === null ? [] : this.state.membership.young;
+    return this.outline.newestConfiguration().members === null ? [] : this.state.membership.young;
   }
 
   /**
@@ -124,8 +124,8 @@ export class MasterView implements GateFacts {
   }
 
   /** Who reigns instead of this one, as far as it was heard. */
-  get reigningElsewhere(): Holder | null {
-    return this.state.broker.lockedOut ? this.state.broker.holder : null;
+  get reigningElsewhere(): LockOwner | null {
+    return this.state.broker.lockedOut ? this.state.broker.owner : null;
   }
 
   /** Epoch in which an operator last forced a list; null: that never happened to this log. */
@@ -181,7 +181,7 @@ export class MasterView implements GateFacts {
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null {
     const index = this.outline.indexOf(seq);
     if (index === null || index > this.state.log.durableIndex) return null;
-    const acks = [this.state.self.node, ...this.state.membership.book.tracker.holdersOf(index)];
+    const acks = [this.state.self.node, ...this.state.membership.table.tracker.holdersOf(index)];
     return { acks, committed: index <= this.state.log.commitIndex };
   }
 
@@ -208,7 +208,7 @@ export class MasterView implements GateFacts {
     const { self, listening } = this.state;
     const { heard, foreigners } = listening;
     const all = heard.all(now);
-    const voters = outline.newestList().members?.voters ?? [];
+    const voters = outline.newestConfiguration().members?.voters ?? [];
     const facts = {
       self: self.node,
       isStuck: this.canForce,
@@ -218,7 +218,7 @@ export class MasterView implements GateFacts {
       identity,
       own: outline.last,
       ownSeq: outline.lastSeq,
-      hasList: outline.newestList().members !== null,
+      hasList: outline.newestConfiguration().members !== null,
       heard: all,
       best: heard.best(now, identity),
       isAmbiguous: heard.isAmbiguous(now, identity),
@@ -259,7 +259,7 @@ export class MasterView implements GateFacts {
   toString(): string {
     const { self, phase, log, publisher, membership } = this.state;
     const what = phase.name === 'claiming' ? `claiming (${phase.candidacy})` : phase.name;
-    const { tracker } = membership.book;
+    const { tracker } = membership.table;
     return `${self.node} ${what} e${this.epoch.epoch} ${log} ${publisher.window} [${tracker}]`;
   }
 
@@ -285,7 +285,7 @@ export class MasterView implements GateFacts {
    */
   listensAlone(now: number): boolean {
     if (this.state.claiming?.needsNobody !== true || this.state.listening.isComplete(now)) return false;
-    return this.state.membership.book.aliveCount < majority(nodeCount(this.members.length)) - 1;
+    return this.state.membership.table.aliveCount < majority(nodeCount(this.members.length)) - 1;
   }
 
   /**
@@ -306,7 +306,7 @@ export class MasterView implements GateFacts {
   isOutnumbered(now: number): boolean {
     const { listening, membership } = this.state;
     if (listening.foreigners.isEmpty || this.foreignMembers(now).length === 0) return false;
-    return membership.book.followers.length < majority(nodeCount(this.members.length)) - 1;
+    return membership.table.followers.length < majority(nodeCount(this.members.length)) - 1;
   }
 
   private foreignMembers(now: number): readonly ForeignNode[] {

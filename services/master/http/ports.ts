@@ -9,8 +9,8 @@ import type {
   AppendRequest,
   BulkOutcome,
   BulkRequest,
-  HoldOutcome,
-  HoldRequest,
+  ConcernOutcome,
+  ConcernRequest,
   MissingNode,
 } from '../core/append';
 import type { ForcePlan } from '../core/election/force';
@@ -99,7 +99,7 @@ export interface MasterPort {
    * As `append`, for an entry that is in the log: waits until the concern is met. Null for a seq
    * that is not visible.
    */
-  awaitHeld(request: HoldRequest, client: WaitingClient): Promise<HoldOutcome | null>;
+  awaitConcern(request: ConcernRequest, client: WaitingClient): Promise<ConcernOutcome | null>;
   /** Nodes known to hold the entry, null for a seq that is not visible. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
   health(): MasterHealth;

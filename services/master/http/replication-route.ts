@@ -28,7 +28,7 @@ async function sendReplication(ctx: Context, { master, defaultWriteConcern }: Re
   if (query.writeConcern === null && query.timeoutMs === null) return sendState(ctx, master, seq, null);
   const { writeConcern, timeoutMs } = query;
   const request = { seq, writeConcern: writeConcern ?? defaultWriteConcern, timeoutMs };
-  const outcome = await master.awaitHeld(request, new HttpClient(ctx.res));
+  const outcome = await master.awaitConcern(request, new HttpClient(ctx.res));
   if (outcome === null) throw noSuchEntry(seq, master.reader.position());
   if (outcome.outcome === 'acknowledged') return sendState(ctx, master, seq, outcome.w);
   // Nothing was to be stored, so nothing is said about it, but for an entry whose fate is open.

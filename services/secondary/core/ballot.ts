@@ -165,7 +165,7 @@ export class Ballot {
     const { self, log, inMemory } = this.parts;
     const { outline } = log;
     const end = saidEnd(outline.last, outline.lastSeq);
-    const voters = [...(outline.newestList().members?.voters ?? [])];
+    const voters = [...(outline.newestConfiguration().members?.voters ?? [])];
     const storeKind = inMemory ? 'memory' : 'disk';
     const { epoch: claimed } = claim;
     const message = { type: 'vote', ...this.id, ...self, granted, claimed, ...end, storeKind, voters } as const;

@@ -7,7 +7,7 @@
  */
 import type { FaultChange, FaultSettings } from './settings';
 
-export interface Batch {
+export interface FaultyDelivery {
   /** Gives it to the machine. `fail`: an internal error shall follow the append, before the ack. */
   readonly hand: (fail: boolean) => void;
   /** It is lost: whoever sent it need not keep it. */
@@ -19,15 +19,15 @@ const OVERTAKEN_BY_MAX = 3;
 /** One that nothing overtakes is handed over after this long, in milliseconds. */
 const HELD_MS_MAX = 100;
 
-interface Held extends Batch {
+interface HeldDelivery extends FaultyDelivery {
   overtakenBy: number;
   readonly timer: NodeJS.Timeout;
 }
 
 export class FaultInjector {
   private faults: FaultSettings;
-  private held: Held[] = [];
-  private readonly delayed = new Map<NodeJS.Timeout, Batch>();
+  private held: HeldDelivery[] = [];
+  private readonly delayed = new Map<NodeJS.Timeout, FaultyDelivery>();
 
   constructor(
     faults: FaultSettings,
@@ -52,9 +52,9 @@ export class FaultInjector {
     this.faults = Object.freeze({ ...this.faults, ...Object.fromEntries(named) });
   }
 
-  take(batch: Batch): void {
+  take(batch: FaultyDelivery): void {
     if (this.chance(this.faults.dropRate)) return batch.lose();
-    if (this.chance(this.faults.reorderRate)) return this.hold(batch);
+    if (this.chance(this.faults.reorderRate)) return this.holdBack(batch);
     this.delay(batch);
     this.overtake();
   }
@@ -67,10 +67,10 @@ export class FaultInjector {
     this.delayed.clear();
   }
 
-  private hold(batch: Batch): void {
+  private holdBack(batch: FaultyDelivery): void {
     const overtakenBy = 1 + Math.floor(this.random() * OVERTAKEN_BY_MAX);
     const timer = setTimeout(() => this.letGo(held), HELD_MS_MAX);
-    const held: Held = { ...batch, overtakenBy, timer };
+    const held: HeldDelivery = { ...batch, overtakenBy, timer };
     this.held.push(held);
   }
 
@@ -81,13 +81,13 @@ export class FaultInjector {
     }
   }
 
-  private letGo(held: Held): void {
+  private letGo(held: HeldDelivery): void {
     clearTimeout(held.timer);
     this.held = this.held.filter((each) => each !== held);
     this.delay(held);
   }
 
-  private delay(batch: Batch): void {
+  private delay(batch: FaultyDelivery): void {
     const { delayMs } = this.faults;
     if (delayMs === 0) return this.hand(batch);
     const timer = setTimeout(() => {
@@ -97,7 +97,7 @@ export class FaultInjector {
     this.delayed.set(timer, batch);
   }
 
-  private hand({ hand }: Batch): void {
+  private hand({ hand }: FaultyDelivery): void {
     const times = this.chance(this.faults.duplicateRate) ? 2 : 1;
     for (let time = 0; time < times; time += 1) hand(this.chance(this.faults.failRate));
   }

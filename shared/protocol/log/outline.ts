@@ -159,7 +159,7 @@ export class LogOutline {
   }
 
   /** The newest voters list. */
-  newestList(): MembersPlace {
+  newestConfiguration(): MembersPlace {
     for (let at = this.controls.length - 1; at >= 0; at -= 1) {
       const place = this.controls[at];
       if (place?.control.control === 'members') {

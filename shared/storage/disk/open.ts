@@ -107,7 +107,7 @@ async function recoverStore(
   const store = new DiskLogStore({
     files,
     ids,
-    mayBegin: outline.newestList().members === null && (await hasBeginPermission(options)),
+    mayBegin: outline.newestConfiguration().members === null && (await hasBeginPermission(options)),
     outline,
     opened,
     log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, aheadBytes, marker }, [...segments]),

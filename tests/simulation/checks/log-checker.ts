@@ -243,7 +243,7 @@ export class LogChecker implements Watcher {
   }
 
   private checkRemoved({ node }: DiskModel, { control }: LogRecord, outline: OutlineView): void {
-    const removed = outline.newestList().members?.removed ?? [];
+    const removed = outline.newestConfiguration().members?.removed ?? [];
     if (control?.control !== 'members' || removed.length === 0) return;
     const back = removed.find((each) => control.members.includes(each) && !this.admitted.has(each));
     if (back !== undefined)

@@ -10,14 +10,14 @@ import type { SeededRandom } from '#tests/support/seeded-random';
 import { Connection } from './connection';
 import { type Deliver, EntriesQueue } from './entries-queue';
 import type { Faults } from './faults';
-import type { Parcel } from './parcel';
+import type { Envelope } from './parcel';
 
-export type Receiver = (parcel: Parcel) => void;
+export type Receiver = (parcel: Envelope) => void;
 export type PublishEnd = 'confirmed' | 'refused' | 'returned';
 
 interface Publishing {
   readonly connection: Connection;
-  readonly parcel: Parcel;
+  readonly parcel: Envelope;
   readonly mandatory: boolean;
   readonly done: (end: PublishEnd) => void;
 }
@@ -137,12 +137,12 @@ export class BrokerModel {
     else this.route(publishing);
   }
 
-  sendControl(parcel: Parcel): void {
+  sendControl(parcel: Envelope): void {
     for (const exclusive of this.control.values()) this.handOver(exclusive, parcel);
   }
 
   /** To the replies queue or to a node's control queue; to nobody when it is not there. */
-  sendTo(queue: string, parcel: Parcel): void {
+  sendTo(queue: string, parcel: Envelope): void {
     this.handOver((queue === REPLIES ? this.lock : this.control.get(queue)) ?? null, parcel);
   }
 
@@ -236,7 +236,7 @@ export class BrokerModel {
     this.held = this.held.filter((each) => each.connection !== connection);
   }
 
-  private handOver(to: Exclusive | null, parcel: Parcel): void {
+  private handOver(to: Exclusive | null, parcel: Envelope): void {
     if (to === null || this.random.chance(this.faults.controlLossRate)) return;
     to.connection.down(() => to.receiver(parcel));
   }
@@ -264,7 +264,7 @@ export class BrokerModel {
     });
   }
 
-  private enqueue(node: string, parcel: Parcel): void {
+  private enqueue(node: string, parcel: Envelope): void {
     const queue = this.queues.get(node);
     if (queue === undefined) return;
     const times = this.random.chance(this.faults.duplicateRate) ? 2 : 1;

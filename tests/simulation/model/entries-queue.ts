@@ -4,9 +4,9 @@
  * to the end, as RabbitMQ's quorum queues do after repeated returns.
  */
 import type { Connection } from './connection';
-import type { Parcel } from './parcel';
+import type { Envelope } from './parcel';
 
-export type Deliver = (parcel: Parcel, tag: number) => void;
+export type Deliver = (parcel: Envelope, tag: number) => void;
 
 export interface Consumer {
   readonly connection: Connection;
@@ -14,8 +14,8 @@ export interface Consumer {
 }
 
 export class EntriesQueue {
-  ready: Parcel[] = [];
-  readonly unsettled = new Map<number, Parcel>();
+  ready: Envelope[] = [];
+  readonly unsettled = new Map<number, Envelope>();
   consumer: Consumer | null = null;
   isBound = true;
   private bytes = 0;
@@ -24,7 +24,7 @@ export class EntriesQueue {
   constructor(private readonly nextTag: () => number) {}
 
   /** Drops the oldest beyond `bytesMax`; 0: no bound. */
-  put(parcel: Parcel, bytesMax: number): void {
+  put(parcel: Envelope, bytesMax: number): void {
     this.ready.push(parcel);
     this.bytes += parcel.bytes;
     while (bytesMax > 0 && this.bytes > bytesMax) {

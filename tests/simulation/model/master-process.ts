@@ -10,7 +10,7 @@ import { BrokenInvariant } from '../checks/broken-invariant';
 import { REPLIES } from './broker';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
-import { type Parcel, pack, unpack } from './parcel';
+import { type Envelope, pack, unpack } from './parcel';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
 
@@ -54,7 +54,7 @@ export class MasterProcess extends SimProcess {
     const request = this.world.nextRequest();
     this.told.set(request, told);
     const { entries, writeConcern } = ask;
-    this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern, holds: true });
+    this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern, deferFlush: true });
     this.flushSoon();
     return request;
   }
@@ -64,7 +64,7 @@ export class MasterProcess extends SimProcess {
     const request = this.world.nextRequest();
     this.told.set(request, told);
     const entries = [{ message, id: null }];
-    this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern: 1, holds });
+    this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern: 1, deferFlush: holds });
     return request;
   }
 
@@ -93,14 +93,14 @@ export class MasterProcess extends SimProcess {
   }
 
   protected settle(connection: Connection): void {
-    const receiver = (parcel: Parcel) => this.enter(() => this.receive(parcel));
+    const receiver = (parcel: Envelope) => this.enter(() => this.receive(parcel));
     connection.up(() => {
       const { broker } = this.world;
       if (broker.takeLock(connection, receiver)) {
         broker.unbindControl(connection);
         const freshBroker = !broker.knowsLog;
         broker.hasControl = true;
-        if (this.machine.view.outline.newestList().members !== null) this.declareLog();
+        if (this.machine.view.outline.newestConfiguration().members !== null) this.declareLog();
         connection.down(() => this.enter(() => this.becomeUp(freshBroker)));
         if (broker.isBlocked) this.tellBlocked(true);
       } else {
@@ -134,7 +134,7 @@ export class MasterProcess extends SimProcess {
     });
   }
 
-  private receive(parcel: Parcel): void {
+  private receive(parcel: Envelope): void {
     const message = unpack(parcel);
     if (message !== null) this.dispatch({ type: 'wire', message, replyTo: parcel.replyTo });
   }

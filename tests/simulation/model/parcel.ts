@@ -3,7 +3,7 @@
 import { decodeWire, encodeWire, WireError } from '#protocol/wire/codec';
 import type { WireMessage } from '#protocol/wire/messages';
 
-export interface Parcel {
+export interface Envelope {
   readonly type: string;
   readonly replyTo: string;
   readonly body: WireMessage | Uint8Array;
@@ -11,7 +11,7 @@ export interface Parcel {
   readonly bytes: number;
 }
 
-export function pack(message: WireMessage, replyTo: string, asBytes: boolean): Parcel {
+export function pack(message: WireMessage, replyTo: string, asBytes: boolean): Envelope {
   if (asBytes) {
     const body = encodeWire(message);
     return { type: message.type, replyTo, body, bytes: body.length };
@@ -21,7 +21,7 @@ export function pack(message: WireMessage, replyTo: string, asBytes: boolean): P
 }
 
 /** Null for what is no wire message: the receiver drops it. */
-export function unpack({ type, body }: Parcel): WireMessage | null {
+export function unpack({ type, body }: Envelope): WireMessage | null {
   if (!(body instanceof Uint8Array)) return body;
   try {
     return decodeWire(type, body);

@@ -9,7 +9,7 @@ import type { SecondaryMachine } from '#secondary/core/secondary';
 import { REPLIES } from './broker';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
-import { type Parcel, unpack } from './parcel';
+import { type Envelope, unpack } from './parcel';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
 
@@ -61,7 +61,7 @@ export class SecondaryProcess extends SimProcess {
   protected settle(connection: Connection): void {
     connection.up(() => {
       const { broker } = this.world;
-      const receiver = (parcel: Parcel) => this.enter(() => this.receiveControl(parcel));
+      const receiver = (parcel: Envelope) => this.enter(() => this.receiveControl(parcel));
       const isBound = broker.hasControl && broker.bindControl(connection, receiver);
       const isLocked = broker.hasControl && !isBound;
       if (isBound && broker.isBlocked) this.tellBlocked(true);
@@ -101,7 +101,7 @@ export class SecondaryProcess extends SimProcess {
     });
   }
 
-  private receiveControl(parcel: Parcel): void {
+  private receiveControl(parcel: Envelope): void {
     const message = unpack(parcel);
     if (message === null) return;
     const { replyTo } = parcel;
@@ -111,7 +111,7 @@ export class SecondaryProcess extends SimProcess {
     });
   }
 
-  private receiveDelivery(parcel: Parcel, tag: number): void {
+  private receiveDelivery(parcel: Envelope, tag: number): void {
     const message = unpack(parcel);
     if (message === null) return this.settleTag(tag);
     this.take(message.type, {

@@ -8,7 +8,7 @@ import type { OutlineView } from '#protocol/log/outline';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
-import { type Parcel, pack } from './parcel';
+import { type Envelope, pack } from './parcel';
 import type { World } from './world';
 
 /** What every machine shows of itself. */
@@ -172,7 +172,7 @@ export abstract class SimProcess {
     this.later(pauseMs, () => this.connect());
   }
 
-  private post(connection: Connection, to: string, parcel: Parcel): void {
+  private post(connection: Connection, to: string, parcel: Envelope): void {
     connection.up(() => {
       if (to === 'control exchange') this.world.broker.sendControl(parcel);
       else this.world.broker.sendTo(to, parcel);

@@ -5,7 +5,7 @@
  */
 import type { ForcePlan } from '#master/core/election/force';
 import { MasterMachine } from '#master/core/master';
-import type { MasterSettings, MasterStart } from '#master/core/settings';
+import type { MasterCoreSettings, MasterStart } from '#master/core/settings';
 import type { LogRecord } from '#protocol/record';
 import { SecondaryMachine } from '#secondary/core/secondary';
 import type { SecondarySettings, SecondaryStart } from '#secondary/core/settings';
@@ -24,7 +24,7 @@ import type { Shown, SimProcess } from './sim-process';
 export interface Cores {
   /** A disk was put in. */
   disk?(disk: DiskModel): void;
-  master(settings: MasterSettings, start: MasterStart): MasterMachine;
+  master(settings: MasterCoreSettings, start: MasterStart): MasterMachine;
   secondary(settings: SecondarySettings, start: SecondaryStart): SecondaryMachine;
 }
 
@@ -252,7 +252,7 @@ export class World {
     return { node, store, inMemory, logId: this.logId, heartbeatIntervalMs: 500, gapTimeoutMs: 200 };
   }
 
-  private masterSettings(node: string, store: string): MasterSettings {
+  private masterSettings(node: string, store: string): MasterCoreSettings {
     const { secondaries, openMembership, quorumAppend, inFlightBytesMax } = this.options;
     return {
       node,

@@ -325,7 +325,7 @@ function listIsUnderWay({ world }: Nemesis, node: string): boolean {
   const machine = world.masterOf(node)?.machine;
   return (
     machine !== undefined &&
-    machine.view.outline.newestList().index > (machine.view.outline.indexOf(machine.view.commit) ?? 0)
+    machine.view.outline.newestConfiguration().index > (machine.view.outline.indexOf(machine.view.commit) ?? 0)
   );
 }
 

@@ -8,7 +8,7 @@ import { Listening } from '#master/core/election/listening';
 import type { MasterEffect, MasterEvent } from '#master/core/events';
 import { Reign } from '#master/core/leadership/reign';
 import { MasterMachine } from '#master/core/master';
-import { MemberBook } from '#master/core/members/member-table';
+import { MemberTable } from '#master/core/members/member-table';
 import { Membership } from '#master/core/members/membership';
 import { MasterView } from '#master/core/view';
 import { Ballot } from '#secondary/core/ballot';
@@ -80,7 +80,7 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
     name: 'the former acks of a foreign node count on',
     seeds: 300,
     wild: true,
-    plant: () => replace(MemberBook.prototype, 'recordForeign', { value: () => undefined }),
+    plant: () => replace(MemberTable.prototype, 'recordForeign', { value: () => undefined }),
   },
   {
     name: 'identity ignored when following',

@@ -5,19 +5,19 @@
  */
 
 import { Reign } from '#master/core/leadership/reign';
-import { type ListWish, nextList } from '#master/core/members/list-change';
+import { nextConfiguration, type WantedConfiguration } from '#master/core/members/list-change';
 import { Membership } from '#master/core/members/membership';
 import type { MembersControl } from '#protocol/record';
 import type { PlantedBug } from './bugs';
 import { replace } from './planting';
 
-type Next = (list: MembersControl, wish: ListWish) => MembersControl | null;
+type Next = (list: MembersControl, wish: WantedConfiguration) => MembersControl | null;
 
-function changesListBy(next: Next): () => () => void {
+function changesConfigurationBy(next: Next): () => () => void {
   return () =>
-    replace(Membership.prototype, 'nextList', {
+    replace(Membership.prototype, 'nextConfiguration', {
       value(commitIndex: number) {
-        return next(this.list, this.wish(commitIndex));
+        return next(this.configuration, this.wantedConfiguration(commitIndex));
       },
     });
 }
@@ -25,9 +25,9 @@ function changesListBy(next: Next): () => () => void {
 /** Two steps in one record, if the first one does what `isSuch` says. */
 function twoSteps(isSuch: (from: MembersControl, to: MembersControl) => boolean): Next {
   return (list, wish) => {
-    const first = nextList(list, wish);
+    const first = nextConfiguration(list, wish);
     if (first === null || !isSuch(list, first)) return first;
-    return nextList(first, wish) ?? first;
+    return nextConfiguration(first, wish) ?? first;
   };
 }
 
@@ -36,14 +36,14 @@ export const PLANTED_LIST_BUGS: readonly PlantedBug[] = [
     name: 'two voters added at once',
     seeds: 100,
     schedule: 'list changes',
-    plant: changesListBy(twoSteps((from, to) => to.voters.length > from.voters.length && from.voters.length > 1)),
+    plant: changesConfigurationBy(twoSteps((from, to) => to.voters.length > from.voters.length && from.voters.length > 1)),
   },
   {
     name: 'the next list does not wait for the commit of the last one',
     seeds: 100,
     schedule: 'list changes',
     plant: () =>
-      replace(Reign.prototype, 'canChangeList', {
+      replace(Reign.prototype, 'canChangeConfiguration', {
         get() {
           return this.open;
         },

@@ -6,8 +6,8 @@ import type {
   AppendRequest,
   BulkOutcome,
   BulkRequest,
-  HoldOutcome,
-  HoldRequest,
+  ConcernOutcome,
+  ConcernRequest,
 } from '#master/core/append';
 import type { ForcePlan } from '#master/core/election/force';
 import type { MemberChange } from '#master/core/events';
@@ -56,14 +56,14 @@ export class FakeMaster implements MasterPort {
     return { outcome: 'acknowledged', repeated: false, first, last, count: entries.length, w: 1, acks: ['master'] };
   }
 
-  onAwaitHeld: (request: HoldRequest) => HoldOutcome = ({ seq }) => ({
+  onAwaitHeld: (request: ConcernRequest) => ConcernOutcome = ({ seq }) => ({
     outcome: 'acknowledged',
     seq,
     w: 2,
     acks: ['master', 'secondary-1'],
   });
 
-  async awaitHeld(request: HoldRequest): Promise<HoldOutcome | null> {
+  async awaitConcern(request: ConcernRequest): Promise<ConcernOutcome | null> {
     return this.replication(request.seq) === null ? null : this.onAwaitHeld(request);
   }
 

@@ -162,7 +162,7 @@ export class Admission {
     const refusal = this.master.refusal(now);
     if (refusal !== null) return answer(request, wasKnown ? { ...refusal, stored: 'unknown' } : refusal, moment);
     // No `flush` was promised for the step in which a reading ends.
-    reign?.append(wasKnown ? { ...event, holds: false } : event, out);
+    reign?.append(wasKnown ? { ...event, deferFlush: false } : event, out);
     if (isExpired) reign?.timeOut(request, out);
   }
 

@@ -4,7 +4,7 @@
  * but by the commit rule (reign.ts).
  */
 import { nodeCount } from '#protocol/write-concern';
-import type { Holder } from '../broker-link';
+import type { LockOwner } from '../broker-link';
 import type { Quorum } from '../quorum-gate';
 import { noQuorum, type Refused, refused, type Situation, withoutVoters } from '../refusals';
 
@@ -15,7 +15,7 @@ const WAITERS_MAX = 100_000;
 export interface GateFacts {
   readonly isStopping: boolean;
   readonly phaseName: 'standby' | 'recovering' | 'reigning';
-  readonly reigningElsewhere: Holder | null;
+  readonly reigningElsewhere: LockOwner | null;
   isBeginning(now: number): boolean;
   waitingFor(now: number): string;
   /**

@@ -1,13 +1,13 @@
 /**
  * A master's way to a reign: the claim, the votes, and what it lacks of the log.
  *
- *     promising ──the promise is durable──▶ claiming ──a majority grants──▶ `reign`
- *                                              ├──there is no log, and one may begin (birth.ts)──▶ `reign`
- *                                              ├──an operator has forced it, and nobody is ahead──▶ `reign`
- *                                              └──refused as behind──▶ catching up ──done, or the source is silent──▶ `again`
+ *     promising ──the promise is durable──▶ claiming ──a majority grants──▶ `won`
+ *                                              ├──there is no log, and one may begin (birth.ts)──▶ `won`
+ *                                              ├──an operator has forced it, and nobody is ahead──▶ `won`
+ *                                              └──refused as behind──▶ catching up ──done, or the source is silent──▶ `retry`
  *                                                                           └──the source lacks what is committed here──▶ `contradicted`
  *
- * `again` means: claim anew, one epoch higher. The claim is repeated every interval, for a
+ * `retry` means: claim anew, one epoch higher. The claim is repeated every interval, for a
  * secondary that was away has not heard it.
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
@@ -64,7 +64,7 @@ export class Candidacy {
     private readonly options: CandidacyOptions,
   ) {
     const { outline } = log;
-    const voters = outline.newestList().members?.voters ?? [];
+    const voters = outline.newestConfiguration().members?.voters ?? [];
     this.election = new Election(options.claim, options.self, outline.last, voters);
     this.claimedIndex = outline.lastIndex;
     this.isForced = options.forced;
@@ -90,7 +90,7 @@ export class Candidacy {
 
   /** Is the own vote enough? Then nobody else has been asked whether there is another log. */
   get needsNobody(): boolean {
-    const { members } = this.log.outline.newestList();
+    const { members } = this.log.outline.newestConfiguration();
     return members?.voters.length === 1 && !this.isForced && this.options.needsVotes;
   }
 
@@ -99,20 +99,20 @@ export class Candidacy {
     this.isForced = true;
   }
 
-  verdict(now: number, birth: BirthSituation): 'open' | 'reign' | 'again' | 'contradicted' {
-    if (!this.isPromised) return 'open';
+  verdict(now: number, birth: BirthSituation): 'pending' | 'won' | 'retry' | 'contradicted' {
+    if (!this.isPromised) return 'pending';
     if (this.catchUp?.isContradicted === true) return 'contradicted';
-    if (this.isOver) return 'again';
+    if (this.isOver) return 'retry';
     // What was granted was granted to the log as it was claimed. An answer of a catch-up may have
     // changed it since.
     const isUnchanged = this.log.outline.lastIndex === this.claimedIndex && this.log.isIdle && this.progress === 0;
-    if (this.election.won && isUnchanged && this.isWhole) return 'reign';
-    if (this.catchUp !== null) return 'open';
-    if (mayBegin(this.birthFacts(now, birth))) return 'reign';
-    if (!this.isWhole) return 'open';
+    if (this.election.won && isUnchanged && this.isWhole) return 'won';
+    if (this.catchUp !== null) return 'pending';
+    if (mayBegin(this.birthFacts(now, birth))) return 'won';
+    if (!this.isWhole) return 'pending';
     const isAnswered = now >= this.claimedAt + FORCED_INTERVALS * this.options.heartbeatIntervalMs;
-    if (this.isForced && isAnswered) return 'reign';
-    return this.options.needsVotes || this.isBlank ? 'open' : 'reign';
+    if (this.isForced && isAnswered) return 'won';
+    return this.options.needsVotes || this.isBlank ? 'pending' : 'won';
   }
 
   /**
@@ -137,7 +137,7 @@ export class Candidacy {
   }
 
   /** To one that has not heard of the claim. */
-  tell(to: string, out: MasterEffect[]): void {
+  sendClaimTo(to: string, out: MasterEffect[]): void {
     if (this.isPromised) out.push({ do: 'send', to, message: this.message() });
   }
 
@@ -159,19 +159,19 @@ export class Candidacy {
     if (this.catchUp === null || !isSameEpoch(message, this.claim)) return;
     if (message.type === 'entries') this.catchUp.receive(now, message, out);
     else this.catchUp.diverged(now, message, out);
-    this.look(now);
+    this.checkIsOver(now);
   }
 
   /** Something that was fetched is durable. */
   recordStored(now: number, out: MasterEffect[]): void {
     this.catchUp?.proceed(now, out);
-    this.look(now);
+    this.checkIsOver(now);
   }
 
   tick(now: number, out: MasterEffect[]): void {
     if (now >= this.nextClaimAt) this.sendClaim(now, out);
     this.catchUp?.ask(now, out);
-    this.look(now);
+    this.checkIsOver(now);
   }
 
   /** As words after "waiting for". */
@@ -195,7 +195,7 @@ export class Candidacy {
    * first record.
    */
   private get isBlank(): boolean {
-    return this.log.outline.newestList().members === null;
+    return this.log.outline.newestConfiguration().members === null;
   }
 
   /**
@@ -231,7 +231,7 @@ export class Candidacy {
     return freshBroker ? 'word from its secondaries' : NOWHERE;
   }
 
-  private look(now: number): void {
+  private checkIsOver(now: number): void {
     if (this.catchUp?.isDone === true || this.catchUp?.isStalled(now) === true) this.isOver = true;
   }
 

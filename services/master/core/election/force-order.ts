@@ -12,14 +12,14 @@ const PREPARED_MS = 60_000;
 
 export class ForceOrder {
   /** The next reign begins a new list with this node alone. */
-  isListForced = false;
+  isBranchForced = false;
   /** A new log may begin. */
   isNewLogForced = false;
   /** 0: none is prepared. */
   private preparedUntil = 0;
 
   get isGiven(): boolean {
-    return this.isListForced || this.isNewLogForced;
+    return this.isBranchForced || this.isNewLogForced;
   }
 
   isPrepared(now: number): boolean {
@@ -33,7 +33,7 @@ export class ForceOrder {
   /** The lock is lost: another master may be elected and take appends. True: an order was given. */
   revoke(): boolean {
     const { isGiven } = this;
-    this.isListForced = false;
+    this.isBranchForced = false;
     this.isNewLogForced = false;
     return isGiven;
   }

@@ -15,15 +15,15 @@ import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
  */
 const YIELD_AFTER: RetryPolicy = { delayMsMin: 5_000, delayMsMax: 20_000 };
 
-export interface Waiting {
+export interface LockWait {
   /** Changes with whatever shows that this master gets on; null: nothing is waited for. */
   readonly progress: number | null;
   /** As long as too few nodes are alive, another master could not do better. */
-  readonly isAlone: boolean;
+  readonly isShortOfNodes: boolean;
   readonly random: number;
 }
 
-export class Patience {
+export class LockYieldTimer {
   /** Null: nothing is waited for. */
   private endsAt: number | null = null;
   private progress: number | null = null;
@@ -31,7 +31,7 @@ export class Patience {
   private ends = 0;
 
   /** True when it ends now. */
-  hasEnded(now: number, { progress, isAlone, random }: Waiting): boolean {
+  hasEnded(now: number, { progress, isShortOfNodes: isAlone, random }: LockWait): boolean {
     if (progress === null) this.ends = 0;
     if (progress === null || progress !== this.progress || isAlone) this.endsAt = null;
     this.progress = progress;

@@ -113,7 +113,7 @@ export class Reign {
    */
   begin(members: readonly string[], out: MasterEffect[]): void {
     if (this.openingIndex !== 0 && this.openingIndex <= this.parts.log.outline.lastIndex) return;
-    const former = this.parts.log.outline.newestList().members;
+    const former = this.parts.log.outline.newestConfiguration().members;
     const { node, store } = this.self;
     const { forced } = this.start;
     const opening = { control: 'epoch', reign: this.id.reign, node, store } as const;
@@ -128,7 +128,7 @@ export class Reign {
    * Gives the entries their seqs. The caller has checked that it may. Their client waits for the
    * last one.
    */
-  append({ request, entries, ts, writeConcern, holds = false }: Append, out: MasterEffect[]): void {
+  append({ request, entries, ts, writeConcern, deferFlush: holds = false }: Append, out: MasterEffect[]): void {
     const records = this.records(entries, ts);
     const last = records.at(-1);
     if (last === undefined) throw new Error(`request ${request} appends nothing`);
@@ -219,17 +219,17 @@ export class Reign {
       out.push(trace('info', 'reigns', { epoch, reign, log: `${log.outline}` }));
     }
     this.release(out);
-    const { index, members } = log.outline.newestList();
+    const { index, members } = log.outline.newestConfiguration();
     if (members !== null && index <= log.commitIndex) this.changes.finish(members.members, out);
   }
 
   /** Is a change of the list safe now? One at a time, each after the last is committed. */
-  get canChangeList(): boolean {
-    return this.isOpen && this.parts.log.outline.newestList().index <= this.commitIndex;
+  get canChangeConfiguration(): boolean {
+    return this.isOpen && this.parts.log.outline.newestConfiguration().index <= this.commitIndex;
   }
 
   /** The caller then has the members follow the list, and counts the waiters again. */
-  appendList(list: MembersControl, out: MasterEffect[]): void {
+  appendConfiguration(list: MembersControl, out: MasterEffect[]): void {
     this.write(list);
     const voters = list.voters.map(({ node }) => node);
     out.push(trace('info', 'list changes', { members: list.members, voters }));
@@ -325,7 +325,7 @@ export class Reign {
   /** Index that a majority of the voters of the newest list holds; 0 without a list. */
   private committable(): number {
     const { log, positions } = this.parts;
-    const { members } = log.outline.newestList();
+    const { members } = log.outline.newestConfiguration();
     if (members === null) return 0;
     const held = (voter: Voter): number => (sameVoter(voter, this.self) ? log.durableIndex : positions.indexOf(voter));
     return Math.min(majorityIndex(members.voters, held), log.durableIndex);
@@ -333,6 +333,6 @@ export class Reign {
 
   /** Members of the newest list; none before there is one. */
   private get members(): readonly string[] {
-    return this.parts.log.outline.newestList().members?.members ?? [];
+    return this.parts.log.outline.newestConfiguration().members?.members ?? [];
   }
 }

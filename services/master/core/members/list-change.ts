@@ -14,7 +14,7 @@ import { type MembersControl, REMOVED_MAX, type Voter } from '#protocol/record';
 import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
 import { nodeCount } from '#protocol/write-concern';
 
-export interface ListWish {
+export interface WantedConfiguration {
   readonly self: Voter;
   /** Members that there shall be. */
   readonly members: readonly string[];
@@ -26,7 +26,10 @@ export interface ListWish {
  * One step, or null when there is none to take now. A forced list stays marked as such until the
  * next one.
  */
-export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish): MembersControl | null {
+export function nextConfiguration(
+  { forced: _, ...list }: MembersControl,
+  wish: WantedConfiguration,
+): MembersControl | null {
   const candidates = candidatesOf(wish);
   const live = candidatesOf({ ...wish, members: [...list.members, ...wish.members] });
   const canCommit = (voters: readonly Voter[]) => isMajority(voters, (voter) => includesVoter(live, voter));
@@ -44,7 +47,7 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
     const voters = list.voters.filter((voter) => voter !== obsolete);
     if (canCommit(voters)) return { ...list, voters };
   }
-  const voters = isAlone(list, wish.self) ? withoutEvenRest(list, missing) : nextVoter(list, missing);
+  const voters = isOnlyVoter(list, wish.self) ? withoutEvenRest(list, missing) : nextVoter(list, missing);
   return voters.length === 0 ? null : { ...list, voters: [...list.voters, ...voters] };
 }
 
@@ -54,7 +57,7 @@ export function nextList({ forced: _, ...list }: MembersControl, wish: ListWish)
  * each other. One at a time would pass through two of two, which stops for good if the second one
  * loses its store right then.
  */
-function isAlone({ voters }: MembersControl, self: Voter): boolean {
+function isOnlyVoter({ voters }: MembersControl, self: Voter): boolean {
   return voters.length === 1 && voters.some((voter) => sameVoter(voter, self));
 }
 
@@ -90,11 +93,11 @@ function isReplaced(voter: Voter, candidates: readonly Voter[]): boolean {
 }
 
 /** Its node is no part of this log any more: a master that has gone, or stands by. */
-function isOutside({ node }: Voter, { self, members }: ListWish): boolean {
+function isOutside({ node }: Voter, { self, members }: WantedConfiguration): boolean {
   return node !== self.node && !members.includes(node);
 }
 
-function candidatesOf({ self, members, caughtUp }: ListWish): Voter[] {
+function candidatesOf({ self, members, caughtUp }: WantedConfiguration): Voter[] {
   const candidates = [self];
   for (const node of members) {
     const store = caughtUp(node);

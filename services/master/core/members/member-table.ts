@@ -21,7 +21,7 @@ export interface MemberState extends MissingNode {
   readonly differsAt: number | null;
 }
 
-export class MemberBook {
+export class MemberTable {
   readonly tracker = new AckTracker();
   private readonly detector: FailureDetector;
   private readonly httpUrls = new Map<string, string>();

@@ -12,9 +12,9 @@ import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
 import type { ChangeMember } from '../events';
 import { type Quorum, quorumOf } from '../quorum-gate';
 import type { Situation } from '../refusals';
-import type { MasterSettings } from '../settings';
-import { type ListWish, nextList } from './list-change';
-import { MemberBook, type MemberState } from './member-table';
+import type { MasterCoreSettings } from '../settings';
+import { nextConfiguration, type WantedConfiguration } from './list-change';
+import { type MemberState, MemberTable } from './member-table';
 
 /** An operator's change that changes nothing. */
 export type Unchanged =
@@ -22,28 +22,28 @@ export type Unchanged =
   | { readonly outcome: 'done'; readonly isNew: false };
 
 export class Membership {
-  readonly book: MemberBook;
+  readonly table: MemberTable;
   private readonly self: Voter;
   private names: readonly string[] = [];
 
   constructor(
-    private readonly settings: MasterSettings,
+    private readonly settings: MasterCoreSettings,
     private readonly outline: OutlineView,
   ) {
     const { node, store } = settings;
     this.self = { node, store };
-    this.book = new MemberBook(settings);
+    this.table = new MemberTable(settings);
     this.wantAll();
-    this.followList();
+    this.followConfiguration();
   }
 
   get members(): readonly string[] {
-    return this.outline.newestList().members?.members ?? this.settings.secondaries;
+    return this.outline.newestConfiguration().members?.members ?? this.settings.secondaries;
   }
 
   /** Nodes that an operator has removed for good. */
   get removed(): readonly string[] {
-    return this.outline.newestList().members?.removed ?? [];
+    return this.outline.newestConfiguration().members?.removed ?? [];
   }
 
   /**
@@ -65,25 +65,25 @@ export class Membership {
 
   /** Nodes that have a vote, in the newest list. */
   get voters(): readonly string[] {
-    return this.voterList.map(({ node }) => node);
+    return this.voterStores.map(({ node }) => node);
   }
 
   get quorum(): Quorum {
-    return quorumOf(this.members.length, this.book.aliveCount, this.settings.quorumAppend);
+    return quorumOf(this.members.length, this.table.aliveCount, this.settings.quorumAppend);
   }
 
   /** Are too few nodes alive for anything to be committed, or anybody to be elected? */
-  get isAlone(): boolean {
-    return !quorumOf(this.members.length, this.book.aliveCount, true).ok;
+  get isShortOfNodes(): boolean {
+    return !quorumOf(this.members.length, this.table.aliveCount, true).ok;
   }
 
   situation(now: number): Situation {
-    return { quorum: this.quorum, missing: this.book.missing(now) };
+    return { quorum: this.quorum, missing: this.table.missing(now) };
   }
 
   stateOf(now: number, id: string): MemberState & { readonly voter: boolean } {
-    const voter = includesVoter(this.voterList, { node: id, store: this.book.tracker.storeOf(id) });
-    return { ...this.book.stateOf(now, id), voter };
+    const voter = includesVoter(this.voterStores, { node: id, store: this.table.tracker.storeOf(id) });
+    return { ...this.table.stateOf(now, id), voter };
   }
 
   /**
@@ -93,7 +93,7 @@ export class Membership {
   get hasVoters(): boolean {
     if (!this.settings.quorumAppend) return true;
     const up = this.votersAlive;
-    return isMajority(this.list.voters, (voter) => includesVoter(up, voter));
+    return isMajority(this.configuration.voters, (voter) => includesVoter(up, voter));
   }
 
   /** Names of the voters that are up, each with the store that has the vote. */
@@ -109,8 +109,8 @@ export class Membership {
   }
 
   /** The newest list may be another one. */
-  followList(): void {
-    this.book.setMembers(this.members);
+  followConfiguration(): void {
+    this.table.setMembers(this.members);
   }
 
   /**
@@ -138,28 +138,28 @@ export class Membership {
   }
 
   /** The next step towards the list that is wanted; null: none is due. */
-  nextList(commitIndex: number): MembersControl | null {
-    return nextList(this.list, this.wish(commitIndex));
+  nextConfiguration(commitIndex: number): MembersControl | null {
+    return nextConfiguration(this.configuration, this.wantedConfiguration(commitIndex));
   }
 
   /** What the next list is made from, where so much is committed. */
-  wish(commitIndex: number): ListWish {
+  wantedConfiguration(commitIndex: number): WantedConfiguration {
     const { self, names: members } = this;
     return { self, members, caughtUp: (node) => this.caughtUpStore(node, commitIndex) };
   }
 
   /** The newest list; this node alone before there is one. */
-  get list(): MembersControl {
-    return this.outline.newestList().members ?? { control: 'members', voters: [this.self], members: [] };
+  get configuration(): MembersControl {
+    return this.outline.newestConfiguration().members ?? { control: 'members', voters: [this.self], members: [] };
   }
 
-  private get voterList(): readonly Voter[] {
-    return this.outline.newestList().members?.voters ?? [];
+  private get voterStores(): readonly Voter[] {
+    return this.outline.newestConfiguration().members?.voters ?? [];
   }
 
   private get votersAlive(): readonly Voter[] {
-    const { book, self } = this;
-    return this.list.voters.filter((voter) => {
+    const { table: book, self } = this;
+    return this.configuration.voters.filter((voter) => {
       if (sameVoter(voter, self)) return true;
       const isUp = book.isAlive(voter.node) && book.agrees(voter.node);
       return isUp && book.tracker.storeOf(voter.node) === voter.store;
@@ -168,9 +168,9 @@ export class Membership {
 
   /** The member's store, if the member is up and holds everything that is committed. */
   private caughtUpStore(node: string, commitIndex: number): string | null {
-    const { tracker } = this.book;
+    const { tracker } = this.table;
     const store = tracker.storeOf(node);
-    if (store === '' || !this.book.isAlive(node)) return null;
+    if (store === '' || !this.table.isAlive(node)) return null;
     return tracker.indexOf({ node, store }) >= commitIndex ? store : null;
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { findBinary, isAtLeast, NotInstalled, Scene, versionIn } from '#bench/peers/scene';
+import { findBinary, isAtLeast, NotInstalled, PeerSandbox, versionIn } from '#bench/peers/scene';
 
 describe('the version of a program', () => {
   it.each([
@@ -43,7 +43,7 @@ describe('a scene', () => {
   const node = process.execPath;
 
   it('leaves neither processes nor its folder behind', async () => {
-    const scene = new Scene();
+    const scene = new PeerSandbox();
     const folder = scene.folder('data');
     scene.start({ binary: node, args: ['-e', 'console.log("up"); setInterval(() => 1, 1000)'] });
     expect(existsSync(folder)).toBe(true);
@@ -54,7 +54,7 @@ describe('a scene', () => {
   });
 
   it('says what a process said that ended by itself', async () => {
-    const scene = new Scene();
+    const scene = new PeerSandbox();
     await expect(scene.run({ binary: node, args: ['-p', '1 + 1'] })).resolves.toBe('2\n');
     scene.start({ binary: join(scene.directory, 'nothing'), args: [] });
     await new Promise(setImmediate);
@@ -63,7 +63,7 @@ describe('a scene', () => {
   });
 
   it('undoes the last thing first', async () => {
-    const [scene, order] = [new Scene(), [] as string[]];
+    const [scene, order] = [new PeerSandbox(), [] as string[]];
     for (const name of ['broker', 'cluster'])
       scene.onStop(async () => {
         order.push(name);

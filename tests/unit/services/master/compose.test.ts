@@ -122,12 +122,12 @@ describe('an entry that is there', () => {
 
   test('is waited for', async () => {
     await node.append(APPEND, NEVER);
-    expect(await node.awaitHeld(HOLD, NEVER)).toEqual({ outcome: 'acknowledged', seq: 1, w: 1, acks: ['master'] });
+    expect(await node.awaitConcern(HOLD, NEVER)).toEqual({ outcome: 'acknowledged', seq: 1, w: 1, acks: ['master'] });
   });
 
   test('is not waited for when it is not there, nor for more nodes than there are', async () => {
-    expect(await node.awaitHeld(HOLD, NEVER)).toBeNull();
-    const told = await node.awaitHeld({ ...HOLD, writeConcern: 2 }, NEVER);
+    expect(await node.awaitConcern(HOLD, NEVER)).toBeNull();
+    const told = await node.awaitConcern({ ...HOLD, writeConcern: 2 }, NEVER);
     expect(told).toEqual({ outcome: 'unsatisfiable', w: 2, nodes: 1 });
   });
 });

@@ -1,11 +1,11 @@
 import type { Answer, MasterEffect, MasterEvent } from '#master/core/events';
 import { MasterMachine } from '#master/core/master';
-import type { MasterSettings } from '#master/core/settings';
+import type { MasterCoreSettings } from '#master/core/settings';
 import { LogOutline } from '#protocol/log/outline';
 import { NO_PROMISE, type Promised } from '#protocol/promised';
 import { controlRecord, type LogRecord } from '#protocol/record';
 
-const SETTINGS: MasterSettings = {
+const SETTINGS: MasterCoreSettings = {
   node: 'master',
   store: 'M',
   secondaries: ['s1', 's2'],
@@ -32,7 +32,7 @@ class Lone {
   private requests = 0;
 
   constructor(
-    settings: Partial<MasterSettings> = {},
+    settings: Partial<MasterCoreSettings> = {},
     records: readonly LogRecord[] = [],
     kept: Partial<Promised> = {},
   ) {
@@ -217,7 +217,7 @@ describe('a first write that was torn behind its first record', () => {
     const lone = new Lone({}, [TORN]);
     lone.up(true);
     expect(lone.machine.view.phaseName).toBe('reigning');
-    expect(lone.machine.view.outline.newestList().members?.voters).toEqual([{ node: 'master', store: 'M' }]);
+    expect(lone.machine.view.outline.newestConfiguration().members?.voters).toEqual([{ node: 'master', store: 'M' }]);
     expect(lone.machine.view.identity).toBe('ffffffffffffffff');
     expect(lone.machine.view.epoch.epoch).toBeGreaterThan(1);
   });

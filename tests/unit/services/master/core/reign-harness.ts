@@ -4,7 +4,7 @@ import { PendingIds } from '#master/core/leadership/pending-ids';
 import { PublishWindow } from '#master/core/leadership/publish-window';
 import { Reign } from '#master/core/leadership/reign';
 import { Membership } from '#master/core/members/membership';
-import type { MasterSettings } from '#master/core/settings';
+import type { MasterCoreSettings } from '#master/core/settings';
 import { LogOutline } from '#protocol/log/outline';
 import { ReplicaLog } from '#protocol/log/replica-log';
 import type { LogRecord, Voter } from '#protocol/record';
@@ -15,7 +15,7 @@ export const SELF: Voter = { node: 'master', store: 'M' };
 export const REIGN = 'abcdef0123456789';
 const TS = '2026-01-01T00:00:00.000Z';
 
-export const SETTINGS: MasterSettings = {
+export const SETTINGS: MasterCoreSettings = {
   ...SELF,
   secondaries: ['s1', 's2'],
   openMembership: false,
@@ -52,28 +52,28 @@ export class ReignHarness {
 
   constructor(
     readonly members: readonly string[],
-    settings: Partial<MasterSettings> = {},
+    settings: Partial<MasterCoreSettings> = {},
   ) {
     this.membership = new Membership({ ...SETTINGS, secondaries: members, ...settings }, this.log.outline);
     this.reign = this.newReign(1);
   }
 
   get tracker() {
-    return this.membership.book.tracker;
+    return this.membership.table.tracker;
   }
 
   /** These nodes are up. */
   hear(...nodes: string[]): void {
-    for (const node of nodes) this.membership.book.recordHeard(0, beat(node), []);
+    for (const node of nodes) this.membership.table.recordHeard(0, beat(node), []);
   }
 
   /** Takes the next step towards the list that is wanted; false when none is due. */
   changeList(): boolean {
-    const list = this.reign.canChangeList ? this.membership.nextList(this.reign.commitIndex) : null;
+    const list = this.reign.canChangeConfiguration ? this.membership.nextConfiguration(this.reign.commitIndex) : null;
     if (list === null) return false;
     this.do((out) => {
-      this.reign.appendList(list, out);
-      this.membership.followList();
+      this.reign.appendConfiguration(list, out);
+      this.membership.followConfiguration();
       this.reign.recount();
       this.reign.release(out);
     });
@@ -81,7 +81,7 @@ export class ReignHarness {
   }
 
   get list() {
-    return this.membership.list;
+    return this.membership.configuration;
   }
 
   /** A later reign on the same log. */

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import type { HoldOutcome, HoldRequest } from '#master/core/append';
+import type { ConcernOutcome, ConcernRequest } from '#master/core/append';
 import { createMasterApp } from '#master/http/app';
 import { FakeMaster } from '#tests/support/fakes/master';
 import { HttpService } from '#tests/support/http/http-service';
@@ -7,7 +7,7 @@ import { HttpService } from '#tests/support/http/http-service';
 describe('the replication of one entry', () => {
   let master: FakeMaster;
   let service: HttpService;
-  let asked: HoldRequest[];
+  let asked: ConcernRequest[];
 
   beforeEach(async () => {
     master = new FakeMaster();
@@ -26,13 +26,13 @@ describe('the replication of one entry', () => {
   afterEach(() => service.stop());
 
   const get = (path: string) => service.ask({ path });
-  const answering = (outcome: HoldOutcome) => {
+  const answering = (outcome: ConcernOutcome) => {
     master.onAwaitHeld = (request) => {
       asked.push(request);
       return outcome;
     };
   };
-  const held: HoldOutcome = { outcome: 'acknowledged', seq: 3, w: 2, acks: ['master', 'secondary-1'] };
+  const held: ConcernOutcome = { outcome: 'acknowledged', seq: 3, w: 2, acks: ['master', 'secondary-1'] };
 
   it('says at once who holds it when nothing is waited for', async () => {
     answering(held);

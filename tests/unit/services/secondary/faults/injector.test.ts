@@ -1,4 +1,4 @@
-import { type Batch, FaultInjector } from '#secondary/faults/injector';
+import { FaultInjector, type FaultyDelivery } from '#secondary/faults/injector';
 import { type FaultSettings, NO_FAULTS } from '#secondary/faults/settings';
 import { SeededRandom } from '#tests/support/seeded-random';
 
@@ -16,7 +16,7 @@ function injectorOf(faults: Partial<FaultSettings>, random: () => number = () =>
   const injector = new FaultInjector({ ...NO_FAULTS, ...faults }, random);
   const handed: string[] = [];
   const lost: string[] = [];
-  const batchOf = (name: string): Batch => ({
+  const batchOf = (name: string): FaultyDelivery => ({
     hand: (fail) => handed.push(fail ? `${name}!` : name),
     lose: () => lost.push(name),
   });

@@ -80,7 +80,7 @@ function expectAnswers(outline: LogOutline, log: readonly Shape[]): void {
     );
   }
   const place = log.findLast(({ control }) => control?.control === 'members');
-  expect(outline.newestList()).toEqual({ index: place?.index ?? 0, members: place?.control ?? null });
+  expect(outline.newestConfiguration()).toEqual({ index: place?.index ?? 0, members: place?.control ?? null });
   const lists = log.flatMap(({ epoch, control }) => (control?.control === 'members' ? [{ epoch, ...control }] : []));
   expect(outline.forcedEpoch).toBe(lists.findLast(({ forced }) => forced === true)?.epoch ?? null);
   expect([...outline.everVoters]).toEqual(lists.flatMap(({ voters }) => voters.map(({ node }) => node)));

@@ -36,7 +36,7 @@ class Desk {
 
   append(entries: readonly NewEntry[], writeConcern: WriteConcern = 1, holds = false): number {
     this.requests += 1;
-    const event: Append = { type: 'append', request: this.requests, entries, ts: TS, writeConcern, holds };
+    const event: Append = { type: 'append', request: this.requests, entries, ts: TS, writeConcern, deferFlush: holds };
     this.do((out) => this.admission.ask(event, { now: 0, reign: this.reign, out }));
     return this.requests;
   }

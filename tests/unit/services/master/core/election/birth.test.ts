@@ -203,21 +203,21 @@ describe('a claimant', () => {
   }
 
   test('waits with it until whoever is connected could answer', () => {
-    expect(answered([], null).verdict(0, SITUATION)).toBe('open');
+    expect(answered([], null).verdict(0, SITUATION)).toBe('pending');
   });
 
   test('without records begins a log', () => {
-    expect(answered([], null).verdict(SETTLED_MS, SITUATION)).toBe('reign');
+    expect(answered([], null).verdict(SETTLED_MS, SITUATION)).toBe('won');
   });
 
   test('of a first write that was torn behind its first record begins under the id that this record gave', () => {
-    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, SITUATION)).toBe('reign');
-    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, { ...SITUATION, freshBroker: false })).toBe('open');
-    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, { ...SITUATION, someoneHoldsALog: true })).toBe('open');
+    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, SITUATION)).toBe('won');
+    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, { ...SITUATION, freshBroker: false })).toBe('pending');
+    expect(answered([EPOCH], REIGN).verdict(SETTLED_MS, { ...SITUATION, someoneHoldsALog: true })).toBe('pending');
   });
 
   test('that has a list begins nothing: it is elected, or waits', () => {
-    expect(answered([EPOCH, LIST], REIGN).verdict(SETTLED_MS, SITUATION)).toBe('open');
+    expect(answered([EPOCH, LIST], REIGN).verdict(SETTLED_MS, SITUATION)).toBe('pending');
   });
 
   test.each<[string, Partial<BirthSituation>]>([
@@ -225,9 +225,9 @@ describe('a claimant', () => {
     ['by the word of an operator', { isForced: true, hasListened: true }],
     ['as `new`', { mode: 'new', hasListened: true }],
   ])('that belongs to a log which it does not hold begins none: %s', (_, changes) => {
-    expect(answered([], 'aaaaaaaaaaaaaaaa').verdict(SETTLED_MS, { ...SITUATION, ...changes })).toBe('open');
+    expect(answered([], 'aaaaaaaaaaaaaaaa').verdict(SETTLED_MS, { ...SITUATION, ...changes })).toBe('pending');
     expect(answered([EPOCH], `${REIGN}/aaaaaaaaaaaaaaaa`).verdict(SETTLED_MS, { ...SITUATION, ...changes })).toBe(
-      'open',
+      'pending',
     );
   });
 

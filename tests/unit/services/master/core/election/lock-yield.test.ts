@@ -1,40 +1,40 @@
 import fc from 'fast-check';
-import { Patience, type Waiting } from '#master/core/election/lock-yield';
+import { type LockWait, LockYieldTimer } from '#master/core/election/lock-yield';
 
-const STUCK: Waiting = { progress: 1, isAlone: false, random: 0.999 };
+const STUCK: LockWait = { progress: 1, isShortOfNodes: false, random: 0.999 };
 const STEP_MS = 100;
 
 /** Milliseconds from `start` until it ends, when nothing changes; null: not within a minute. */
-function endAfter(patience: Patience, start: number, waiting: Waiting): number | null {
+function endAfter(patience: LockYieldTimer, start: number, waiting: LockWait): number | null {
   for (let ms = 0; ms <= 60_000; ms += STEP_MS) if (patience.hasEnded(start + ms, waiting)) return ms;
   return null;
 }
 
 test('without anything to wait for it never ends', () => {
-  expect(endAfter(new Patience(), 0, { ...STUCK, progress: null })).toBeNull();
+  expect(endAfter(new LockYieldTimer(), 0, { ...STUCK, progress: null })).toBeNull();
 });
 
 test('while another master could not do better it never ends', () => {
-  expect(endAfter(new Patience(), 0, { ...STUCK, isAlone: true })).toBeNull();
+  expect(endAfter(new LockYieldTimer(), 0, { ...STUCK, isShortOfNodes: true })).toBeNull();
 });
 
 test('it ends after five seconds without progress, and after twice as long each next time, up to twenty', () => {
-  const patience = new Patience();
+  const patience = new LockYieldTimer();
   const waits: (number | null)[] = [];
   for (let now = 0; waits.length < 5; now += 60_000) waits.push(endAfter(patience, now, STUCK));
   expect(waits).toEqual([5_000, 10_000, 20_000, 20_000, 20_000]);
 });
 
 test('the draw takes up to half of the wait away, so that two masters do not stay in step', () => {
-  expect(endAfter(new Patience(), 0, { ...STUCK, random: 0 })).toBe(2_500);
+  expect(endAfter(new LockYieldTimer(), 0, { ...STUCK, random: 0 })).toBe(2_500);
 });
 
-test.each<[what: string, between: Waiting]>([
+test.each<[what: string, between: LockWait]>([
   ['progress', { ...STUCK, progress: 2 }],
-  ['a time in which it was alone', { ...STUCK, isAlone: true }],
+  ['a time in which it was alone', { ...STUCK, isShortOfNodes: true }],
   ['a time in which nothing was waited for', { ...STUCK, progress: null }],
 ])('%s starts the wait anew', (_, between) => {
-  const patience = new Patience();
+  const patience = new LockYieldTimer();
   expect(patience.hasEnded(0, STUCK)).toBe(false);
   expect(patience.hasEnded(4_900, between)).toBe(false);
   const waiting = { ...STUCK, progress: between.progress ?? 1 };
@@ -42,7 +42,7 @@ test.each<[what: string, between: Waiting]>([
 });
 
 test('a lock that is gone anyway is not waited for', () => {
-  const patience = new Patience();
+  const patience = new LockYieldTimer();
   patience.hasEnded(0, STUCK);
   patience.restart();
   expect(patience.hasEnded(5_000, STUCK)).toBe(false);
@@ -50,7 +50,7 @@ test('a lock that is gone anyway is not waited for', () => {
 });
 
 test('something that comes of waiting makes the next wait a short one again', () => {
-  const patience = new Patience();
+  const patience = new LockYieldTimer();
   for (const now of [0, 60_000]) endAfter(patience, now, STUCK);
   patience.hasEnded(120_000, { ...STUCK, progress: null });
   expect(endAfter(patience, 180_000, STUCK)).toBe(5_000);
@@ -59,7 +59,7 @@ test('something that comes of waiting makes the next wait a short one again', ()
 test('whoever gets on at least every two seconds keeps the lock', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(2_000), { maxLength: 60 }), (waits) => {
-      const patience = new Patience();
+      const patience = new LockYieldTimer();
       let now = 0;
       for (const [progress, wait] of waits.entries()) {
         expect(patience.hasEnded(now, { ...STUCK, progress, random: 0 })).toBe(false);

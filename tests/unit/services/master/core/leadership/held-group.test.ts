@@ -26,7 +26,7 @@ describe('appends of one turn', () => {
   const append = (holds: boolean, out: MasterEffect[]) => {
     requests += 1;
     const entries = [{ message: 'm', id: null }];
-    reign.append({ type: 'append', request: requests, entries, ts: TS, writeConcern: 1, holds }, out);
+    reign.append({ type: 'append', request: requests, entries, ts: TS, writeConcern: 1, deferFlush: holds }, out);
   };
 
   it('make one group, which goes to the store at the turn’s end', () => {

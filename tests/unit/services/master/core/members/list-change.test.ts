@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { nextList } from '#master/core/members/list-change';
+import { nextConfiguration } from '#master/core/members/list-change';
 import { type MembersControl, REMOVED_MAX, type Voter } from '#protocol/record';
 import { includesVoter, isMajority } from '#protocol/voters';
 
@@ -25,7 +25,7 @@ interface Wished {
 
 function next(now: MembersControl, { members = now.members, up = [] }: Wished): MembersControl | null {
   const stores = new Map(up.map((text) => [voterOf(text).node, voterOf(text).store]));
-  return nextList(now, { self: SELF, members, caughtUp: (node) => stores.get(node) ?? null });
+  return nextConfiguration(now, { self: SELF, members, caughtUp: (node) => stores.get(node) ?? null });
 }
 
 /** All steps from `now` on, while the same nodes are up. */

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import type { MasterEffect } from '#master/core/events';
-import { MemberBook } from '#master/core/members/member-table';
+import { MemberTable } from '#master/core/members/member-table';
 import type { MessageOf, WireMessage } from '#protocol/wire/messages';
 
 const SENDER = { epoch: 1, reign: 'r1', log: 'r1' } as const;
 const BOUNDS = { suspectAfterMs: 1_000, unhealthyAfterMs: 3_000 };
 
-function bookOf(...members: string[]): MemberBook {
-  const book = new MemberBook(BOUNDS);
+function bookOf(...members: string[]): MemberTable {
+  const book = new MemberTable(BOUNDS);
   book.setMembers(members);
   return book;
 }
@@ -26,11 +26,11 @@ function said(act: (out: MasterEffect[]) => void): string[] {
   return out.map((effect) => (effect.do === 'trace' ? `${effect.facts.peer} ${effect.what}` : effect.do));
 }
 
-const hear = (book: MemberBook, now: number, message: WireMessage & { readonly node: string }): string[] =>
+const hear = (book: MemberTable, now: number, message: WireMessage & { readonly node: string }): string[] =>
   said((out) => book.recordHeard(now, message, out));
 
 /** It has heard of all members, and each has acknowledged up to `index`. */
-function bookWithAcks(index: number, ...members: string[]): MemberBook {
+function bookWithAcks(index: number, ...members: string[]): MemberTable {
   const book = bookOf(...members);
   for (const node of members) {
     hear(book, 0, beat(node));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { ChangeMember } from '#master/core/events';
 import { Membership } from '#master/core/members/membership';
-import type { MasterSettings } from '#master/core/settings';
+import type { MasterCoreSettings } from '#master/core/settings';
 import { LogOutline } from '#protocol/log/outline';
 import { controlRecord, type MembersControl } from '#protocol/record';
 import { beat, ReignHarness, reignOfThree, SELF, SETTINGS } from '../reign-harness';
@@ -33,7 +33,7 @@ function change(harness: ReignHarness, type: ChangeMember['type'], node: string)
 }
 
 /** The only voter is the master itself, so a list is committed as it is stored. */
-function newReign(settings: Partial<MasterSettings> = {}): ReignHarness {
+function newReign(settings: Partial<MasterCoreSettings> = {}): ReignHarness {
   const harness = new ReignHarness(['s1', 's2'], settings);
   harness.begin();
   return harness;
@@ -161,17 +161,17 @@ describe('of two secondaries', () => {
     const harness = newReign({ quorumAppend });
     const { membership } = harness;
     harness.hear(...up);
-    expect({ ok: membership.quorum.ok, isAlone: membership.isAlone }).toEqual(expected);
+    expect({ ok: membership.quorum.ok, isAlone: membership.isShortOfNodes }).toEqual(expected);
     expect(membership.situation(0).missing.map(({ id }) => id)).toEqual(['s1', 's2'].filter((id) => !up.includes(id)));
   });
 });
 
 /** Knows the list of three voters, and has heard of these members. */
-function votersOf(up: readonly string[], settings: Partial<MasterSettings> = {}): Membership {
+function votersOf(up: readonly string[], settings: Partial<MasterCoreSettings> = {}): Membership {
   const membership = new Membership({ ...SETTINGS, ...settings }, reignOfThree().log.outline);
   for (const node of up) {
-    membership.book.recordHeard(0, beat(node), []);
-    membership.book.recordStore({ node, store: 'disk' });
+    membership.table.recordHeard(0, beat(node), []);
+    membership.table.recordStore({ node, store: 'disk' });
   }
   return membership;
 }
@@ -189,7 +189,7 @@ describe('of three voters', () => {
 
   test('one whose log differs is up and acks nothing, so it is none to commit with', () => {
     const membership = votersOf(['s1']);
-    membership.book.compare(beat('s1', { differsAt: 1 }), null, []);
+    membership.table.compare(beat('s1', { differsAt: 1 }), null, []);
     expect(membership.quorum.ok).toBe(true);
     expect(membership.votersUp).toEqual(['master']);
     expect(membership.hasVoters).toBe(false);
@@ -205,7 +205,7 @@ describe('of three voters', () => {
     ['new', false],
   ])('the vote is that of a store: one that comes with %s has it, %s', (store, voter) => {
     const membership = votersOf([]);
-    membership.book.recordStore({ node: 's1', store });
+    membership.table.recordStore({ node: 's1', store });
     expect(membership.stateOf(0, 's1').voter).toBe(voter);
   });
 });
