@@ -23,10 +23,10 @@ import {
   type SystemFacts,
   type SystemResult,
 } from './peer';
+import { NotInstalled, PeerSandbox } from './peer-sandbox';
 import { postgres } from './postgres';
 import { redis } from './redis';
 import { linesOfRound } from './report';
-import { NotInstalled, PeerSandbox } from './scene';
 
 const PEERS: Readonly<Record<PeerName, System>> = { nats, etcd, redis, postgres };
 const CLIENTS = 64;

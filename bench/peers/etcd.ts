@@ -8,7 +8,7 @@ import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import { keyOf, putRequest, txnRequest } from './etcd-protocol';
 import type { AppendClient, RunningSystem, System } from './peer';
-import { findBinary, type PeerSandbox, versionIn } from './scene';
+import { findBinary, type PeerSandbox, versionIn } from './peer-sandbox';
 
 const PUT = '/etcdserverpb.KV/Put';
 const TXN = '/etcdserverpb.KV/Txn';

@@ -18,8 +18,8 @@ import {
   SYNC_ALWAYS_SINCE,
 } from './nats-protocol';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
+import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './peer-sandbox';
 import { PeerSocket } from './peer-socket';
-import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './scene';
 
 const STREAM = 'LOG';
 const SUBJECT = 'log';

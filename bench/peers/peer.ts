@@ -5,7 +5,7 @@
  * it was told is part of its result.
  */
 import type { Percentiles } from '../load/histogram';
-import type { PeerSandbox } from './scene';
+import type { PeerSandbox } from './peer-sandbox';
 
 export const PEER_NAMES = ['nats', 'etcd', 'redis', 'postgres'] as const;
 

@@ -7,6 +7,7 @@ import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
+import { findBinary, lesserUser, type PeerSandbox, type SystemUser, versionIn } from './peer-sandbox';
 import { PeerSocket } from './peer-socket';
 import {
   arrayLiteral,
@@ -17,7 +18,6 @@ import {
   simpleQuery,
   startup,
 } from './postgres-protocol';
-import { findBinary, lesserUser, type PeerSandbox, type SystemUser, versionIn } from './scene';
 
 const DEBIAN_PACKAGE = 'postgresql';
 const DEBIAN_FOLDER = '/usr/lib/postgresql';

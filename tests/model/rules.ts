@@ -5,7 +5,7 @@
  */
 import { isTornBirth, mayBegin } from '#master/core/election/birth';
 import { type HeardLog, HeardLogs } from '#master/core/election/heard-logs';
-import { nextConfiguration } from '#master/core/members/list-change';
+import { nextConfiguration } from '#master/core/members/configuration-change';
 import { extendsLog, type Identity, isForeign, isPrefixOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
 import { sameVoter } from '#protocol/voters';

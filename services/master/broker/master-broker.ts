@@ -20,7 +20,7 @@ import type { RetryPolicy } from '#protocol/retry-policy';
 import type { EntriesMessage, MessageOf, WireMessage } from '#protocol/wire/messages';
 import { EntriesPublisher } from './publisher';
 import { QueueRenewal } from './renewal';
-import { StandbyListener } from './standby';
+import { StandbyListener } from './standby-listener';
 import { MasterTopology, REPLIES_QUEUE } from './topology';
 
 export interface MasterBrokerOptions extends EdgeOptions {

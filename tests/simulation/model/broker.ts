@@ -9,8 +9,8 @@ import type { Timeline } from '#tests/support/fakes/timeline';
 import type { SeededRandom } from '#tests/support/seeded-random';
 import { Connection } from './connection';
 import { type Deliver, EntriesQueue } from './entries-queue';
+import type { Envelope } from './envelope';
 import type { Faults } from './faults';
-import type { Envelope } from './parcel';
 
 export type Receiver = (parcel: Envelope) => void;
 export type PublishEnd = 'confirmed' | 'refused' | 'returned';

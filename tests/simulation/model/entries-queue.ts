@@ -4,7 +4,7 @@
  * to the end, as RabbitMQ's quorum queues do after repeated returns.
  */
 import type { Connection } from './connection';
-import type { Envelope } from './parcel';
+import type { Envelope } from './envelope';
 
 export type Deliver = (parcel: Envelope, tag: number) => void;
 

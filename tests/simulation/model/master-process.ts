@@ -10,7 +10,7 @@ import { BrokenInvariant } from '../checks/broken-invariant';
 import { REPLIES } from './broker';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
-import { type Envelope, pack, unpack } from './parcel';
+import { type Envelope, pack, unpack } from './envelope';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
 

@@ -9,7 +9,7 @@ import type { SecondaryMachine } from '#secondary/core/secondary';
 import { REPLIES } from './broker';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
-import { type Envelope, unpack } from './parcel';
+import { type Envelope, unpack } from './envelope';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
 

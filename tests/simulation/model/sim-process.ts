@@ -8,7 +8,7 @@ import type { OutlineView } from '#protocol/log/outline';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
-import { type Envelope, pack } from './parcel';
+import { type Envelope, pack } from './envelope';
 import type { World } from './world';
 
 /** What every machine shows of itself. */

@@ -5,7 +5,7 @@
  */
 
 import { Reign } from '#master/core/leadership/reign';
-import { nextConfiguration, type WantedConfiguration } from '#master/core/members/list-change';
+import { nextConfiguration, type WantedConfiguration } from '#master/core/members/configuration-change';
 import { Membership } from '#master/core/members/membership';
 import type { MembersControl } from '#protocol/record';
 import type { PlantedBug } from './bugs';
@@ -36,7 +36,9 @@ export const PLANTED_LIST_BUGS: readonly PlantedBug[] = [
     name: 'two voters added at once',
     seeds: 100,
     schedule: 'list changes',
-    plant: changesConfigurationBy(twoSteps((from, to) => to.voters.length > from.voters.length && from.voters.length > 1)),
+    plant: changesConfigurationBy(
+      twoSteps((from, to) => to.voters.length > from.voters.length && from.voters.length > 1),
+    ),
   },
   {
     name: 'the next list does not wait for the commit of the last one',

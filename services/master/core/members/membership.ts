@@ -13,7 +13,7 @@ import type { ChangeMember } from '../events';
 import { type Quorum, quorumOf } from '../quorum-gate';
 import type { Situation } from '../refusals';
 import type { MasterCoreSettings } from '../settings';
-import { nextConfiguration, type WantedConfiguration } from './list-change';
+import { nextConfiguration, type WantedConfiguration } from './configuration-change';
 import { type MemberState, MemberTable } from './member-table';
 
 /** An operator's change that changes nothing. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { findBinary, isAtLeast, NotInstalled, PeerSandbox, versionIn } from '#bench/peers/scene';
+import { findBinary, isAtLeast, NotInstalled, PeerSandbox, versionIn } from '#bench/peers/peer-sandbox';
 
 describe('the version of a program', () => {
   it.each([

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { nextConfiguration } from '#master/core/members/list-change';
+import { nextConfiguration } from '#master/core/members/configuration-change';
 import { type MembersControl, REMOVED_MAX, type Voter } from '#protocol/record';
 import { includesVoter, isMajority } from '#protocol/voters';
 
