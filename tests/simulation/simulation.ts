@@ -76,6 +76,8 @@ class Simulation {
   private readonly readers: Readers;
   private readonly clients: Clients;
   private readonly nemesis: Nemesis;
+  /** Entries that were decoded, by their bytes: every disk of a run stores the same ones. */
+  private readonly entries = new WeakMap<Uint8Array, Entry>();
 
   constructor(private readonly options: SimulationOptions) {
     const random = new SeededRandom(options.seed).split('run');
@@ -296,7 +298,11 @@ class Simulation {
   }
 
   private appeared(record: LogRecord): void {
-    if (record.control === null) this.history.recordEntry(entryOf(record.bytes));
+    if (record.control !== null) return;
+    const { bytes } = record;
+    const entry = this.entries.get(bytes) ?? entryOf(bytes);
+    this.entries.set(bytes, entry);
+    this.history.recordEntry(entry);
   }
 
   private killing(node: string): void {

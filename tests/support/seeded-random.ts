@@ -1,3 +1,5 @@
+const HEX_DIGITS = '0123456789abcdef';
+
 /** A small seeded generator (mulberry32), so that every run of a scenario replays from its seed. */
 export class SeededRandom {
   private state: number;
@@ -56,6 +58,8 @@ export class SeededRandom {
   }
 
   hex(digits: number): string {
-    return Array.from({ length: digits }, () => this.below(16).toString(16)).join('');
+    let drawn = '';
+    for (let digit = 0; digit < digits; digit += 1) drawn += HEX_DIGITS[this.below(16)];
+    return drawn;
   }
 }

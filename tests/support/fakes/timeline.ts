@@ -44,7 +44,8 @@ export class Timeline {
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      const [child, above] = [heap[at], heap[parent]];
+      const child = heap[at];
+      const above = heap[parent];
       if (child === undefined || above === undefined || !isBefore(child, above)) return;
       heap[at] = above;
       heap[parent] = child;
