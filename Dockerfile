@@ -22,8 +22,8 @@ RUN npm ci --ignore-scripts --no-update-notifier
 COPY tsconfig.json tsconfig.build.json ./
 COPY shared shared
 COPY services services
-COPY tools/scripts/build.mjs tools/scripts/build.mjs
-RUN node tools/scripts/build.mjs
+COPY tools tools
+RUN npm run build
 
 # ---- what is shipped
 FROM ${NODE_IMAGE}
@@ -34,9 +34,10 @@ RUN command -v tini >/dev/null \
 RUN mkdir /data && chown 1000:1000 /data
 WORKDIR /app
 COPY --chmod=755 tools/scripts/image/docker-entrypoint.sh /usr/local/bin/replicated-log
-COPY tools/scripts/image/docker-healthcheck.mjs package.json ./
+COPY package.json ./
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist/package.json dist/package.json
+COPY --from=build /app/dist/tools/scripts/image/docker-healthcheck.js ./
 COPY --from=build /app/dist/shared dist/shared
 COPY --from=build /app/dist/services/node dist/services/node
 COPY --from=build /app/dist/services/master dist/services/master
@@ -51,7 +52,7 @@ USER 1000:1000
 VOLUME /data
 EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["node", "docker-healthcheck.mjs"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["node", "docker-healthcheck.js"]
 ENTRYPOINT ["tini", "--", "replicated-log"]
 CMD ["master"]
 

@@ -45,7 +45,7 @@ const packages = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', '**/*.mjs', '**/*.js'] },
+  { ignores: ['dist/**'] },
   {
     files: ['**/*.ts'],
     languageOptions: {

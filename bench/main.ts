@@ -7,9 +7,10 @@
  * interleaved pairs, of which the median counts.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { runProgram, terminate } from '#process/cli/run-program';
 import { provideBroker } from '#tools/broker/provide';
+import { build, ROOT } from '#tools/scripts/build';
 import { BenchSession } from './load/session';
 import { type Options, optionsOf, PROGRAM } from './options';
 import { PeerComparison } from './peers/comparison';
@@ -44,7 +45,6 @@ const ROWS: readonly Row[] = [
 const LONG_ROWS: readonly Row[] = [soak];
 
 const MOVED_SHARE = 0.5;
-const ROOT = resolve(__dirname, '..');
 
 async function main(options: Options): Promise<number> {
   return options.peers.length > 0 ? comparePeers(options) : measureRows(options);
@@ -179,4 +179,12 @@ function write(run: Run, { out }: Options): void {
   writeFileSync(join(out, 'index.html'), page);
 }
 
-void runProgram(PROGRAM, ({ values }) => main(optionsOf(values, ROOT)), { onReaderGone: terminate });
+void runProgram(
+  PROGRAM,
+  async ({ values }) => {
+    const options = optionsOf(values, ROOT);
+    const isOurs = values['--dist'] === null && options.from === null;
+    return isOurs && !(await build()) ? 1 : main(options);
+  },
+  { onReaderGone: terminate },
+);

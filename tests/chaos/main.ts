@@ -4,7 +4,6 @@
  * the same checkers as the simulation; at last a majority of the voters is lost, and an operator
  * forces a new list.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,6 +14,7 @@ import { positiveField, textField, wholeNumberField } from '#process/setting-fie
 import type { Entry } from '#protocol/entry';
 import { OwnBroker } from '#tools/broker/own-broker';
 import { provideBroker } from '#tools/broker/provide';
+import { build } from '#tools/scripts/build';
 import { History } from '../simulation/checks/history';
 import { Violation } from '../simulation/checks/violation';
 import { SeededRandom } from '../support/seeded-random';
@@ -29,7 +29,6 @@ import { type ChaosRun, describe, summarize } from './report';
 import { TailReaders } from './tail-readers';
 import { ChaosView } from './view';
 
-const ROOT = resolve(__dirname, '../..');
 const CONVERGENCE_MS = 120_000;
 const READ_MS = 30_000;
 const EXIT_INTERRUPTED = 130;
@@ -53,7 +52,7 @@ const PROGRAM = defineProgram({
 async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
   const { '--minutes': minutes, '--seed': seed } = values;
   const out = resolve(values['--out'] ?? '');
-  if (!values['--no-build']) execFileSync(process.execPath, [join(ROOT, 'tools/scripts/build.mjs')], { cwd: ROOT });
+  if (!values['--no-build'] && !(await build())) return 1;
   say(`chaos for ${minutes} minutes, seed ${seed}`);
   const broker = await provideBroker({ name: 'rlog-chaos', env: { ...process.env, AMQP_URL: undefined }, log: say });
   if (!(broker instanceof OwnBroker)) throw new Error('chaos needs a broker of its own');

@@ -2,17 +2,16 @@
  * What all integration tests of a run share: the build that they start processes from, a broker of
  * our own on free ports, and a folder for data. All but the build is gone when the run is over.
  */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { BrokerError } from '#tools/broker/errors';
+import { build } from '#tools/scripts/build';
 import { startTestBroker, type TestBroker } from './test-broker';
 
-const ROOT = resolve(__dirname, '../../..');
-
 export default async function globalSetup(): Promise<void> {
-  await build();
+  // Incremental. Tests of processes that are older than their source would prove nothing.
+  if (!(await build())) throw new Error('the build that the integration tests start from failed, as said above');
   const broker = await provide();
   process.stderr.write(`Integration tests use ${broker.describe()}\n`);
   process.env.RLOG_TEST_DIR = mkdtempSync(join(tmpdir(), 'rlog-test-'));
@@ -25,23 +24,6 @@ export default async function globalSetup(): Promise<void> {
     );
   }
   (globalThis as { rlogTestBroker?: unknown }).rlogTestBroker = broker;
-}
-
-/**
- * Incremental: seconds when nothing changed. Tests of processes that are older than their source
- * would prove nothing.
- */
-function build(): Promise<void> {
-  const script = join(ROOT, 'tools/scripts/build.mjs');
-  return new Promise((built, reject) => {
-    execFile(process.execPath, [script], { cwd: ROOT }, (error, stdout, stderr) => {
-      if (error === null) built();
-      else
-        reject(
-          new Error(`the build that the integration tests start from failed:\n${stdout}${stderr}`, { cause: error }),
-        );
-    });
-  });
 }
 
 /**

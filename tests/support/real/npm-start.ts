@@ -55,7 +55,8 @@ export class NpmStart {
 
   constructor(place: Place, options: readonly string[] = []) {
     const args = [
-      join(ROOT, 'tools/scripts/start.mjs'),
+      join(ROOT, 'tools/scripts/run.js'),
+      'tools/scripts/start.ts',
       '--data',
       place.dataDir,
       '--port',

@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ROOT } from './root';
+import { ROOT } from '../build';
 
 const command = promisify(execFile);
 

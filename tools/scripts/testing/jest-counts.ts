@@ -1,7 +1,7 @@
 /** What a run of jest came to, from the file that its --json option writes. */
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { ROOT } from './root';
+import { ROOT } from '../build';
 
 export interface Counts {
   readonly passed: number;

@@ -19,10 +19,11 @@ import { join } from 'node:path';
 import { defineProgram, option } from '#process/cli/program';
 import { runProgram, terminate } from '#process/cli/run-program';
 import { textField } from '#process/setting-fields';
+import { ROOT } from '../build';
+import { endWithNpm } from '../end-with-npm';
 import { endLeftBrokers, endLeftProjects, whyNoDocker } from './docker-tests';
 import { readCounts } from './jest-counts';
 import { awaitNoneLeft, endLeft, RUN_VARIABLE } from './leftovers';
-import { ROOT } from './root';
 import { runStep } from './step';
 
 const EXIT_INTERRUPTED = 130;
@@ -65,9 +66,10 @@ const LEFT_MS_MAX = 12_000;
 
 const bin = (path: string) => join(ROOT, 'node_modules', path);
 const tsc = bin('typescript/bin/tsc');
+const run = join(ROOT, 'tools/scripts/run.js');
 
 const CHECKS: Readonly<Record<'build' | 'typecheck' | 'lint', readonly (readonly string[])[]>> = {
-  build: [[join(ROOT, 'tools/scripts/build.mjs')]],
+  build: [[run, 'tools/scripts/build.ts']],
   typecheck: [[tsc, '-p', 'tsconfig.json', '--noEmit']],
   lint: [
     [bin('@biomejs/biome/bin/biome'), 'check', '.'],
@@ -119,7 +121,7 @@ class TestRun {
     if (existsSync(this.noBroker)) return;
     say('\n=== chaos');
     const args = ['--minutes', '2', '--no-build', '--out', join(this.scratch, 'chaos')];
-    const ending = await this.step([bin('tsx/dist/cli.mjs'), join(ROOT, 'tests/chaos/main.ts'), ...args], CHAOS_MS_MAX);
+    const ending = await this.step([run, 'tests/chaos/main.ts', ...args], CHAOS_MS_MAX);
     if (ending === null) this.passed += 1;
     else this.failures.push(`chaos: ${ending}`);
   }
@@ -134,7 +136,7 @@ class TestRun {
     say('\n=== bench');
     const compared = ['--compare', join(ROOT, 'bench/baseline.json'), '--check', '--out', join(this.scratch, 'bench')];
     const args = ['--quick', '--rows', 'single,bulk,ndjson,sse,blocked', ...compared];
-    const ending = await this.step([bin('tsx/dist/cli.mjs'), join(ROOT, 'bench/main.ts'), ...args], BENCH_MS_MAX);
+    const ending = await this.step([run, 'bench/main.ts', ...args], BENCH_MS_MAX);
     if (ending === null) this.passed += 1;
     else this.failures.push(`bench: ${ending}`);
   }
@@ -254,6 +256,7 @@ async function main(operands: readonly string[], jestOptions: readonly string[])
 void runProgram(
   PROGRAM,
   ({ values, operands, rest }) => {
+    endWithNpm();
     const name = values['--testNamePattern'];
     return main(operands, [...(name === null ? [] : ['--testNamePattern', name]), ...rest]);
   },

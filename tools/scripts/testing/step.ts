@@ -7,7 +7,8 @@
  * are found by leftovers.ts.
  */
 import { spawn } from 'node:child_process';
-import { ROOT } from './root';
+import { signalProcess } from '#tools/broker/supervision/processes';
+import { ROOT } from '../build';
 
 /** How long a group that was told to end gets before SIGKILL. */
 const GRACE_MS = 5_000;
@@ -27,12 +28,13 @@ export async function runStep(args: readonly string[], { env, boundMs, signal }:
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
   });
+  const signalGroup = (name: NodeJS.Signals) => child.pid !== undefined && signalProcess(-child.pid, name);
   let why: string | null = null;
   let kill: NodeJS.Timeout | undefined;
   const end = (reason: string) => {
     why ??= reason;
-    signalGroup(child.pid, 'SIGTERM');
-    kill ??= setTimeout(() => signalGroup(child.pid, 'SIGKILL'), GRACE_MS);
+    signalGroup('SIGTERM');
+    kill ??= setTimeout(() => signalGroup('SIGKILL'), GRACE_MS);
   };
   const late = setTimeout(() => end(`took longer than ${Math.round(boundMs / 1000)} s`), boundMs);
   const interrupt = () => end('interrupted');
@@ -47,14 +49,4 @@ export async function runStep(args: readonly string[], { env, boundMs, signal }:
   clearTimeout(kill);
   signal.removeEventListener('abort', interrupt);
   return why ?? how;
-}
-
-/** A group that is gone already is what was wanted. */
-function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
-  if (leader === undefined) return;
-  try {
-    process.kill(-leader, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -13,7 +13,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { root } from '../build.mjs';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+
 import { takePictures } from './docker-pictures.mjs';
 
 const PAGE = join(root, 'docs', 'docker.md');

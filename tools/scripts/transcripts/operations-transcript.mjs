@@ -13,7 +13,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { root } from '../build.mjs';
+
+const root = join(import.meta.dirname, '..', '..', '..');
 
 const PAGE = join(root, 'docs', 'operations.md');
 const MASTER = 'http://localhost:8000';
@@ -66,7 +67,7 @@ class Cluster {
 
   async start(environment = {}) {
     this.text = '';
-    this.child = spawn(process.execPath, ['tools/scripts/start.mjs', '--data', data], {
+    this.child = spawn(process.execPath, ['tools/scripts/run.js', 'tools/scripts/start.ts', '--data', data], {
       cwd: root,
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -12,7 +12,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { root } from '../build.mjs';
+
+const root = join(import.meta.dirname, '..', '..', '..');
 
 const MASTER = 'http://localhost:8000';
 const START_MS_MAX = 300_000;

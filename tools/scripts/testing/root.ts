@@ -1,4 +1,0 @@
-import { join } from 'node:path';
-
-/** Of the checkout. */
-export const ROOT = join(__dirname, '..', '..', '..');
