@@ -1,9 +1,10 @@
 /** `npm run proof`: writes what can be measured into docs/proof.md, between its marks. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { defineProgram } from '#process/cli/program';
 import { runProgram } from '#process/cli/run-program';
+import { putBetween } from '#tools/scripts/page';
 import type { Summary } from './chaos/report';
 import { findBug } from './simulation/model/alarm';
 import { PLANTED_BUGS } from './simulation/planted/bugs';
@@ -77,11 +78,7 @@ function chaosTable(paths: readonly string[]): string {
 }
 
 function put(place: string, text: string): void {
-  const page = readFileSync(PAGE, 'utf8');
-  const [begin, end] = [`<!-- ${place}: npm run proof -->\n`, `\n<!-- /${place} -->`];
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${PAGE} has no place for ${place}`);
-  writeFileSync(PAGE, `${page.slice(0, from)}${begin}${text}${page.slice(to)}`);
+  putBetween(PAGE, [`<!-- ${place}: npm run proof -->\n`, `\n<!-- /${place} -->`], text);
   process.stdout.write(`${text}\n\n`);
 }
 

@@ -3,8 +3,9 @@
  * docs/images: what is shown is what was measured. A comparison with peers has marks of its own in
  * docs/performance.md.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { putBetween } from '#tools/scripts/page';
 import type { PeersRun } from '../peers/peer';
 import { peersFacts, peersNotes, peersTable } from '../peers/report';
 import { plotsOf } from './plot';
@@ -37,11 +38,8 @@ export function writePeersDocs(run: PeersRun, root: string): void {
   replace(join(root, 'docs', 'performance.md'), PEERS_PLACE, [peersFacts(run), peersTable(run), peersNotes(run)]);
 }
 
-function replace(path: string, [begin, end]: readonly [string, string], parts: readonly string[]): void {
-  const text = readFileSync(path, 'utf8');
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${path} has no place for what was measured: ${begin} … ${end}`);
-  writeFileSync(path, `${text.slice(0, from)}${[begin, ...parts].join('\n\n')}\n\n${text.slice(to)}`);
+function replace(path: string, marks: readonly [string, string], parts: readonly string[]): void {
+  putBetween(path, marks, `\n\n${parts.join('\n\n')}\n\n`);
 }
 
 function factsOf({ at, machine, broker, load: [before, after] }: Run): string {

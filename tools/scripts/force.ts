@@ -141,8 +141,14 @@ function reasonOf(error: unknown): string {
   return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
-interface Deadline {
-  readonly deadline: number;
+/** Asks again until there is a result. @throws NotForced saying `late` when there is none in time */
+async function poll<Result>(deadline: number, late: string, ask: () => Promise<Result | null>): Promise<Result> {
+  for (;;) {
+    const result = await ask();
+    if (result !== null) return result;
+    if (Date.now() > deadline) throw new NotForced(late);
+    await delay(ASK_EVERY_MS);
+  }
 }
 
 function say(text: string): void {
@@ -173,22 +179,17 @@ function showSituation(health: Health, log: string): void {
  * Tells what a force would come to, once the master has listened long enough to know. Returns the
  * log's name. @throws NotForced
  */
-async function awaitPlan(
-  master: Master,
-  { isNew, log, deadline }: Deadline & { isNew: boolean; log: string | null },
-): Promise<string> {
+function awaitPlan(master: Master, deadline: number, { isNew, log }: { isNew: boolean; log: string | null }) {
   const tell = teller();
-  for (;;) {
+  return poll(deadline, 'The master has not listened long enough in that time.', async () => {
     const body = await master.plans();
     if (log !== null && body.log !== log)
       throw new NotForced(`--log says ${log}, and the log of ${master.url} is ${body.log}. Nothing was forced.`);
     const plan = isNew ? body.new : body;
     if (plan.state === 'refused') throw new NotForced(`Refused (${plan.problem}): ${plan.detail}`);
     tell(plan.detail);
-    if (plan.state !== 'listening') return body.log;
-    if (Date.now() > deadline) throw new NotForced('The master has not listened long enough in that time.');
-    await delay(ASK_EVERY_MS);
-  }
+    return plan.state === 'listening' ? null : body.log;
+  });
 }
 
 async function isConfirmed(name: string): Promise<boolean> {
@@ -200,29 +201,26 @@ async function isConfirmed(name: string): Promise<boolean> {
 }
 
 /** Asks again while the master still listens or fetches. @throws NotForced */
-async function forced(master: Master, { log, deadline }: Deadline & { log: string }): Promise<Forced> {
+function forced(master: Master, deadline: number, log: string): Promise<Forced> {
   const tell = teller();
-  for (;;) {
+  return poll(deadline, 'The master was not ready in that time. Nothing was forced.', async () => {
     const { status, body } = await master.force(log);
     if (status === 202) return body;
     const detail = body.detail ?? body.title ?? 'no reason given';
     if (status !== 409 || body.type !== '/problems/not-yet') throw new NotForced(`Refused (${status}): ${detail}`);
     tell(detail);
-    if (Date.now() > deadline) throw new NotForced('The master was not ready in that time. Nothing was forced.');
-    await delay(ASK_EVERY_MS);
-  }
+    return null;
+  });
 }
 
 /** Until the master reigns in the epoch that it was told to begin. @throws NotForced */
-async function begun(master: Master, { before, deadline }: Deadline & { before: Health }): Promise<Health> {
-  for (;;) {
+function begun(master: Master, deadline: number, before: Health): Promise<Health> {
+  const late = 'The master was told, and has not begun yet: its /health says what it waits for.';
+  return poll(deadline, late, async () => {
     const health = await master.health();
     const isNewer = health.epoch > before.epoch || health.forcedEpoch !== before.forcedEpoch;
-    if (isNewer && ['ok', 'degraded', 'read-only'].includes(health.status)) return health;
-    if (Date.now() > deadline)
-      throw new NotForced('The master was told, and has not begun yet: its /health says what it waits for.');
-    await delay(ASK_EVERY_MS);
-  }
+    return isNewer && ['ok', 'degraded', 'read-only'].includes(health.status) ? health : null;
+  });
 }
 
 async function main(values: ValuesOf<typeof PROGRAM>): Promise<void> {
@@ -231,11 +229,11 @@ async function main(values: ValuesOf<typeof PROGRAM>): Promise<void> {
   const master = new Master(values['--url'] ?? URL_DEFAULT, values['--token']);
   const before = await master.health();
   showSituation(before, (await master.plans()).log);
-  const name = await awaitPlan(master, { isNew, log, deadline: Date.now() + timeoutMs });
+  const name = await awaitPlan(master, Date.now() + timeoutMs, { isNew, log });
   if (!values['--yes'] && !(await isConfirmed(name))) throw new NotForced('Not confirmed. Nothing was forced.');
   const deadline = Date.now() + timeoutMs;
-  const { from, lastSeq } = await forced(master, { log: isNew ? 'new' : name, deadline });
-  const health = await begun(master, { before, deadline });
+  const { from, lastSeq } = await forced(master, deadline, isNew ? 'new' : name);
+  const health = await begun(master, deadline, before);
   const id = health.branch ?? health.log;
   if (isNew) say(`A new log has begun in epoch ${health.epoch}: ${id}.`);
   else say(`The log goes on in epoch ${health.epoch} with entries 1 to ${lastSeq} of ${from}; its branch is ${id}.`);

@@ -119,11 +119,8 @@ class TestRun {
    */
   private async chaos(): Promise<void> {
     if (existsSync(this.noBroker)) return;
-    say('\n=== chaos');
     const args = ['--minutes', '2', '--no-build', '--out', join(this.scratch, 'chaos')];
-    const ending = await this.step([run, 'tests/chaos/main.ts', ...args], CHAOS_MS_MAX);
-    if (ending === null) this.passed += 1;
-    else this.failures.push(`chaos: ${ending}`);
+    await this.program('chaos', ['tests/chaos/main.ts', ...args], CHAOS_MS_MAX);
   }
 
   /**
@@ -133,12 +130,16 @@ class TestRun {
    */
   private async bench(): Promise<void> {
     if (existsSync(this.noBroker) || !this.isCi) return;
-    say('\n=== bench');
     const compared = ['--compare', join(ROOT, 'bench/baseline.json'), '--check', '--out', join(this.scratch, 'bench')];
     const args = ['--quick', '--rows', 'single,bulk,ndjson,sse,blocked', ...compared];
-    const ending = await this.step([run, 'bench/main.ts', ...args], BENCH_MS_MAX);
+    await this.program('bench', ['bench/main.ts', ...args], BENCH_MS_MAX);
+  }
+
+  private async program(name: string, args: readonly string[], boundMs: number): Promise<void> {
+    say(`\n=== ${name}`);
+    const ending = await this.step([run, ...args], boundMs);
     if (ending === null) this.passed += 1;
-    else this.failures.push(`bench: ${ending}`);
+    else this.failures.push(`${name}: ${ending}`);
   }
 
   /** Where Docker must be, as in CI, its absence is a failure. */

@@ -2,13 +2,14 @@
  * `npm run transcript`: makes the transcripts of a page again, by doing what they show, and puts
  * them between the marks of the page.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nearestName } from '#process/cli/nearest';
 import { defineProgram } from '#process/cli/program';
 import { runProgram, terminate } from '#process/cli/run-program';
 import { ROOT } from '../build';
+import { putBetween } from '../page';
 import { docker } from './docker';
 import { operations } from './operations';
 import { pictures } from './pictures';
@@ -43,18 +44,14 @@ async function write(name: string): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), `replicated-log-${name}-`));
   try {
     const transcripts = Object.entries(await make(home));
-    const path = join(ROOT, file);
-    writeFileSync(path, transcripts.reduce(put, readFileSync(path, 'utf8')));
+    for (const [mark, text] of transcripts) {
+      const marks = [`<!-- transcript ${mark} -->`, '<!-- /transcript -->'] as const;
+      putBetween(join(ROOT, file), marks, `\n\n\`\`\`console\n${text}\n\`\`\`\n\n`);
+    }
     process.stderr.write(`${file} has ${transcripts.length} new transcripts\n`);
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
-}
-
-function put(page: string, [name, text]: readonly [string, string]): string {
-  const marks = new RegExp(`(<!-- transcript ${name} -->\\n)[\\s\\S]*?(<!-- /transcript -->)`);
-  if (!marks.test(page)) throw new Error(`the page has no place for the transcript ${name}`);
-  return page.replace(marks, (_, open, close) => `${open}\n\`\`\`console\n${text}\n\`\`\`\n\n${close}`);
 }
 
 void runProgram(
