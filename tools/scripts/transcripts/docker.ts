@@ -105,6 +105,6 @@ async function iteration3(terminal: Terminal, place: Place): Promise<void> {
 
 /** What the services' image holds beyond its base, by the engine's own account. */
 function size(terminal: Terminal): Promise<void> {
-  const large = `grep -E '[1-9][0-9.]*[kM]B.*(COPY|RUN)' | head -n 5`;
+  const large = `grep -E '^([0-9]{3}k|[0-9.]+M)B.*COPY' | head -n 4`;
   return terminal.type(`docker history --format '{{.Size}}\\t{{.CreatedBy}}' replicated-log:local | ${large}`);
 }
