@@ -27,7 +27,7 @@ const running = new Set<Running>();
 
 /** Ends every command. What is typed or waited for from now on rejects; `run` goes on, to clean up. */
 export function interrupt(): void {
-  interruption.abort();
+  interruption.abort('interrupted');
   for (const each of running) void each.stop();
 }
 
