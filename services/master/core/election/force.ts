@@ -132,7 +132,8 @@ function asHeard({ id: node, log, lastSeq }: ForeignNode): Pick<HeardLog, 'node'
 
 function describe(heard: readonly Pick<HeardLog, 'node' | 'log' | 'lastSeq'>[]): string {
   if (heard.length === 0) return 'nobody';
-  return heard
+  return [...heard]
+    .sort((a, b) => (a.node < b.node ? -1 : 1))
     .map(({ node, log, lastSeq }) => `${node} (${log === null ? 'blank' : `log ${idOf(log)}, up to ${lastSeq}`})`)
     .join(', ');
 }

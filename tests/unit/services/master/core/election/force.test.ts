@@ -49,6 +49,12 @@ describe('an operator who gives a lost majority up', () => {
     expect(planForce({ ...STUCK, missing: [] }).detail).toContain('Every voter was heard');
   });
 
+  test('names the nodes in one order, whichever was heard last', () => {
+    const [s1, s2] = [heard('s1', EMPTY), heard('s2', EMPTY)];
+    const { detail } = planForce({ ...STUCK, hasListened: false, heard: [s1, s2] });
+    expect(planForce({ ...STUCK, hasListened: false, heard: [s2, s1] }).detail).toBe(detail);
+  });
+
   const blanks = [heard('s1', EMPTY), heard('s2', EMPTY)];
   const two = [heard('s1', endAt(3)), heard('s2', endAt(3, 2, OTHER))];
   test.each<[what: string, problem: ForceRefusal, facts: ForceFacts]>([
