@@ -7,8 +7,8 @@
 
 import type { Entry } from '#protocol/entry';
 import { entryOf, type LogRecord } from '#protocol/record';
-import type { Placement } from '#secondary/core/placement';
-import { ReorderBuffer } from '#secondary/core/reorder-buffer';
+import type { Placement } from '#secondary/core/entries/placement';
+import { ReorderBuffer } from '#secondary/core/entries/reorder-buffer';
 import { SeededRandom } from '../support/seeded-random';
 import { BrokenInvariant } from './checks/broken-invariant';
 import { History } from './checks/history';

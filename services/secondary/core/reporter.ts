@@ -6,8 +6,8 @@
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
 import { saidEnd, type WireMessage } from '#protocol/wire/messages';
-import type { Ballot } from './ballot';
 import type { SecondaryEffect } from './events';
+import type { Ballot } from './voting/ballot';
 
 export interface ReporterParts {
   readonly self: Voter;

@@ -13,18 +13,18 @@ import type { Identity } from '#protocol/identity';
 import type { OutlineView } from '#protocol/log/outline';
 import { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
-import { Ballot } from './ballot';
 import { noCounts } from './counters';
-import { Deliveries } from './deliveries';
-import { ForeignWatch, type Met } from './foreign-watch';
-import { GapRepair } from './gap-repair';
-import { Integrity } from './integrity';
-import { MasterWatch } from './master-watch';
-import { Placement } from './placement';
-import type { ReorderBuffer } from './reorder-buffer';
+import { Deliveries } from './entries/deliveries';
+import { GapRepair } from './entries/gap-repair';
+import { Placement } from './entries/placement';
+import type { ReorderBuffer } from './entries/reorder-buffer';
+import { ForeignWatch, type Met } from './identity/foreign-watch';
+import { Integrity } from './identity/integrity';
 import { Reporter } from './reporter';
 import { Session } from './session';
 import type { SecondarySettings, SecondaryStart } from './settings';
+import { Ballot } from './voting/ballot';
+import { MasterWatch } from './voting/master-watch';
 
 export abstract class SecondaryState {
   readonly counters = noCounts();

@@ -20,11 +20,11 @@ import { BATCH_RECORDS_MAX, EPOCH_JUMP_MAX } from '#protocol/limits';
 import type { Promised } from '#protocol/promised';
 import { trace } from '#protocol/trace';
 import type { MessageOf } from '#protocol/wire/messages';
-import type { Asked } from './ballot';
-import type { Source } from './deliveries';
+import type { Source } from './entries/deliveries';
 import type { SecondaryEffect, SecondaryEvent } from './events';
-import type { Asker } from './integrity';
+import type { Asker } from './identity/integrity';
 import { SecondaryState } from './secondary-state';
+import type { Asked } from './voting/ballot';
 
 /** Announcements missed before the master counts as having been away. */
 const SILENT_INTERVALS = 3;

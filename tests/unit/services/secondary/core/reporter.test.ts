@@ -4,9 +4,9 @@ import { NO_PROMISE } from '#protocol/promised';
 import { controlRecord, entryRecord, type LogRecord } from '#protocol/record';
 import { decodeWire, encodeWire } from '#protocol/wire/codec';
 import type { WireMessage } from '#protocol/wire/messages';
-import { Ballot } from '#secondary/core/ballot';
 import type { SecondaryEffect } from '#secondary/core/events';
 import { Reporter } from '#secondary/core/reporter';
+import { Ballot } from '#secondary/core/voting/ballot';
 
 const INTERVAL_MS = 500;
 const SELF = { node: 's1', store: 'disk' };

@@ -9,8 +9,8 @@ import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { LogRecord } from '#protocol/record';
 import { trace } from '#protocol/trace';
 import type { MessageOf } from '#protocol/wire/messages';
-import type { Counters } from './counters';
-import type { SecondaryEffect } from './events';
+import type { Counters } from '../counters';
+import type { SecondaryEffect } from '../events';
 import { ReorderBuffer } from './reorder-buffer';
 
 type Batch = MessageOf<'entries'>;

@@ -3,7 +3,7 @@ import { LogOutline } from '#protocol/log/outline';
 import { controlRecord, entryRecord } from '#protocol/record';
 import type { MessageOf } from '#protocol/wire/messages';
 import type { SecondaryEffect } from '#secondary/core/events';
-import { Integrity } from '#secondary/core/integrity';
+import { Integrity } from '#secondary/core/identity/integrity';
 import { SeededRandom } from '#tests/support/seeded-random';
 
 const RETRY_MS = 500;

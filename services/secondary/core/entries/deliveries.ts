@@ -4,7 +4,7 @@
  * is given back, after a wait so that a full disk does not make the broker spin.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
-import type { SecondaryEffect, Tag } from './events';
+import type { SecondaryEffect, Tag } from '../events';
 
 /** The broker is asked again soon after a hiccup, and a disk that stays full is not pestered. */
 const REDELIVERY: RetryPolicy = { delayMsMin: 50, delayMsMax: 5_000 };

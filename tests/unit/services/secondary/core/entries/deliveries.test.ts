@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { Deliveries } from '#secondary/core/deliveries';
+import { Deliveries } from '#secondary/core/entries/deliveries';
 import type { SecondaryEffect, Tag } from '#secondary/core/events';
 
 /** With it a wait is as long as its bound allows. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { LogRecord } from '#protocol/record';
 import type { MessageOf } from '#protocol/wire/messages';
-import { ReorderBuffer } from '#secondary/core/reorder-buffer';
+import { ReorderBuffer } from '#secondary/core/entries/reorder-buffer';
 
 type Batch = MessageOf<'entries'>;
 

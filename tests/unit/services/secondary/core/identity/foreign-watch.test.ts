@@ -1,4 +1,4 @@
-import { ForeignWatch, type Met } from '#secondary/core/foreign-watch';
+import { ForeignWatch, type Met } from '#secondary/core/identity/foreign-watch';
 
 const met = (node: string, log: string | null): Met => ({ node, log });
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { GapRepair } from '#secondary/core/gap-repair';
+import { GapRepair } from '#secondary/core/entries/gap-repair';
 
 const TIMEOUT_MS = 200;
 const HOLE = { hole: true, urgent: false };

@@ -3,8 +3,8 @@ import { ReplicaLog } from '#protocol/log/replica-log';
 import { controlRecord, type LogRecord } from '#protocol/record';
 import type { MessageOf } from '#protocol/wire/messages';
 import { noCounts } from '#secondary/core/counters';
+import { Placement } from '#secondary/core/entries/placement';
 import type { SecondaryEffect } from '#secondary/core/events';
-import { Placement } from '#secondary/core/placement';
 
 /** Control records alone; `reign` opened their epoch. */
 function record(index: number, epoch = 1, reign = `r${epoch}`): LogRecord {

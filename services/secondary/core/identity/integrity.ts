@@ -10,8 +10,8 @@
 import type { OutlineView } from '#protocol/log/outline';
 import { trace } from '#protocol/trace';
 import type { MessageOf, Sender } from '#protocol/wire/messages';
+import type { SecondaryEffect } from '../events';
 import { DivergenceSearch } from './divergence-search';
-import type { SecondaryEffect } from './events';
 
 /** When a question is asked, and by whom. */
 export interface Asker extends Sender {

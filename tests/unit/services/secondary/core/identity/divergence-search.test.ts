@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { DivergenceSearch } from '#secondary/core/divergence-search';
+import { DivergenceSearch } from '#secondary/core/identity/divergence-search';
 
 /**
  * Runs the search on two logs that part at `first`; returns what it found and how often it asked.

@@ -19,7 +19,7 @@ import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
 import { trace } from '#protocol/trace';
 import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
-import type { SecondaryEffect } from './events';
+import type { SecondaryEffect } from '../events';
 
 /** A claim, and where its vote is to be sent. */
 export interface Asked {

@@ -1,5 +1,5 @@
 import type { MessageOf } from '#protocol/wire/messages';
-import { MasterWatch } from '#secondary/core/master-watch';
+import { MasterWatch } from '#secondary/core/voting/master-watch';
 
 function announce(head: number, said: Partial<MessageOf<'announce'>> = {}): MessageOf<'announce'> {
   const place = { node: 'master', headIndex: head + 2, head, commit: 0, removed: [], httpUrl: 'http://m' };

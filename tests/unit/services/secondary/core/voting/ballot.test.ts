@@ -3,8 +3,8 @@ import { LogOutline } from '#protocol/log/outline';
 import { NO_PROMISE, type Promised } from '#protocol/promised';
 import { controlRecord } from '#protocol/record';
 import type { MessageOf, Sender } from '#protocol/wire/messages';
-import { Ballot, type BallotParts } from '#secondary/core/ballot';
 import type { SecondaryEffect } from '#secondary/core/events';
+import { Ballot, type BallotParts } from '#secondary/core/voting/ballot';
 
 const SELF = { node: 's1', store: 'A' };
 const VOTERS = [{ node: 'master', store: 'M' }, SELF];
