@@ -1,7 +1,7 @@
 /** How a secondary's catching up is shown: in its log every few seconds, and in /health. */
 import type { Logger } from 'pino';
 import { type CatchUp, CatchUpMeter } from './catch-up-meter';
-import type { SecondaryMachine } from './core/secondary';
+import type { SecondaryView } from './core/view';
 
 /** How often a node that catches up says so in its log, in milliseconds. */
 const PROGRESS_MS = 2_000;
@@ -14,20 +14,20 @@ export class CatchUpReport {
   private nextProgressAt = 0;
 
   constructor(
-    private readonly machine: Pick<SecondaryMachine, 'applied' | 'head' | 'ready'>,
+    private readonly view: Pick<SecondaryView, 'applied' | 'head' | 'ready'>,
     private readonly logger: Logger,
   ) {}
 
   /** Null: the node does not catch up. */
   read(): CatchUp | null {
-    const { head, applied, ready } = this.machine;
+    const { head, applied, ready } = this.view;
     const lag = head - applied;
     return lag > 0 && (!ready || lag > LAG_MANY) ? this.meter.read(lag) : null;
   }
 
   /** Called at each tick; `now` in milliseconds. */
   tick(now: number): void {
-    const { applied, head } = this.machine;
+    const { applied, head } = this.view;
     this.meter.sample(now, applied);
     if (now < this.nextProgressAt) return;
     const catchUp = this.read();

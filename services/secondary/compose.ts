@@ -9,7 +9,9 @@ import { namedLogId } from '#process/node-settings';
 import { SecondaryBroker } from './broker/secondary-broker';
 import { CatchUpReport } from './catch-up-report';
 import type { SecondarySettings } from './config';
+import { secondaryParts } from './core/parts';
 import { SecondaryMachine } from './core/secondary';
+import type { SecondaryView } from './core/view';
 import { SecondaryDriver } from './driver';
 import { FaultInjector } from './faults/injector';
 import { secondaryHealth, secondaryReadiness } from './health';
@@ -20,9 +22,10 @@ export type SecondaryNode = SecondaryPort & Node;
 export function createSecondary(context: NodeContext<SecondarySettings>): SecondaryNode {
   const { settings, logger } = context;
   const machine = createMachine(context);
-  const reader = createReader(machine, context);
+  const { view } = machine;
+  const reader = createReader(view, context);
   const injector = new FaultInjector(settings.faults, Math.random);
-  const catchUp = new CatchUpReport(machine, logger);
+  const catchUp = new CatchUpReport(view, logger);
   const broker = new SecondaryBroker(
     { ...edgeOptionsOf(settings), heartbeatExpiresMs: 3 * settings.heartbeatIntervalMs },
     {
@@ -47,10 +50,10 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
     stop: () => driver.stop(),
     health: () => {
       const isBlocked = broker.status().blocked;
-      return secondaryHealth({ node: settings.nodeId, machine, isBlocked, catchUp: catchUp.read() });
+      return secondaryHealth({ node: settings.nodeId, view, isBlocked, catchUp: catchUp.read() });
     },
-    readiness: () => secondaryReadiness(machine),
-    masterUrl: () => machine.masterUrl,
+    readiness: () => secondaryReadiness(view),
+    masterUrl: () => view.masterUrl,
     faults: () => injector.settings,
     setFaults: (change) => driver.setFaults(change),
   };
@@ -60,20 +63,18 @@ function createMachine({ settings, store }: NodeContext<SecondarySettings>): Sec
   const self = { node: settings.nodeId, store: store.storeId };
   const inMemory = store.kind === 'memory';
   const { opened: outline, promised, checksum } = store;
-  return new SecondaryMachine(
-    { ...settings, ...self, inMemory, logId: namedLogId(settings) },
-    { outline, promised, checksum },
-  );
+  const machineSettings = { ...settings, ...self, inMemory, logId: namedLogId(settings) };
+  return new SecondaryMachine(secondaryParts(machineSettings, { outline, promised, checksum }));
 }
 
-function createReader(machine: SecondaryMachine, { store, restart }: NodeContext<SecondarySettings>): StoreReader {
+function createReader(view: SecondaryView, { store, restart }: NodeContext<SecondarySettings>): StoreReader {
   const position = () => {
-    const { applied: head, head: logHead, commit, epoch, outline, masterUrl } = machine;
+    const { applied: head, head: logHead, commit, epoch, outline, masterUrl } = view;
     return { head, commit, epoch, log: outline.identity, logHead: masterUrl === null ? null : logHead };
   };
   const foreign = () => {
-    const { foreignMaster, identity: log, applied: lastSeq } = machine;
+    const { foreignMaster, identity: log, applied: lastSeq } = view;
     return foreignMaster === null || log === null ? null : { log, lastSeq };
   };
-  return new StoreReader(store, machine.outline, position, restart, foreign);
+  return new StoreReader(store, view.outline, position, restart, foreign);
 }

@@ -16,7 +16,7 @@ import type { FaultInjector } from './faults/injector';
 import type { FaultChange } from './faults/settings';
 
 export interface SecondaryDriverParts extends DriverParts<SecondaryEvent, SecondaryEffect> {
-  readonly machine: Pick<SecondaryMachine, 'httpUrl' | 'step' | 'status'>;
+  readonly machine: Pick<SecondaryMachine, 'httpUrl' | 'step' | 'view'>;
   readonly broker: SecondaryBroker;
   readonly injector: FaultInjector;
   readonly catchUp: Pick<CatchUpReport, 'tick'>;
@@ -74,7 +74,7 @@ export class SecondaryDriver extends NodeDriver<SecondaryEvent, SecondaryEffect,
   protected override tick(): void {
     const { machine, broker, injector, catchUp } = this.parts;
     this.dispatch({ type: 'tick', random: Math.random(), inHand: injector.inHand });
-    if (machine.status === 'ok') broker.returnHome();
+    if (machine.view.status === 'ok') broker.returnHome();
     catchUp.tick(performance.now());
   }
 

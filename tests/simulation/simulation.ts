@@ -7,8 +7,6 @@
 
 import type { Entry } from '#protocol/entry';
 import { entryOf, type LogRecord } from '#protocol/record';
-import type { Placement } from '#secondary/core/entries/placement';
-import { ReorderBuffer } from '#secondary/core/entries/reorder-buffer';
 import { SeededRandom } from '../support/seeded-random';
 import { BrokenInvariant } from './checks/broken-invariant';
 import { History } from './checks/history';
@@ -333,10 +331,6 @@ class Simulation {
 function withBuffers(cores: Cores, bytesMax: number): Cores {
   return {
     ...cores,
-    secondary: (settings, start) => {
-      const machine = cores.secondary(settings, start);
-      Reflect.set(Reflect.get(machine, 'placement') as Placement, 'buffer', new ReorderBuffer(bytesMax));
-      return machine;
-    },
+    secondary: (settings, start) => cores.secondary({ ...settings, reorderBytesMax: bytesMax }, start),
   };
 }

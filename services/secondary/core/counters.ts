@@ -1,18 +1,16 @@
-/** What a secondary has met since its process started, for its health report. */
+/** Defines what a secondary counts since its process started, for `/health`. */
 export interface Counters {
-  /** Records that came again. */
+  /** Records that were delivered again. */
   duplicates: number;
-  /** Holes that opened. */
+  /** Gaps that opened. */
   gaps: number;
+  /** Fetches sent for missing records. */
   fetches: number;
-  /** Batches of an epoch that is over. */
+  /** Batches and announcements of an epoch that is not followed any more. */
   staleEpoch: number;
-  /** Batches of an epoch that nobody announced yet. */
-  unknownEpoch: number;
-  /** Well-formed messages that contradict the log. */
-  misfits: number;
 }
 
+/** Counters at 0. */
 export function noCounts(): Counters {
-  return { duplicates: 0, gaps: 0, fetches: 0, staleEpoch: 0, unknownEpoch: 0, misfits: 0 };
+  return { duplicates: 0, gaps: 0, fetches: 0, staleEpoch: 0 };
 }

@@ -1,33 +1,36 @@
 /**
- * What goes into a secondary's machine and what comes out of it. Completion is an event: nothing
- * happens until it is reported.
+ * Defines the events that a secondary's machine takes and the effects that it returns. Completion
+ * is an event: the machine counts nothing as done until an event reports it.
  */
 import type { FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { WireMessage } from '#protocol/wire/messages';
 
 /**
- * The driver's handle of a broker delivery; null for what came in answer to a fetch, which needs no
+ * The driver's number for a broker delivery; null for a batch in answer to a fetch, which needs no
  * settling.
  */
 export type Tag = number | null;
 
+/** What the driver reports. `random` is in [0, 1). */
 export type SecondaryEvent =
   /** The control queue is bound and consumed. */
   | { readonly type: 'up' }
+  /** The session with the broker is over, and every tag with it. */
   | { readonly type: 'down' }
   /** Another process runs under this node id. */
   | { readonly type: 'locked' }
-  /** The entries queue is not there, or was deleted under the consumer. */
+  /** The entries queue does not exist, or was deleted while it was consumed. */
   | { readonly type: 'entriesMissing' }
-  /** From the control queue: claims, announcements, answers to fetches. */
+  /** From the control queue. `fail`: as for a delivery. */
   | { readonly type: 'control'; readonly message: WireMessage; readonly replyTo: string | null; readonly fail: boolean }
-  /** From the entries queue. `fail`: an injected error between the append and the ack. */
+  /** From the entries queue. `fail`: inject an error between the append and the ack. */
   | { readonly type: 'delivery'; readonly message: WireMessage; readonly tag: number; readonly fail: boolean }
-  /** `checksum`: the running one of the store at the end of the group. */
+  /** A group is durable. `checksum`: the running CRC-32 at its last record. */
   | { readonly type: 'stored'; readonly generation: number; readonly checksum: number; readonly random: number }
-  /** The store's running checksum at an index that was asked for. */
+  /** The store's running CRC-32 at an index that `lookUpChecksum` named. */
   | { readonly type: 'checksum'; readonly index: number; readonly checksum: number }
+  /** A group was not stored. `fatal`: the store takes no more writes. */
   | {
       readonly type: 'storeFailed';
       readonly generation: number;
@@ -36,36 +39,33 @@ export type SecondaryEvent =
       readonly random: number;
     }
   | { readonly type: 'promiseSaved'; readonly promised: Promised }
-  /**
-   * `inHand`: deliveries that the driver holds back and has not handed over yet. `random` in [0,
-   * 1).
-   */
+  /** Time passes. `inHand`: batches that the driver delays by fault injection. */
   | { readonly type: 'tick'; readonly random: number; readonly inHand: number }
-  /** An operator's fault injection: consume nothing, still beat. */
+  /** An operator's fault injection: consume nothing, and go on sending heartbeats. */
   | { readonly type: 'pause'; readonly paused: boolean }
+  /** The process stops in order. */
   | { readonly type: 'shutdown' };
 
+/** What the driver performs, in order. */
 export type SecondaryEffect =
   | LogEffect
   | FetchEffect
+  /** Make the promise durable, then report `promiseSaved`. */
   | { readonly do: 'savePromise'; readonly promised: Promised }
+  /** Acknowledge the delivery to the broker. */
   | { readonly do: 'settle'; readonly tag: number }
-  /** Give the delivery back to the broker, after a wait so that it does not spin. */
+  /** Return the delivery to the broker after a delay, so that it does not spin. */
   | { readonly do: 'requeue'; readonly tag: number; readonly afterMs: number }
-  /** To the master's replies queue, or to the queue that a message named. */
+  /** Send to the queue `to`; null: to the master's replies queue. */
   | { readonly do: 'send'; readonly to: string | null; readonly message: WireMessage }
-  /** Ask the store for its running checksum at an index. */
+  /** Read the store's running CRC-32 at an index, then report `checksum`. */
   | { readonly do: 'lookUpChecksum'; readonly index: number }
+  /** Consume the entries queue, in this session and the next ones. */
   | { readonly do: 'consume' }
   | { readonly do: 'stopConsuming' }
-  /**
-   * The master has another log: say what is still to be said, give the node id free, and look again
-   * after a while.
-   */
+  /** Send what is buffered, end the session, and connect again after a pause. */
   | { readonly do: 'withdraw' }
-  /**
-   * This store came back with less than it had acknowledged: it must be another one, from the next
-   * start on.
-   */
+  /** Give the store another id, and restart the process. */
   | { readonly do: 'renewStore' }
+  /** End the process: the store is broken. */
   | { readonly do: 'halt'; readonly why: string };

@@ -1,32 +1,27 @@
 /**
- * What a secondary says of itself to the master: that it is there, up to where it holds the log,
- * and what it lacks. Nothing depends on any one of these: an ack is cumulative, a heartbeat is an
- * ack as well, and whatever was not answered is said again.
+ * Sends a secondary's messages to the master: that it is up, up to which index it holds the log,
+ * and which records it lacks. None of them has to arrive: acks are cumulative, a heartbeat is also
+ * an ack, and a question that is not answered is repeated.
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
-import { saidEnd, type WireMessage } from '#protocol/wire/messages';
+import { type MessageOf, type Sender, saidEnd, type WireMessage } from '#protocol/wire/messages';
 import type { SecondaryEffect } from './events';
-import type { Ballot } from './voting/ballot';
 
+/** What a reporter reads. */
 export interface ReporterParts {
   readonly self: Voter;
   /** The store ends with the process. */
   readonly inMemory: boolean;
   readonly log: ReplicaLog;
   /** The epoch followed, which every message names. */
-  readonly ballot: Ballot;
-}
-
-/** What a heartbeat says beside the position. */
-export interface Standing {
-  readonly httpUrl: string;
-  readonly differsAt: number | null;
-  readonly buffer: { readonly size: number };
+  readonly following: { readonly id: Sender };
 }
 
 export class Reporter {
-  private nextBeatAt = 0;
+  /** This node's HTTP address; '' until it listens. */
+  httpUrl = '';
+  private nextHeartbeatAt = 0;
   private nextFenceAt = 0;
 
   constructor(
@@ -34,61 +29,62 @@ export class Reporter {
     private readonly intervalMs: number,
   ) {}
 
-  /** True once an interval: it is time for a sign of life. */
-  isBeatDue(now: number): boolean {
-    if (now < this.nextBeatAt) return false;
-    this.nextBeatAt = now + this.intervalMs;
+  /** @returns true once an interval */
+  isHeartbeatDue(now: number): boolean {
+    if (now < this.nextHeartbeatAt) return false;
+    this.nextHeartbeatAt = now + this.intervalMs;
     return true;
   }
 
-  /**
-   * True at most once an interval: whoever speaks for an epoch that is over may be told which one
-   * is followed.
-   */
+  /** @returns true at most once an interval: a sender of a stale epoch may be answered */
   isFenceDue(now: number): boolean {
     if (now < this.nextFenceAt) return false;
     this.nextFenceAt = now + this.intervalMs;
     return true;
   }
 
-  /** A start, a reconnection, or no master was heard yet. It is a sign of life, too. */
-  join(now: number, httpUrl: string, out: SecondaryEffect[]): void {
-    this.nextBeatAt = now + this.intervalMs;
-    const { ballot, self, log, inMemory } = this.parts;
+  /** After a start or a reconnection, and while no master is known. It replaces a heartbeat. */
+  join(now: number, out: SecondaryEffect[]): void {
+    this.nextHeartbeatAt = now + this.intervalMs;
+    const { following, self, log, inMemory } = this.parts;
     const { outline } = log;
     const storeKind = inMemory ? 'memory' : 'disk';
     const end = saidEnd(outline.last, outline.lastSeq);
-    send({ type: 'join', ...ballot.id, ...self, ...end, storeKind, httpUrl }, out);
+    send({ type: 'join', ...following.id, ...self, ...end, storeKind, httpUrl: this.httpUrl }, out);
   }
 
-  /** @param index up to which the log of the epoch followed is held */
-  heartbeat(index: number, { httpUrl, differsAt, buffer }: Standing, out: SecondaryEffect[]): void {
-    const { ballot, self, log } = this.parts;
-    const { durableSeq: applied } = log;
+  /**
+   * @param index up to which the log of the epoch followed is held; 0: none, or not checked yet
+   * @param differsAt as `Integrity.differsAt`
+   */
+  heartbeat(index: number, differsAt: number | null, out: SecondaryEffect[]): void {
+    const { log } = this.parts;
     const checksum = log.checksumAt(index);
-    const buffered = buffer.size;
-    const beat = { type: 'heartbeat', ...ballot.id, ...self, index, applied, buffered, httpUrl } as const;
-    if (differsAt !== null) send({ ...beat, differsAt }, out);
-    else send(checksum === null ? beat : { ...beat, checksum }, out);
+    const heartbeat = { type: 'heartbeat', ...this.position(index), buffered: 0, httpUrl: this.httpUrl } as const;
+    if (differsAt !== null) send({ ...heartbeat, differsAt }, out);
+    else send(checksum === null ? heartbeat : { ...heartbeat, checksum }, out);
   }
 
   /** @param index as for a heartbeat */
   ack(index: number, out: SecondaryEffect[]): void {
-    const { ballot, self, log } = this.parts;
-    send({ type: 'ack', ...ballot.id, ...self, index, applied: log.durableSeq }, out);
+    send({ type: 'ack', ...this.position(index) }, out);
   }
 
-  fetch(
-    range: { readonly from: number; readonly lastEpoch: number; readonly lastReign: string; readonly limit: number },
-    out: SecondaryEffect[],
-  ): void {
-    const { ballot, self } = this.parts;
-    send({ type: 'fetch', ...ballot.id, node: self.node, ...range }, out);
+  /** Asks for the records from `from` on; `lastEpoch`, `lastReign`: of the record before it. */
+  fetch(range: Pick<MessageOf<'fetch'>, 'from' | 'lastEpoch' | 'lastReign' | 'limit'>, out: SecondaryEffect[]): void {
+    const { following, self } = this.parts;
+    send({ type: 'fetch', ...following.id, node: self.node, ...range }, out);
   }
 
+  /** The process stops in order. */
   leave(out: SecondaryEffect[]): void {
-    const { ballot, self } = this.parts;
-    send({ type: 'leave', ...ballot.id, node: self.node }, out);
+    const { following, self } = this.parts;
+    send({ type: 'leave', ...following.id, node: self.node }, out);
+  }
+
+  private position(index: number): Omit<MessageOf<'ack'>, 'type'> {
+    const { following, self, log } = this.parts;
+    return { ...following.id, ...self, index, applied: log.durableSeq };
   }
 }
 

@@ -1,69 +1,57 @@
 /**
- * The connection to the broker, as the driver last said, and the consumption of the entries queue,
- * which lasts at most as long.
+ * Tracks the connection to the broker and the consumption of the entries queue, which ends with the
+ * connection at the latest.
  *
- *     idle ──`consume`──▶ consuming ──the connection is lost, the queue is gone, a pause, `stop`──▶ idle
+ *     idle ──`consume`──▶ consuming ──connection lost, queue gone, pause or `stop`──▶ idle
  */
 import type { SecondaryEffect } from './events';
 
+/** The fields are read from outside, and change by the methods only. */
 export class Session {
-  private isUp = false;
-  private isLockedOut = false;
-  private isConsuming = false;
-  private isPaused = false;
-
-  get connected(): boolean {
-    return this.isUp;
-  }
-
+  /** The control queue is bound and consumed. */
+  connected = false;
   /** Another process runs under this node id. */
-  get lockedOut(): boolean {
-    return this.isLockedOut;
-  }
-
-  get consuming(): boolean {
-    return this.isConsuming;
-  }
-
+  lockedOut = false;
+  /** The driver has been asked to consume the entries queue. */
+  consuming = false;
   /** An operator's fault injection, which outlives the connection. */
-  get paused(): boolean {
-    return this.isPaused;
-  }
+  paused = false;
 
   becomeUp(): void {
-    this.isUp = true;
-    this.isLockedOut = false;
+    this.connected = true;
+    this.lockedOut = false;
   }
 
   becomeDown(): void {
-    this.isUp = false;
-    this.isConsuming = false;
+    this.connected = false;
+    this.consuming = false;
   }
 
   becomeLockedOut(): void {
-    this.isLockedOut = true;
+    this.lockedOut = true;
   }
 
+  /** Asks for consumption, unless it runs, is paused, or there is no connection. */
   consume(out: SecondaryEffect[]): void {
-    if (!this.isUp || this.isConsuming || this.isPaused) return;
-    this.isConsuming = true;
+    if (!this.connected || this.consuming || this.paused) return;
+    this.consuming = true;
     out.push({ do: 'consume' });
   }
 
   stop(out: SecondaryEffect[]): void {
-    this.isConsuming = false;
+    this.consuming = false;
     out.push({ do: 'stopConsuming' });
   }
 
   /** The entries queue is gone, and its consumption with it. */
   recordMissing(): void {
-    this.isConsuming = false;
+    this.consuming = false;
   }
 
-  /** False when nothing changes. */
+  /** @returns false when nothing changes */
   pause(paused: boolean, out: SecondaryEffect[]): boolean {
-    if (paused === this.isPaused) return false;
-    this.isPaused = paused;
+    if (paused === this.paused) return false;
+    this.paused = paused;
     if (paused) this.stop(out);
     return true;
   }

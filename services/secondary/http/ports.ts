@@ -3,12 +3,13 @@
  * hand in their own.
  */
 import type { LogReader } from '#http/reading/log-reader';
+import type { SecondaryStatus } from '../core/view';
 import type { FaultChange, FaultSettings } from '../faults/settings';
 
 export interface SecondaryHealth {
   readonly node: string;
   readonly role: 'secondary';
-  readonly status: 'ok' | 'catching-up' | 'joining' | 'disconnected' | 'passive' | 'differs' | 'foreign' | 'removed';
+  readonly status: SecondaryStatus;
   /** The log's id; null: this node holds none, and has followed none. */
   readonly log: string | null;
   /** While it is `foreign`: the master that it met, and the log of that one. */

@@ -6,10 +6,9 @@
 
 import type { Identity } from '#protocol/identity';
 import type { LogRecord } from '#protocol/record';
-import { SecondaryMachine } from '#secondary/core/secondary';
+import { SecondaryView } from '#secondary/core/view';
 import { isSame, placeOf } from '../model/records';
 import type { Shown, SimProcess } from '../model/sim-process';
-import { inner } from '../planted/planting';
 import { Violation } from './violation';
 
 export class CommitBook {
@@ -45,10 +44,10 @@ export class CommitBook {
 
   /** @param compares false: no more than that commit does not move back */
   look(process: SimProcess, compares: boolean): void {
-    const { machine, shown, node } = process;
+    const { shown, node } = process;
     const known = this.commitOf.get(shown) ?? { seq: 0, log: null };
     const { commit } = shown;
-    if (!(machine instanceof SecondaryMachine) || inner<boolean>(machine, 'synced')) known.log = shown.identity;
+    if (!(shown instanceof SecondaryView) || shown.isSynced) known.log = shown.identity;
     this.commitOf.set(shown, known);
     if (commit === known.seq) return;
     if (commit < known.seq) throw new Violation('S6', `${node} moves commit back from ${known.seq} to ${commit}`);

@@ -22,7 +22,7 @@ import type { LogOutline, OutlineView } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
 import type { MessageOf, WireMessage } from '#protocol/wire/messages';
-import { SecondaryMachine } from '#secondary/core/secondary';
+import { SecondaryView } from '#secondary/core/view';
 import type { DiskModel } from '../model/disk';
 import { isSame, lineOf, placeOf } from '../model/records';
 import type { SimProcess } from '../model/sim-process';
@@ -179,8 +179,8 @@ export class LogChecker implements Watcher {
       throw new Violation('S2', `${node} shows ${durable} records and has ${disk.platter.length}`);
     this.committed.look(process, this.ledger.remembers);
     if (machine instanceof MasterMachine) this.checkMaster(process, machine, effects as readonly MasterEffect[]);
-    if (machine instanceof SecondaryMachine && machine.buffer.size > this.bounds.bufferedRecords)
-      throw new Violation('bounds', `${node} buffers ${machine.buffer.size} records`);
+    if (machine instanceof SecondaryView && machine.buffered > this.bounds.bufferedRecords)
+      throw new Violation('bounds', `${node} buffers ${machine.buffered} records`);
   }
 
   /** Once nothing is under way: a reader of the node sees all that its disk holds. */

@@ -6,6 +6,7 @@
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
 import type { SecondaryMachine } from '#secondary/core/secondary';
+import type { SecondaryView } from '#secondary/core/view';
 import { REPLIES } from './broker';
 import type { Connection } from './connection';
 import type { DiskModel } from './disk';
@@ -18,7 +19,11 @@ import type { World } from './world';
  */
 const WITHDRAWN: RetryPolicy = { delayMsMin: 1_000, delayMsMax: 15_000 };
 
+/** A machine that runs, and what it shows. */
+export type SecondaryCore = Pick<SecondaryMachine, 'step' | 'view'>;
+
 export class SecondaryProcess extends SimProcess {
+  readonly machine: SecondaryView;
   /** How long a batch is held before the machine sees it, in milliseconds. */
   delayMs = 0;
   /** Consumption is wanted, in this session and the next ones. */
@@ -33,9 +38,10 @@ export class SecondaryProcess extends SimProcess {
     world: World,
     node: string,
     disk: DiskModel,
-    readonly machine: SecondaryMachine,
+    private readonly core: SecondaryCore,
   ) {
     super(world, node, disk);
+    this.machine = core.view;
   }
 
   get shown() {
@@ -44,7 +50,7 @@ export class SecondaryProcess extends SimProcess {
 
   dispatch(event: SecondaryEvent): void {
     if (!this.isAlive) return;
-    const effects = this.world.step(this, event, (now) => this.machine.step(now, event));
+    const effects = this.world.step(this, event, (now) => this.core.step(now, event));
     for (const effect of effects) if (this.isAlive) this.perform(effect);
   }
 

@@ -7,6 +7,7 @@ import type { ForcePlan } from '#master/core/election/force';
 import { MasterMachine } from '#master/core/master';
 import type { MasterCoreSettings, MasterStart } from '#master/core/settings';
 import type { LogRecord } from '#protocol/record';
+import { secondaryParts } from '#secondary/core/parts';
 import { SecondaryMachine } from '#secondary/core/secondary';
 import type { SecondarySettings, SecondaryStart } from '#secondary/core/settings';
 import { Timeline } from '#tests/support/fakes/timeline';
@@ -17,7 +18,7 @@ import { BrokerModel } from './broker';
 import { DiskModel, type DiskWatcher } from './disk';
 import type { Faults } from './faults';
 import { MasterProcess } from './master-process';
-import { SecondaryProcess } from './secondary-process';
+import { type SecondaryCore, SecondaryProcess } from './secondary-process';
 import type { Shown, SimProcess } from './sim-process';
 
 /** Makes the machines, and may change what is around them; a planted bug is another factory. */
@@ -25,12 +26,12 @@ export interface Cores {
   /** A disk was put in. */
   disk?(disk: DiskModel): void;
   master(settings: MasterCoreSettings, start: MasterStart): MasterMachine;
-  secondary(settings: SecondarySettings, start: SecondaryStart): SecondaryMachine;
+  secondary(settings: SecondarySettings, start: SecondaryStart): SecondaryCore;
 }
 
 export const REAL_CORES: Cores = {
   master: (settings, start) => new MasterMachine(settings, start),
-  secondary: (settings, start) => new SecondaryMachine(settings, start),
+  secondary: (settings, start) => new SecondaryMachine(secondaryParts(settings, start)),
 };
 
 export interface WorldOptions {

@@ -11,12 +11,10 @@ import { MasterMachine } from '#master/core/master';
 import { MemberTable } from '#master/core/members/member-table';
 import { Membership } from '#master/core/members/membership';
 import { MasterView } from '#master/core/view';
-import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
-import { SecondaryMachine } from '#secondary/core/secondary';
 import { Ballot } from '#secondary/core/voting/ballot';
 import { REAL_CORES } from '../model/world';
 import type { PlantedBug } from './bugs';
-import { inner, replace } from './planting';
+import { replace, secondariesThat } from './planting';
 
 class LeadsAtOnce extends MasterMachine {
   override step(now: number, event: MasterEvent): MasterEffect[] {
@@ -36,31 +34,26 @@ function beginsOnAnyBroker(): () => void {
   });
 }
 
-class VotesBeforePromise extends SecondaryMachine {
-  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
-    const out = super.step(now, event);
-    if (event.type !== 'control' || event.message.type !== 'claim' || event.replyTo === null) return out;
-    if (out.some((effect) => effect.do === 'savePromise'))
-      inner<Ballot>(this, 'ballot').sendVote(event.message, event.replyTo, out);
-    return out;
-  }
-}
+const votesBeforePromise = secondariesThat((step, { ballot }) => (now, event) => {
+  const out = step(now, event);
+  if (event.type !== 'control' || event.message.type !== 'claim' || event.replyTo === null) return out;
+  if (out.some((effect) => effect.do === 'savePromise')) ballot.sendVote(event.message, event.replyTo, out);
+  return out;
+});
 
 /**
  * As before there was a commit index on disk: what is committed is not known after a start, and to
  * be told to cut it is taken for impossible.
  */
-class ThrowsBelowCommit extends SecondaryMachine {
-  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
-    const out = super.step(now, event);
-    const refuses = out.some(
-      (effect) =>
-        effect.do === 'trace' && effect.what === 'the master lacks entries that are committed here: nothing is cut',
-    );
-    if (refuses) throw new Error('told to cut what is committed');
-    return out;
-  }
-}
+const throwsBelowCommit = secondariesThat((step) => (now, event) => {
+  const out = step(now, event);
+  const refuses = out.some(
+    (effect) =>
+      effect.do === 'trace' && effect.what === 'the master lacks entries that are committed here: nothing is cut',
+  );
+  if (refuses) throw new Error('told to cut what is committed');
+  return out;
+});
 
 export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
   {
@@ -101,14 +94,14 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
     cores: {
       ...REAL_CORES,
       secondary: (settings, { promised, ...start }) =>
-        new SecondaryMachine(settings, { ...start, promised: { ...promised, commit: 0 } }),
+        REAL_CORES.secondary(settings, { ...start, promised: { ...promised, commit: 0 } }),
     },
   },
   {
     name: 'a cut below commit that throws',
     seeds: 120,
     schedule: 'lost majority',
-    cores: { ...REAL_CORES, secondary: (settings, start) => new ThrowsBelowCommit(settings, start) },
+    cores: throwsBelowCommit,
   },
   {
     name: 'removed members come back',
@@ -120,6 +113,6 @@ export const PLANTED_BORDER_BUGS: readonly PlantedBug[] = [
     name: 'a vote that does not wait for its promise',
     seeds: 250,
     schedule: 'split votes',
-    cores: { ...REAL_CORES, secondary: (settings, start) => new VotesBeforePromise(settings, start) },
+    cores: votesBeforePromise,
   },
 ];

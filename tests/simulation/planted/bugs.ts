@@ -31,16 +31,15 @@ import type { EntriesMessage } from '#protocol/wire/messages';
 import { majority } from '#protocol/write-concern';
 import { GapRepair } from '#secondary/core/entries/gap-repair';
 import { ReorderBuffer } from '#secondary/core/entries/reorder-buffer';
-import type { SecondaryEffect, SecondaryEvent } from '#secondary/core/events';
+import { type SecondaryParts, secondaryParts } from '#secondary/core/parts';
 import { SecondaryMachine } from '#secondary/core/secondary';
-import type { Ballot } from '#secondary/core/voting/ballot';
 import type { DiskModel } from '../model/disk';
 import { type Cores, REAL_CORES } from '../model/world';
 import type { Schedule } from '../nemesis/profile';
 import { PLANTED_BORDER_BUGS } from './borders';
 import { PLANTED_ID_BUGS } from './ids';
 import { PLANTED_LIST_BUGS } from './lists';
-import { inner, replace } from './planting';
+import { replace, secondariesThat } from './planting';
 
 export interface PlantedBug {
   readonly name: string;
@@ -55,15 +54,12 @@ export interface PlantedBug {
   readonly plant?: () => () => void;
 }
 
-class AcksBeforeStore extends SecondaryMachine {
-  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
-    Reflect.defineProperty(this, 'heldIndex', { get: () => this.outline.lastIndex, configurable: true });
-    const out = super.step(now, event);
-    if (out.some((effect) => effect.do === 'store'))
-      inner<(out: SecondaryEffect[]) => void>(this, 'ack').call(this, out);
-    return out;
-  }
-}
+/** What is handed to the store is acked at once. */
+const acksBeforeStore = secondariesThat((step, { log, reporter }) => (now, event) => {
+  const out = step(now, event);
+  if (out.some((effect) => effect.do === 'store')) reporter.ack(log.outline.lastIndex, out);
+  return out;
+});
 
 class PublishesBeforeStore extends MasterMachine {
   private published = 0;
@@ -93,51 +89,34 @@ class SaysStored extends MasterMachine {
 }
 
 /** Changes the batches that reach a secondary. */
-abstract class OtherBatches extends SecondaryMachine {
-  protected abstract changed(batch: EntriesMessage): EntriesMessage;
-
-  override step(now: number, event: SecondaryEvent): SecondaryEffect[] {
+function secondariesThatRead(change: (batch: EntriesMessage, parts: SecondaryParts) => EntriesMessage): Cores {
+  return secondariesThat((step, parts) => (now, event) => {
     if ((event.type !== 'delivery' && event.type !== 'control') || event.message.type !== 'entries')
-      return super.step(now, event);
-    return super.step(now, { ...event, message: this.changed(event.message) });
-  }
+      return step(now, event);
+    return step(now, { ...event, message: change(event.message, parts) });
+  });
 }
 
-class TakesAnyEpoch extends OtherBatches {
-  protected changed(batch: EntriesMessage): EntriesMessage {
-    const { epoch, reign } = inner<Ballot>(this, 'ballot').id;
-    return { ...batch, epoch, reign };
-  }
-}
+const takesAnyEpoch = secondariesThatRead((batch, { ballot }) => {
+  const { epoch, reign } = ballot.id;
+  return { ...batch, epoch, reign };
+});
 
-class BeginsAnywhere extends OtherBatches {
-  protected changed(batch: EntriesMessage): EntriesMessage {
-    const [first] = batch.records;
-    if (this.outline.lastIndex > 0 || first === undefined) return batch;
-    const before = first.control === null ? first.seq - 1 : first.seq;
-    const records = batch.records.map((record): LogRecord => {
-      return { ...record, index: record.index - batch.prevIndex, seq: record.seq - before };
-    });
-    return { ...batch, prevIndex: 0, prevEpoch: 0, prevReign: '', records };
-  }
-}
+const beginsAnywhere = secondariesThatRead((batch, { log }) => {
+  const [first] = batch.records;
+  if (log.outline.lastIndex > 0 || first === undefined) return batch;
+  const before = first.control === null ? first.seq - 1 : first.seq;
+  const records = batch.records.map((record): LogRecord => {
+    return { ...record, index: record.index - batch.prevIndex, seq: record.seq - before };
+  });
+  return { ...batch, prevIndex: 0, prevEpoch: 0, prevReign: '', records };
+});
 
+/** The next fetch is never due. */
 class OneFetch extends GapRepair {
-  override recordFetch(now: number, random: number): void {
-    super.recordFetch(now, random);
-    Reflect.set(this, 'dueAt', Number.POSITIVE_INFINITY);
+  override recordFetch(_now: number, random: number): void {
+    super.recordFetch(Number.POSITIVE_INFINITY, random);
   }
-}
-
-function secondariesWith(change: (machine: SecondaryMachine) => void): Cores {
-  return {
-    ...REAL_CORES,
-    secondary: (settings, start) => {
-      const machine = new SecondaryMachine(settings, start);
-      change(machine);
-      return machine;
-    },
-  };
 }
 
 /** A disk goes on under the name that it had first, whatever it loses. */
@@ -169,7 +148,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'ack before store',
     seeds: 20,
-    cores: { ...REAL_CORES, secondary: (settings, start) => new AcksBeforeStore(settings, start) },
+    cores: acksBeforeStore,
   },
   {
     name: 'publish before store',
@@ -185,7 +164,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'no epoch fence',
     seeds: 300,
     schedule: 'figure 8',
-    cores: { ...REAL_CORES, secondary: (settings, start) => new TakesAnyEpoch(settings, start) },
+    cores: takesAnyEpoch,
   },
   {
     name: 'one vote too few',
@@ -242,7 +221,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'prefix from the lowest seq',
     seeds: 250,
-    cores: { ...REAL_CORES, secondary: (settings, start) => new BeginsAnywhere(settings, start) },
+    cores: beginsAnywhere,
   },
   {
     name: 'a position that outlives its store',
@@ -253,7 +232,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a fetch that is not repeated',
     seeds: 80,
-    cores: secondariesWith((machine) => void Reflect.set(machine, 'gap', new OneFetch(200))),
+    cores: {
+      ...REAL_CORES,
+      secondary: (settings, start) =>
+        new SecondaryMachine({ ...secondaryParts(settings, start), gap: new OneFetch(settings.gapTimeoutMs) }),
+    },
   },
   ...PLANTED_ID_BUGS,
   ...PLANTED_LIST_BUGS,

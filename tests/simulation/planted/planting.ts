@@ -1,4 +1,21 @@
 /** How a bug is put into a machine from outside. */
+import { type SecondaryParts, secondaryParts } from '#secondary/core/parts';
+import { SecondaryMachine } from '#secondary/core/secondary';
+import { type Cores, REAL_CORES } from '../model/world';
+
+type Step = SecondaryMachine['step'];
+
+/** Secondaries whose steps are changed; the parts are those that the machine was given. */
+export function secondariesThat(change: (step: Step, parts: SecondaryParts) => Step): Cores {
+  return {
+    ...REAL_CORES,
+    secondary: (settings, start) => {
+      const parts = secondaryParts(settings, start);
+      const machine = new SecondaryMachine(parts);
+      return { view: machine.view, step: change((now, event) => machine.step(now, event), parts) };
+    },
+  };
+}
 
 /** A part of a machine that is nobody's business but its own. */
 export function inner<Part>(owner: object, part: string): Part {

@@ -10,10 +10,12 @@ import type { Answer, MasterEvent } from '#master/core/events';
 import type { MasterMachine } from '#master/core/master';
 import { entryOf, type LogRecord } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
-import type { SecondaryMachine } from '#secondary/core/secondary';
+import type { SecondaryEvent } from '#secondary/core/events';
+import type { SecondaryView } from '#secondary/core/view';
 import type { BrokerModel } from '#tests/simulation/model/broker';
 import { CALM, type Faults } from '#tests/simulation/model/faults';
 import type { MasterProcess } from '#tests/simulation/model/master-process';
+import type { SecondaryProcess } from '#tests/simulation/model/secondary-process';
 import type { Shown } from '#tests/simulation/model/sim-process';
 import { type Cores, REAL_CORES, World } from '#tests/simulation/model/world';
 import { SeededRandom } from '../seeded-random';
@@ -155,9 +157,7 @@ export class SimCluster {
    * process ends.
    */
   delay(node: string, ms: number): void {
-    const process = this.world.secondaryOf(node);
-    if (process === null) throw new Error(`${node} is down`);
-    process.delayMs = ms;
+    this.secondaryProcessOf(node).delayMs = ms;
   }
 
   /**
@@ -234,10 +234,8 @@ export class SimCluster {
     return this.processOf(node).machine;
   }
 
-  secondary(node: string): SecondaryMachine {
-    const process = this.world.secondaryOf(node);
-    if (process === null) throw new Error(`${node} is down`);
-    return process.machine;
+  secondary(node: string): SecondaryView {
+    return this.secondaryProcessOf(node).machine;
   }
 
   isUp(node: string): boolean {
@@ -275,12 +273,22 @@ export class SimCluster {
     this.processOf(node).dispatch(event);
   }
 
+  tellSecondary(node: string, event: SecondaryEvent): void {
+    this.secondaryProcessOf(node).dispatch(event);
+  }
+
   toString(): string {
     return [`${this.world}`, ...this.world.trace.lines().slice(-60)].join('\n');
   }
 
   private processOf(node: string): MasterProcess {
     const process = this.world.masterOf(node);
+    if (process === null) throw new Error(`${node} is down`);
+    return process;
+  }
+
+  private secondaryProcessOf(node: string): SecondaryProcess {
+    const process = this.world.secondaryOf(node);
     if (process === null) throw new Error(`${node} is down`);
     return process;
   }

@@ -1,18 +1,18 @@
 /**
- * What the broker is told of each delivery. One whose records were appended waits until they are
- * durable, and is settled then; one that taught nothing is settled at once; one whose append failed
- * is given back, after a wait so that a full disk does not make the broker spin.
+ * Decides how each delivery is settled. One whose records were appended is settled when they are
+ * durable; one without new records is settled at once. One whose append failed is requeued after a
+ * delay, so that a full disk does not make the broker spin.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { SecondaryEffect, Tag } from '../events';
 
-/** The broker is asked again soon after a hiccup, and a disk that stays full is not pestered. */
+/** A short failure is retried soon; on a disk that stays full, the delay grows. */
 const REDELIVERY: RetryPolicy = { delayMsMin: 50, delayMsMax: 5_000 };
 
-/** Where a batch came from. */
+/** The delivery that a batch came with. */
 export interface Source {
   readonly tag: Tag;
-  /** An injected error strikes between its append and its ack. */
+  /** An error is injected between its append and its ack. */
   readonly fail: boolean;
 }
 
@@ -25,22 +25,22 @@ export class Deliveries {
   /** Ascending by index. */
   private unsettled: Unsettled[] = [];
   /**
-   * Failed appends since the last one that became durable; what needed none says nothing about the
-   * store.
+   * Failed appends since the last one that became durable. Deliveries that needed no append do not
+   * reset it.
    */
   private failures = 0;
 
-  /** Its records are appended, up to `index`. */
-  hold(source: Source, index: number): void {
+  /** Records of the delivery were appended; the last one is at `index`. */
+  recordAppended(source: Source, index: number): void {
     this.unsettled.push({ ...source, index });
   }
 
-  /** The channel is gone, and every tag with it; what was appended stays. */
+  /** The channel is closed, and its tags are void; what was appended stays. */
   forgetTags(): void {
     this.unsettled = this.unsettled.map((each) => ({ ...each, tag: null }));
   }
 
-  /** Nothing of it had to be appended. Returns true when it is settled. */
+  /** The delivery has no new records. @returns true when it is settled, false for no tag or `fail` */
   settleKnown({ tag, fail }: Source, out: SecondaryEffect[]): boolean {
     if (tag === null) return false;
     if (fail) this.requeue(tag, 0.5, out);
@@ -48,7 +48,7 @@ export class Deliveries {
     return !fail;
   }
 
-  /** Settles what is durable now. Returns true when an injected error struck one of them. */
+  /** Settles what is durable now. @returns true when an error was injected into one of them */
   settleStored(durableIndex: number, random: number, out: SecondaryEffect[]): boolean {
     let failed = false;
     let count = 0;
@@ -65,7 +65,7 @@ export class Deliveries {
     return failed;
   }
 
-  /** The store failed: all of them come again. Returns after how many milliseconds. */
+  /** The store failed: requeues all. @returns after how many milliseconds they come again */
   requeueAll(random: number, out: SecondaryEffect[]): number {
     this.failures += 1;
     const afterMs = retryDelayMs(REDELIVERY, this.failures, random);

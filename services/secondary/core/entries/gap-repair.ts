@@ -1,34 +1,38 @@
 /**
- * When to fetch what is missing. A hole (something buffered, or an announced head above the own
- * one) may fill by itself, so it is given `gapTimeoutMs` without any progress; then a fetch goes
- * out, and again with backoff for as long as the hole is there.
+ * Decides when to fetch missing records. A gap (a batch is buffered, or the announced head is above
+ * the own one) may fill by itself, so the first fetch waits for `gapTimeoutMs` without progress.
+ * Fetches repeat, with backoff, as long as the gap is open.
  *
- *     whole ──hole──▶ waiting ──gapTimeoutMs without progress──▶ fetching ──an answer was applied, hole still there──▶ fetching (at once)
- *       ▲               │ ▲───────progress by itself──────────────┘  └──no answer: after a backoff, without limit──▶ fetching
- *       └───no hole─────┘
+ *     whole    ──gap──▶ waiting
+ *     waiting  ──gapTimeoutMs without progress──▶ fetching
+ *     fetching ──an answer was appended──▶ fetching (at once)
+ *     fetching ──no answer──▶ fetching (after a backoff, without limit)
+ *     each     ──the gap is filled──▶ whole
  *
- * So a deep hole is pulled at the pace of the one who needs it: the next fetch goes out as the last
- * is applied.
+ * The node that catches up sets the pace: it fetches again when the last answer is appended.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 
 /**
- * An answer takes a few milliseconds; one that is lost is asked for again soon, a master that is
- * away for long is not pestered.
+ * An answer takes some milliseconds. A lost one is asked for again soon; the delay grows while the
+ * master is away.
  */
 const FETCH_RETRY: RetryPolicy = { delayMsMin: 400, delayMsMax: 5_000 };
 
+/** Times are milliseconds of the monotonic clock. */
 export class GapRepair {
-  /** When the next fetch is due; null: no hole. */
+  /** When the next fetch is due; null: no gap. */
   private dueAt: number | null = null;
+  /** Fetches since the last progress. */
   private attempts = 0;
+  /** Whether a fetch was sent, or must wait, in this gap. */
   private asked = false;
 
   constructor(private readonly gapTimeoutMs: number) {}
 
   /**
-   * Is there a hole now? An `urgent` one will not fill by itself. Returns true when it has just
-   * opened.
+   * Records whether there is a gap (`hole`). An `urgent` one does not fill by itself.
+   * @returns true when it has just opened
    */
   observe(now: number, { hole, urgent }: { readonly hole: boolean; readonly urgent: boolean }): boolean {
     if (!hole) {
@@ -41,7 +45,7 @@ export class GapRepair {
   }
 
   /**
-   * Records were appended; `fetched`: they came in answer to a fetch, so the next one may go out at
+   * Records were appended. `fetched`: they came in answer to a fetch, so the next fetch is due at
    * once.
    */
   recordProgress(now: number, fetched: boolean): void {
@@ -51,23 +55,24 @@ export class GapRepair {
     else if (!this.asked) this.dueAt = now + this.gapTimeoutMs;
   }
 
-  /** The one who is asked has been heard again: a backoff is not waited out. */
-  hurry(now: number): void {
+  /** The master is back: ends a backoff. */
+  endBackoff(now: number): void {
     if (this.dueAt !== null && this.attempts > 1) this.dueAt = Math.min(this.dueAt, now);
     this.attempts = 0;
   }
 
-  /** What came could not be stored: nothing is asked for before `at`. */
-  holdOff(at: number): void {
+  /** The store failed: no fetch is due before `at`. */
+  postpone(at: number): void {
     this.dueAt = at;
     this.asked = true;
   }
 
+  /** Whether a fetch is to be sent now. */
   isDue(now: number): boolean {
     return this.dueAt !== null && now >= this.dueAt;
   }
 
-  /** A fetch went out. */
+  /** A fetch was sent. `random` in [0, 1) spreads the next one. */
   recordFetch(now: number, random: number): void {
     this.attempts += 1;
     this.asked = true;

@@ -1,8 +1,9 @@
 /**
  * Decides where a batch of records belongs in this node's log.
  *
- * Of a batch that overlaps the end the known records are dropped and the rest is appended. A batch
- * beyond the end is kept in the reorder buffer. One that contradicts the log changes nothing.
+ * Of a batch that overlaps the end, the known records are dropped and the rest is appended. A batch
+ * beyond the end is kept in the reorder buffer, and so is every batch while the log is unchecked.
+ * A batch that contradicts the log changes nothing.
  */
 import type { OutlineView } from '#protocol/log/outline';
 import type { ReplicaLog } from '#protocol/log/replica-log';
@@ -11,22 +12,48 @@ import { trace } from '#protocol/trace';
 import type { MessageOf } from '#protocol/wire/messages';
 import type { Counters } from '../counters';
 import type { SecondaryEffect } from '../events';
-import { ReorderBuffer } from './reorder-buffer';
+import type { ReorderBuffer } from './reorder-buffer';
 
 type Batch = MessageOf<'entries'>;
 
+export interface PlacementParts {
+  readonly log: ReplicaLog;
+  readonly counters: Pick<Counters, 'duplicates'>;
+  readonly buffer: ReorderBuffer;
+  /** Whether the log holds a record of the epoch followed at its end, so that it agrees already. */
+  readonly isSynced: boolean;
+}
+
 export class Placement {
-  readonly buffer = new ReorderBuffer();
+  /** Whether the log was checked against the one of the epoch followed. */
+  isSynced: boolean;
+  /** Batches of the epoch followed that are beyond the end of the log. */
+  readonly buffer: ReorderBuffer;
+  private readonly log: ReplicaLog;
+  private readonly counters: Pick<Counters, 'duplicates'>;
 
-  constructor(
-    private readonly log: ReplicaLog,
-    private readonly counters: Counters,
-  ) {}
+  constructor({ log, counters, buffer, isSynced }: PlacementParts) {
+    this.log = log;
+    this.counters = counters;
+    this.buffer = buffer;
+    this.isSynced = isSynced;
+  }
 
-  /** Appends what follows the log, buffers what is beyond it. @returns true when it has appended */
+  /** The log agrees with the master's: batches are appended from now on. */
+  becomeSynced(): void {
+    this.isSynced = true;
+  }
+
+  /** Another epoch is followed: batches of the former one are dropped. */
+  becomeUnchecked(): void {
+    this.isSynced = false;
+    this.buffer.clear();
+  }
+
+  /** Appends what follows the log, and buffers the rest. @returns true when it has appended */
   place(batch: Batch, out: SecondaryEffect[]): boolean {
     const { outline } = this.log;
-    if (batch.prevIndex > outline.lastIndex) {
+    if (!this.isSynced || batch.prevIndex > outline.lastIndex) {
       this.buffer.put(batch);
       return false;
     }
@@ -49,7 +76,6 @@ export class Placement {
       records.slice(0, known).every((record) => isThere(outline, record));
     const follows = first === undefined || outline.isFollowedBy(first);
     if (!agrees || !follows) {
-      counters.misfits += 1;
       out.push(trace('warn', 'a batch contradicts the log', { prevIndex, log: `${outline}` }));
       return false;
     }
@@ -59,7 +85,7 @@ export class Placement {
   }
 }
 
-/** Is this record here, as far as epochs say? An epoch's first record names its reign. */
+/** Whether the log has this record, as far as epochs say. An epoch's first record names its reign. */
 function isThere(outline: OutlineView, { index, epoch, control }: LogRecord): boolean {
   if (outline.epochAt(index) !== epoch) return false;
   return control?.control !== 'epoch' || outline.reignAt(index) === control.reign;

@@ -1,21 +1,23 @@
 /**
- * Batches that came before the records they follow. Bounded in bytes: when it is full the farthest
- * batch is dropped, for the nearest is needed first; what was dropped is fetched later. Every batch
- * in it is of one epoch, the one promised.
+ * Keeps batches that arrived before the records they follow. The buffer is bounded in bytes: when
+ * it is full, the farthest batch is dropped, because the nearest is needed first; the dropped
+ * records are fetched later. All batches in it are of one epoch, the one promised.
  */
 import { REORDER_BYTES_MAX } from '#protocol/limits';
 import type { MessageOf } from '#protocol/wire/messages';
 
 type Batch = MessageOf<'entries'>;
 
+/** Batches by the index before their first record. */
 export class ReorderBuffer {
   /** Ascending by `prevIndex`. */
   private batches: Batch[] = [];
   private bytes = 0;
 
+  /** @param bytesMax bytes of records */
   constructor(private readonly bytesMax = REORDER_BYTES_MAX) {}
 
-  /** Records held. */
+  /** Number of records. */
   get size(): number {
     return this.batches.reduce((sum, { records }) => sum + records.length, 0);
   }
@@ -24,7 +26,7 @@ export class ReorderBuffer {
     return this.batches.length === 0;
   }
 
-  /** Takes a batch in; false when it was dropped, or was there before. */
+  /** @returns false when the batch was dropped, or is there already */
   put(batch: Batch): boolean {
     const at = this.batches.findIndex(({ prevIndex }) => prevIndex >= batch.prevIndex);
     const place = at < 0 ? this.batches.length : at;
@@ -42,8 +44,8 @@ export class ReorderBuffer {
   }
 
   /**
-   * Takes out the first batch that can follow `lastIndex`, if there is one; forgets those that are
-   * wholly at or below it.
+   * Removes and returns the first batch that has a record after `lastIndex` and no gap before it;
+   * null: none. Batches that end at or below `lastIndex` are dropped.
    */
   take(lastIndex: number): Batch | null {
     for (let first = this.batches[0]; first !== undefined && first.prevIndex <= lastIndex; first = this.batches[0]) {

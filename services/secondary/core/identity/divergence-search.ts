@@ -1,11 +1,12 @@
 /**
- * Finds the first record that is not the master's, by bisection over running checksums: equal at
- * `equalAt`, different at `differsAt`, so the first difference lies between. The master's checksum
- * at an index comes in answer to a fetch, the own one from the store.
+ * Finds the first record that is not the master's, by bisection over running checksums. They are
+ * equal at `equalAt` and different at `differsAt`, so the first difference lies between. The
+ * master's checksum at an index comes in answer to a fetch, the own one from the store.
  *
- *     asking(index) ──both checksums──▶ asking(the middle of what is left) … ──nothing is left──▶ found
+ *     asking(middle) ──both checksums──▶ asking(middle of the rest) … ──the rest is empty──▶ found
  */
 
+/** All positions are indexes of records. */
 export class DivergenceSearch {
   private equalAt = 0;
   private differsAt: number;
@@ -17,7 +18,7 @@ export class DivergenceSearch {
     this.differsAt = differsAt;
   }
 
-  /** Index whose checksums are wanted; null: found. */
+  /** Index whose checksums are needed; null: found. */
   get asking(): number | null {
     const middle = Math.floor((this.equalAt + this.differsAt) / 2);
     return middle === this.equalAt ? null : middle;
@@ -28,18 +29,19 @@ export class DivergenceSearch {
     return this.asking === null ? this.differsAt : null;
   }
 
-  /** Is the own checksum at the asked index still wanted? */
-  get wantsOurs(): boolean {
+  /** Whether the own checksum at `asking` is still needed. */
+  get needsOurs(): boolean {
     return this.asking !== null && this.ours === null;
   }
 
+  /** The own checksum; one at another index than `asking` is ignored. */
   recordOurs(index: number, checksum: number): void {
     if (index !== this.asking) return;
     this.ours = checksum;
     this.narrow(index);
   }
 
-  /** `checksum` null: the master's log has no such record, which is as different as can be. */
+  /** As `recordOurs`. `checksum` null: the master's log does not have the record: it differs. */
   recordTheirs(index: number, checksum: number | null): void {
     if (index !== this.asking) return;
     if (checksum === null) this.step(index, false);

@@ -1,38 +1,31 @@
 /**
- * A master of another log. A node that meets one does nothing for it and takes nothing from it: it
- * keeps every record that it holds, gives its node id free for whoever belongs there, and looks
- * again after a while.
+ * Keeps the master of another log that this node has heard. A foreign node exchanges no records,
+ * keeps every record that it holds, releases its node id, and connects again after a pause.
  *
- *     at home ──a claim or an announcement of another log──▶ foreign ──one that this node can follow──▶ at home
+ *     own log ──`record`: a claim or an announcement of another log──▶ foreign
+ *     foreign ──`clear`: a claim or an announcement that this node can follow──▶ own log
  */
 import type { Identity } from '#protocol/identity';
 
-/** Who has another log. */
-export interface Met {
+export interface ForeignMaster {
   readonly node: string;
-  /** Null: its log does not go on where this node's does, and it does not say so. */
+  /** Its log; null: a candidate without a log, where this node cannot be followed by it. */
   readonly log: Identity | null;
 }
 
 export class ForeignWatch {
-  private met: Met | null = null;
+  /** The one heard last; null: none since this node's own master. Changed by the methods only. */
+  master: ForeignMaster | null = null;
 
-  /**
-   * Whom this node has met who has another log; null: nobody, or not since it met its own master.
-   */
-  get master(): Met | null {
-    return this.met;
+  /** @returns true when it is another one than the last */
+  record(master: ForeignMaster): boolean {
+    const isNew = this.master?.log !== master.log || this.master?.node !== master.node;
+    this.master = master;
+    return isNew;
   }
 
-  /** True when that is news. */
-  meet(met: Met): boolean {
-    const isNews = this.met?.log !== met.log || this.met?.node !== met.node;
-    this.met = met;
-    return isNews;
-  }
-
-  /** A master that this node can follow was heard. */
-  returnHome(): void {
-    this.met = null;
+  /** A master or candidate was heard that this node can follow. */
+  clear(): void {
+    this.master = null;
   }
 }

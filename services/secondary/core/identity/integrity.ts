@@ -1,9 +1,9 @@
 /**
- * Is this log the master's? Epochs and indexes say so by Raft's log matching; a disk or a bug could
- * break that unseen. So each announcement's running checksum is compared where both are known, and
- * when they differ nothing more is built on this log: the node stops applying, looks for the first
- * record that differs, and says which one it is. Only a new process, with a mended store, leaves
- * that state.
+ * Compares this log with the master's by running checksums, to detect silent corruption. Raft's log
+ * matching compares epochs and indexes only, which a faulty disk or a bug can leave intact.
+ *
+ * On a mismatch nothing more is appended: the node searches the first record that differs and
+ * reports its seq. Only a new process, with a repaired or empty store, leaves that state.
  *
  *     agreeing ──checksums differ at one index──▶ searching (divergence-search.ts) ──▶ found
  */
@@ -13,92 +13,97 @@ import type { MessageOf, Sender } from '#protocol/wire/messages';
 import type { SecondaryEffect } from '../events';
 import { DivergenceSearch } from './divergence-search';
 
-/** When a question is asked, and by whom. */
-export interface Asker extends Sender {
-  readonly now: number;
+/** What the comparison reads. */
+export interface IntegrityParts {
+  /** This node's id. */
   readonly node: string;
+  readonly outline: OutlineView;
+  /** The epoch followed, which every question names. */
+  readonly following: { readonly id: Sender };
 }
 
 export class Integrity {
-  /** Looks for the first record that is not the master's; null: the logs agree, as far as known. */
+  /** Searches the first record that differs; null: the logs agree, as far as known. */
   private search: DivergenceSearch | null = null;
   private isReported = false;
-  private nextAskAt = 0;
+  private nextQuestionAt = 0;
 
-  /** @param retryMs a lost answer is asked for again after so long */
+  /** @param retryMs after which a question without an answer is repeated */
   constructor(
-    private readonly outline: OutlineView,
+    private readonly parts: IntegrityParts,
     private readonly retryMs: number,
   ) {}
 
-  /** Do the logs agree, as far as is known? */
+  /** Whether the logs agree, as far as known. */
   get agrees(): boolean {
     return this.search === null;
   }
 
   /**
-   * Seq of the first entry that is not the master's; 0 while it is looked for, null when the logs
+   * Seq of the first entry that is not the master's; 0 while it is searched, null when the logs
    * agree.
    */
   get differsAt(): number | null {
     if (this.search === null) return null;
-    return this.search.found === null ? 0 : this.outline.seqAt(this.search.found);
+    return this.search.found === null ? 0 : this.parts.outline.seqAt(this.search.found);
   }
 
   /** The checksums differ at `headIndex`. */
-  becomeDiffering(headIndex: number, asker: Asker, out: SecondaryEffect[]): void {
+  becomeDiffering(now: number, headIndex: number, out: SecondaryEffect[]): void {
     this.search = new DivergenceSearch(headIndex);
     out.push(trace('error', "this log is not the master's: stops applying", { headIndex }));
-    this.proceed(asker, out);
+    this.proceed(now, out);
   }
 
-  /** The own checksum, from the store. */
-  recordOurs(index: number, checksum: number, asker: Asker, out: SecondaryEffect[]): void {
+  /** The own checksum at an index, from the store. */
+  recordOurs(
+    now: number,
+    { index, checksum }: { readonly index: number; readonly checksum: number },
+    out: SecondaryEffect[],
+  ): void {
     this.search?.recordOurs(index, checksum);
-    this.proceed(asker, out);
+    this.proceed(now, out);
   }
 
-  /** The master's, in answer to a fetch. */
-  recordTheirs({ prevIndex, prevChecksum }: MessageOf<'entries'>, asker: Asker, out: SecondaryEffect[]): void {
+  /** The master's checksum, in its answer to a fetch; an answer without one changes nothing. */
+  recordTheirs(now: number, { prevIndex, prevChecksum }: MessageOf<'entries'>, out: SecondaryEffect[]): void {
     if (prevChecksum === undefined) return;
     this.search?.recordTheirs(prevIndex, prevChecksum);
-    this.proceed(asker, out);
+    this.proceed(now, out);
   }
 
-  /** The master has no such record as was asked for. */
-  recordParted(asker: Asker, out: SecondaryEffect[]): void {
+  /** The master does not have the record that was asked for. */
+  recordDiverged(now: number, out: SecondaryEffect[]): void {
     const asking = this.search?.asking ?? null;
     if (asking !== null) this.search?.recordTheirs(asking, null);
-    this.proceed(asker, out);
+    this.proceed(now, out);
   }
 
-  /** Asks again for what did not come. */
-  tick(asker: Asker, out: SecondaryEffect[]): void {
-    if (asker.now >= this.nextAskAt) this.proceed(asker, out);
+  /** Repeats a question that was not answered in time. */
+  tick(now: number, out: SecondaryEffect[]): void {
+    if (now >= this.nextQuestionAt) this.proceed(now, out);
   }
 
-  /**
-   * Asks for what the search wants next; a lost answer is asked for again at the next tick that is
-   * due.
-   */
-  private proceed({ now, epoch, reign, log, node }: Asker, out: SecondaryEffect[]): void {
+  /** Asks for the checksums that the search needs next, or reports what it has found. */
+  private proceed(now: number, out: SecondaryEffect[]): void {
     if (this.search === null) return;
+    const { outline, following, node } = this.parts;
     const { asking: index, found } = this.search;
     if (found !== null && !this.isReported) {
       this.isReported = true;
-      const facts = { seq: this.outline.seqAt(found), index: found, epoch };
+      const facts = { seq: this.differsAt, index: found, epoch: following.id.epoch };
       out.push(trace('error', "the first entry that differs from the master's", facts));
     }
     if (index === null) return;
-    this.nextAskAt = now + this.retryMs;
-    if (this.search.wantsOurs) out.push({ do: 'lookUpChecksum', index });
+    this.nextQuestionAt = now + this.retryMs;
+    if (this.search.needsOurs) out.push({ do: 'lookUpChecksum', index });
     const range = {
       from: index + 1,
-      lastEpoch: this.outline.epochAt(index) ?? 0,
-      lastReign: this.outline.reignAt(index),
+      lastEpoch: outline.epochAt(index) ?? 0,
+      lastReign: outline.reignAt(index),
       limit: 1,
       withChecksum: true,
     } as const;
-    out.push({ do: 'send', to: null, message: { type: 'fetch', epoch, reign, log, node, ...range } });
+    out.push({ do: 'send', to: null, message: { type: 'fetch', ...following.id, node, ...range } });
   }
 }

@@ -1,16 +1,17 @@
 /**
- * The epoch that this node follows and its one vote in it: Raft's currentTerm and votedFor (§5.2),
- * and the log whose epoch that is. Nothing is said or done by a promise before it is durable, so a
- * vote waits for it.
+ * Keeps the epoch that this node follows and its one vote in it: Raft's currentTerm and votedFor
+ * (§5.2), and the log that the epoch belongs to. A vote waits until the promise is durable.
  *
- *     durable ──a higher epoch is claimed or announced──▶ being saved ──saved──▶ durable (and the claim is answered)
- *                                                            └──a still higher one──▶ being saved (the former claim gets no answer)
+ *     durable ──a higher epoch is claimed or announced──▶ being saved
+ *     being saved ──saved──▶ durable (a claim is answered)
+ *     being saved ──a still higher epoch──▶ being saved (the former claim is not answered)
  *
  * An epoch binds within its log only. A later branch of the own log is above every epoch of the
- * former one; a node that is blank is bound by the log that it promised to last, and by no other,
- * and only until somebody reigns. Which log a node belongs to (`identity`) is learned from an
- * elected master, or from whoever speaks for a later branch of the log it knows, and never
- * forgotten; who only claims a log teaches a blank node nothing.
+ * former branch. A blank node is bound by the log that it promised last, by no other, and only
+ * until a master reigns.
+ *
+ * A node learns its log (`identity`) from an elected master, or from a sender of a later branch of
+ * the log that it knows, and never forgets it. A blank node learns nothing from a candidate.
  */
 import { extendsLog, type Identity, isPrefixOf, longerOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate } from '#protocol/log/outline';
@@ -21,14 +22,16 @@ import { trace } from '#protocol/trace';
 import { type EpochId, endOf, isSameEpoch, type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
 import type { SecondaryEffect } from '../events';
 
-/** A claim, and where its vote is to be sent. */
-export interface Asked {
+/** A candidate's claim (Raft: RequestVote), and the queue for the vote; null: none was named. */
+export interface VoteRequest {
   readonly claim: MessageOf<'claim'>;
   readonly replyTo: string | null;
 }
 
+/** What a ballot reads. */
 export interface BallotParts {
   readonly self: Voter;
+  /** The store ends with the process. */
   readonly inMemory: boolean;
   /** The log that the settings name; null: any. */
   readonly logId: Identity | null;
@@ -36,13 +39,11 @@ export interface BallotParts {
 }
 
 export class Ballot {
-  private isSaved = true;
-  /**
-   * The claim that waits for the promise; null: the promise came from an announcement, or is
-   * durable.
-   */
-  private waiting: Asked | null = null;
-  /** Commit index that was saved last. */
+  /** Whether the promise is durable. Until then nothing is sent or appended in its epoch. */
+  isDurable = true;
+  /** The claim that waits for the promise; null: none. */
+  private waiting: VoteRequest | null = null;
+  /** Commit index of the promise saved last. */
   private savedCommit: number;
 
   constructor(
@@ -52,40 +53,35 @@ export class Ballot {
     this.savedCommit = promised.commit;
   }
 
+  /** The epoch promised (Raft: currentTerm); 0: none. */
   get epoch(): number {
     return this.promised.epoch;
   }
 
-  /** What every message of this node says of itself. */
+  /** The sender fields of every message of this node. */
   get id(): Sender {
     return { epoch: this.promised.epoch, reign: this.promised.reign, log: this.identity };
   }
 
-  /**
-   * The longest identity that this node knows its log by; null: it is blank, and may follow any.
-   */
+  /** The longest identity that this node knows of its log; null: it is blank, and may follow any. */
   get identity(): Identity | null {
     return longerOf(this.promised.identity, this.parts.log.outline.identity) ?? this.parts.logId;
   }
 
-  /** May anything be said or done by the promise? */
-  get isDurable(): boolean {
-    return this.isSaved;
-  }
-
+  /** Whether this is the epoch promised. */
   follows(id: EpochId): boolean {
     return isSameEpoch(id, this.promised);
   }
 
   /**
-   * Could this node follow whoever sends this? Who claims without a log looks for one, and may find
-   * it here.
+   * Whether this node could follow the sender, by its log. A candidate without a log looks for one,
+   * and may find it here.
    */
   accepts({ log }: Pick<Sender, 'log'>): boolean {
     return log === null || isPrefixOf(this.identity, log);
   }
 
-  /** Is this epoch above the one that was promised, in the log where they are to be compared? */
+  /** Whether this epoch is above the one promised, or its log makes the two incomparable. */
   isAbove({ epoch, log }: Pick<Sender, 'epoch' | 'log'>): boolean {
     const { identity, promised } = this;
     if (identity === null) return log !== promised.log || epoch > promised.epoch;
@@ -93,73 +89,74 @@ export class Ballot {
   }
 
   /**
-   * Is a reign to be followed that is announced? What a blank node has promised to a claimant does
-   * not bind it there: it has no vote that counts, and its master, who was elected without it, is
-   * not told of that promise.
+   * Whether to follow an announced reign. A blank node's promise to a candidate does not bind it
+   * here: its vote does not count, and the master was elected without it and does not learn of that
+   * promise.
    */
   isToFollow(sender: Sender): boolean {
     return this.isAbove(sender) || (this.identity === null && !this.follows(sender));
   }
 
   /**
-   * Follows a higher epoch that somebody claims, and votes for the claimant if its log is at least
-   * as up to date as this one.
+   * Follows a higher epoch that is claimed, and votes for the candidate if its log is at least as up
+   * to date as this one. The vote is sent by `takeWaiting` and `sendVote`, once the promise is saved.
    */
-  promiseTo(asked: Asked, out: SecondaryEffect[]): void {
-    const { claim } = asked;
+  promiseTo(request: VoteRequest, out: SecondaryEffect[]): void {
+    const { claim } = request;
     const { epoch, reign } = claim;
-    // A claimant without a log is heard as one that looks for this one.
+    // A candidate without a log counts as one that looks for this log.
     const log = claim.log ?? this.identity;
     const identity = this.identity === null ? null : log;
-    const votedFor = this.isFit(claim, identity) ? voterKey(claim) : null;
+    const votedFor = this.isUpToDate(claim, identity) ? voterKey(claim) : null;
     this.promise({ epoch, reign, votedFor, log, identity }, out);
-    this.waiting = asked;
+    this.waiting = request;
   }
 
-  /** Follows a higher epoch that somebody reigns in already. */
+  /** Follows a higher epoch that has a master already; there is no vote left to give. */
   promiseReign({ epoch, reign, log }: Sender, out: SecondaryEffect[]): void {
     this.promise({ epoch, reign, votedFor: null, log, identity: log }, out);
   }
 
   /**
-   * Whoever was promised to is elected: this node belongs to its log now. False: that was known.
+   * The master of the epoch promised announces itself: this node belongs to its log from now on.
+   * @returns false when that is known already
    */
-  learn({ log }: Sender, out: SecondaryEffect[]): boolean {
+  learnIdentity({ log }: Sender, out: SecondaryEffect[]): boolean {
     if (log === null || !extendsLog(log, this.promised.identity)) return false;
     const { epoch, reign, votedFor } = this.promised;
     this.promise({ epoch, reign, votedFor, log, identity: log }, out);
     return true;
   }
 
-  /** The commit index has moved: it is saved when nothing else is on its way. */
+  /** Saves the commit index, if it has moved and no promise is being saved. */
   saveCommit(out: SecondaryEffect[]): void {
     const commit = this.parts.log.durableCommitIndex;
-    if (!this.isSaved || commit <= this.savedCommit) return;
+    if (!this.isDurable || commit <= this.savedCommit) return;
     this.savedCommit = commit;
     this.promised = { ...this.promised, commit };
     out.push({ do: 'savePromise', promised: this.promised });
   }
 
-  /** False for a promise that a higher one has replaced meanwhile, or that was durable already. */
+  /** @returns false for a promise that a higher one has replaced, or that was durable already */
   recordSaved(saved: Promised): boolean {
-    if (this.isSaved || !this.follows(saved) || saved.identity !== this.promised.identity) return false;
-    this.isSaved = true;
+    if (this.isDurable || !this.follows(saved) || saved.identity !== this.promised.identity) return false;
+    this.isDurable = true;
     return true;
   }
 
-  /** The claim that is to be answered now; null: none. */
-  takeWaiting(): Asked | null {
+  /** Removes and returns the claim that can be answered now; null: none. */
+  takeWaiting(): VoteRequest | null {
     const { waiting } = this;
     this.waiting = null;
     return waiting;
   }
 
-  /** Does the claimant have the vote of this very epoch? */
+  /** Whether the candidate has this node's vote in exactly this epoch. */
   grants(claim: MessageOf<'claim'>): boolean {
     return this.follows(claim) && this.promised.votedFor === voterKey(claim);
   }
 
-  /** What a claim is answered, the first time and again. */
+  /** Answers a claim, the first time and again. */
   sendVote(claim: MessageOf<'claim'>, to: string, out: SecondaryEffect[]): void {
     const granted = this.grants(claim);
     const { self, log, inMemory } = this.parts;
@@ -174,10 +171,10 @@ export class Ballot {
   }
 
   /**
-   * Raft's condition (§5.4.1), within one log; and never for one that ends below what is known here
-   * to be committed.
+   * Raft's election restriction (§5.4.1), within one log. A log that ends below this node's commit
+   * index never passes.
    */
-  private isFit(claim: MessageOf<'claim'>, identity: Identity | null): boolean {
+  private isUpToDate(claim: MessageOf<'claim'>, identity: Identity | null): boolean {
     const { log } = this.parts;
     const theirs = endOf(claim);
     if (!isPrefixOf(identity, theirs.log) || theirs.index < log.commitIndex) return false;
@@ -188,7 +185,7 @@ export class Ballot {
     const commit = this.parts.log.durableCommitIndex;
     this.promised = { ...promised, commit };
     this.savedCommit = commit;
-    this.isSaved = false;
+    this.isDurable = false;
     this.waiting = null;
     out.push({ do: 'savePromise', promised: this.promised });
   }

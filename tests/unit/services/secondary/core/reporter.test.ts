@@ -30,7 +30,9 @@ function reporterOf({ isBlank = false, inMemory = false } = {}): Reporter {
   const log = new ReplicaLog({ outline, checksum: CHECKSUM, commit: 0 });
   const promised = isBlank ? NO_PROMISE : { ...NO_PROMISE, epoch: 2, reign: 'r2', log: 'r1', identity: 'r1' };
   const ballot = new Ballot({ self: SELF, inMemory, logId: null, log }, promised);
-  return new Reporter({ self: SELF, inMemory, log, ballot }, INTERVAL_MS);
+  const reporter = new Reporter({ self: SELF, inMemory, log, following: ballot }, INTERVAL_MS);
+  reporter.httpUrl = URL;
+  return reporter;
 }
 
 /** What it sends, to whoever reads the replies, as that one decodes it. */
@@ -48,20 +50,20 @@ describe('a join', () => {
 
   test('says where the log ends and what the store is', () => {
     const end = { lastIndex: 3, lastEpoch: 1, lastReign: 'r1', lastLog: 'r1', lastSeq: 2 };
-    const join = sent((out) => reporterOf().join(0, URL, out));
+    const join = sent((out) => reporterOf().join(0, out));
     expect(join).toEqual({ type: 'join', ...SENDER, ...place, ...end, storeKind: 'disk' });
   });
 
   test('of a blank node in memory says so', () => {
     const nothing = { lastIndex: 0, lastEpoch: 0, lastReign: '', lastLog: null, lastSeq: 0 };
-    const join = sent((out) => reporterOf({ isBlank: true, inMemory: true }).join(0, URL, out));
+    const join = sent((out) => reporterOf({ isBlank: true, inMemory: true }).join(0, out));
     const sender = { epoch: 0, reign: '', log: null };
     expect(join).toEqual({ type: 'join', ...sender, ...place, ...nothing, storeKind: 'memory' });
   });
 });
 
 describe('a heartbeat', () => {
-  const beat = { type: 'heartbeat', ...SENDER, ...SELF, applied: 2, buffered: 0, httpUrl: URL };
+  const heartbeat = { type: 'heartbeat', ...SENDER, ...SELF, applied: 2, buffered: 0, httpUrl: URL };
 
   test.each<[what: string, index: number, differsAt: number | null, says: object]>([
     ['says its checksum where it is known', 3, null, { index: 3, checksum: CHECKSUM }],
@@ -69,12 +71,10 @@ describe('a heartbeat', () => {
     ['of a log that is not the master’s says where they part', 3, 1, { index: 3, differsAt: 1 }],
     ['of one whose place is not found yet says 0', 0, 0, { index: 0, differsAt: 0 }],
   ])('%s', (_, index, differsAt, says) => {
-    expect(sent((out) => reporterOf().heartbeat(index, { httpUrl: URL, differsAt, buffer: { size: 0 } }, out))).toEqual(
-      {
-        ...beat,
-        ...says,
-      },
-    );
+    expect(sent((out) => reporterOf().heartbeat(index, differsAt, out))).toEqual({
+      ...heartbeat,
+      ...says,
+    });
   });
 });
 
@@ -94,21 +94,21 @@ describe('once an interval', () => {
   const TIMES = [0, 100, 499, 500, 501, 999, 1_001];
 
   test.each<[what: string, isDue: (reporter: Reporter, now: number) => boolean]>([
-    ['a beat is due', (reporter, now) => reporter.isBeatDue(now)],
+    ['a heartbeat is due', (reporter, now) => reporter.isHeartbeatDue(now)],
     ['a fence is due', (reporter, now) => reporter.isFenceDue(now)],
   ])('%s', (_, isDue) => {
     const reporter = reporterOf();
     expect(TIMES.filter((now) => isDue(reporter, now))).toEqual([0, 500, 1_001]);
   });
 
-  test('a fence costs no beat', () => {
+  test('a fence costs no heartbeat', () => {
     const reporter = reporterOf();
-    expect([reporter.isFenceDue(0), reporter.isBeatDue(0)]).toEqual([true, true]);
+    expect([reporter.isFenceDue(0), reporter.isHeartbeatDue(0)]).toEqual([true, true]);
   });
 
-  test('a join is a sign of life, too: the next beat waits', () => {
+  test('a join is a sign of life, too: the next heartbeat waits', () => {
     const reporter = reporterOf();
-    reporter.join(400, URL, []);
-    expect([500, 899, 900].map((now) => reporter.isBeatDue(now))).toEqual([false, false, true]);
+    reporter.join(400, []);
+    expect([500, 899, 900].map((now) => reporter.isHeartbeatDue(now))).toEqual([false, false, true]);
   });
 });

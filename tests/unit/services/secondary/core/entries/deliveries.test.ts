@@ -24,8 +24,8 @@ function waitOf(act: (out: SecondaryEffect[]) => unknown): number | null {
 
 test('a delivery is settled once all of its records are durable, not before', () => {
   const deliveries = new Deliveries();
-  deliveries.hold(from(1), 3);
-  deliveries.hold(from(2), 5);
+  deliveries.recordAppended(from(1), 3);
+  deliveries.recordAppended(from(2), 5);
   expect(told((out) => deliveries.settleStored(2, 0, out))).toEqual([]);
   expect(told((out) => deliveries.settleStored(4, 0, out))).toEqual(['settle 1']);
   expect(told((out) => deliveries.settleStored(5, 0, out))).toEqual(['settle 2']);
@@ -48,9 +48,9 @@ test.each<[what: string, tag: Tag, fail: boolean, told: string[], isSettled: boo
 
 test('an injected error between append and ack gives that one back, and settles the others', () => {
   const deliveries = new Deliveries();
-  deliveries.hold(from(1), 1);
-  deliveries.hold(from(2, true), 2);
-  deliveries.hold(from(3), 3);
+  deliveries.recordAppended(from(1), 1);
+  deliveries.recordAppended(from(2, true), 2);
+  deliveries.recordAppended(from(3), 3);
   let failed = false;
   const done = told((out) => {
     failed = deliveries.settleStored(3, 0, out);
@@ -61,7 +61,7 @@ test('an injected error between append and ack gives that one back, and settles 
 
 test('an injected error is told of also where there is nothing to give back', () => {
   const deliveries = new Deliveries();
-  deliveries.hold(from(null, true), 1);
+  deliveries.recordAppended(from(null, true), 1);
   const out: SecondaryEffect[] = [];
   expect(deliveries.settleStored(1, 0, out)).toBe(true);
   expect(out).toEqual([]);
@@ -69,10 +69,10 @@ test('an injected error is told of also where there is nothing to give back', ()
 
 test('tags end with their channel; an injected error of what they were for is still told', () => {
   const deliveries = new Deliveries();
-  deliveries.hold(from(1), 1);
-  deliveries.hold(from(2, true), 2);
+  deliveries.recordAppended(from(1), 1);
+  deliveries.recordAppended(from(2, true), 2);
   deliveries.forgetTags();
-  deliveries.hold(from(1), 3);
+  deliveries.recordAppended(from(1), 3);
   const out: SecondaryEffect[] = [];
   expect(deliveries.settleStored(3, 0, out)).toBe(true);
   expect(out).toEqual([{ do: 'settle', tag: 1 }]);
@@ -81,7 +81,7 @@ test('tags end with their channel; an injected error of what they were for is st
 describe('a store that fails', () => {
   test('gives back whatever waited for it, once', () => {
     const deliveries = new Deliveries();
-    for (const tag of [1, null, 2]) deliveries.hold(from(tag), 1);
+    for (const tag of [1, null, 2]) deliveries.recordAppended(from(tag), 1);
     expect(told((out) => deliveries.requeueAll(0, out))).toEqual(['requeue 1', 'requeue 2']);
     expect(told((out) => deliveries.settleStored(9, 0, out))).toEqual([]);
   });
@@ -95,7 +95,7 @@ describe('a store that fails', () => {
   test('and stores again is trusted anew', () => {
     const deliveries = new Deliveries();
     for (let time = 0; time < 5; time += 1) deliveries.requeueAll(LONGEST, []);
-    deliveries.hold(from(1), 1);
+    deliveries.recordAppended(from(1), 1);
     deliveries.settleStored(1, 0, []);
     expect(deliveries.requeueAll(LONGEST, [])).toBe(50);
   });
@@ -113,7 +113,7 @@ describe('a store that fails', () => {
   test('makes also what an injected error strikes wait longer', () => {
     const deliveries = new Deliveries();
     for (let time = 0; time < 3; time += 1) deliveries.requeueAll(LONGEST, []);
-    deliveries.hold(from(1, true), 1);
+    deliveries.recordAppended(from(1, true), 1);
     expect(waitOf((out) => deliveries.settleStored(1, LONGEST, out))).toBe(400);
   });
 });
@@ -134,7 +134,7 @@ test('the broker hears of each delivery exactly once, and is told to forget only
         const out: SecondaryEffect[] = [];
         if (each.do === 'hold') {
           lastIndex += each.records;
-          deliveries.hold(from(tag, each.fail), lastIndex);
+          deliveries.recordAppended(from(tag, each.fail), lastIndex);
           waiting.push({ tag, index: lastIndex, fail: each.fail });
         } else if (each.do === 'store') {
           durable = Math.min(lastIndex, durable + each.records);

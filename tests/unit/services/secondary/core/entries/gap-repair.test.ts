@@ -16,7 +16,7 @@ test('without a hole nothing is ever due', () => {
   const gap = new GapRepair(TIMEOUT_MS);
   expect(gap.observe(0, WHOLE)).toBe(false);
   gap.recordProgress(1, true);
-  gap.hurry(2);
+  gap.endBackoff(2);
   expect(gap.isDue(1_000_000)).toBe(false);
 });
 
@@ -86,23 +86,23 @@ test('a backoff is not waited out once the one who is asked is heard again', () 
   gap.observe(0, HOLE);
   for (const now of [200, 700, 1_500]) gap.recordFetch(now, 0.5);
   expect(gap.isDue(1_600)).toBe(false);
-  gap.hurry(1_600);
+  gap.endBackoff(1_600);
   expect(gap.isDue(1_600)).toBe(true);
 });
 
-test('to hurry does not put off a fetch that is due', () => {
+test('to end a backoff does not put off a fetch that is due', () => {
   const gap = new GapRepair(TIMEOUT_MS);
   gap.observe(0, HOLE);
   gap.recordFetch(200, 0.5);
   gap.recordFetch(500, 0.5);
-  gap.hurry(5_000);
+  gap.endBackoff(5_000);
   expect(gap.isDue(5_000)).toBe(true);
 });
 
 test('as long as there is a hole a fetch comes due within the cap, whatever happens', () => {
   const step = fc.record({
     afterMs: fc.nat(3_000),
-    what: fc.constantFrom('observe', 'progress', 'fetched', 'hurry', 'fetch'),
+    what: fc.constantFrom('observe', 'progress', 'fetched', 'endBackoff', 'fetch'),
     random: fc.double({ min: 0, max: 0.999, noNaN: true }),
   });
   fc.assert(
@@ -115,7 +115,7 @@ test('as long as there is a hole a fetch comes due within the cap, whatever happ
         if (what === 'observe') gap.observe(now, HOLE);
         if (what === 'progress') gap.recordProgress(now, false);
         if (what === 'fetched') gap.recordProgress(now, true);
-        if (what === 'hurry') gap.hurry(now);
+        if (what === 'endBackoff') gap.endBackoff(now);
         if (what === 'fetch' && gap.isDue(now)) gap.recordFetch(now, random);
         expect(gap.isDue(now + 5_000)).toBe(true);
       }
@@ -127,7 +127,7 @@ test('what could not be stored is not asked for before the store is tried again'
   const gap = new GapRepair(TIMEOUT_MS);
   gap.observe(1_000, HOLE);
   gap.recordProgress(1_100, true);
-  gap.holdOff(3_000);
+  gap.postpone(3_000);
   gap.observe(1_200, HOLE);
   gap.recordProgress(1_300, false);
   expect(gap.isDue(2_999)).toBe(false);

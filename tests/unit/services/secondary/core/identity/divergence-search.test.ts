@@ -51,5 +51,5 @@ test('an answer to another question teaches nothing', () => {
   looking.recordOurs(3, 1);
   looking.recordTheirs(3, 1);
   expect(looking.asking).toBe(50);
-  expect(looking.wantsOurs).toBe(true);
+  expect(looking.needsOurs).toBe(true);
 });

@@ -8,7 +8,6 @@ import { SeededRandom } from '#tests/support/seeded-random';
 
 const RETRY_MS = 500;
 const SENDER = { epoch: 3, reign: 'r3', log: 'r1' } as const;
-const asker = (now: number) => ({ now, node: 's1', ...SENDER });
 
 /**
  * A log of two epochs, 1 and 3, each with its first record and then entries: the second one begins
@@ -29,6 +28,10 @@ function outlineOf(length: number, half: number): LogOutline {
   return outline;
 }
 
+function integrityOf(outline: LogOutline): Integrity {
+  return new Integrity({ node: 's1', outline, following: { id: SENDER } }, RETRY_MS);
+}
+
 type Fetch = MessageOf<'fetch'>;
 
 function fetchesIn(out: readonly SecondaryEffect[]): Fetch[] {
@@ -47,48 +50,48 @@ function answerTo({ from, lastEpoch, lastReign }: Fetch, prevChecksum?: number):
 }
 
 test('logs agree as long as nobody has said otherwise, and nothing is asked for', () => {
-  const integrity = new Integrity(outlineOf(10, 5), RETRY_MS);
+  const integrity = integrityOf(outlineOf(10, 5));
   const out: SecondaryEffect[] = [];
-  integrity.tick(asker(0), out);
-  integrity.recordParted(asker(0), out);
-  integrity.recordOurs(4, 1, asker(0), out);
+  integrity.tick(0, out);
+  integrity.recordDiverged(0, out);
+  integrity.recordOurs(0, { index: 4, checksum: 1 }, out);
   expect(out).toEqual([]);
   expect([integrity.agrees, integrity.differsAt]).toEqual([true, null]);
 });
 
 test('from the first difference on they do not, and the place is not known yet', () => {
-  const integrity = new Integrity(outlineOf(10, 5), RETRY_MS);
-  integrity.becomeDiffering(10, asker(0), []);
+  const integrity = integrityOf(outlineOf(10, 5));
+  integrity.becomeDiffering(0, 10, []);
   expect([integrity.agrees, integrity.differsAt]).toEqual([false, 0]);
 });
 
 test('it asks for both checksums in the middle: of the store, and of the master, who is told what is there', () => {
-  const integrity = new Integrity(outlineOf(14, 5), RETRY_MS);
+  const integrity = integrityOf(outlineOf(14, 5));
   const out: SecondaryEffect[] = [];
-  integrity.becomeDiffering(14, asker(0), out);
+  integrity.becomeDiffering(0, 14, out);
   expect(out).toContainEqual({ do: 'lookUpChecksum', index: 7 });
   const place = { from: 8, lastEpoch: 3, lastReign: 'r3', limit: 1, withChecksum: true };
   expect(fetchesIn(out)).toEqual([{ type: 'fetch', ...SENDER, node: 's1', ...place }]);
 });
 
 test('what is not answered is asked for again, once an interval', () => {
-  const integrity = new Integrity(outlineOf(14, 5), RETRY_MS);
-  integrity.becomeDiffering(14, asker(1_000), []);
+  const integrity = integrityOf(outlineOf(14, 5));
+  integrity.becomeDiffering(1_000, 14, []);
   const asksAt = (now: number): number => {
     const out: SecondaryEffect[] = [];
-    integrity.tick(asker(now), out);
+    integrity.tick(now, out);
     return fetchesIn(out).length;
   };
   expect([1_499, 1_500, 1_501, 1_999, 2_000].map(asksAt)).toEqual([0, 1, 0, 0, 1]);
 });
 
 test('an answer without a checksum teaches nothing', () => {
-  const integrity = new Integrity(outlineOf(14, 5), RETRY_MS);
+  const integrity = integrityOf(outlineOf(14, 5));
   const out: SecondaryEffect[] = [];
-  integrity.becomeDiffering(14, asker(0), out);
+  integrity.becomeDiffering(0, 14, out);
   const [fetch] = fetchesIn(out);
   const later: SecondaryEffect[] = [];
-  if (fetch !== undefined) integrity.recordTheirs(answerTo(fetch), asker(0), later);
+  if (fetch !== undefined) integrity.recordTheirs(0, answerTo(fetch), later);
   expect(fetch).toBeDefined();
   expect(later).toEqual([]);
 });
@@ -102,11 +105,11 @@ function search(
   isLost: () => boolean,
 ): { integrity: Integrity; out: SecondaryEffect[]; outline: LogOutline } {
   const outline = outlineOf(length, half);
-  const integrity = new Integrity(outline, RETRY_MS);
+  const integrity = integrityOf(outline);
   const all: SecondaryEffect[] = [];
   let now = 0;
   let out: SecondaryEffect[] = [];
-  integrity.becomeDiffering(length, asker(now), out);
+  integrity.becomeDiffering(now, length, out);
   for (let round = 0; placesIn([...all, ...out]).length === 0; round += 1) {
     if (round > 1_000) throw new Error('it does not end');
     const asked = out;
@@ -114,16 +117,16 @@ function search(
     out = [];
     for (const effect of asked) {
       if (isLost()) continue;
-      if (effect.do === 'lookUpChecksum') integrity.recordOurs(effect.index, 1, asker(now), out);
+      if (effect.do === 'lookUpChecksum') integrity.recordOurs(now, { index: effect.index, checksum: 1 }, out);
       const [fetch] = fetchesIn([effect]);
       if (fetch === undefined) continue;
       // That logs part names no index, so nobody but the newest question is answered so.
       if (fetch.from - 1 > theirEnd) {
-        if (fetch === fetchesIn(asked).at(-1)) integrity.recordParted(asker(now), out);
-      } else integrity.recordTheirs(answerTo(fetch, fetch.from - 1 >= first ? 2 : 1), asker(now), out);
+        if (fetch === fetchesIn(asked).at(-1)) integrity.recordDiverged(now, out);
+      } else integrity.recordTheirs(now, answerTo(fetch, fetch.from - 1 >= first ? 2 : 1), out);
     }
     now += RETRY_MS;
-    integrity.tick(asker(now), out);
+    integrity.tick(now, out);
   }
   all.push(...out);
   return { integrity, out: all, outline };
@@ -154,7 +157,7 @@ test('the first record that differs is found and told once, whatever is lost on 
 test('once it is found nothing is asked for any more, and the logs do not agree again', () => {
   const { integrity } = search({ length: 40, half: 20, first: 30, theirEnd: 40 }, () => false);
   const out: SecondaryEffect[] = [];
-  for (let now = 100_000; now < 110_000; now += 100) integrity.tick(asker(now), out);
+  for (let now = 100_000; now < 110_000; now += 100) integrity.tick(now, out);
   expect(out).toEqual([]);
   expect([integrity.agrees, integrity.differsAt]).toEqual([false, 28]);
 });

@@ -266,7 +266,7 @@ describe('when who was promised to is elected', () => {
     const before = promiseTo(ballot, claim());
     ballot.recordSaved(before);
     const out: SecondaryEffect[] = [];
-    expect(ballot.learn(sender(9, 'r1'), out)).toBe(true);
+    expect(ballot.learnIdentity(sender(9, 'r1'), out)).toBe(true);
     const learnt = { ...before, identity: 'r1' };
     expect(out).toEqual([{ do: 'savePromise', promised: learnt }]);
     expect(ballot.recordSaved(before)).toBe(false);
@@ -278,9 +278,9 @@ describe('when who was promised to is elected', () => {
   test('nothing is learnt of a log that is known, of none, or of another one', () => {
     const ballot = ballotOf({ promised: { epoch: 9, reign: 'r9', log: 'r1', identity: 'r1' } });
     const out: SecondaryEffect[] = [];
-    for (const log of ['r1', null, 'r5']) expect(ballot.learn(sender(9, log), out)).toBe(false);
+    for (const log of ['r1', null, 'r5']) expect(ballot.learnIdentity(sender(9, log), out)).toBe(false);
     expect(out).toEqual([]);
-    expect(ballot.learn(sender(9, 'r1/r7'), out)).toBe(true);
+    expect(ballot.learnIdentity(sender(9, 'r1/r7'), out)).toBe(true);
   });
 });
 

@@ -7,49 +7,50 @@ function announce(head: number, said: Partial<MessageOf<'announce'>> = {}): Mess
 }
 
 test('before a master is heard nothing is known of one', () => {
-  const watch = new MasterWatch();
-  const { isHeard, isReady, head, headIndex, httpUrl } = watch;
-  expect({ isHeard, isReady, head, headIndex, httpUrl }).toEqual({
-    isHeard: false,
-    isReady: false,
+  const watch = new MasterWatch(500);
+  const { isKnown, isReached, head, headIndex, httpUrl } = watch;
+  expect({ isKnown, isReached, head, headIndex, httpUrl }).toEqual({
+    isKnown: false,
+    isReached: false,
     head: 0,
     headIndex: 0,
     httpUrl: null,
   });
-  expect(watch.silentMs(1_000)).toBe(Number.POSITIVE_INFINITY);
+  expect(watch.isSilent(0)).toBe(true);
 });
 
 test('the newest announcement counts', () => {
-  const watch = new MasterWatch();
+  const watch = new MasterWatch(500);
   watch.record(100, announce(5));
   watch.record(400, announce(7, { httpUrl: 'http://other' }));
-  expect([watch.head, watch.headIndex, watch.httpUrl, watch.silentMs(1_000)]).toEqual([7, 9, 'http://other', 600]);
+  expect([watch.head, watch.headIndex, watch.httpUrl]).toEqual([7, 9, 'http://other']);
+  expect([400, 1_900, 1_901].map((now) => watch.isSilent(now))).toEqual([false, false, true]);
 });
 
 describe('a node is ready', () => {
   test('when it has applied what the first announcement named, not what came after', () => {
-    const watch = new MasterWatch();
+    const watch = new MasterWatch(500);
     watch.record(0, announce(5));
     watch.record(10, announce(50));
     expect([4, 5, 6].map((applied) => watch.reaches(applied))).toEqual([false, true, false]);
-    expect(watch.isReady).toBe(true);
+    expect(watch.isReached).toBe(true);
   });
 
   test('never before a master was heard', () => {
-    expect(new MasterWatch().reaches(1_000)).toBe(false);
+    expect(new MasterWatch(500).reaches(1_000)).toBe(false);
   });
 
   test('also when it falls behind later on, or another epoch is followed', () => {
-    const watch = new MasterWatch();
+    const watch = new MasterWatch(500);
     watch.record(0, announce(5));
     watch.reaches(5);
     watch.forget();
     watch.record(10, announce(500));
-    expect([watch.isReady, watch.reaches(5)]).toEqual([true, false]);
+    expect([watch.isReached, watch.reaches(5)]).toEqual([true, false]);
   });
 
   test('for the head of the epoch that is followed, not for one that is over', () => {
-    const watch = new MasterWatch();
+    const watch = new MasterWatch(500);
     watch.record(0, announce(50));
     watch.forget();
     expect(watch.reaches(50)).toBe(false);
@@ -58,18 +59,18 @@ describe('a node is ready', () => {
   });
 
   test('anew after each connection', () => {
-    const watch = new MasterWatch();
+    const watch = new MasterWatch(500);
     watch.record(0, announce(5));
     watch.reaches(5);
     watch.disconnect();
-    expect([watch.isReady, watch.isHeard, watch.reaches(5)]).toEqual([false, false, false]);
+    expect([watch.isReached, watch.isKnown, watch.reaches(5)]).toEqual([false, false, false]);
     watch.record(10, announce(9));
     expect([watch.reaches(5), watch.reaches(9)]).toEqual([false, true]);
   });
 });
 
 test('who is removed is what the master said last, and is remembered while none is heard', () => {
-  const watch = new MasterWatch();
+  const watch = new MasterWatch(500);
   watch.record(0, announce(5, { removed: ['s1'] }));
   watch.disconnect();
   expect([watch.hasRemoved('s1'), watch.hasRemoved('s2')]).toEqual([true, false]);
