@@ -48,7 +48,7 @@ const storeKind = z.enum(['disk', 'memory']);
 
 /**
  * The zod schema of each kind except `entries`. `head`, `applied`, `lastSeq` and `differsAt` are
- * seqs, `limit` and `buffered` numbers of records, the other positions indexes or epochs by their
+ * seqs, `limit` is a number of records, the other positions indexes or epochs by their
  * name.
  */
 export const wireSchemas = {
@@ -67,7 +67,8 @@ export const wireSchemas = {
     store,
     index: position,
     applied: position,
-    buffered: position,
+    /** Not read. A master of an earlier build drops a heartbeat without it, so it is sent as 0. */
+    buffered: position.optional(),
     httpUrl,
     /** Running CRC-32 of the records' bytes up to `index`, where it is known. */
     checksum: position.optional(),

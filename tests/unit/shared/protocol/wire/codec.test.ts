@@ -47,6 +47,20 @@ test.each(PLAIN.map((message) => [message.type, message] as const))('%s comes ba
   expect(decodeWire(type, encodeWire(message))).toEqual(message);
 });
 
+describe('a heartbeat of another build', () => {
+  const recorded = (buffered: string) =>
+    `{"epoch":3,"reign":"r","log":"r1/r2","node":"a","store":"s","index":5,"applied":4,${buffered}"httpUrl":"http://a:1"}`;
+
+  test.each([
+    ['an earlier one, which says how much it buffers', '"buffered":7,'],
+    ['a later one, which does not', ''],
+    ['one with a field that is not known here', '"later":{"a":1},'],
+  ])('is taken: %s', (_, field) => {
+    const heartbeat = { type: 'heartbeat', ...sender, ...at, index: 5, applied: 4, httpUrl: 'http://a:1' };
+    expect(decodeWire('heartbeat', Buffer.from(recorded(field)))).toMatchObject(heartbeat);
+  });
+});
+
 test('the kinds that are tried are all kinds there are', () => {
   const kinds: readonly string[] = PLAIN.map(({ type }) => type);
   expect([...new Set(kinds)].sort()).toEqual(Object.keys(wireSchemas).sort());
