@@ -48,10 +48,7 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
     reader,
     start: (httpUrl) => driver.start(httpUrl),
     stop: () => driver.stop(),
-    health: () => {
-      const isBlocked = broker.status().blocked;
-      return secondaryHealth({ node: settings.nodeId, view, isBlocked, catchUp: catchUp.read() });
-    },
+    health: () => secondaryHealth({ node: settings.nodeId, view, broker: broker.status(), catchUp: catchUp.read() }),
     readiness: () => secondaryReadiness(view),
     masterUrl: () => view.masterUrl,
     faults: () => injector.settings,

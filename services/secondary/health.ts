@@ -3,22 +3,24 @@
  */
 import type { Readiness } from '#http/probe-routes';
 import { logIdOf } from '#protocol/identity';
+import type { SecondaryBrokerStatus } from './broker/secondary-broker';
 import type { CatchUp } from './catch-up-meter';
 import type { SecondaryView } from './core/view';
 import type { SecondaryHealth } from './http/ports';
 
+/** What the answers are built from. */
 export interface HealthParts {
   readonly node: string;
   readonly view: SecondaryView;
-  /** The broker takes no publishes. */
-  readonly isBlocked: boolean;
+  readonly broker: Pick<SecondaryBrokerStatus, 'blocked' | 'consuming' | 'redelivered' | 'dropped' | 'malformed'>;
   /** Null: the node does not catch up. */
   readonly catchUp: CatchUp | null;
 }
 
-export function secondaryHealth({ node, view, isBlocked, catchUp }: HealthParts): SecondaryHealth {
+/** The body of `GET /health`. */
+export function secondaryHealth({ node, view, broker, catchUp }: HealthParts): SecondaryHealth {
   const { applied, head, epoch, status, identity, foreignMaster: met, differsAt } = view;
-  const { duplicates, gaps, fetches, staleEpoch } = view.counters;
+  const { blocked, consuming, redelivered, dropped, malformed } = broker;
   const foreign =
     met === null ? {} : { foreign: { master: met.node, log: met.log === null ? null : logIdOf(met.log) } };
   return {
@@ -32,13 +34,14 @@ export function secondaryHealth({ node, view, isBlocked, catchUp }: HealthParts)
     head,
     lag: head - applied,
     buffered: view.buffered,
-    broker: { connected: view.isConnected, blocked: isBlocked },
-    counters: { duplicates, gaps, fetches, staleEpoch },
+    broker: { connected: view.isConnected, blocked, consuming },
+    counters: { ...view.counters, redelivered, dropped, malformed },
     ...(differsAt === null ? {} : { differsAt }),
     ...(catchUp === null ? {} : { catchUp }),
   };
 }
 
+/** The answer to `GET /readyz`, with the reason when the node is not ready. */
 export function secondaryReadiness(view: SecondaryView): Readiness {
   return view.ready ? { ready: true } : { ready: false, reason: whyNotReady(view) };
 }

@@ -31,11 +31,6 @@ export class DeliveryHandle {
     private readonly delivery: ConsumeMessage,
   ) {}
 
-  /** The broker handed it out before, to whomever. */
-  get redelivered(): boolean {
-    return this.delivery.fields.redelivered;
-  }
-
   settle(): void {
     if (this.close()) this.channel.ack(this.delivery);
   }

@@ -52,7 +52,10 @@ export interface SecondaryBrokerEvents extends EdgeEvents {
 }
 
 export interface SecondaryBrokerStatus extends EdgeStatus {
+  /** The entries queue is being consumed. */
   readonly consuming: boolean;
+  /** Since the start: deliveries that the broker marked as delivered before. */
+  readonly redelivered: number;
 }
 
 /**
@@ -80,6 +83,7 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
   private waitsForExchange = false;
   /** The session; null: there is none. */
   private session: AmqpSession | null = null;
+  private redelivered = 0;
   /** Times in a row that this node withdrew. */
   private withdrawals = 0;
   /** By the monotonic clock, in milliseconds. */
@@ -98,7 +102,7 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
   }
 
   override status(): SecondaryBrokerStatus {
-    return { ...super.status(), consuming: this.entries.consuming };
+    return { ...super.status(), consuming: this.entries.consuming, redelivered: this.redelivered };
   }
 
   /**
@@ -191,6 +195,7 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
 
   private takeEntries(delivery: ConsumeMessage, handle: DeliveryHandle): void {
     const { topology, node } = this.options;
+    if (delivery.fields.redelivered) this.redelivered += 1;
     const message = this.read(topology.entriesQueue(node), delivery);
     if (message === null) handle.settle();
     else this.events.delivery(message, handle);

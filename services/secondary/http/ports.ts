@@ -3,6 +3,7 @@
  * hand in their own.
  */
 import type { LogReader } from '#http/reading/log-reader';
+import type { Counters } from '../core/counters';
 import type { SecondaryStatus } from '../core/view';
 import type { FaultChange, FaultSettings } from '../faults/settings';
 
@@ -28,12 +29,22 @@ export interface SecondaryHealth {
   readonly lag: number;
   /** Records held in the reorder buffer. */
   readonly buffered: number;
-  readonly broker: { readonly connected: boolean; readonly blocked: boolean };
-  readonly counters: {
-    readonly duplicates: number;
-    readonly gaps: number;
-    readonly fetches: number;
-    readonly staleEpoch: number;
+  readonly broker: {
+    /** The control queue is bound and consumed. */
+    readonly connected: boolean;
+    /** The broker takes no publishes. */
+    readonly blocked: boolean;
+    /** The entries queue is consumed. */
+    readonly consuming: boolean;
+  };
+  /** Counts since the process started. */
+  readonly counters: Readonly<Counters> & {
+    /** Deliveries that the broker marked as delivered before. */
+    readonly redelivered: number;
+    /** Messages to other nodes that were dropped, and that the protocol repeats. */
+    readonly dropped: number;
+    /** Messages that could not be read. */
+    readonly malformed: number;
   };
   /** While it is behind; null for a pace that is not known yet. */
   readonly catchUp?: {

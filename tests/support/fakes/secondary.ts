@@ -22,8 +22,8 @@ export class FakeSecondary implements SecondaryPort {
       head,
       lag: 0,
       buffered: 0,
-      broker: { connected: true, blocked: false },
-      counters: { duplicates: 0, gaps: 0, fetches: 0, staleEpoch: 0 },
+      broker: { connected: true, blocked: false, consuming: true },
+      counters: { duplicates: 0, gaps: 0, fetches: 0, staleEpoch: 0, redelivered: 0, dropped: 0, malformed: 0 },
     };
   }
 

@@ -59,7 +59,7 @@ export interface SecondaryHealth {
   readonly applied: number;
   readonly head: number;
   readonly buffered: number;
-  readonly counters: Readonly<Record<'duplicates' | 'gaps' | 'fetches' | 'staleEpoch', number>>;
+  readonly counters: Readonly<Record<'duplicates' | 'gaps' | 'fetches' | 'staleEpoch' | 'redelivered', number>>;
 }
 
 /** One process of a cluster that serves HTTP. */

@@ -40,7 +40,7 @@ export class Deliveries {
     this.unsettled = this.unsettled.map((each) => ({ ...each, tag: null }));
   }
 
-  /** The delivery has no new records. @returns true when it is settled, false for no tag or `fail` */
+  /** The delivery has no new records. @returns true when it is settled; else no tag, or `fail` */
   settleKnown({ tag, fail }: Source, out: SecondaryEffect[]): boolean {
     if (tag === null) return false;
     if (fail) this.requeue(tag, 0.5, out);

@@ -85,7 +85,7 @@ export class Placement {
   }
 }
 
-/** Whether the log has this record, as far as epochs say. An epoch's first record names its reign. */
+/** Whether the log has this record, by its epoch. The first record of an epoch names its reign. */
 function isThere(outline: OutlineView, { index, epoch, control }: LogRecord): boolean {
   if (outline.epochAt(index) !== epoch) return false;
   return control?.control !== 'epoch' || outline.reignAt(index) === control.reign;

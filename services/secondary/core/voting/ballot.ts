@@ -63,7 +63,7 @@ export class Ballot {
     return { epoch: this.promised.epoch, reign: this.promised.reign, log: this.identity };
   }
 
-  /** The longest identity that this node knows of its log; null: it is blank, and may follow any. */
+  /** The longest identity that this node knows of its log; null: blank, it may follow any log. */
   get identity(): Identity | null {
     return longerOf(this.promised.identity, this.parts.log.outline.identity) ?? this.parts.logId;
   }
@@ -98,8 +98,8 @@ export class Ballot {
   }
 
   /**
-   * Follows a higher epoch that is claimed, and votes for the candidate if its log is at least as up
-   * to date as this one. The vote is sent by `takeWaiting` and `sendVote`, once the promise is saved.
+   * Follows a higher epoch that is claimed, and votes for the candidate if its log is at least as
+   * up to date as this one. The vote waits for `recordSaved`, then `takeWaiting` returns the claim.
    */
   promiseTo(request: VoteRequest, out: SecondaryEffect[]): void {
     const { claim } = request;
