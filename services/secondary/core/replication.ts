@@ -80,7 +80,7 @@ export class Replication {
   diverged(now: number, ends: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
     const { ballot, integrity, log, gap } = this.parts;
     if (!ballot.isDurable || !ballot.follows(ends)) return;
-    if (!integrity.agrees) return integrity.recordDiverged(now, out);
+    if (!integrity.agrees) return integrity.recordDiverged(now, ends, out);
     if (this.view.isSynced) return;
     const cut = log.cutFor(ends, { epoch: ends.epoch }, out);
     if (cut === null) return;

@@ -16,8 +16,7 @@ export interface SecondaryHealth {
   /** While it is `foreign`: the master that it met, and the log of that one. */
   readonly foreign?: { readonly master: string; readonly log: string | null };
   /**
-   * While it `differs`: seq of its first entry that is not the master's, 0 while that is looked
-   * for.
+   * While it `differs`: seq of its first entry that is not the master's, 0 while it is searched.
    */
   readonly differsAt?: number;
   /** The epoch that it follows; 0: none yet. */

@@ -41,14 +41,17 @@ export class DivergenceSearch {
     this.narrow(index);
   }
 
-  /** As `recordOurs`. `checksum` null: the master's log does not have the record: it differs. */
-  recordTheirs(index: number, checksum: number | null): void {
+  /** The master's checksum; as `recordOurs`. */
+  recordTheirs(index: number, checksum: number): void {
     if (index !== this.asking) return;
-    if (checksum === null) this.step(index, false);
-    else {
-      this.theirs = checksum;
-      this.narrow(index);
-    }
+    this.theirs = checksum;
+    this.narrow(index);
+  }
+
+  /** The master's log has none of the records from `index` on; true for any question. */
+  recordMissing(index: number): void {
+    const differsAt = Math.max(index, this.equalAt + 1);
+    if (differsAt < this.differsAt) this.step(differsAt, false);
   }
 
   private narrow(index: number): void {

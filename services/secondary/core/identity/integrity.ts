@@ -40,12 +40,12 @@ export class Integrity {
   }
 
   /**
-   * Seq of the first entry that is not the master's; 0 while it is searched, null when the logs
-   * agree.
+   * Seq of the first entry that is not the master's: 1 or more, and above the last entry when only
+   * control records differ. 0 while it is searched, null when the logs agree.
    */
   get differsAt(): number | null {
     if (this.search === null) return null;
-    return this.search.found === null ? 0 : this.parts.outline.seqAt(this.search.found);
+    return this.search.found === null ? 0 : this.parts.outline.seqAt(this.search.found - 1) + 1;
   }
 
   /** The checksums differ at `headIndex`. */
@@ -72,10 +72,12 @@ export class Integrity {
     this.proceed(now, out);
   }
 
-  /** The master does not have the record that was asked for. */
-  recordDiverged(now: number, out: SecondaryEffect[]): void {
-    const asking = this.search?.asking ?? null;
-    if (asking !== null) this.search?.recordTheirs(asking, null);
+  /**
+   * The master does not have a record that was asked for. The answer does not name the question, and
+   * may be late, so it counts for what it says itself: no record is common after the parting point.
+   */
+  recordDiverged(now: number, ends: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
+    this.search?.recordMissing(this.parts.outline.cutFor(ends) + 1);
     this.proceed(now, out);
   }
 

@@ -40,10 +40,23 @@ test('it finds the first record that differs, as a look at each would, in about 
   );
 });
 
-test('a record that the master does not have is different', () => {
-  const looking = new DivergenceSearch(4);
-  looking.recordTheirs(2, null);
-  expect(looking.asking).toBe(1);
+test('records that the master does not have are different, whatever was asked', () => {
+  const looking = new DivergenceSearch(100);
+  looking.recordMissing(11);
+  expect(looking.asking).toBe(5);
+  looking.recordMissing(60);
+  expect(looking.asking).toBe(5);
+  looking.recordTheirs(5, 1);
+  looking.recordOurs(5, 1);
+  expect(looking.asking).toBe(8);
+});
+
+test('a record that was equal stays so when another master lacks it: the one after it differs', () => {
+  const looking = new DivergenceSearch(8);
+  looking.recordTheirs(4, 1);
+  looking.recordOurs(4, 1);
+  looking.recordMissing(2);
+  expect(looking.found).toBe(5);
 });
 
 test('an answer to another question teaches nothing', () => {

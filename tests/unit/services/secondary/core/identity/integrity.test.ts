@@ -53,7 +53,7 @@ test('logs agree as long as nobody has said otherwise, and nothing is asked for'
   const integrity = integrityOf(outlineOf(10, 5));
   const out: SecondaryEffect[] = [];
   integrity.tick(0, out);
-  integrity.recordDiverged(0, out);
+  integrity.recordDiverged(0, { type: 'diverged', ...SENDER, endEpoch: 1, endReign: 'r1', endIndex: 3 }, out);
   integrity.recordOurs(0, { index: 4, checksum: 1 }, out);
   expect(out).toEqual([]);
   expect([integrity.agrees, integrity.differsAt]).toEqual([true, null]);
@@ -105,6 +105,7 @@ function search(
   isLost: () => boolean,
 ): { integrity: Integrity; out: SecondaryEffect[]; outline: LogOutline } {
   const outline = outlineOf(length, half);
+  const theirs = outlineOf(theirEnd, half);
   const integrity = integrityOf(outline);
   const all: SecondaryEffect[] = [];
   let now = 0;
@@ -120,9 +121,10 @@ function search(
       if (effect.do === 'lookUpChecksum') integrity.recordOurs(now, { index: effect.index, checksum: 1 }, out);
       const [fetch] = fetchesIn([effect]);
       if (fetch === undefined) continue;
-      // That logs part names no index, so nobody but the newest question is answered so.
-      if (fetch.from - 1 > theirEnd) {
-        if (fetch === fetchesIn(asked).at(-1)) integrity.recordDiverged(now, out);
+      const place = { index: fetch.from - 1, epoch: fetch.lastEpoch, reign: fetch.lastReign };
+      const parting = theirs.partingPoint(place);
+      if (parting !== null) {
+        integrity.recordDiverged(now, { type: 'diverged', ...SENDER, ...parting }, out);
       } else integrity.recordTheirs(now, answerTo(fetch, fetch.from - 1 >= first ? 2 : 1), out);
     }
     now += RETRY_MS;
@@ -148,7 +150,7 @@ test('the first record that differs is found and told once, whatever is lost on 
       const random = new SeededRandom(seed);
       const { integrity, out, outline } = search(logs, () => random.chance(0.4));
       const expected = Math.min(logs.first, logs.theirEnd + 1);
-      expect(integrity.differsAt).toBe(outline.seqAt(expected));
+      expect(integrity.differsAt).toBe(outline.seqAt(expected - 1) + 1);
       expect(placesIn(out)).toEqual([expected]);
     }),
   );
