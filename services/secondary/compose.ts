@@ -17,7 +17,7 @@ import { FaultInjector } from './faults/injector';
 import { secondaryHealth, secondaryReadiness } from './health';
 import type { SecondaryPort } from './http/ports';
 
-export type SecondaryNode = SecondaryPort & Node;
+type SecondaryNode = SecondaryPort & Node;
 
 export function createSecondary(context: NodeContext<SecondarySettings>): SecondaryNode {
   const { settings, logger } = context;

@@ -1,7 +1,6 @@
 /**
- * A secondary's driver: performs the effects that the machine answers with, and tells it how they
- * ended. It decides nothing about the log; what it adds is the outside: a clock, random numbers,
- * the store, the broker, and injected faults.
+ * Performs the effects of a secondary's machine, and reports to it how they ended. It decides
+ * nothing about the log. It adds a clock, random numbers, the store, the broker and injected faults.
  */
 import { type DriverParts, NodeDriver } from '#node/driver';
 import { FetchServer } from '#node/fetch-server';
@@ -15,7 +14,7 @@ import { DeliveryHandles } from './delivery-handles';
 import type { FaultInjector } from './faults/injector';
 import type { FaultChange } from './faults/settings';
 
-export interface SecondaryDriverParts extends DriverParts<SecondaryEvent, SecondaryEffect> {
+interface SecondaryDriverParts extends DriverParts<SecondaryEvent, SecondaryEffect> {
   readonly machine: Pick<SecondaryMachine, 'httpUrl' | 'step' | 'view'>;
   readonly broker: SecondaryBroker;
   readonly injector: FaultInjector;

@@ -46,7 +46,7 @@ export class DeliveryHandle {
   }
 }
 
-export interface EntriesConsumerEvents {
+interface EntriesConsumerEvents {
   delivery(delivery: ConsumeMessage, handle: DeliveryHandle): void;
   /** There is no such queue: the master has to make it. Consumption is off. */
   missing(): void;

@@ -22,7 +22,7 @@ import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import type { WireMessage } from '#protocol/wire/messages';
 import { type DeliveryHandle, EntriesConsumer } from './entries';
 
-export interface SecondaryBrokerOptions extends EdgeOptions {
+interface SecondaryBrokerOptions extends EdgeOptions {
   /** How long a heartbeat may wait in a queue: a few intervals, in milliseconds. Default 3000. */
   readonly heartbeatExpiresMs?: number;
   /**

@@ -25,7 +25,7 @@ export interface SecondaryParts {
   readonly log: ReplicaLog;
   /** Where a batch belongs in the log. */
   readonly placement: Placement;
-  /** What the broker is told about each delivery. */
+  /** How each delivery is settled. */
   readonly deliveries: Deliveries;
   /** When to fetch missing records. */
   readonly gap: GapRepair;
@@ -37,7 +37,7 @@ export interface SecondaryParts {
   readonly integrity: Integrity;
   /** Whether the master is one of another log. */
   readonly foreign: ForeignWatch;
-  /** What this node tells the master. */
+  /** The messages to the master. */
   readonly reporter: Reporter;
   /** The connection to the broker. */
   readonly session: Session;

@@ -9,7 +9,7 @@ import { type MessageOf, type Sender, saidEnd, type WireMessage } from '#protoco
 import type { SecondaryEffect } from './events';
 
 /** What a reporter reads. */
-export interface ReporterParts {
+interface ReporterParts {
   readonly self: Voter;
   /** The store ends with the process. */
   readonly inMemory: boolean;
@@ -54,7 +54,7 @@ export class Reporter {
   }
 
   /**
-   * @param index up to which the log of the epoch followed is held; 0: none, or not checked yet
+   * @param index up to which the log of the epoch followed is durable here; 0: none, or not checked yet
    * @param differsAt as `Integrity.differsAt`
    */
   heartbeat(index: number, differsAt: number | null, out: SecondaryEffect[]): void {

@@ -46,7 +46,7 @@ export class SecondaryMachine {
     this.replication = new Replication(parts, this.view);
   }
 
-  /** This node's HTTP address, as the master is told; '' until it listens. */
+  /** This node's HTTP address, as the master knows it; '' until it listens. */
   get httpUrl(): string {
     return this.parts.reporter.httpUrl;
   }

@@ -19,7 +19,7 @@ export type SecondaryStatus =
   /** Another process runs under this node id. */
   | 'passive'
   | 'disconnected'
-  /** No master has been heard, or the logs are not compared yet. */
+  /** No master is known, or the logs are not compared yet. */
   | 'joining'
   /** It has not reached the head first announced after connecting. */
   | 'catching-up'
@@ -73,7 +73,7 @@ export class SecondaryView {
     return Math.max(this.parts.master.head, this.applied);
   }
 
-  /** The master's HTTP address as last announced; null: no master has been heard. */
+  /** The master's HTTP address as last announced; null: no master is known. */
   get masterUrl(): string | null {
     return this.parts.master.httpUrl;
   }
@@ -83,7 +83,7 @@ export class SecondaryView {
     return this.parts.ballot.identity;
   }
 
-  /** The master of another log that was heard last; null: none since this node's own master. */
+  /** As `ForeignWatch.master`. */
   get foreignMaster(): ForeignMaster | null {
     return this.parts.foreign.master;
   }

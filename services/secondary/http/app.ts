@@ -13,7 +13,7 @@ import { addReadingRoutes } from '#http/reading/routes';
 import { addFaultRoutes } from './fault-routes';
 import type { SecondaryPort } from './ports';
 
-export interface SecondaryAppOptions {
+interface SecondaryAppOptions {
   readonly secondary: SecondaryPort;
   readonly logger: Logger;
   /** Aborts when the server stops: `HttpServer.stopping`. */

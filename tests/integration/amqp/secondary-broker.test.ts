@@ -169,7 +169,8 @@ describe('the backlog', () => {
     await secondary.seen.next('up');
     const again = await nextDelivery(secondary.seen);
     secondary.broker.settle(stale.handle);
-    expect(again).toMatchObject({ index: 1, handle: { redelivered: true } });
+    expect(again.index).toBe(1);
+    expect(secondary.broker.status().redelivered).toBe(1);
     await secondary.broker.close();
     await master.broker.removeMember(members.s);
   });

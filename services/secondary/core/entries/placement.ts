@@ -16,7 +16,7 @@ import type { ReorderBuffer } from './reorder-buffer';
 
 type Batch = MessageOf<'entries'>;
 
-export interface PlacementParts {
+interface PlacementParts {
   readonly log: ReplicaLog;
   readonly counters: Pick<Counters, 'duplicates'>;
   readonly buffer: ReorderBuffer;

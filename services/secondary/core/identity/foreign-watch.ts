@@ -1,5 +1,5 @@
 /**
- * Keeps the master of another log that this node has heard. A foreign node exchanges no records,
+ * Keeps the master of another log that this node has met. A foreign node exchanges no records,
  * keeps every record that it holds, releases its node id, and connects again after a pause.
  *
  *     own log ──`record`: a claim or an announcement of another log──▶ foreign
@@ -7,14 +7,16 @@
  */
 import type { Identity } from '#protocol/identity';
 
+/** The sender of a claim or an announcement of another log. */
 export interface ForeignMaster {
   readonly node: string;
-  /** Its log; null: a candidate without a log, where this node cannot be followed by it. */
+  /** Its log; null: it names none. */
   readonly log: Identity | null;
 }
 
+/** One of them at a time: the last. */
 export class ForeignWatch {
-  /** The one heard last; null: none since this node's own master. Changed by the methods only. */
+  /** The last one; null: none since `clear`. It changes by the methods only. */
   master: ForeignMaster | null = null;
 
   /** @returns true when it is another one than the last */
@@ -24,7 +26,7 @@ export class ForeignWatch {
     return isNew;
   }
 
-  /** A master or candidate was heard that this node can follow. */
+  /** This node can follow the sender of a claim or an announcement. */
   clear(): void {
     this.master = null;
   }

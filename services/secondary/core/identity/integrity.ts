@@ -14,7 +14,7 @@ import type { SecondaryEffect } from '../events';
 import { DivergenceSearch } from './divergence-search';
 
 /** What the comparison reads. */
-export interface IntegrityParts {
+interface IntegrityParts {
   /** This node's id. */
   readonly node: string;
   readonly outline: OutlineView;
