@@ -19,6 +19,7 @@ import type { SecondaryPort } from './http/ports';
 
 type SecondaryNode = SecondaryPort & Node;
 
+/** Creates a node that is not started. */
 export function createSecondary(context: NodeContext<SecondarySettings>): SecondaryNode {
   const { settings, logger } = context;
   const machine = createMachine(context);

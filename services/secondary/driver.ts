@@ -23,6 +23,7 @@ interface SecondaryDriverParts extends DriverParts<SecondaryEvent, SecondaryEffe
 
 type Effect<Kind extends SecondaryEffect['do']> = Extract<SecondaryEffect, { do: Kind }>;
 
+/** Each handler of the broker edge and the HTTP edge hands the machine one event. */
 export class SecondaryDriver extends NodeDriver<SecondaryEvent, SecondaryEffect, SecondaryDriverParts> {
   private readonly fetches: FetchServer;
   private readonly handles: DeliveryHandles;

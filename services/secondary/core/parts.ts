@@ -17,6 +17,7 @@ import type { SecondarySettings, SecondaryStart } from './settings';
 import { Ballot } from './voting/ballot';
 import { MasterWatch } from './voting/master-watch';
 
+/** Each part is created once, and lives as long as the machine. */
 export interface SecondaryParts {
   /** This node and its store. */
   readonly self: Voter;

@@ -15,6 +15,7 @@ import type { SecondaryView } from './view';
 
 type Event<Type extends SecondaryEvent['type']> = Extract<SecondaryEvent, { readonly type: Type }>;
 
+/** Every method adds its effects to `out`. `now`: milliseconds of the monotonic clock. */
 export class Replication {
   /** Batches that the driver delays, as it said at the last tick. */
   inHand = 0;
@@ -31,7 +32,8 @@ export class Replication {
     if (message.type === 'entries' && integrity.agrees && ballot.accepts(message))
       return this.entries(now, message, { tag, fail }, out);
     out.push({ do: 'settle', tag });
-    if (type !== 'entries') out.push(trace('warn', 'dropped a message of the entries queue: not a batch', { type }));
+    if (type !== 'entries')
+      out.push(trace('warn', 'dropped a message that does not belong in the entries queue', { type }));
   }
 
   /** Takes a batch, and flushes what was appended to the store. A stale epoch is fenced. */

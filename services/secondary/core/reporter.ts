@@ -18,6 +18,7 @@ interface ReporterParts {
   readonly following: { readonly id: Sender };
 }
 
+/** Every message goes to `out`. Times are milliseconds of the monotonic clock. */
 export class Reporter {
   /** This node's HTTP address; '' until it listens. */
   httpUrl = '';

@@ -32,6 +32,7 @@ const SAVE_COMMIT_MS = 1_000;
 
 type Received = Extract<SecondaryEvent, { readonly type: 'control' }>;
 
+/** One machine of one process; it begins with what the store held. */
 export class SecondaryMachine {
   /** The state, to be read at any moment. */
   readonly view: SecondaryView;

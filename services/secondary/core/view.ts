@@ -25,6 +25,7 @@ export type SecondaryStatus =
   | 'catching-up'
   | 'ok';
 
+/** Every read is of the current state. */
 export class SecondaryView {
   constructor(private readonly parts: SecondaryParts) {}
 

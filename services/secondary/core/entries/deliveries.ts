@@ -21,6 +21,7 @@ interface Unsettled extends Source {
   readonly index: number;
 }
 
+/** Deliveries by the index of their last record. `random` in [0, 1) spreads the delays. */
 export class Deliveries {
   /** Ascending by index. */
   private unsettled: Unsettled[] = [];

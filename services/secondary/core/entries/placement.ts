@@ -24,6 +24,7 @@ interface PlacementParts {
   readonly isSynced: boolean;
 }
 
+/** Appends to the log that it is given. The fields change by the methods only. */
 export class Placement {
   /** Whether the log was checked against the one of the epoch followed. */
   isSynced: boolean;

@@ -22,6 +22,7 @@ interface IntegrityParts {
   readonly following: { readonly id: Sender };
 }
 
+/** Times are milliseconds of the monotonic clock. A lost answer is asked for again. */
 export class Integrity {
   /** Searches the first record that differs; null: the logs agree, as far as known. */
   private search: DivergenceSearch | null = null;

@@ -38,6 +38,7 @@ export interface BallotParts {
   readonly log: Pick<ReplicaLog, 'outline' | 'commitIndex' | 'durableCommitIndex'>;
 }
 
+/** `isDurable` is read from outside, and changes by the methods only. */
 export class Ballot {
   /** Whether the promise is durable. Until then nothing is sent or appended in its epoch. */
   isDurable = true;

@@ -15,6 +15,7 @@ interface Announcement {
 /** Announcements missed before the master counts as having been away. */
 const SILENT_INTERVALS = 3;
 
+/** Times are milliseconds of the monotonic clock. `isReached` changes by the methods only. */
 export class MasterWatch {
   /** Whether this node has reached the head first announced after connecting. */
   isReached = false;
