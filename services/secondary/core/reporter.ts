@@ -55,7 +55,7 @@ export class Reporter {
   }
 
   /**
-   * @param index up to which the log of the epoch followed is durable here; 0: none, or not checked yet
+   * @param index up to which the log of the epoch followed is durable here; 0: not checked yet
    * @param differsAt as `Integrity.differsAt`
    */
   heartbeat(index: number, differsAt: number | null, out: SecondaryEffect[]): void {

@@ -74,8 +74,9 @@ export class Integrity {
   }
 
   /**
-   * The master does not have a record that was asked for. The answer does not name the question, and
-   * may be late, so it counts for what it says itself: no record is common after the parting point.
+   * The master does not have a record that was asked for. The answer does not name its question
+   * and may be late, so it counts for what it says itself: after the parting point no record is
+   * common.
    */
   recordDiverged(now: number, ends: MessageOf<'diverged'>, out: SecondaryEffect[]): void {
     this.search?.recordMissing(this.parts.outline.cutFor(ends) + 1);
