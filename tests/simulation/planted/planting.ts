@@ -17,11 +17,6 @@ export function secondariesThat(change: (step: Step, parts: SecondaryParts) => S
   };
 }
 
-/** A part of a machine that is nobody's business but its own. */
-export function inner<Part>(owner: object, part: string): Part {
-  return Reflect.get(owner, part) as Part;
-}
-
 /**
  * Replaces a public method or getter of a class.
  * @returns what puts the former one back
