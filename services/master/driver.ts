@@ -76,7 +76,7 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
         return this.run(this.declareLog());
       case 'publish':
         return this.publish(effect);
-      case 'control':
+      case 'broadcast':
         broker.sendControl(effect.message);
         return undefined;
       case 'send':

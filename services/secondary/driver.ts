@@ -45,7 +45,7 @@ export class SecondaryDriver extends NodeDriver<SecondaryEvent, SecondaryEffect,
 
   /** From the control queue. Answers to fetches are batches, and suffer the faults of batches. */
   receiveControl(message: WireMessage, replyTo: string | null): void {
-    const hand = (fail: boolean) => this.dispatch({ type: 'control', message, replyTo, fail });
+    const hand = (fail: boolean) => this.dispatch({ type: 'wire', message, replyTo, fail });
     if (message.type !== 'entries') hand(false);
     else this.parts.injector.take({ hand, lose: () => undefined });
   }

@@ -107,7 +107,7 @@ test('an epoch near the end of all numbers is not believed', () => {
   const forged = { epoch: Number.MAX_SAFE_INTEGER, reign: 'f'.repeat(16), log };
   const positions = { headIndex: 9, head: 9, commit: 9, removed: [], httpUrl: '' };
   const message: WireMessage = { type: 'announce', ...forged, node: 'master', ...positions };
-  cluster.tellSecondary('secondary-1', { type: 'control', message, replyTo: null, fail: false });
+  cluster.tellSecondary('secondary-1', { type: 'wire', message, replyTo: null, fail: false });
   expect(cluster.secondary('secondary-1').epoch).toBeLessThan(10);
   const beat = { type: 'leave', ...forged, node: 'secondary-2' } as const;
   cluster.tellMaster('master', { type: 'wire', message: beat, replyTo: null });

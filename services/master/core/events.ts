@@ -135,7 +135,7 @@ export type MasterEffect =
   /** A log has begun: the broker is told of it by the entries exchange, and the members' queues. */
   | { readonly do: 'declare' }
   | { readonly do: 'publish'; readonly publish: Publish; readonly header: BatchHeader }
-  | { readonly do: 'control'; readonly message: MessageOf<'announce' | 'claim'> }
+  | { readonly do: 'broadcast'; readonly message: MessageOf<'announce' | 'claim'> }
   /** Give the lock up for a while: another master may be elected where this one is not. */
   | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }

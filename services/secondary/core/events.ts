@@ -23,7 +23,7 @@ export type SecondaryEvent =
   /** The entries queue does not exist, or was deleted while it was consumed. */
   | { readonly type: 'entriesMissing' }
   /** From the control queue. `fail`: as for a delivery. */
-  | { readonly type: 'control'; readonly message: WireMessage; readonly replyTo: string | null; readonly fail: boolean }
+  | { readonly type: 'wire'; readonly message: WireMessage; readonly replyTo: string | null; readonly fail: boolean }
   /** From the entries queue. `fail`: inject an error between the append and the ack. */
   | { readonly type: 'delivery'; readonly message: WireMessage; readonly tag: number; readonly fail: boolean }
   /** A group is durable. `checksum`: the running CRC-32 at its last record. */

@@ -30,7 +30,7 @@ import type { VoteRequest } from './voting/ballot';
  */
 const SAVE_COMMIT_MS = 1_000;
 
-type Received = Extract<SecondaryEvent, { readonly type: 'control' }>;
+type Received = Extract<SecondaryEvent, { readonly type: 'wire' }>;
 
 /** One machine of one process; it begins with what the store held. */
 export class SecondaryMachine {
@@ -83,7 +83,7 @@ export class SecondaryMachine {
       case 'entriesMissing':
         session.recordMissing();
         return this.join(now, out);
-      case 'control':
+      case 'wire':
         return this.control(now, event, out);
       case 'delivery':
         return this.replication.delivery(now, event, out);

@@ -172,7 +172,8 @@ export class LogChecker implements Watcher {
 
   stepped(process: SimProcess, event: { type: string }, effects: readonly { do: string }[]): void {
     const { machine, disk, node } = process;
-    if (event.type === 'wire') this.hear(machine, (event as Extract<MasterEvent, { type: 'wire' }>).message);
+    if (machine instanceof MasterMachine && event.type === 'wire')
+      this.hear(machine, (event as Extract<MasterEvent, { type: 'wire' }>).message);
     if ('message' in event) this.checkCut(process, event.message as WireMessage, effects);
     const durable = process.shown.durableIndex;
     if (durable > disk.platter.length)
@@ -265,7 +266,7 @@ export class LogChecker implements Watcher {
       throw new Violation('bounds', `${node} has ${machine.view.inFlightBytes} bytes in flight`);
     if (!this.ledger.remembers) return;
     for (const effect of effects) {
-      if (effect.do === 'control' && effect.message.type === 'announce') this.checkReign(effect.message);
+      if (effect.do === 'broadcast' && effect.message.type === 'announce') this.checkReign(effect.message);
       else if (effect.do === 'publish') this.checkReign(effect.header);
       else if (effect.do === 'answer' && effect.answer.outcome === 'acknowledged')
         this.checkHolders(machine, disk, effect.answer);

@@ -160,7 +160,7 @@ export class MasterProcess extends SimProcess {
         return this.tellBroker();
       case 'publish':
         return this.publish(effect);
-      case 'control':
+      case 'broadcast':
         return this.send('control exchange', effect.message, REPLIES);
       case 'send':
         return this.send(effect.to, effect.message, REPLIES);

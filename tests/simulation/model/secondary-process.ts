@@ -112,7 +112,7 @@ export class SecondaryProcess extends SimProcess {
     if (message === null) return;
     const { replyTo } = parcel;
     this.take(message.type, {
-      hand: (fail) => this.dispatch({ type: 'control', message, replyTo, fail }),
+      hand: (fail) => this.dispatch({ type: 'wire', message, replyTo, fail }),
       lose: () => undefined,
     });
   }

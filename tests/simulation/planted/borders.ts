@@ -36,7 +36,7 @@ function beginsOnAnyBroker(): () => void {
 
 const votesBeforePromise = secondariesThat((step, { ballot }) => (now, event) => {
   const out = step(now, event);
-  if (event.type !== 'control' || event.message.type !== 'claim' || event.replyTo === null) return out;
+  if (event.type !== 'wire' || event.message.type !== 'claim' || event.replyTo === null) return out;
   if (out.some((effect) => effect.do === 'savePromise')) ballot.sendVote(event.message, event.replyTo, out);
   return out;
 });

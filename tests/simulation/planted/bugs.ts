@@ -91,7 +91,7 @@ class SaysStored extends MasterMachine {
 /** Changes the batches that reach a secondary. */
 function secondariesThatRead(change: (batch: EntriesMessage, parts: SecondaryParts) => EntriesMessage): Cores {
   return secondariesThat((step, parts) => (now, event) => {
-    if ((event.type !== 'delivery' && event.type !== 'control') || event.message.type !== 'entries')
+    if ((event.type !== 'delivery' && event.type !== 'wire') || event.message.type !== 'entries')
       return step(now, event);
     return step(now, { ...event, message: change(event.message, parts) });
   });

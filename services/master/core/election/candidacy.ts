@@ -133,7 +133,7 @@ export class Candidacy {
   sendClaim(now: number, out: MasterEffect[]): void {
     if (!this.isPromised) return;
     this.nextClaimAt = now + this.options.heartbeatIntervalMs;
-    out.push({ do: 'control', message: this.message() });
+    out.push({ do: 'broadcast', message: this.message() });
   }
 
   /** To one that has not heard of the claim. */

@@ -33,7 +33,7 @@ export class Announcer {
   announceToAll(now: number, reign: Reign, out: MasterEffect[]): void {
     if (!reign.isFounded) return;
     this.dueAt = now + this.intervalMs;
-    out.push({ do: 'control', message: this.announcement(reign) });
+    out.push({ do: 'broadcast', message: this.announcement(reign) });
   }
 
   announceTo(queue: string, reign: Reign, out: MasterEffect[]): void {

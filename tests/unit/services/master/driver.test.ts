@@ -44,7 +44,7 @@ function driverOf(effects: MasterEffect[]) {
 }
 
 test('announcements and claims go to the control exchange', () => {
-  const { sent, lines } = driverOf([{ do: 'control', message: CLAIM }]);
+  const { sent, lines } = driverOf([{ do: 'broadcast', message: CLAIM }]);
   expect(sent).toEqual([CLAIM]);
   expect(lines).toEqual([]);
 });

@@ -42,7 +42,7 @@ describe('a node whose log differs', () => {
     const machine = new SecondaryMachine(
       secondaryParts(SETTINGS, { outline: outlineOf(13), promised, checksum: LENGTH }),
     );
-    const receive = (message: WireMessage) => machine.step(0, { type: 'control', message, replyTo: null, fail: false });
+    const receive = (message: WireMessage) => machine.step(0, { type: 'wire', message, replyTo: null, fail: false });
     machine.step(0, { type: 'up' });
     const head = { node: 'master', headIndex: LENGTH, head: LENGTH - 2, commit: 0, removed: [], httpUrl: '' };
     const effects: SecondaryEffect[] = receive({ type: 'announce', ...SENDER, ...head, checksum: LENGTH + 1 });
