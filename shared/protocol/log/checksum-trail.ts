@@ -1,17 +1,17 @@
 /**
- * The running checksums of the last durable points of a log, so that two nodes can compare what
- * they hold at the same index. Points are the ends of groups; two logs share one at the latest when
- * both are at rest.
+ * Keeps running checksums of a log by index, so that two nodes can compare their logs. The points
+ * are the ends of the last durable groups. Two equal logs share a point once both are at rest.
  */
 
-/** A point a group: some seconds of a busy log. */
+/** One point a group: some seconds of a busy log. */
 const POINTS_MAX = 1_024;
 
+/** The running CRC-32 of a log's bytes at its last durable points. Indexes are record indexes. */
 export class ChecksumTrail {
   /** Ascending by index. */
   private readonly points = new Map<number, number>();
 
-  /** @param last where the log ends at the start, and the checksum there */
+  /** @param last the end of the log at the start, and the checksum there */
   constructor(last: { readonly index: number; readonly checksum: number }) {
     this.points.set(last.index, last.checksum);
   }
@@ -25,12 +25,12 @@ export class ChecksumTrail {
     }
   }
 
-  /** Null when the point is not known. */
+  /** The checksum of the records up to `index`: 0 at index 0, null when the point is not known. */
   at(index: number): number | null {
     return index === 0 ? 0 : (this.points.get(index) ?? null);
   }
 
-  /** The records after `index` are gone. */
+  /** The records after `index` are removed: forgets their points. */
   truncateAfter(index: number): void {
     for (const point of [...this.points.keys()]) if (point > index) this.points.delete(point);
   }

@@ -1,27 +1,28 @@
 /**
- * Which records are durable, and which wait for it. While one group is being made durable the next
- * one collects; it closes by itself when the store is ready for it, or at a size bound, so low load
- * pays no timer and high load shares one sync.
+ * Forms groups of records that are made durable with one sync (databases: group commit). While one
+ * group is being written, the next one collects. It closes when the store is ready or at a size
+ * bound. So low load pays no timer, and high load shares one sync.
  *
  *     collecting ──take()──▶ storing ──stored()──▶ durable
  *         └──────────────────────┴──dropAfter()──▶ forgotten (a failed write, a truncation)
  *
- * A generation separates what was handed to the store before a `dropAfter` from what comes after
- * it: a late completion of the older one says nothing about the records that have taken its indexes
- * since.
+ * A `dropAfter` begins a new generation. A late completion of an older generation is ignored,
+ * because other records may have its indexes now.
  */
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from '../limits';
 import type { LogRecord } from '../record';
 
+/** Consecutive records for one write. `generation` names the write in its completion. */
 export interface Group {
   readonly generation: number;
   readonly records: readonly LogRecord[];
 }
 
+/** The durable and the waiting records of one log. */
 export class GroupCommit {
-  /** Everything up to here is durable. */
+  /** Index of the last durable record; 0: none. */
   durableIndex: number;
-  /** Bytes of the records that are not. */
+  /** Bytes of the records that are not durable. */
   pendingBytes = 0;
   private generation = 0;
   private collecting: LogRecord[] = [];
@@ -58,7 +59,10 @@ export class GroupCommit {
     return { generation: this.generation, records: this.storing };
   }
 
-  /** The group under way is durable: its records, or none when the completion is a late one. */
+  /**
+   * The group under way is durable.
+   * @returns its records; empty when the completion is late
+   */
   stored(generation: number): readonly LogRecord[] {
     if (generation !== this.generation || this.storing === null) return [];
     const records = this.storing;
@@ -78,7 +82,7 @@ export class GroupCommit {
     this.durableIndex = Math.min(this.durableIndex, index);
   }
 
-  /** Everything that was added is durable. */
+  /** Is every added record durable? */
   get isIdle(): boolean {
     return this.storing === null && this.collecting.length === 0;
   }
@@ -88,7 +92,7 @@ export class GroupCommit {
     return generation === this.generation;
   }
 
-  /** `size`, or as much more as the unit needs that would be cut there. */
+  /** `size`, extended to the end of a unit that would be split there. */
   private withWholeUnit(size: number): number {
     const start = this.collecting[0]?.index ?? 0;
     const end = start + size - 1;

@@ -1,19 +1,17 @@
 /**
- * The shape of a log without its entries: where it ends, which epochs it went through, its control
- * records. From these few facts follow the epoch and the seq of every index, the voters, and where
- * two logs part.
+ * Summarizes a log in memory, without its entries (Kafka: leader epoch cache). The outline has the
+ * log's end, the start of each epoch, and the control records. These facts give the epoch and the
+ * seq of every index, the configuration, and the position where two logs part.
  *
- * Memory grows with control records only (one a reign, one a change of members), never with
- * entries. Epoch history after KIP-101; `partingPoint` is the leader's half of KIP-595's
- * truncation.
+ * Memory grows with control records (one a reign, one a change of members), not with entries. The
+ * epoch history follows KIP-101; `partingPoint` is the leader's half of KIP-595's truncation.
  */
 import { branchOf, extendsLog, type Identity } from '../identity';
 import type { Control, LogRecord, MembersControl, Voter } from '../record';
 
 /**
- * A place in a log: everything up to `index` is there, and `epoch` and `reign` are those of the
- * record at `index` (0 and '' at 0). Logs are compared by the pair, for two histories may have
- * given one number twice.
+ * A position in a log: the record at `index` with its epoch and reign (0 and '' at index 0). Logs
+ * are compared by the pair of epoch and reign, because two logs may use one epoch number.
  */
 export interface LogPosition {
   readonly index: number;
@@ -21,12 +19,12 @@ export interface LogPosition {
   readonly reign: string;
 }
 
-/** Where a whole log ends, and which log that is; null: it has no record. */
+/** The end of a log and the identity of that log; null: it has no record. */
 export interface LogEnd extends LogPosition {
   readonly log: Identity | null;
 }
 
-/** Where logs can at most agree: the last index of an epoch. */
+/** The end of an epoch (Kafka: diverging epoch): the last position at which two logs can agree. */
 export interface EpochEnd {
   readonly endEpoch: number;
   readonly endReign: string;
@@ -46,14 +44,14 @@ interface EpochStart {
 }
 
 /**
- * A voters list and the index of the record that holds it; index 0 and no voters when the log has
- * none.
+ * A configuration and the index of its record; index 0 and null when the log has none.
  */
 export interface MembersPlace {
   readonly index: number;
   readonly members: MembersControl | null;
 }
 
+/** The outline of one log. Positions are indexes of records unless they say `seq`. */
 export class LogOutline {
   /** Index of the last record; 0: the log is empty. */
   lastIndex = 0;
@@ -61,7 +59,7 @@ export class LogOutline {
   private readonly epochs: EpochStart[] = [];
   /** Ascending by index. */
   private readonly controls: ControlPlace[] = [];
-  /** Undefined: to be made out anew. */
+  /** Undefined: it has to be computed again. */
   private knownIdentity: Identity | null | undefined = null;
 
   get lastEpoch(): number {
@@ -82,21 +80,21 @@ export class LogOutline {
   }
 
   /**
-   * Which log this is, as far as its records say: the reign of its first one, and those of its
-   * forced lists. Null for a log without records.
+   * Identity of the log by its records: the reign of the first one and the reigns of its forced
+   * configurations. Null for a log without records.
    */
   get identity(): Identity | null {
     if (this.knownIdentity === undefined) this.knownIdentity = this.makeOutIdentity();
     return this.knownIdentity;
   }
 
-  /** Would this record be the next one? */
+  /** Does this record follow the last one in index, epoch and seq? */
   isFollowedBy({ index, epoch, seq, control }: Pick<LogRecord, 'index' | 'epoch' | 'seq' | 'control'>): boolean {
     const expectedSeq = control === null ? this.lastSeq + 1 : this.lastSeq;
     return index === this.lastIndex + 1 && epoch >= this.lastEpoch && seq === expectedSeq;
   }
 
-  /** Takes the next record. Throws when it does not follow the last one. */
+  /** Appends a record. Throws when it does not follow the last one. */
   append(record: Pick<LogRecord, 'index' | 'epoch' | 'seq' | 'control'>): void {
     const { index, epoch, seq, control } = record;
     if (!this.isFollowedBy(record)) {
@@ -130,7 +128,7 @@ export class LogOutline {
     return this.epochs[lastAtOrBelow(this.epochs, index)]?.epoch ?? 0;
   }
 
-  /** Reign that wrote the record at `index`; '' for none. */
+  /** Reign that wrote the record at `index`; '' at index 0 and beyond the end. */
   reignAt(index: number): string {
     if (index > this.lastIndex) return '';
     return this.epochs[lastAtOrBelow(this.epochs, index)]?.reign ?? '';
@@ -145,8 +143,7 @@ export class LogOutline {
   /** Index of the entry with this seq; null when there is none. */
   indexOf(seq: number): number | null {
     if (seq < 1 || seq > this.lastSeq) return null;
-    // Control records before an entry push its index up; one pass settles which of them are before
-    // it.
+    // The index is the seq plus the number of control records before the entry.
     let low = 0;
     let high = this.controls.length;
     while (low < high) {
@@ -158,7 +155,7 @@ export class LogOutline {
     return seq + low;
   }
 
-  /** The newest voters list. */
+  /** The newest configuration in the log, committed or not. */
   newestConfiguration(): MembersPlace {
     for (let at = this.controls.length - 1; at >= 0; at -= 1) {
       const place = this.controls[at];
@@ -175,7 +172,7 @@ export class LogOutline {
     return place === undefined ? null : this.epochAt(place.index);
   }
 
-  /** Who began the log, as its first record says; null: it has none, or that does not say so. */
+  /** The node and store that began the log, by its first record; null: no record names them. */
   get founder(): Voter | null {
     const [first] = this.controls;
     return first?.index === 1 && first.control.control === 'epoch' ? first.control : null;
@@ -189,15 +186,15 @@ export class LogOutline {
     return names;
   }
 
-  /** Is the record at that place here, with that very epoch? Then the logs are equal up to it. */
+  /** Has this log the record at that position? Then the two logs are equal up to it. */
   has({ index, epoch, reign }: LogPosition): boolean {
     return this.epochAt(index) === epoch && this.reignAt(index) === reign;
   }
 
   /**
-   * Where this log and one whose last common candidate is `position` can at most agree: null when
-   * the logs are equal up to it; else the largest epoch here that is not above `position.epoch`,
-   * and not the same number of another reign, and the last index of it.
+   * The last position at which this log can agree with another log that has a record at `position`.
+   * @returns null when the logs are equal up to `position`; else the end of the largest epoch here
+   *   that is not above `position.epoch` and not an equal number of another reign
    */
   partingPoint(position: LogPosition): EpochEnd | null {
     if (this.has(position)) return null;
@@ -208,8 +205,8 @@ export class LogOutline {
   }
 
   /**
-   * Where to cut this log so that it can agree with one that answered `diverged`: the follower's
-   * half of KIP-595's truncation.
+   * Index after which this log has to be truncated to agree with one that answered `diverged`: the
+   * follower's half of KIP-595's truncation.
    */
   cutFor({ endEpoch, endReign, endIndex }: EpochEnd): number {
     const own = this.endOfEpoch(endEpoch);
@@ -217,10 +214,7 @@ export class LogOutline {
     return own.reign === endReign ? Math.min(own.index, endIndex) : this.endOfEpoch(endEpoch - 1).index;
   }
 
-  /**
-   * The largest epoch of this log that is not above `epoch`, and its last index; {0, 0} when there
-   * is none.
-   */
+  /** The end of the largest epoch here that is not above `epoch`; index 0 when there is none. */
   endOfEpoch(epoch: number): LogPosition {
     for (let at = this.epochs.length - 1; at >= 0; at -= 1) {
       const start = this.epochs[at];
@@ -237,7 +231,7 @@ export class LogOutline {
     const [first] = this.epochs;
     if (first === undefined) return null;
     const forced = this.forcedPlaces().map(({ index }) => this.reignAt(index));
-    // A forced reign marks its first record and its list.
+    // A forced reign marks its first record and its configuration.
     return [...new Set(forced)].reduce(branchOf, first.reign);
   }
 
@@ -250,13 +244,14 @@ export class LogOutline {
   }
 }
 
-/** An outline to read from: everything but what changes it. */
+/** A read-only outline. */
 export type OutlineView = Omit<LogOutline, 'append' | 'truncateAfter'>;
 
 /**
- * Raft's comparison of two logs by their ends (§5.4.1): is `ours` at least as up to date as
- * `theirs`? A later branch of a log is ahead of what it branched from, whatever the epochs there
- * have come to. One number of two reigns compares with nothing, nor do two logs: neither is.
+ * Compares two logs by their ends, as Raft does (§5.4.1): is `ours` at least as up to date as
+ * `theirs`? A later branch of a log is ahead of the branch that it began from, even in a lower
+ * epoch. Foreign logs are not comparable, and neither is one epoch number of two reigns: the
+ * answer is false both ways.
  */
 export function isAtLeastAsUpToDate(ours: LogEnd, theirs: LogEnd): boolean {
   if (ours.log !== theirs.log) return extendsLog(ours.log, theirs.log);

@@ -3,8 +3,8 @@
  *
  *     append ──▶ collecting ──flush──▶ storing ──stored──▶ durable
  *                    └──────────┬─────────┴───────────────────┘
- *                               ├─ dropUnstored: a write failed; what is durable stays
- *                               └─ cutFor: another node's log is followed
+ *                               ├─ dropUnstored: a write failed; durable records stay
+ *                               └─ cutFor: the log is truncated to follow another node's log
  *
  * It owns the outline (epochs and control records), the group commit, the checksum trail and the
  * commit index. All positions are indexes of records unless they say `Seq`; 0 is "nothing yet".
@@ -13,7 +13,7 @@
  * - `durableIndex` ≤ `outline.lastIndex`, and they are equal exactly when `isIdle`.
  * - `commitIndex` never falls, and is learned up to `outline.lastIndex`. It may be above
  *   `durableIndex`, and after a failed write even above `outline.lastIndex`: other nodes hold
- *   what is committed.
+ *   the committed records.
  * - No record at or below both `durableIndex` and `commitIndex` is ever removed.
  * - Checksums are known at durable indexes only.
  *
@@ -27,17 +27,17 @@ import { ChecksumTrail } from './checksum-trail';
 import { type Group, GroupCommit } from './group-commit';
 import { isAtLeastAsUpToDate, type LogOutline, type OutlineView } from './outline';
 
-/** What a change of the log asks of the driver. */
+/** An effect of a change of the log. */
 export type LogEffect =
   /** Make the records durable in order; then `stored` or `storeFailed` names this generation. */
   | ({ readonly do: 'store' } & Group)
-  /** Remove every record after `index`. Later stores follow it; nothing waits for it. */
+  /** Remove every record after `index`, before any later `store`. No event reports completion. */
   | { readonly do: 'truncate'; readonly index: number }
-  /** What readers see has moved. */
+  /** The head or the commit index that readers see has changed. */
   | { readonly do: 'visible' }
   | Trace;
 
-/** What answers a fetch. `to` is the queue that the fetch named. */
+/** An answer to a fetch. `to` is the queue that the fetch named. */
 export type FetchEffect =
   | { readonly do: 'send'; readonly to: string; readonly message: WireMessage }
   /** Send the records `header.prevIndex` + 1 … `lastIndex`, at most one batch of `limit`. */
@@ -48,11 +48,11 @@ export type FetchEffect =
       readonly header: BatchHeader;
       readonly lastIndex: number;
       readonly limit: number;
-      /** Say the running checksum at `header.prevIndex`; only a reigning master is asked for it. */
+      /** Include the checksum at `header.prevIndex`; only a reigning master is asked for it. */
       readonly withChecksum: boolean;
     };
 
-/** What an `entries` message says beside its records. */
+/** An `entries` message without its records. */
 export type BatchHeader = Omit<MessageOf<'entries'>, 'records'>;
 
 /** An effects list that takes at least the log's effects: a core's own list is one. */
@@ -60,7 +60,7 @@ export interface LogEffects {
   push(...effects: LogEffect[]): unknown;
 }
 
-/** How a `diverged` answer was met. */
+/** The result of a `diverged` answer. */
 export interface Cut {
   /** True: it asked for the removal of a committed record, so nothing was changed. */
   readonly isRefused: boolean;
@@ -68,15 +68,17 @@ export interface Cut {
   readonly facts: Trace['facts'];
 }
 
+/** The state of the store when the node starts. */
 export interface ReplicaLogStart {
-  /** Of the records in the store, all durable. From here on only the ReplicaLog changes it. */
+  /** Outline of the records in the store, all durable. Only the ReplicaLog changes it later. */
   readonly outline: LogOutline;
   /** Running CRC-32 of all records' bytes. */
   readonly checksum: number;
-  /** Commit index as it was saved; a store that lost records may hold fewer. */
+  /** The saved commit index; a store that lost records may hold fewer. */
   readonly commit: number;
 }
 
+/** One node's copy of the log. */
 export class ReplicaLog {
   private readonly shape: LogOutline;
   private readonly groups: GroupCommit;
@@ -91,7 +93,7 @@ export class ReplicaLog {
     this.committed = Math.min(commit, outline.lastIndex);
   }
 
-  /** The shape of the whole log, records that are not durable included. */
+  /** Outline of the whole log, including records that are not durable. */
   get outline(): OutlineView {
     return this.shape;
   }
@@ -106,12 +108,12 @@ export class ReplicaLog {
     return this.shape.seqAt(this.durableIndex);
   }
 
-  /** Raft's commitIndex: the index of the last record that is known to be committed. */
+  /** Raft's commitIndex: index of the last record that is known to be committed; 0: none. */
   get commitIndex(): number {
     return this.committed;
   }
 
-  /** min(commitIndex, durableIndex): what may be saved, and is never cut. */
+  /** min(commitIndex, durableIndex): the index to save. Records up to it are never truncated. */
   get durableCommitIndex(): number {
     return Math.min(this.committed, this.durableIndex);
   }
@@ -121,12 +123,12 @@ export class ReplicaLog {
     return this.shape.seqAt(this.durableCommitIndex);
   }
 
-  /** How often records were removed. While it is the same, a record stays at its index. */
+  /** Number of truncations. While it is the same, each record keeps its index. */
   get cuts(): number {
     return this.removals;
   }
 
-  /** Bytes of the records that are not durable. */
+  /** Bytes of the records that are not durable yet. */
   get pendingBytes(): number {
     return this.groups.pendingBytes;
   }
@@ -168,7 +170,7 @@ export class ReplicaLog {
   /**
    * The group under way is durable.
    * @param checksum running CRC-32 at its last record
-   * @returns its records; none for a completion that is late, which changes nothing
+   * @returns its records; empty for a late completion, which changes nothing
    */
   recordStored(generation: number, checksum: number): readonly LogRecord[] {
     const records = this.groups.stored(generation);
@@ -185,7 +187,7 @@ export class ReplicaLog {
     return this.groups.isCurrent(generation);
   }
 
-  /** A write failed: records that are not durable are not in the log. */
+  /** A write failed: removes the records that are not durable. */
   dropUnstored(): void {
     this.truncateAfter(this.durableIndex);
   }
@@ -202,11 +204,11 @@ export class ReplicaLog {
   }
 
   /**
-   * Cuts this log so that it can agree with one that answered `diverged`: the follower's half of
-   * KIP-595's truncation. A cut below the commit index is refused and changes nothing. After any
-   * other, `out` gets a trace, and what the store and the readers are told.
+   * Truncates this log so that it can agree with one that answered `diverged`: the follower's half
+   * of KIP-595's truncation. A truncation below the commit index is refused and changes nothing.
+   * Otherwise `out` gets a trace and the effects for the store and the readers.
    * @param about further facts for the trace
-   * @returns null when there is nothing to cut, or a write is under way
+   * @returns null when there is nothing to truncate, or a write is under way
    */
   cutFor(ends: MessageOf<'diverged'>, about: Trace['facts'], out: LogEffects): Cut | null {
     const { lastIndex, lastSeq, identity } = this.shape;
@@ -216,25 +218,25 @@ export class ReplicaLog {
     if (index < this.committed) return { isRefused: true, facts };
     const what =
       ends.log === identity
-        ? 'cuts entries that were never committed'
-        : 'cuts what the log lacks that an operator has forced';
+        ? 'truncates records that were never committed'
+        : 'truncates records that the forced branch lacks';
     this.truncateAfter(index);
     out.push(trace('warn', what, facts), { do: 'truncate', index }, { do: 'visible' });
     return { isRefused: false, facts };
   }
 
-  /** What a batch after `prevIndex` says beside its records, when `sender` sends it. */
+  /** Header of a batch that follows `prevIndex` and is sent by `sender`. */
   header(prevIndex: number, sender: Sender): BatchHeader {
     const [prevEpoch, prevReign] = [this.shape.epochAt(prevIndex) ?? 0, this.shape.reignAt(prevIndex)];
     return { type: 'entries', ...sender, prevIndex, prevEpoch, prevReign, commit: this.committed };
   }
 
   /**
-   * Answers a node that fetches what its log lacks: with records up to what is durable here, or
-   * with where the two logs part (the leader's half of KIP-595).
-   * @param asked `to`: the queue for the answer; `sender`, `store`: this node's own
-   * @returns null when the fetch expects another store, or more than is durable here: a log that
-   *   has lost records says nothing about what is committed
+   * Answers a fetch: with durable records, or with the position where the two logs part (the
+   * leader's half of KIP-595).
+   * @param asked `to`: the queue for the answer; `sender`, `store`: those of this node
+   * @returns null when the fetch expects another store, or a log that goes further than this one's
+   *   durable end: a log that has lost records is no evidence of what is committed
    */
   answerFetch(
     fetch: MessageOf<'fetch'>,
@@ -254,7 +256,7 @@ export class ReplicaLog {
     return `${this.shape} commit ${this.committed} ${this.groups}`;
   }
 
-  /** Is this the log that a claimant means, as far as it was named, and durable? */
+  /** Has this store the log that the candidate expects, durably and as far as its end was named? */
   private meets(expected: NonNullable<MessageOf<'fetch'>['expects']>, store: string): boolean {
     const { shape, durableIndex: index } = this;
     const durable = { index, epoch: shape.epochAt(index) ?? 0, reign: shape.reignAt(index), log: shape.identity };
@@ -263,7 +265,7 @@ export class ReplicaLog {
 
   private truncateAfter(index: number): void {
     if (index < this.durableCommitIndex)
-      throw new Error(`a cut after ${index} would remove what is committed up to ${this.durableCommitIndex}`);
+      throw new Error(`a truncation after ${index} would remove committed records up to ${this.durableCommitIndex}`);
     this.removals += 1;
     this.shape.truncateAfter(index);
     this.groups.dropAfter(index);

@@ -142,7 +142,7 @@ export class LastAct {
 
   private cuts(): number {
     const { cluster } = this.parts;
-    const sentences = ['cuts entries that were never committed', 'cuts what the log lacks that an operator has forced'];
+    const sentences = ['truncates records that were never committed', 'truncates records that the forced branch lacks'];
     return sentences.reduce((sum, sentence) => sum + cluster.everLogged(this.best, sentence), 0);
   }
 }

@@ -149,7 +149,10 @@ it(
 
     await standby.kill();
     await eventually('the old one reigns', async () => expect((await holder.get('/readyz')).status).toBe(200));
-    const cut = await holder.process.line('its cut', ({ msg }) => msg === 'cuts entries that were never committed');
+    const cut = await holder.process.line(
+      'its cut',
+      ({ msg }) => msg === 'truncates records that were never committed',
+    );
     expect(cut).toMatchObject({ afterSeq: 20, lastSeq: 22 });
     await expectConverged(reignOf(cluster, holder), books);
   }),
