@@ -44,7 +44,7 @@ test('a standby that has heard everybody and may not begin the log says that it 
   cluster.start('standby', ...cluster.members);
   cluster.run(3_000);
   expect(cluster.masterOf('standby').view.waitingFor(cluster.now)).toBe(
-    'the master that may begin the log: this one may not',
+    'a master that may begin the log: this one may not',
   );
   cluster.start('master');
   cluster.runUntil('the other begins it', () => cluster.masterMachine.view.refusal(cluster.now) === null, 30_000);

@@ -1,30 +1,31 @@
 /**
- * What a client asks of the master, and every way it can end. Outcomes are values: none of them is
- * thrown.
+ * Defines the requests of clients and every outcome they can have. Outcomes are values: none of
+ * them is thrown.
  */
 import type { WriteConcern } from '#protocol/write-concern';
 import type { MemberStatus } from './members/failure-detector';
 
+/** A client asks for one new entry. */
 export interface AppendRequest {
   readonly message: string;
   /** The client's id; null: the master makes one. */
   readonly id: string | null;
   readonly writeConcern: WriteConcern;
-  /** null: as long as it takes. */
+  /** Null: the client waits without a bound. */
   readonly timeoutMs: number | null;
 }
 
-/** A secondary that an append would need. */
+/** A secondary that is not Healthy. */
 export interface MissingNode {
   readonly id: string;
   readonly status: MemberStatus;
-  /** Whole milliseconds since its last sign of life; null: never heard. */
+  /** Whole milliseconds since its last message; null: never heard. */
   readonly lastSeenMs: number | null;
-  /** It said that it stops. */
+  /** It has announced its stop; left out: it has not. */
   readonly left?: true;
 }
 
-/** Why nothing was appended. */
+/** Why an append was refused; clients see it as the problem's name. */
 export type Refusal =
   | 'no-quorum'
   | 'recovering'
@@ -35,13 +36,14 @@ export type Refusal =
   | 'shutting-down'
   | 'deposed';
 
+/** How an append ends. */
 export type AppendOutcome =
   | {
       readonly outcome: 'acknowledged';
       /** The same id and message were appended before. */
       readonly repeated: boolean;
       readonly seq: number;
-      /** The entry as JSON. */
+      /** The entry as JSON in UTF-8. */
       readonly entry: Uint8Array;
       readonly w: number;
       /** Nodes known to hold the entry. */
@@ -49,25 +51,25 @@ export type AppendOutcome =
     }
   | { readonly outcome: 'unsatisfiable'; readonly w: number; readonly nodes: number }
   | { readonly outcome: 'id-conflict'; readonly seq: number }
-  /** An id of the generated form that this log has never given. */
+  /** An id of the generated form that this log has not given. */
   | { readonly outcome: 'id-reserved' }
   | {
       /** Nothing was appended. */
       readonly outcome: 'refused';
       readonly problem: Refusal;
-      /** A sentence: why, and what would end it. */
+      /** Sentences for people: the reason, and what would end it. */
       readonly detail: string;
       readonly retryAfterS: number;
       readonly quorum: { readonly required: number; readonly alive: number };
       readonly missing: readonly MissingNode[];
       /**
-       * An append of the same id is in this node's log, and may be kept or cut by the next reign.
-       * Left out: it is in no log.
+       * An entry with the same id was in this node's log, and the next reign may keep or truncate
+       * it. Left out: the entry is in no log.
        */
       readonly stored?: 'unknown';
     }
   | {
-      /** It has a seq, but the client gets no answer to its concern. */
+      /** The entry has a seq, but its write concern was not met in time. */
       readonly outcome: 'unresolved';
       readonly problem: 'write-concern-timeout' | 'shutting-down' | 'deposed';
       readonly seq: number;
@@ -77,36 +79,38 @@ export type AppendOutcome =
       readonly stored: true | 'unknown';
     };
 
-/** A client asks later for a stronger concern. */
+/** A client asks later for a stronger write concern of the entry `seq`. */
 export interface ConcernRequest extends Omit<AppendRequest, 'message' | 'id'> {
   readonly seq: number;
 }
 
+/** How a concern request ends. */
 export type ConcernOutcome =
   | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' | 'unresolved' }>
   | { readonly outcome: 'acknowledged'; readonly seq: number; readonly w: number; readonly acks: readonly string[] };
 
-/** Several entries at once: all of them, or none. */
+/** A client asks for several new entries: all of them are appended, or none. */
 export interface BulkRequest extends Omit<AppendRequest, 'message' | 'id'> {
   /** At least one; no id twice. */
   readonly entries: readonly { readonly message: string; readonly id: string | null }[];
 }
 
+/** How a bulk append ends. */
 export type BulkOutcome =
   | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' }>
   | {
       readonly outcome: 'acknowledged';
-      /** All ids with these messages were appended before. */
+      /** All entries were appended before, with the same ids and messages. */
       readonly repeated: boolean;
       /** Seqs of the first and the last entry. */
       readonly first: number;
       readonly last: number;
       readonly count: number;
       readonly w: number;
-      /** Nodes known to hold all of them. */
+      /** Nodes known to hold all of the entries. */
       readonly acks: readonly string[];
     }
-  /** Some ids are known and some are not: lines, from 1, of the known ones. */
+  /** Some ids are known and some are new: lines, from 1, of the known ones. */
   | { readonly outcome: 'ids-known'; readonly lines: readonly number[] }
   /** Ids that are known with another message: their lines, from 1. */
   | { readonly outcome: 'ids-conflict'; readonly lines: readonly number[] }

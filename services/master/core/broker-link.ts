@@ -1,21 +1,23 @@
 /**
- * The connection to the broker and the lock of the log, as the driver last said.
+ * Keeps the state of the connection to the broker and of the lock, as the driver last reported it.
  *
- *     down ──the lock is free──▶ up ──the connection is lost, the lock is given up──▶ down
+ *     down ──the lock is free──▶ up ──the connection is lost, the lock is released──▶ down
  *       └────another process has it────▶ locked out ──the lock is free──▶ up
  *
- * The lock says who may speak as the master, nothing more: safety comes from epochs.
+ * The lock avoids contested elections. Safety comes from epochs and votes.
  */
 import type { Identity } from '#protocol/identity';
 
-/** Who reigns while this one does not. */
+/** A master that reigns while this one does not. */
 export interface LockOwner {
   readonly node: string;
+  /** URL of its HTTP edge. */
   readonly httpUrl: string;
-  /** The log that it reigns; null: it does not say so. */
+  /** The log in which it reigns; null: its messages do not name one. */
   readonly log: Identity | null;
 }
 
+/** The link of one master to the broker. */
 export class BrokerLink {
   private isUp = false;
   private isLockedOut = false;
@@ -30,7 +32,7 @@ export class BrokerLink {
     return this.isLockedOut;
   }
 
-  /** The broker takes no publishes: its memory or disk alarm is on. */
+  /** The broker blocks publishers: its memory or disk alarm is on. */
   get blocked(): boolean {
     return this.isBlocked;
   }
@@ -39,7 +41,7 @@ export class BrokerLink {
     return this.isUp && !this.isLockedOut;
   }
 
-  /** Who has the lock instead, as last heard; null: nobody was heard. */
+  /** The master that has the lock instead, as last heard; null: none was heard. */
   get owner(): LockOwner | null {
     return this.heard;
   }
@@ -60,7 +62,7 @@ export class BrokerLink {
     this.isBlocked = false;
   }
 
-  /** Gives the lock up; the driver comes back with `up` or `locked`. */
+  /** Releases the lock. The driver later reports `up` or `locked`. */
   giveUpLock(): void {
     this.isUp = false;
   }

@@ -1,8 +1,7 @@
 /**
- * What goes into the master's machine and what comes out of it. Completion is an event: nothing
- * happens until it is reported.
+ * Defines the events that go into the master's machine and the effects that come out. Completion is
+ * an event: an effect counts as done only once its completion is reported.
  */
-
 import type { BatchHeader, FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
@@ -12,12 +11,14 @@ import type { AppendOutcome } from './append';
 import type { ForcePlan } from './election/force';
 import type { Publish } from './leadership/publish-window';
 
+/** An entry that a client wants to append. */
 export interface NewEntry {
   readonly message: string;
-  /** null: the master makes one. */
+  /** The client's id; null: the master makes one. */
   readonly id: string | null;
 }
 
+/** A client appends entries. */
 export interface Append {
   readonly type: 'append';
   /** Number of the request, unique in this process. */
@@ -28,20 +29,20 @@ export interface Append {
   readonly ts: string;
   readonly writeConcern: WriteConcern;
   /**
-   * Its group stays open until a `flush`, which the driver promises for the end of its turn. Left
-   * out: no.
+   * The group stays open until a `flush`, which the driver promises for the end of its turn. Left
+   * out: the group may go to the store at once.
    */
   readonly deferFlush?: boolean;
 }
 
-/** An operator takes a member out for good, or takes a node in: also one that was removed. */
+/** An operator removes a member for good, or admits a node, which may be a removed one. */
 export interface ChangeMember {
   readonly type: 'remove' | 'admit';
   readonly request: number;
   readonly node: string;
 }
 
-/** A client asks for a stronger concern of an entry that is in the log already. */
+/** A client asks for a stronger write concern of the entry `seq`, which is in the log. */
 export interface Await {
   readonly type: 'await';
   readonly request: number;
@@ -49,36 +50,38 @@ export interface Await {
   readonly writeConcern: WriteConcern;
 }
 
-/** The client's timeout passed, or the client is gone. */
+/** The client's timeout has passed, or the client has disconnected. */
 export interface GiveUp {
   readonly type: 'giveUp';
   readonly request: number;
   readonly why: 'timeout' | 'gone';
 }
 
-/** What `load` asked for, as far as the store has it; null: it could not be read. */
+/** The records that `load` asked for, as far as the store has them; null: the read failed. */
 export interface Loaded {
   readonly type: 'loaded';
   readonly request: number;
   readonly records: readonly LogRecord[] | null;
 }
 
+/** An event of the master's machine. */
 export type MasterEvent =
   | Append
-  /** The end of a turn in which appends came: the group that they made may go to the store. */
+  /** The end of a turn with appends: their group may go to the store. */
   | { readonly type: 'flush' }
   | Await
   | Loaded
   | GiveUp
-  /** `checksum`: the running one of the store at the end of the group. */
+  /** `checksum`: running CRC-32 of the store at the end of the group. */
   | { readonly type: 'stored'; readonly generation: number; readonly checksum: number }
   | { readonly type: 'storeFailed'; readonly generation: number; readonly fatal: boolean; readonly what: string }
   | { readonly type: 'promiseSaved'; readonly promised: Promised }
   /**
-   * The lock is held, the topology stands. `reign` is a fresh random id, used if a claim is made.
+   * The lock is held and the topology is declared. `reign` is a fresh random id for a claim.
+   * `freshBroker`: the broker knows of no log.
    */
   | { readonly type: 'up'; readonly freshBroker: boolean; readonly reign: string }
-  /** What `declare` asked for is done. */
+  /** The broker has confirmed `declare`. */
   | { readonly type: 'declared' }
   | { readonly type: 'down' }
   /** Another process has the lock. */
@@ -90,15 +93,15 @@ export type MasterEvent =
   /** Time has passed. `reign` as in `up`; `random` in [0, 1). */
   | { readonly type: 'tick'; readonly reign: string; readonly random: number }
   | ChangeMember
-  /** An operator gives a lost majority up, or asks for a log where there is none. */
+  /** An operator forces a configuration (`best`), or a log where there is none (`new`). */
   | { readonly type: 'force'; readonly request: number; readonly begin: 'best' | 'new' }
   | { readonly type: 'shutdown' };
 
-/** Which entries a client waits for, or waited for. */
+/** The entries that a client waits for, or waited for. */
 export interface Awaited {
-  /** All of them were in the log when they were asked for. */
+  /** All of them were in the log when the client asked for them. */
   readonly repeated: boolean;
-  /** Seqs of the first and the last one. */
+  /** Seqs of the first and the last entry. */
   readonly first: number;
   readonly seq: number;
 }
@@ -108,51 +111,47 @@ export type Answer =
   | Extract<AppendOutcome, { outcome: 'unsatisfiable' | 'refused' }>
   | ({ readonly outcome: 'acknowledged'; readonly w: number; readonly acks: readonly string[] } & Awaited)
   | (Extract<AppendOutcome, { outcome: 'unresolved' }> & Awaited)
-  /** Nothing was appended: see idempotency.ts. Lines count the entries of the append, from 1. */
+  /** Nothing was appended: see idempotency.ts. Lines count the append's entries from 1. */
   | { readonly outcome: 'id-conflict'; readonly lines: readonly number[]; readonly seq: number }
   | { readonly outcome: 'id-reserved' | 'ids-known'; readonly lines: readonly number[] }
   /** Nothing was appended: the store cannot tell whether an id is known, or with which text. */
   | { readonly outcome: 'unreadable' }
-  /** Nothing to wait for: the seq is above the head. */
+  /** The log has no such entry: the seq is above the head. */
   | { readonly outcome: 'no-such-entry' };
 
 /** How an operator's change of the members ends. */
 export type MemberChange =
-  /** The list that says so is committed; `isNew` is false when nothing had to be changed. */
+  /** The configuration with the change is committed; `isNew` is false if nothing had to change. */
   | { readonly outcome: 'done'; readonly isNew: boolean }
   /** There is no such member. */
   | { readonly outcome: 'unknown' }
-  /** The master itself is no member of its own. */
+  /** The node is the master itself, which is not a member. */
   | { readonly outcome: 'own-node' }
-  /** Another operator has asked for the opposite before this was done. */
+  /** The opposite change was requested before this one was committed. */
   | { readonly outcome: 'superseded' }
   | Extract<AppendOutcome, { outcome: 'refused' }>;
 
+/** An effect that the master's machine asks its driver for. */
 export type MasterEffect =
   | LogEffect
   | FetchEffect
   | { readonly do: 'savePromise'; readonly promised: Promised }
-  /** A log has begun: the broker is told of it by the entries exchange, and the members' queues. */
+  /** A log has begun: declare the entries exchange and the members' queues. */
   | { readonly do: 'declare' }
   | { readonly do: 'publish'; readonly publish: Publish; readonly header: BatchHeader }
   | { readonly do: 'broadcast'; readonly message: MessageOf<'announce' | 'claim'> }
-  /** Give the lock up for a while: another master may be elected where this one is not. */
+  /** Release the lock for a while, so that another master can try to be elected. */
   | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }
-  /**
-   * Read these records of the log, for a request that depends on them; `loaded` says what they are.
-   */
+  /** Read these records of the log for a request; `loaded` reports them. */
   | { readonly do: 'load'; readonly request: number; readonly indexes: readonly number[] }
   | { readonly do: 'ensureMember'; readonly node: string }
-  /** The list without it is committed: its queue can go. */
+  /** The configuration without the node is committed: delete its queue. */
   | { readonly do: 'removeMember'; readonly node: string }
   | { readonly do: 'memberChange'; readonly request: number; readonly outcome: MemberChange }
-  /** What an operator is told of a force; `ready` means that it begins now. */
+  /** Answer an operator's force; a plan that is `ready` takes effect now. */
   | { readonly do: 'force'; readonly request: number; readonly plan: ForcePlan }
-  /**
-   * This store came back with less than it had acknowledged: it must be another one, from the next
-   * start on.
-   */
+  /** This store came back with less than it had acknowledged: give it a new id and restart. */
   | { readonly do: 'renewStore' }
-  /** A broken store: the process has to stop. */
+  /** The store is broken: the process has to stop. */
   | { readonly do: 'halt'; readonly why: string };

@@ -1,16 +1,19 @@
 /**
- * The master's machine: `step(now, event) → effects`, without time, randomness or I/O of its own.
+ * Decides what each event means for the parts of a master: `step(now, event) → effects`. It has no
+ * time, randomness or I/O of its own.
  *
- *     standby ──the lock is held──▶ claiming (candidacy.ts) ──elected──▶ reigning (reign.ts) ──a higher epoch is seen──▶ standby
- *        ▲                             │▲                                   │
- *        └──another has the lock───────┘└─ outbid, caught up: again         └─ link lost, lock lost: goes on in its epoch
+ *     standby ──the lock is held──▶ claiming (candidacy.ts: Raft's candidate)
+ *     claiming ──elected──▶ reigning (reign.ts: Raft's leader)
+ *     claiming ──outbid, caught up──▶ claiming again, in a higher epoch
+ *     claiming ──another process has the lock──▶ standby
+ *     reigning ──a higher epoch is seen──▶ standby
  *
- * A reign outlives the link to the broker: only a higher epoch ends it. While another process has
- * the lock it takes no appends, but keeps those who wait: the other may be this process's own
- * half-open connection, and safety comes from epochs, not from the lock.
+ * A reign outlives the link to the broker and the lock: only a higher epoch ends it. While another
+ * process has the lock, the reign accepts no appends but keeps its waiting clients. The other
+ * process may be this node's own half-open connection, and safety comes from epochs, not from the
+ * lock.
  *
- * The parts do not know each other: what an event means for several of them is decided here. What
- * they are is in state.ts, what can be read from them in view.ts.
+ * The parts do not know each other. They are in state.ts; view.ts reads them.
  */
 import { extendsLog, type Identity, isForeign } from '#protocol/identity';
 import { EPOCH_JUMP_MAX } from '#protocol/limits';
@@ -27,36 +30,37 @@ import type { MasterCoreSettings, MasterStart } from './settings';
 import { MasterState } from './state';
 import { MasterView } from './view';
 
-/** What a member says, or a node that wants to be one. */
+/** A message of a member, or of a node that wants to be one. */
 type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
 
-/** One step of the machine: its time in ms, and what it asks for. */
+/** One step of the machine: its time in milliseconds and its effects. */
 interface Step {
   readonly now: number;
   readonly out: MasterEffect[];
 }
 
 /**
- * How often the commit index is saved while it moves: what is lost of it by a crash is learned
+ * Interval at which a moving commit index is saved. After a crash the node learns the newer value
  * again.
  */
 const SAVE_COMMIT_MS = 1_000;
 
 /**
- * While another log has more of the members there is nothing to wait for: the lock goes to whoever
- * may hold theirs.
+ * The progress of a master whose members hold another log. It never changes, so the lock is soon
+ * released to a master that may hold that log.
  */
 const OUTNUMBERED = -1;
 
+/** The core of a master: a pure state machine. Its driver performs the effects. */
 export class MasterMachine {
-  /** What can be read from this master. */
+  /** The readable state of this master. */
   readonly view: MasterView;
   protected readonly state: MasterState;
   private readonly admission: Admission;
   private readonly lockYield = new LockYieldTimer();
   /** Highest epoch that any member has been heard to follow. */
   private highestSeen = 0;
-  /** As last traced; null: not yet. */
+  /** The value that was traced last; null: none yet. */
   private readOnly: boolean | null = null;
   private isRenewing = false;
   private nextCommitSaveAt = 0;
@@ -67,12 +71,16 @@ export class MasterMachine {
     this.admission = new Admission(this.view, start.seqOfId);
   }
 
-  /** Its HTTP edge listens at this URL. */
+  /** The HTTP edge listens at this URL. */
   set httpUrl(url: string) {
     this.state.httpUrl = url;
   }
 
-  /** @param now milliseconds of a clock that never goes back */
+  /**
+   * Takes an event and returns the effects for the driver, in order. Throws when an invariant is
+   * broken.
+   * @param now milliseconds of a monotonic clock
+   */
   step(now: number, event: MasterEvent): MasterEffect[] {
     const step: Step = { now, out: [] };
     this.handle(event, step);
@@ -94,7 +102,7 @@ export class MasterMachine {
       case 'loaded':
         return this.admission.loaded(event, { ...step, reign: this.state.reigning });
       case 'flush':
-        // Whoever reigns by now: the clients of what is collected wait to be told.
+        // In any phase: clients wait for the collected records even after their reign.
         return this.state.log.flush(step.out);
       case 'giveUp':
         if (this.admission.giveUp(event)) return undefined;
@@ -176,17 +184,14 @@ export class MasterMachine {
     this.state.broker.becomeUp();
     this.state.listening.begin(step.now);
     const { claiming, reigning } = this.state;
-    // A session begins with all that a log needs.
+    // If the reign's configuration is durable, the new session has declared the exchange.
     this.state.declaration.recordSession(event.freshBroker, reigning?.isFounded === true);
     if (reigning !== null) this.announceToAll(reigning, step);
     else if (claiming !== null) claiming.sendClaim(step.now, step.out);
     else this.claim(event.reign, step);
   }
 
-  /**
-   * The broker knows of the log: now the nodes may. Else what they acknowledge could be forgotten
-   * with one disk, and the log begun again.
-   */
+  /** The broker knows of the log, so the nodes may learn of it now (log-declaration.ts). */
   private becomeDeclared(step: Step): void {
     this.state.declaration.recordConfirmed();
     for (const node of this.view.members) step.out.push({ do: 'ensureMember', node });
@@ -202,15 +207,15 @@ export class MasterMachine {
   }
 
   /**
-   * Promises itself an epoch above every one it knows; the claim goes out when the promise is
-   * durable. It names the end of a log that is durable: who was elected for records that a failed
-   * write takes back could lack what is committed.
+   * Votes for itself in an epoch above every known one. The claim is sent once the vote is durable.
+   * It names the end of a durable log: a master that is elected for records which a failed write
+   * then removes could lack committed ones.
    */
   private claim(reign: string, step: Step): void {
-    // What was held when a reign ended may still be collected.
+    // The records of a reign that has ended may still be collected.
     if (!this.state.log.isIdle) return this.state.log.flush(step.out);
     if (this.state.contradictedBy !== null) return;
-    // A force is above whatever anybody has written, whose branch ends with it.
+    // A forced epoch is above the epochs in every log that was heard: those branches end here.
     const { self, log, settings, listening, promised } = this.state;
     const { isBranchForced: forced } = this.state.force;
     const written = forced ? listening.heard.all(step.now).map(({ end }) => end.epoch) : [];
@@ -224,9 +229,7 @@ export class MasterMachine {
     step.out.push(trace('info', 'claims the mastership', { epoch, log: `${log.outline}`, identity }));
   }
 
-  /**
-   * Votes for itself in this epoch; with it goes all else that a node keeps durably beside its log.
-   */
+  /** Saves the vote for itself, and with it the other facts that are on disk beside the log. */
   private promise({ epoch, reign, identity }: Pick<Promised, 'epoch' | 'reign' | 'identity'>, step: Step): void {
     const votedFor = `${this.state.self.node}/${this.state.self.store}`;
     const { durableCommitIndex: commit } = this.state.log;
@@ -234,10 +237,7 @@ export class MasterMachine {
     step.out.push({ do: 'savePromise', promised: this.state.promised });
   }
 
-  /**
-   * This node belongs to that log from now on: an elected master has it, or a majority of its
-   * voters.
-   */
+  /** This node belongs to the log from now on: an elected master or a majority of voters has it. */
   private adoptLog(log: Identity, step: Step): void {
     step.out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.view.identity }));
     this.promise({ ...this.state.promised, identity: log }, step);
@@ -245,7 +245,7 @@ export class MasterMachine {
 
   private saveCommit(step: Step): void {
     if (this.state.log.durableCommitIndex <= this.state.promised.commit) return;
-    // What is committed is durable, and with it the records that say which log this is.
+    // The committed records are durable, and with them those that say which log this is.
     this.promise({ ...this.state.promised, identity: this.view.identity }, step);
   }
 
@@ -320,8 +320,8 @@ export class MasterMachine {
   }
 
   /**
-   * While another reigns: who, in which log and epoch. A reign of this node's that was cut off from
-   * the lock is over then, unless the other one reigns another log: that deposes nobody here.
+   * Takes the announcement of another master that has the lock. It ends a reign of this node in an
+   * earlier epoch or an earlier branch. A master of a foreign log deposes none.
    */
   private receiveAnnouncement({ node, httpUrl, epoch, log }: MessageOf<'announce'>, step: Step): void {
     if (!this.state.broker.lockedOut || node === this.state.self.node) return;
@@ -338,8 +338,7 @@ export class MasterMachine {
     const { claiming } = this.state;
     if (claiming === null) return;
     claiming.receive(step.now, message, step.out);
-    // What was fetched may name other members than the settings do: whether anybody is there is
-    // asked of these.
+    // The fetched configuration may name other members than the settings do.
     this.state.membership.followConfiguration();
     this.applyVerdict(claiming, step);
   }
@@ -372,7 +371,7 @@ export class MasterMachine {
     else if (reigning !== null) this.receiveFromFollower(message, replyTo, reigning, step);
   }
 
-  /** The node follows this very reign, in the same log. */
+  /** Takes a message of a node that follows this reign, in the same log. */
   private receiveFromFollower(message: MemberMessage, replyTo: string | null, reign: Reign, step: Step): void {
     switch (message.type) {
       case 'ack':
@@ -405,8 +404,7 @@ export class MasterMachine {
 
   private receiveFromOther(message: MemberMessage, replyTo: string | null, step: Step): void {
     const { type, node } = message;
-    // A node that follows this reign already and finds a queue has no reason to join; it only
-    // beats.
+    // A node that already follows this reign and finds a queue does not join: it sends heartbeats.
     const isWilling = type === 'join' || type === 'heartbeat';
     const { claiming, reigning, membership } = this.state;
     if (isWilling && reigning !== null && membership.admit(node)) {
@@ -416,7 +414,7 @@ export class MasterMachine {
     if (type === 'vote' && claiming !== null) this.countVote(message, replyTo, step);
   }
 
-  /** A node with another log: it is shown, and counts for nothing. */
+  /** Records a node with another log (foreign-nodes.ts). */
   private recordForeign(message: MemberMessage, step: Step): void {
     const { node, log } = message;
     if (this.state.listening.foreigners.record(step.now, message))
@@ -424,10 +422,7 @@ export class MasterMachine {
     if (this.view.members.includes(node)) this.state.membership.table.recordForeign(step.now, message, step.out);
   }
 
-  /**
-   * Somebody holds a log that this master lacks. Then none begins; and once enough say so, it is
-   * this master's log, too.
-   */
+  /** Adopts a log that this master lacks, once enough nodes report it (heard-logs.ts). */
   private lookForLogs(step: Step): void {
     const { claiming, force, self } = this.state;
     const { heard } = this.state.listening;
@@ -441,7 +436,7 @@ export class MasterMachine {
     this.state.phase = { name: 'standby' };
   }
 
-  /** Said again with every sign of life, until it comes with another store. */
+  /** Tells a member to renew its store, at each sign of life until the member has another store. */
   private renew({ node, store }: MessageOf<'join' | 'heartbeat'>, to: string, step: Step): void {
     if (this.state.reigning === null || !this.state.membership.table.mustRenew({ node, store })) return;
     step.out.push({ do: 'send', to, message: { type: 'renew', ...this.state.reigning.sender, node, store } });
@@ -456,14 +451,14 @@ export class MasterMachine {
       step.out.push(trace('error', 'a store came back with less than it had acknowledged', facts));
     }
     book.recordJoin(message, step.out);
-    // A broker that knows of no log has nothing to bind a queue to.
+    // A broker that knows of no log has no exchange to bind a queue to.
     if (this.state.broker.hasLock && !this.state.declaration.isBrokerFresh)
       step.out.push({ do: 'ensureMember', node: message.node });
   }
 
   /**
-   * Only voters of the own list are counted; but that may be an old one, or none, and who is ahead
-   * knows the newest.
+   * Takes a vote, also of a node that is no voter here: this node's configuration may be old or
+   * missing, and a node whose log is ahead has the newest.
    */
   private countVote(vote: MessageOf<'vote'>, replyTo: string | null, step: Step): void {
     if (this.isOutbidBy(vote)) this.stepDown(vote.epoch, step);
@@ -471,8 +466,8 @@ export class MasterMachine {
   }
 
   /**
-   * An epoch binds within its log: what a blank node has promised, or one of a former branch,
-   * outbids nobody who has a log.
+   * Does the message end this node's claim or reign? An epoch is valid only within its log: the
+   * promise of a blank node, or of a node in a former branch, does not outbid a master with a log.
    */
   private isOutbidBy(message: MemberMessage): boolean {
     const { epoch, identity } = this.view;
@@ -488,7 +483,7 @@ export class MasterMachine {
     this.applyVerdict(claiming, step);
   }
 
-  /** Tells one that does not follow yet what there is to follow: the reign, or the claim. */
+  /** Sends the announcement or the claim to a node that does not follow this epoch yet. */
   private tellEpoch(replyTo: string | null, step: Step): void {
     if (replyTo === null) return;
     this.state.claiming?.sendClaimTo(replyTo, step.out);
@@ -501,8 +496,8 @@ export class MasterMachine {
   }
 
   /**
-   * Somebody follows a higher epoch, or another reign of this one: whatever goes on here is over.
-   * The next tick claims above it.
+   * A node follows a higher epoch, or another reign of this epoch: ends this node's claim or reign.
+   * The next tick claims a higher epoch.
    */
   private stepDown(epoch: number, step: Step): void {
     this.highestSeen = Math.max(this.highestSeen, epoch);
@@ -532,13 +527,13 @@ export class MasterMachine {
       if (reigning !== null) this.tickReign(reigning, step);
       this.yieldLock(OUTNUMBERED, random, step);
     } else if (reigning === null) {
-      // A force that is prepared, or begins, keeps the lock: its operator waits for it.
+      // A force that is prepared or given keeps the lock, because its operator waits for it.
       const { force } = this.state;
       this.yieldLock(force.isGiven || force.isPrepared(step.now) ? null : (claiming?.progress ?? 0), random, step);
     } else {
       this.tickReign(reigning, step);
       const isCommitted = reigning.open && reigning.commitIndex >= this.state.log.durableIndex;
-      // Voters that are there and slow will ack in the end.
+      // With enough voters up, missing acks are only late: keep the lock.
       this.yieldLock(isCommitted || this.view.hasVoters ? null : reigning.commitIndex, random, step);
     }
   }
@@ -552,7 +547,7 @@ export class MasterMachine {
     this.changeConfiguration(reign, step);
   }
 
-  /** Takes the next step towards the list that is wanted, if one is due. */
+  /** Takes the next step towards the wanted configuration, if one is due. */
   private changeConfiguration(reign: Reign, step: Step): void {
     const { membership } = this.state;
     const list = reign.canChangeConfiguration ? membership.nextConfiguration(reign.commitIndex) : null;
@@ -570,7 +565,7 @@ export class MasterMachine {
     if (!this.lockYield.hasEnded(step.now, { progress, isShortOfNodes: isAlone, random })) return;
     this.state.broker.giveUpLock();
     const facts = { epoch: this.view.epoch.epoch, waitingFor: this.view.waitingFor(step.now) };
-    step.out.push({ do: 'yield' }, trace('info', 'gives the lock up for a while', facts));
+    step.out.push({ do: 'yield' }, trace('info', 'releases the lock for a while', facts));
   }
 
   private changeMember(change: ChangeMember, step: Step): void {
@@ -586,15 +581,15 @@ export class MasterMachine {
       return;
     }
     reigning.awaitChange(change, step.out);
-    const what = type === 'admit' ? 'an operator takes a node in' : 'an operator removes a member';
+    const what = type === 'admit' ? 'an operator admits a member' : 'an operator removes a member';
     step.out.push(trace('warn', what, { peer: node }));
     this.changeConfiguration(reigning, step);
     reigning.advance(step.out);
   }
 
   /**
-   * An operator says that a majority of the voters is gone for good, or that there is no log to be
-   * waited for.
+   * Takes an operator's force: a majority of the voters is lost for good, or there is no log to
+   * wait for.
    */
   private force({ request, begin }: Extract<MasterEvent, { type: 'force' }>, step: Step): void {
     const plan = this.view.forcePlan(step.now, begin);
@@ -607,7 +602,7 @@ export class MasterMachine {
     const what =
       begin === 'new'
         ? 'an operator begins a new log'
-        : 'an operator forces a new list: what only the lost voters had is given up';
+        : 'an operator forces a new configuration: entries that only the lost voters had are lost';
     step.out.push(trace('error', what, { epoch: this.state.promised.epoch, from: plan.from, lastSeq: plan.lastSeq }));
     if (begin === 'new') this.state.force.isNewLogForced = true;
     else this.beginForced(step);
@@ -615,12 +610,12 @@ export class MasterMachine {
   }
 
   /**
-   * An operator's word holds while this master has the lock: whoever has it meanwhile may be
-   * elected, and take appends.
+   * Revokes an operator's force when the lock is lost: another master may be elected meanwhile and
+   * accept appends.
    */
   private dropForce(step: Step): void {
     if (!this.state.force.revoke()) return;
-    step.out.push(trace('warn', 'a force came to nothing: ask again', { epoch: this.state.promised.epoch }));
+    step.out.push(trace('warn', 'a force was revoked: send it again', { epoch: this.state.promised.epoch }));
     if (this.state.claiming !== null) this.state.phase = { name: 'standby' };
   }
 
@@ -641,6 +636,6 @@ export class MasterMachine {
     if (this.readOnly === !ok) return;
     this.readOnly = !ok;
     const facts = { required, alive, voters: this.view.voters };
-    step.out.push(trace(ok ? 'info' : 'warn', ok ? 'takes appends' : 'read-only: no quorum', facts));
+    step.out.push(trace(ok ? 'info' : 'warn', ok ? 'accepts appends' : 'read-only: no quorum', facts));
   }
 }

@@ -1,22 +1,28 @@
 /**
- * May the master take appends? Only while a majority of the nodes is believed to be alive, itself
- * among them: without one, what it took could not be committed, and a client would rather hear so
- * at once. Reads and requests that already wait are not concerned.
+ * Decides whether enough nodes are alive to accept appends: a majority, the master included.
+ * Without one an entry could not be committed, so the client is refused at once instead of waiting.
+ * Reads and waiting requests are not affected.
  *
- * The gate is a kindness, not the safety: what is acknowledged with w ≥ m is safe by the commit
- * rule alone.
+ * Safety does not depend on this gate. An entry that is acknowledged with w ≥ m is safe by the
+ * commit rule alone.
  */
 import { majority, nodeCount } from '#protocol/write-concern';
 
+/** The result of the gate. Counts are numbers of nodes. */
 export interface Quorum {
   /** Nodes that must be alive, the master included. */
   readonly required: number;
-  /** Nodes that are not Unhealthy, the master included. */
+  /** Nodes that are alive, the master included. */
   readonly alive: number;
   readonly ok: boolean;
 }
 
-/** @param enforced false: the gate is always open (QUORUM_APPEND=false) */
+/**
+ * Computes the gate.
+ * @param members number of members, up or not
+ * @param aliveMembers number of members that are Healthy or Suspected
+ * @param enforced false: the gate is always open (QUORUM_APPEND=false)
+ */
 export function quorumOf(members: number, aliveMembers: number, enforced: boolean): Quorum {
   const required = majority(nodeCount(members));
   const alive = nodeCount(aliveMembers);

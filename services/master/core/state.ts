@@ -1,9 +1,9 @@
 /**
- * Everything that a master keeps: its parts, and the few facts that several of them need. Only
- * master.ts changes it; view.ts reads it.
+ * Holds a master's parts and the few facts that several parts need. Only master.ts changes it;
+ * view.ts reads it.
  *
- * The log, the link to the broker, the members and what was heard outlive a reign. A candidacy or
- * a reign belongs to a phase.
+ * The log, the link to the broker, the members and the heard logs outlive a reign. A candidacy or a
+ * reign belongs to a phase.
  */
 import { ReplicaLog } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
@@ -20,11 +20,13 @@ import type { Reign } from './leadership/reign';
 import { Membership } from './members/membership';
 import type { MasterCoreSettings, MasterStart } from './settings';
 
+/** Raft's role of this node: follower without a candidacy, candidate, or leader. */
 export type Phase =
   | { readonly name: 'standby' }
   | { readonly name: 'claiming'; readonly candidacy: Candidacy }
   | { readonly name: 'reigning'; readonly reign: Reign };
 
+/** The state of one master. */
 export class MasterState {
   readonly self: Voter;
   readonly log: ReplicaLog;
@@ -37,7 +39,7 @@ export class MasterState {
   readonly publisher = new Publisher(this.broker);
   readonly pendingIds = new PendingIds();
   phase: Phase = { name: 'standby' };
-  /** This node's vote, and all else that it keeps durably beside its log. */
+  /** This node's vote and the other facts that are on disk beside its log. */
   promised: Promised;
   /** Node whose log is ahead and lacks entries that are committed here; null: none. */
   contradictedBy: string | null = null;

@@ -1,8 +1,7 @@
 /**
- * A read-only view of a master: for its health page, its gates, its driver, and the questions that
- * master.ts asks of several parts at once.
+ * Reads a master's state: for `/health`, the gates, the driver, and for questions of master.ts that
+ * concern several parts.
  */
-
 import { type Identity, logIdOf, longerOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type OutlineView } from '#protocol/log/outline';
 import type { LogRecord } from '#protocol/record';
@@ -20,9 +19,13 @@ import type { Quorum } from './quorum-gate';
 import type { Refused, Situation } from './refusals';
 import type { MasterState } from './state';
 
-/** How far this node is on its way to lead. */
+/**
+ * State of a master, as clients see it. standby: another process has the lock. recovering: no
+ * appends yet. reigning: appends are accepted unless another gate refuses them.
+ */
 export type PhaseName = 'standby' | 'recovering' | 'reigning';
 
+/** A read-only view of one master. */
 export class MasterView implements GateFacts {
   constructor(private readonly state: MasterState) {}
 
@@ -35,61 +38,60 @@ export class MasterView implements GateFacts {
     return this.state.log.durableIndex;
   }
 
-  /** The members of the newest list, or those of the settings before there is one. */
+  /** Members of the newest configuration, or of the settings while the log has none. */
   get members(): readonly string[] {
     return this.state.membership.members;
   }
 
-  /** Nodes that have a vote, in the newest list. */
+  /** Nodes that have a vote in the newest configuration; empty without one. */
   get voters(): readonly string[] {
     return this.state.membership.voters;
   }
 
+  /** The epoch of this node's reign, or else the epoch that it promised last. */
   get epoch(): EpochId {
     return this.state.reigning?.id ?? this.state.promised;
   }
 
-  /** The longest identity that this node knows its log by; null: it is blank. */
+  /** The longest known identity of this node's log; null: it is blank. */
   get identity(): Identity | null {
     return longerOf(this.state.promised.identity, this.outline.identity) ?? this.state.settings.logId;
   }
 
-  /** Nodes that hold another log, under whatever name. */
+  /** Nodes that hold another log, members or not. */
   foreign(now: number): readonly ForeignNode[] {
     return this.state.listening.foreigners.all(now);
   }
 
   /**
-   * Members that never followed this log; with open membership and no log id in the settings nobody
-   * knows them all.
+   * Members that make the log young (membership.ts). With open membership, nodes that have not
+   * joined yet are missing here.
    */
   get young(): readonly string[] {
     return this.outline.newestConfiguration().members === null ? [] : this.state.membership.young;
   }
 
-  /**
-   * Of the voters, those that are up with the store that has the vote; null: this node does not
-   * reign.
-   */
+  /** Voters that are up with the store that has the vote; null: this node does not reign. */
   get votersUp(): readonly string[] | null {
     return this.state.reigning === null ? null : this.state.membership.votersUp;
   }
 
+  /** The nodes that an operator has removed. */
   get removed(): readonly string[] {
     return this.state.membership.removed;
   }
 
-  /** Seq below which another log differs that is ahead of this one; null: none is known. */
+  /** Node whose log is ahead and lacks entries that are committed here; null: none. */
   get contradiction(): string | null {
     return this.state.contradictedBy;
   }
 
-  /** Seq up to which readers see the log: everything durable here. */
+  /** Seq of the last durable entry: up to here readers see the log; 0: none. */
   get head(): number {
     return this.state.log.durableSeq;
   }
 
-  /** Seq up to which it is known to be committed. */
+  /** Seq up to which entries are known to be committed; 0: none. */
   get commit(): number {
     return this.state.log.commitSeq;
   }
@@ -113,27 +115,27 @@ export class MasterView implements GateFacts {
     return this.state.membership.quorum;
   }
 
-  /** Could what is appended now be committed, as far as it is known who is up? */
+  /** Could an entry that is appended now be committed, as far as this node knows? */
   get hasVoters(): boolean {
     return this.state.reigning === null || this.state.membership.hasVoters;
   }
 
-  /** Is a majority of the voters missing, so that an operator may give it up? */
+  /** Is a majority of the voters missing, so that an operator may force a configuration? */
   get canForce(): boolean {
     return this.state.claiming !== null || !this.hasVoters;
   }
 
-  /** Who reigns instead of this one, as far as it was heard. */
+  /** The master that reigns instead, as last heard; null: none. */
   get reigningElsewhere(): LockOwner | null {
     return this.state.broker.lockedOut ? this.state.broker.owner : null;
   }
 
-  /** Epoch in which an operator last forced a list; null: that never happened to this log. */
+  /** Epoch in which an operator last forced a configuration; null: never in this log. */
   get forcedEpoch(): number | null {
     return this.outline.forcedEpoch;
   }
 
-  /** How often the log was cut. */
+  /** Number of truncations of the log. */
   get cuts(): number {
     return this.state.log.cuts;
   }
@@ -147,6 +149,7 @@ export class MasterView implements GateFacts {
     return this.state.reigning?.waiters.size ?? 0;
   }
 
+  /** Bytes of entries that are not yet durable or not yet confirmed by the broker. */
   get inFlightBytes(): number {
     return this.state.log.pendingBytes + this.state.publisher.window.retainedBytes;
   }
@@ -160,9 +163,7 @@ export class MasterView implements GateFacts {
     return this.state.pendingIds.get(id);
   }
 
-  /**
-   * What a write concern resolves to when that is more than there are nodes; null: it can be met.
-   */
+  /** The resolved write concern if it exceeds the number of nodes; null: it can be met. */
   unsatisfiable(writeConcern: WriteConcern): { readonly w: number; readonly nodes: number } | null {
     if (this.phaseName !== 'reigning') return null;
     const nodes = nodeCount(this.members.length);
@@ -175,9 +176,7 @@ export class MasterView implements GateFacts {
     return { ...state, acked: Math.min(state.acked, this.head) };
   }
 
-  /**
-   * Nodes known to hold the entry, and whether it is committed; null for a seq that is not visible.
-   */
+  /** Nodes known to hold the entry, and whether it is committed; null: readers do not see it. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null {
     const index = this.outline.indexOf(seq);
     if (index === null || index > this.state.log.durableIndex) return null;
@@ -185,7 +184,7 @@ export class MasterView implements GateFacts {
     return { acks, committed: index <= this.state.log.commitIndex };
   }
 
-  /** Why no append is taken now; null: it would be. */
+  /** Why an append is refused now; null: it is accepted. */
   refusal(now: number): Refused | null {
     return refusalOf(this, now);
   }
@@ -195,14 +194,14 @@ export class MasterView implements GateFacts {
   }
 
   /**
-   * There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing
-   * to begin it with.
+   * Is there no log yet, as far as is known? Then no log has to be recovered: the master only waits
+   * for the nodes to begin one with.
    */
   isBeginning(now: number): boolean {
     return this.state.claiming?.isBeginning(this.birth(now)) === true || this.listensAlone(now);
   }
 
-  /** What an operator's force would come to now. */
+  /** The plan of an operator's force at this moment. */
   forcePlan(now: number, begin: 'best' | 'new'): ForcePlan {
     const { identity, outline } = this;
     const { self, listening } = this.state;
@@ -233,8 +232,8 @@ export class MasterView implements GateFacts {
   }
 
   /**
-   * Why no append may be taken although this master could reign: the members hold another log.
-   * Null: they do not.
+   * A sentence that names the members with another log, if they keep this master from reigning;
+   * null: they do not.
    */
   anotherLog(now: number): string | null {
     if (!this.isOutnumbered(now)) return null;
@@ -242,10 +241,10 @@ export class MasterView implements GateFacts {
       ({ id, log, lastSeq }) => `${id} (log ${log ?? 'unknown'}, up to ${lastSeq})`,
     );
     const own = this.identity === null ? 'none' : logIdOf(this.identity);
-    return `This master holds another log (${own}) than the members that were heard: ${held.join(', ')}. Nothing is appended, cut or copied until one of them is given back its own disk.`;
+    return `This master holds another log (${own}) than the members that were heard: ${held.join(', ')}. Nothing is appended, truncated or copied until the wrong disk is replaced, on this node or on theirs.`;
   }
 
-  /** What would end the recovery, as words after "waiting for". */
+  /** The condition that would end the recovery, as words that follow "waiting for". */
   waitingFor(now: number): string {
     const { claiming, reigning, contradictedBy } = this.state;
     if (contradictedBy !== null)
@@ -263,7 +262,7 @@ export class MasterView implements GateFacts {
     return `${self.node} ${what} e${this.epoch.epoch} ${log} ${publisher.window} [${tracker}]`;
   }
 
-  /** What decides about the birth of a log at this moment. */
+  /** The facts about the birth of a log at this moment. */
   birth(now: number): BirthSituation {
     const { settings, listening, declaration, force } = this.state;
     const { birth: mode, inMemory } = settings;
@@ -279,9 +278,9 @@ export class MasterView implements GateFacts {
   }
 
   /**
-   * A master whose own vote is enough could lead the members into another log than they hold. So it
-   * first hears as many of them as an append needs, or listens for as long as one that is up may
-   * stay silent.
+   * Must this master, whose own vote is enough, still listen? It could lead the members into
+   * another log than they hold. So it first hears as many members as an append needs, or listens
+   * for the longest time that a node that is up may be silent.
    */
   listensAlone(now: number): boolean {
     if (this.state.claiming?.needsNobody !== true || this.state.listening.isComplete(now)) return false;
@@ -289,14 +288,17 @@ export class MasterView implements GateFacts {
   }
 
   /**
-   * Is nobody to be led into this log now: the broker does not know of it yet, or more of the
-   * members hold another one?
+   * Must this master stay silent for now? It must while the broker does not know of the log, or
+   * while too many members hold another log.
    */
   isSilent(now: number): boolean {
     return !this.state.declaration.isDone || this.isOutnumbered(now);
   }
 
-  /** The only voter cannot be behind: a node has records of this log that this store once had. */
+  /**
+   * Is a node ahead of this master, which is the only voter? Then this store has lost records that
+   * it once had.
+   */
   isRolledBack(now: number): boolean {
     const best = this.state.listening.heard.best(now, this.identity);
     return best !== null && !isAtLeastAsUpToDate(this.outline.last, best.end);

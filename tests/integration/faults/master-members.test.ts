@@ -140,7 +140,9 @@ it(
       clientSees: '503 recovering until the operator acts',
       broughtBackBy: "the operator's force; the log of the master, fetched by the others",
     });
-    const forced = again.process.linesOf('an operator forces a new list: what only the lost voters had is given up');
+    const forced = again.process.linesOf(
+      'an operator forces a new configuration: entries that only the lost voters had are lost',
+    );
     expect(forced).toMatchObject([{ level: 50 }]);
     await eventually('all are voters again', async () =>
       expect((await membersOf(again)).map(({ voter }) => voter)).toEqual([true, true]),

@@ -1,20 +1,20 @@
 /**
- * Decides what comes of each request of a client: a new entry, a wait for an entry that is in the
- * log, or an answer at once.
+ * Decides each request of a client: it becomes a new entry, waits for an entry that is in the log,
+ * or is answered at once.
  *
  *     ask ─▶ more nodes than there are? ─▶ ids known? ─new──▶ gates.ts ─▶ gets its seq (reign.ts)
  *      ▲     unsatisfiable                 │  │      └repeat▶ waits for its concern (reign.ts)
  *      └───────────── loaded ◀──load───────┘  └─conflict, reserved, a part known: answered
  *
- * The rules for ids are in idempotency.ts. They come before the gates: a repeat takes no room and
- * no seq, and a conflict is one at any master.
+ * The rules for ids are in idempotency.ts. They come before the gates, because a repeat takes no
+ * room and no seq, and a conflict does not depend on the master's state.
  *
  * A request whose records are being read belongs to no reign, so the end of a reign does not
- * answer it. When the records come it is decided from the beginning, by the log as it is then. If
- * it cannot wait or be appended then, it is refused with `stored: 'unknown'`: its entry was in this
- * log, and the next reign may keep or cut it. After a cut, records that were asked for before may
- * no longer be in the log: they are read again. A timeout that passes during a reading is kept
- * until the core knows what the client waits for, so that the answer can name it.
+ * answer it. Once the records are read, the request is decided anew by the log as it is then. If
+ * it can neither wait nor be appended, it is refused with `stored: 'unknown'`: its entry was in
+ * this log, and the next reign may keep or truncate it. Records that were requested before a
+ * truncation are read again, because others may have their indexes now. A timeout during a reading
+ * takes effect afterwards, so that the answer can name the entry.
  */
 import type { OutlineView } from '#protocol/log/outline';
 import type { LogRecord } from '#protocol/record';
@@ -24,31 +24,34 @@ import type { Answer, Append, Await, GiveUp, Loaded, MasterEffect } from '../eve
 import { type Refused, refused, type Situation } from '../refusals';
 import { judge, type KnownIds, type SeqOfId } from './idempotency';
 
-/** What is asked of the master that it belongs to. */
+/** The facts about the master that a decision needs. */
 export interface Admitting {
   readonly outline: OutlineView;
   readonly epoch: EpochId;
-  /** Seq up to which the log is visible. */
+  /** Seq up to which readers see the log; 0: no entry. */
   readonly head: number;
   readonly isStopping: boolean;
-  /** How often the log was cut. */
+  /** Number of truncations of the log. */
   readonly cuts: number;
+  /** The record with this id that is in the log and not durable yet; null: none. */
   pendingRecord(id: string): LogRecord | null;
+  /** The resolved write concern if it exceeds the number of nodes; null: it can be met. */
   unsatisfiable(writeConcern: WriteConcern): { readonly w: number; readonly nodes: number } | null;
+  /** Why no append is accepted now; null: it is. */
   refusal(now: number): Refused | null;
   situation(now: number): Situation;
 }
 
-/** A reign as far as requests need it. */
+/** The part of a reign that requests need. */
 export interface TakesRequests {
-  /** Gives the entries their seqs. */
+  /** Gives the entries their seqs and appends them. */
   append(event: Append, out: MasterEffect[]): void;
-  /** False: the log has no such entry. */
+  /** @returns false when the log has no such entry */
   await(wait: EntryWait, out: MasterEffect[]): boolean;
   timeOut(request: number, out: MasterEffect[]): void;
 }
 
-/** The client of `request` waits for the entries from `first` to `seq`. */
+/** The client of `request` waits for the entries with the seqs `first` to `seq`. */
 export interface EntryWait {
   readonly request: number;
   readonly first: number;
@@ -58,8 +61,9 @@ export interface EntryWait {
   readonly writeConcern: WriteConcern;
 }
 
-/** The step in which something is decided. */
+/** The step in which a request is decided. */
 export interface Moment {
+  /** Milliseconds of the core's clock. */
   readonly now: number;
   /** Null: this node does not reign. */
   readonly reign: TakesRequests | null;
@@ -68,16 +72,17 @@ export interface Moment {
 
 interface Reading {
   readonly event: Append | Await;
-  /** What was read for it, by index. */
+  /** The records that were read for it, by index. */
   readonly read: Map<number, LogRecord>;
   /** Its timeout has passed. */
   isExpired: boolean;
-  /** How often the log had been cut when the records were asked for. */
+  /** Number of truncations of the log when the records were requested. */
   cuts: number;
-  /** Some of it was in the log when it was first asked. */
+  /** An entry of the request was in the log when it was first decided. */
   wasKnown: boolean;
 }
 
+/** The requests of clients. Those whose records are being read are kept here. */
 export class Admission {
   private readonly readings = new Map<number, Reading>();
 
@@ -101,7 +106,7 @@ export class Admission {
     this.decide(reading, moment);
   }
 
-  /** True: it was being read, and nothing else waits for it. */
+  /** @returns true when the request's records were being read, so no reign knows the request */
   giveUp({ request, why }: GiveUp): boolean {
     const reading = this.readings.get(request);
     if (reading === undefined) return false;
@@ -110,7 +115,7 @@ export class Admission {
     return true;
   }
 
-  /** This master stops: whoever waits for a reading is answered now. */
+  /** This master stops: requests whose records are being read are answered now. */
   end(moment: Moment): void {
     for (const { event } of this.readings.values()) this.refuseWait(event.request, moment);
     this.readings.clear();
@@ -155,13 +160,13 @@ export class Admission {
     this.wait(reading, { first: seq, seq, id: record.id ?? '' }, moment);
   }
 
-  /** What was known when it was asked, and is not now, may be in the log of another node. */
+  /** An entry that was in this log before, and is not now, may be in another node's log. */
   private append(event: Append, { wasKnown, isExpired }: Reading, moment: Moment): void {
     const { now, reign, out } = moment;
     const { request } = event;
     const refusal = this.master.refusal(now);
     if (refusal !== null) return answer(request, wasKnown ? { ...refusal, stored: 'unknown' } : refusal, moment);
-    // No `flush` was promised for the step in which a reading ends.
+    // The driver promises no `flush` for the step in which a reading ends.
     reign?.append(wasKnown ? { ...event, deferFlush: false } : event, out);
     if (isExpired) reign?.timeOut(request, out);
   }
@@ -178,7 +183,7 @@ export class Admission {
     const { now } = moment;
     const refusal =
       this.master.refusal(now) ??
-      refused('recovering', 'The entry is not in the log any more.', this.master.situation(now));
+      refused('recovering', 'The entry is no longer in the log.', this.master.situation(now));
     answer(request, { ...refusal, stored: 'unknown' }, moment);
   }
 
@@ -190,7 +195,7 @@ export class Admission {
     out.push({ do: 'load', request, indexes });
   }
 
-  /** Where ids are looked up. */
+  /** The places where ids are looked up. */
   get knownIds(): KnownIds {
     const { master, seqOfId } = this;
     return {

@@ -1,53 +1,54 @@
 /**
- * Decides whether an append is a new one, from the ids of its entries. An id makes an append
+ * Decides from the ids of an append's entries whether the append is new. An id makes an append
  * idempotent for ever: one id and one text are one entry with one seq, however often a client
  * sends them (S5).
  *
  * Each entry has one of four places:
  *
  *     new        no id, or an id that this log does not hold
- *     pending    its record is in the log and not durable yet: the store may not have it yet,
- *                so the core keeps it
- *     stored     the store knows the id; its record has to be read to compare the texts
- *     reserved   an id of the form that this reign gives, and that it has not given: a later
- *                append will get it
+ *     pending    the record is in the log and not durable; the store may not have it yet, so the
+ *                core keeps it
+ *     stored     the store knows the id; the record is read to compare the texts
+ *     reserved   the id has the form of this reign's generated ids, but was not given yet: a
+ *                later append will get it
  *
- * All entries are new: the append is new. All are known with the same texts: it is a repeat,
- * which waits for these entries and appends nothing. Only some are known: nothing is appended,
- * because an append is done as a whole or not at all. An id belongs to another text, or is
- * reserved: a conflict; it is told even if other ids are known or new.
+ * If all entries are new, the append is new. If all are known with the same texts, the append is a
+ * repeat: it waits for these entries and appends nothing. If only some are known, nothing is
+ * appended, because an append is done as a whole or not at all. If an id belongs to another text
+ * or is reserved, the answer is a conflict; the other ids do not matter.
  *
- * Records are read asynchronously, and the log may change meanwhile. So no verdict outlives the
- * step that reached it: once the records are there, all ids are looked up again.
+ * Records are read asynchronously, and the log may change meanwhile. So a verdict is valid only in
+ * its own step: once the records are read, all ids are looked up again.
  *
- * An id of the generated form of a former reign may be new: its entry may have been cut with
- * that reign, and this is the retry that brings it back.
+ * An id in the generated form of a former reign may be new: its entry may have been truncated with
+ * that reign, and the client sends it again.
  */
 import { type Entry, parseGeneratedId } from '#protocol/entry';
 import { entryOf, type LogRecord } from '#protocol/record';
 import type { NewEntry } from '../events';
 
 /**
- * Seq of the entry with this id among all that the store was handed; null: none. `unreadable`: the
- * store cannot tell. For an id of the generated form it is the seq that the id names, if its reign
- * wrote that entry; the entry's own id may be another one.
+ * Seq of the entry with this id among all entries that the store was given; null: none.
+ * `unreadable`: the store cannot tell. For a generated id it is the seq that the id names, if the
+ * id's reign wrote that entry. The entry itself may have another id.
  */
 export type SeqOfId = (id: string) => number | null | 'unreadable';
 
-/** Where ids are looked up, all of it at once. */
+/** The places where ids are looked up, synchronously. */
 export interface KnownIds {
   readonly seqOfId: SeqOfId;
   /** The record with this id that is in the log and not durable yet; null: none. */
   pendingRecord(id: string): LogRecord | null;
-  /** Null: the log has no such entry. */
+  /** Index of the entry with this seq; null: the log has no such entry. */
   indexOf(seq: number): number | null;
-  /** Name of the reign that would give the next ids. */
+  /** Id of the reign that would give the next ids. */
   readonly reign: string;
 }
 
+/** What the ids of an append say about it. */
 export type Verdict =
   | { readonly is: 'new' }
-  /** All of it is in the log; `first` and `last` by seq. */
+  /** All entries are in the log; `first` and `last` by seq. */
   | { readonly is: 'repeat'; readonly first: Entry; readonly last: Entry }
   /** Records at these indexes are needed to tell. */
   | { readonly is: 'unread'; readonly indexes: readonly number[] }
@@ -55,13 +56,13 @@ export type Verdict =
   | { readonly is: 'unreadable' }
   | Clash;
 
-/** Nothing is appended. Lines count the entries of the append, from 1. */
+/** The append is refused, and nothing is appended. Lines count its entries from 1. */
 export type Clash =
-  /** Ids of other texts, and reserved ones beside them; `seq` of the first entry that differs. */
+  /** Ids of other texts, and reserved ids; `seq` of the first entry with another text. */
   | { readonly is: 'id-conflict'; readonly lines: readonly number[]; readonly seq: number }
-  /** No text differs, but this log has never given these ids. */
+  /** No text differs, but these ids are reserved. */
   | { readonly is: 'id-reserved'; readonly lines: readonly number[] }
-  /** These are known with the same texts, and the others are not. */
+  /** These ids are known with the same texts; the other ids are new. */
   | { readonly is: 'ids-known'; readonly lines: readonly number[] };
 
 type Place =
@@ -71,7 +72,10 @@ type Place =
 
 const NEW: Place = { at: 'new' };
 
-/** @param read records of this log that were read for it, by index */
+/**
+ * Decides an append. Changes nothing.
+ * @param read records of this log that were read for this append, by index
+ */
 export function judge(entries: readonly NewEntry[], ids: KnownIds, read: ReadonlyMap<number, LogRecord>): Verdict {
   const places = entries.map(({ id }) => (id === null ? NEW : placeOf(id, ids)));
   if (places.every(({ at }) => at === 'new')) return { is: 'new' };
@@ -101,7 +105,7 @@ function knownAt(place: Place, read: ReadonlyMap<number, LogRecord>): Entry | 'n
   return place.at === 'new' ? 'new' : 'reserved';
 }
 
-/** Some of the ids are known, or will be given. */
+/** Compares the texts, where some of the ids are known or reserved. */
 function compare(entries: readonly NewEntry[], known: readonly (Entry | 'new' | 'reserved')[]): Verdict {
   const same: Entry[] = [];
   const sameLines: number[] = [];

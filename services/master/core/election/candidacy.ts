@@ -1,14 +1,15 @@
 /**
- * A master's way to a reign: the claim, the votes, and what it lacks of the log.
+ * Runs one candidacy of a master: its claim, the votes, and the fetches of the records it lacks.
  *
- *     promising ──the promise is durable──▶ claiming ──a majority grants──▶ `won`
- *                                              ├──there is no log, and one may begin (birth.ts)──▶ `won`
- *                                              ├──an operator has forced it, and nobody is ahead──▶ `won`
- *                                              └──refused as behind──▶ catching up ──done, or the source is silent──▶ `retry`
- *                                                                           └──the source lacks what is committed here──▶ `contradicted`
+ *     promising ──promise durable──▶ claiming ──a majority grants──▶ `won`
+ *                                       ├──no log exists, one may begin (birth.ts)──▶ `won`
+ *                                       ├──an operator forces it, no log is ahead──▶ `won`
+ *                                       └──refused as behind──▶ catching up
+ *     catching up ──done, or the source is silent──▶ `retry`
+ *     catching up ──the source lacks records that are committed here──▶ `contradicted`
  *
- * `retry` means: claim anew, one epoch higher. The claim is repeated every interval, for a
- * secondary that was away has not heard it.
+ * `retry` means that the master claims again, one epoch higher. The claim is repeated every
+ * heartbeat interval, because a secondary that was away has not received it.
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
@@ -19,40 +20,42 @@ import { type BirthFacts, isTornBirth, mayBegin } from './birth';
 import { CatchUp } from './catch-up';
 import { Election } from './election';
 
+/** The facts that a candidacy begins with. */
 export interface CandidacyOptions {
-  /** The claim, and the log that is claimed: null where this node knows of none. */
+  /** The claim. Its `log` is the claimed log; null: this node knows of none. */
   readonly claim: Sender;
   readonly self: Voter;
   /** Members named by the settings. */
   readonly secondaries: readonly string[];
-  /** False: reigns without votes. */
+  /** False: this master reigns without votes. */
   readonly needsVotes: boolean;
-  /** An operator has given a lost majority up: the best log heard will do. */
+  /** An operator has given up a lost majority: the best log that was heard is enough. */
   readonly forced: boolean;
   readonly heartbeatIntervalMs: number;
 }
 
-/** What decides about a birth and may change while a claim goes on. */
+/** The facts about the birth of a log that may change during a claim. */
 export type BirthSituation = Omit<BirthFacts, 'answered' | 'secondaries' | 'needsVotes' | 'isBlank' | 'hasSettled'>;
 
 /**
- * A forced claim is heard and answered for so many intervals before it reigns: a log that is ahead
- * must be able to say so.
+ * Heartbeat intervals between a forced claim and its reign. A node with a log that is ahead gets
+ * the time to answer.
  */
 const FORCED_INTERVALS = 2;
 
 /**
- * A claim is answered within milliseconds by whoever is connected; so many intervals are more than
- * that.
+ * Heartbeat intervals in which connected nodes answer a claim. Answers take milliseconds, so half
+ * an interval is ample.
  */
 const SETTLING_INTERVALS = 0.5;
 
+/** One claim and the steps after it. Positions are indexes of records, times are milliseconds. */
 export class Candidacy {
   private readonly election: Election;
-  /** Where the own log ended when it was claimed. */
+  /** Last index of this node's log at the time of the claim. */
   private readonly claimedIndex: number;
   private isPromised = false;
-  /** When the claim went out first. */
+  /** Time of the first claim. */
   private claimedAt = Number.POSITIVE_INFINITY;
   private nextClaimAt = 0;
   private catchUp: CatchUp | null = null;
@@ -78,23 +81,23 @@ export class Candidacy {
     return this.catchUp !== null;
   }
 
-  /** Whose log is fetched; null: nobody's. */
+  /** The node whose log is fetched; null: no fetch is under way. */
   get source(): string | null {
     return this.catchUp?.source.node ?? null;
   }
 
-  /** Changes when a catch-up gets on. */
+  /** Changes with every step of a catch-up; 0 without one. */
   get progress(): number {
     return this.catchUp?.steps ?? 0;
   }
 
-  /** Is the own vote enough? Then nobody else has been asked whether there is another log. */
+  /** Is this node's own vote enough? Then no other node was asked whether it holds another log. */
   get needsNobody(): boolean {
     const { members } = this.log.outline.newestConfiguration();
     return members?.voters.length === 1 && !this.isForced && this.options.needsVotes;
   }
 
-  /** An operator forces it. */
+  /** An operator forces this candidacy. */
   force(): void {
     this.isForced = true;
   }
@@ -103,8 +106,7 @@ export class Candidacy {
     if (!this.isPromised) return 'pending';
     if (this.catchUp?.isContradicted === true) return 'contradicted';
     if (this.isOver) return 'retry';
-    // What was granted was granted to the log as it was claimed. An answer of a catch-up may have
-    // changed it since.
+    // Votes are granted to the log as it was claimed. A catch-up may have changed it since.
     const isUnchanged = this.log.outline.lastIndex === this.claimedIndex && this.log.isIdle && this.progress === 0;
     if (this.election.won && isUnchanged && this.isWhole) return 'won';
     if (this.catchUp !== null) return 'pending';
@@ -116,8 +118,8 @@ export class Candidacy {
   }
 
   /**
-   * There is no log yet, nor any word of one: nothing has to be recovered, only nodes are missing
-   * to begin it with.
+   * Is there no log yet, as far as is known? Then no log has to be recovered: the master only waits
+   * for the nodes to begin one with.
    */
   isBeginning({ mode, freshBroker, someoneHoldsALog }: BirthSituation): boolean {
     return this.isBlank && !someoneHoldsALog && (mode === 'new' || (mode === 'auto' && freshBroker));
@@ -136,7 +138,7 @@ export class Candidacy {
     out.push({ do: 'broadcast', message: this.message() });
   }
 
-  /** To one that has not heard of the claim. */
+  /** Sends the claim to a node that has not received it. */
   sendClaimTo(to: string, out: MasterEffect[]): void {
     if (this.isPromised) out.push({ do: 'send', to, message: this.message() });
   }
@@ -154,7 +156,7 @@ export class Candidacy {
     this.catchUp.ask(now, out);
   }
 
-  /** What the source of the catch-up answers. */
+  /** Takes an answer of the source of the catch-up. */
   receive(now: number, message: MessageOf<'entries' | 'diverged'>, out: MasterEffect[]): void {
     if (this.catchUp === null || !isSameEpoch(message, this.claim)) return;
     if (message.type === 'entries') this.catchUp.receive(now, message, out);
@@ -162,7 +164,7 @@ export class Candidacy {
     this.checkIsOver(now);
   }
 
-  /** Something that was fetched is durable. */
+  /** Fetched records are durable. */
   recordStored(now: number, out: MasterEffect[]): void {
     this.catchUp?.proceed(now, out);
     this.checkIsOver(now);
@@ -174,7 +176,7 @@ export class Candidacy {
     this.checkIsOver(now);
   }
 
-  /** As words after "waiting for". */
+  /** The missing condition, as words that follow "waiting for". */
   waitingFor(birth: BirthSituation): string {
     if (this.catchUp !== null) {
       const { node, last } = this.catchUp.source;
@@ -182,7 +184,7 @@ export class Candidacy {
     }
     const { votes, from } = this.election.missing;
     if (from.length > 0) return `${votes} more ${votes === 1 ? 'vote' : 'votes'} from ${from.join(', ')}`;
-    if (!this.isBlank) return 'word from its members';
+    if (!this.isBlank) return 'answers from its members';
     return this.wordOfALog(birth);
   }
 
@@ -191,30 +193,30 @@ export class Candidacy {
   }
 
   /**
-   * There is no log as long as there is no list: the first write may have been torn behind its
-   * first record.
+   * A log exists once it has a configuration: the first write may have been torn after its first
+   * record.
    */
   private get isBlank(): boolean {
     return this.log.outline.newestConfiguration().members === null;
   }
 
   /**
-   * Do the records go as far as the log that is claimed? A later branch that is only known by name
-   * cannot be reigned.
+   * Do the records belong to the claimed log? A master cannot reign over a later branch of which it
+   * knows only the identity.
    */
   private get isWhole(): boolean {
     return this.log.outline.identity !== null && this.log.outline.identity === this.claim.log;
   }
 
-  /** Did this very store begin the log, and the first write was torn behind its first record? */
+  /** Did this store begin the log, with a first write that was torn after its first record? */
   private get isTornBirth(): boolean {
     return this.isWhole && isTornBirth(this.log.outline.founder, this.options.self);
   }
 
   private birthFacts(now: number, birth: BirthSituation): BirthFacts {
     const { secondaries, needsVotes } = this.options;
-    // A node that belongs to a log which it does not hold begins none; nor one that has only
-    // fetched the first records of another's.
+    // A node that belongs to a log without holding it begins none. Neither does a node that has
+    // fetched only the first records of a log.
     const isBlank = this.isBlank && (this.claim.log === null || this.isTornBirth);
     const hasSettled = now >= this.claimedAt + SETTLING_INTERVALS * this.options.heartbeatIntervalMs;
     return { ...birth, isBlank, secondaries, needsVotes, answered: this.election.answered, hasSettled };
@@ -222,13 +224,13 @@ export class Candidacy {
 
   private wordOfALog({ mode, freshBroker, someoneHoldsALog }: BirthSituation): string {
     const silent = this.options.secondaries.filter((node) => !this.election.hasHeard(node));
-    const from = silent.length === 0 ? '' : `; not heard: ${silent.join(', ')}`;
+    const from = silent.length === 0 ? '' : `; no answer yet: ${silent.join(', ')}`;
     if (this.claim.log !== null)
       return `the log ${this.claim.log}, which this node belongs to and does not hold${from}`;
-    if (someoneHoldsALog) return `a majority of the voters of the log that was heard of, which this node lacks${from}`;
-    if (mode === 'never') return `the master that may begin the log: this one may not${from}`;
-    if (silent.length > 0) return `word from ${silent.join(', ')}, who may have the log that this node lacks`;
-    return freshBroker ? 'word from its secondaries' : NOWHERE;
+    if (someoneHoldsALog) return `a majority of the voters of a log that another node holds${from}`;
+    if (mode === 'never') return `a master that may begin the log: this one may not${from}`;
+    if (silent.length > 0) return `answers from ${silent.join(', ')}, which may hold the log`;
+    return freshBroker ? 'answers from its secondaries' : NOWHERE;
   }
 
   private checkIsOver(now: number): void {
@@ -242,4 +244,4 @@ export class Candidacy {
 }
 
 const NOWHERE =
-  'an operator: the broker knows of this log, or it was heard of, and nobody who is heard holds it. Give its disk back to a node; or, if it is lost for good, begin a new one: npm run force -- --new';
+  'an operator: a log of this name exists or existed, and no node that was heard holds it. Give a node its disk back; or, if the log is lost for good, begin a new one: npm run force -- --new';

@@ -1,14 +1,15 @@
 /**
- * A claimant's way to the log of the one that is ahead of it: fetch by fetch from the most
- * up-to-date refuser, cutting its own tail where the two part, until it has everything the other
- * had. The source has promised the claimed epoch, so its log does not grow meanwhile; but it may
- * lose what it had not stored when it voted, or its whole store, and then to agree with it could
- * cut what is committed. So each fetch names the end of the log that is asked, and who does not
- * have it (any more) does not answer; an answer without records is none.
+ * Fetches the records that a candidate lacks from the most up-to-date node that refused its vote.
+ * Where the two logs part, the candidate truncates its own tail.
  *
- *     fetching ──records──▶ storing ──durable──▶ fetching … ──its last record is here──▶ done
- *        │──nothing that fits for GIVE_UP_MS──▶ stalled (claim again: somebody else may be ahead, or nobody)
- *        └──the source lacks what is committed here──▶ contradicted (nothing is cut, and nothing is claimed any more)
+ *     fetching ──records──▶ storing ──durable──▶ fetching … ──the last record is here──▶ done
+ *        │──no fitting answer for GIVE_UP_MS──▶ stalled (claim again)
+ *        └──the source lacks records that are committed here──▶ contradicted (no cut, no claim)
+ *
+ * The source has promised the claimed epoch, so its log does not grow meanwhile. But a source that
+ * lost records after it voted could make this node truncate committed ones. Each fetch therefore
+ * carries `expects`, the store and the end of the source's log. A node that no longer matches does
+ * not answer; an answer without records is ignored.
  */
 
 import { BATCH_RECORDS_MAX } from '#protocol/limits';
@@ -19,18 +20,19 @@ import { type MessageOf, type Sender, saidEnd } from '#protocol/wire/messages';
 import type { MasterEffect } from '../events';
 import type { Refuser } from './election';
 
-/** A fetch that was lost is repeated after this long. */
+/** Time after which an unanswered fetch is sent again. */
 const RETRY_MS = 500;
-/** A source that says nothing for so long is given up. */
+/** Time without a fitting answer after which the source is abandoned: six fetches. */
 const GIVE_UP_MS = 3_000;
 
+/** One catch-up from one source. Times are milliseconds. */
 export class CatchUp {
   /** The source lacks entries that are known to be committed here. */
   isContradicted = false;
-  /** Rises with every piece that was appended or cut. */
+  /** Number of appended batches and truncations. */
   steps = 0;
   private askAt: number;
-  /** When the last answer came that fitted. */
+  /** Time of the last fitting answer. */
   private heardAt: number;
 
   constructor(
@@ -51,7 +53,7 @@ export class CatchUp {
     return now - this.heardAt >= GIVE_UP_MS && this.log.isIdle;
   }
 
-  /** Asks for what comes next, when nothing is under way. */
+  /** Fetches the next records, unless a fetch or a write is under way. */
   ask(now: number, out: MasterEffect[]): void {
     if (now < this.askAt || this.isDone || !this.log.isIdle) return;
     this.askAt = now + RETRY_MS;
@@ -64,8 +66,8 @@ export class CatchUp {
   }
 
   /**
-   * Takes an answer; one that does not follow the end of the log is late, and no sign of life: a
-   * source whose answers never fit is given up.
+   * Appends the records of an answer. An answer that does not follow the end of the log is late and
+   * is ignored: it does not count as progress, so a source whose answers never fit is abandoned.
    */
   receive(now: number, batch: MessageOf<'entries'>, out: MasterEffect[]): void {
     const { log } = this;
@@ -78,21 +80,22 @@ export class CatchUp {
     log.flush(out);
   }
 
-  /** The logs part: cuts the own tail, which a majority never had, and asks again from there. */
+  /** The logs part: truncates the tail, which no majority holds, and fetches from there. */
   diverged(now: number, ends: MessageOf<'diverged'>, out: MasterEffect[]): void {
     const cut = this.log.cutFor(ends, { source: this.source.node }, out);
     if (cut === null) return;
     if (cut.isRefused) {
       this.isContradicted = true;
       const refused = { ...cut.facts, commit: this.log.commitSeq };
-      out.push(trace('error', 'the log that is ahead lacks entries that are committed here: nothing is cut', refused));
+      const what = 'the log that is ahead lacks entries that are committed here: nothing is truncated';
+      out.push(trace('error', what, refused));
       return;
     }
     this.steps += 1;
     this.proceed(now, out);
   }
 
-  /** What was fetched is durable: the next piece, or done. */
+  /** The fetched records are durable: fetches the next ones, if any are missing. */
   proceed(now: number, out: MasterEffect[]): void {
     this.heardAt = now;
     this.askAt = now;

@@ -1,14 +1,14 @@
 /**
- * One claim to the mastership and the votes for it: Raft's election (§5.2, §5.4.1), with votes
- * counted by (node, store).
+ * Counts the votes for one claim: Raft's election (§5.2, §5.4.1), with votes counted by (node,
+ * store).
  *
  *     open ──a majority of the voters has granted──▶ won
- *     open ──somebody refused because its log is ahead──▶ behind (fetch from it, then claim again one epoch higher)
- *     open ──somebody has promised a higher epoch──▶ outbid (claim again above it)
+ *     open ──a node refused because its log is ahead──▶ behind (fetch, then claim one epoch higher)
+ *     open ──a node has promised a higher epoch──▶ outbid (claim again above it)
  *
- * The voters are those of the claimant's own newest list. It counts itself only if it is one of
- * them with this very store: a wiped master or a standby needs the others' majority. Who is ahead
- * is asked among nodes of the claimant's own log only.
+ * The voters are those of the candidate's own newest configuration. The candidate counts itself
+ * only if it is one of them with its present store. So a wiped master or a standby needs a majority
+ * of the other voters. Only nodes of the candidate's own log can be ahead of it.
  */
 import type { Identity } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
@@ -18,23 +18,31 @@ import { type EpochId, endOf, isSameEpoch, type MessageOf } from '#protocol/wire
 import { majority } from '#protocol/write-concern';
 import type { Answer } from './birth';
 
+/** A node that refused its vote because its log is ahead. */
 export interface Refuser {
   readonly node: string;
   readonly store: string;
-  /** Where its log ends, and the seq of its last entry. */
+  /** End of its log. */
   readonly last: LogEnd;
+  /** Seq of its last entry; 0: none. */
   readonly lastSeq: number;
+  /** Queue for messages to it; null: not known, so it cannot be asked for records. */
   readonly replyTo: string | null;
 }
 
+/** The votes for one claim. */
 export class Election {
-  /** Nodes that have granted this claim, with the store that they vote by; voters or not. */
+  /** Nodes that have granted this claim, each with its store; some may not be voters. */
   readonly granted: Voter[] = [];
-  /** What each node has said that has promised this claim. */
+  /** The answers of the nodes that have promised this claim. */
   private readonly answers = new Map<string, Answer>();
   private ahead: Refuser | null = null;
 
-  /** @param log the log that is claimed; null: there is none that this node knows */
+  /**
+   * @param claim its `log` is the claimed log; null: this node knows of none
+   * @param last end of the candidate's log
+   * @param voters empty: the candidate's log has no configuration, and the claim cannot be won
+   */
   constructor(
     readonly claim: EpochId & { readonly log: Identity | null },
     readonly self: Voter,
@@ -65,19 +73,19 @@ export class Election {
     return isMajority(this.voters, (voter) => includesVoter(this.granted, voter));
   }
 
-  /** Who refused because its log is ahead, the farthest of them; null: nobody. */
+  /** The most up-to-date node that refused because its log is ahead; null: none. */
   get mostUpToDate(): Refuser | null {
     return this.ahead;
   }
 
-  /** Who has promised this claim, and what each holds. */
+  /** The answers of the nodes that have promised this claim, by node. */
   get answered(): ReadonlyMap<string, Answer> {
     return this.answers;
   }
 
   /**
-   * Votes that are still needed, and the voters that could give them; the claimant's own former
-   * store is named as such.
+   * Number of votes that are still needed, and the voters that could give them. A former store of
+   * the candidate's own node is named as such.
    */
   get missing(): { readonly votes: number; readonly from: readonly string[] } {
     const open = this.voters.filter((voter) => !includesVoter(this.granted, voter));

@@ -1,21 +1,22 @@
 /**
- * An operator's order to force a list or a new log, from the request until it has taken effect.
+ * Keeps an operator's order to force a configuration or a new log until it has taken effect.
  *
- *     none ──asked, not ready──▶ prepared (for 60 s: the lock is kept) ──asked again, ready──▶ given ──the reign begins──▶ none
- *                                                                                             └──the lock is lost──▶ none
+ *     none ──asked, not ready──▶ prepared (the lock is kept for 60 s) ──asked again, ready──▶ given
+ *     given ──the reign begins, or the lock is lost──▶ none
  *
- * The rules for when it is ready are in force.ts.
+ * The rules for when an order is ready are in force.ts.
  */
 
-/** How long the lock is kept after a request, for listening and for fetching the best log. */
+/** Time for which the lock is kept after a request, to listen and to fetch the best log. */
 const PREPARED_MS = 60_000;
 
+/** One operator's order at most. Times are milliseconds. */
 export class ForceOrder {
-  /** The next reign begins a new list with this node alone. */
+  /** The next reign begins a new configuration with this node as its only voter. */
   isBranchForced = false;
   /** A new log may begin. */
   isNewLogForced = false;
-  /** 0: none is prepared. */
+  /** 0: no order is prepared. */
   private preparedUntil = 0;
 
   get isGiven(): boolean {
@@ -30,7 +31,10 @@ export class ForceOrder {
     this.preparedUntil = now + PREPARED_MS;
   }
 
-  /** The lock is lost: another master may be elected and take appends. True: an order was given. */
+  /**
+   * The lock is lost: another master may be elected and take appends.
+   * @returns true if an order was given, which is void now
+   */
   revoke(): boolean {
     const { isGiven } = this;
     this.isBranchForced = false;
@@ -38,7 +42,7 @@ export class ForceOrder {
     return isGiven;
   }
 
-  /** A reign has begun by it. */
+  /** The order has begun a reign. */
   finish(): void {
     this.revoke();
     this.preparedUntil = 0;

@@ -1,26 +1,30 @@
 /**
- * Nodes that hold another log under a name of this one: shown to an operator, and nothing else.
- * What they say is counted nowhere, they are asked for nothing, and nothing of theirs is touched.
+ * Keeps the nodes that hold another log than this master. They are shown to an operator. Their
+ * messages count for no decision except that no log begins beside theirs.
  */
 import type { Identity } from '#protocol/identity';
 import type { WireMessage } from '#protocol/wire/messages';
 
+/** A node that holds another log, as its messages say. */
 export interface ForeignNode {
+  /** Name of the node. */
   readonly id: string;
-  /** Null: it does not say so. */
+  /** Null: its messages do not name a log. */
   readonly log: Identity | null;
-  /** Highest seq that it holds, as it says; 0: no entry. */
+  /** Highest seq that it reports; 0: no entry. */
   readonly lastSeq: number;
 }
 
-/** Each comes back now and then to look whether its own master is there. */
+/** Time without a message after which a node is forgotten; a foreign node is heard more often. */
 const KEPT_MS = 60_000;
+/** More nodes than a log has. The node that was heard longest ago is dropped. */
 const NODES_MAX = 1_024;
 
+/** The foreign nodes that were heard lately. Times are milliseconds. */
 export class ForeignNodes {
   private readonly nodes = new Map<string, ForeignNode & { readonly at: number }>();
 
-  /** True when the node was not known to be foreign. */
+  /** @returns true when the node was not known to hold that log */
   record(now: number, message: WireMessage & { readonly node: string }): boolean {
     const { node: id, log } = message;
     const known = this.nodes.get(id);
@@ -34,12 +38,12 @@ export class ForeignNodes {
     return known?.log !== log;
   }
 
-  /** A node of this name was heard that holds this log, or none. */
+  /** A node of this name was heard that holds this master's log, or none. */
   forget(node: string): void {
     this.nodes.delete(node);
   }
 
-  /** Asked with every append. */
+  /** For a cheap check at every append. */
   get isEmpty(): boolean {
     return this.nodes.size === 0;
   }

@@ -1,12 +1,12 @@
 /**
- * What every node that was heard says of the log that it holds, whatever its name: before a reign
- * it decides whether there is a log at all, which one this master may take for its own, and from
- * whom an operator's force would begin.
+ * Keeps the log that each heard node reports. Before a reign these reports decide three questions:
+ * is there a log at all, which log may this master adopt, and from which node would an operator's
+ * force begin.
  *
- * A log of which only a minority of its voters is heard may be a stray: the disk of a former life,
- * a copy. So a master that knows of no log, or of an earlier branch only, adopts one once it has
- * heard a majority of the voters of the newest list that was named, or when the settings or a force
- * name it.
+ * If only a minority of a log's voters is heard, the log may be a stray: an old disk, or a copy. So
+ * a master that knows of no log, or only of an earlier branch, adopts a log once it has heard a
+ * majority of the voters in that log's newest configuration, or when the settings or a force name
+ * it.
  */
 import { extendsLog, type Identity, isPrefixOf } from '#protocol/identity';
 import { isAtLeastAsUpToDate, type LogEnd } from '#protocol/log/outline';
@@ -14,26 +14,29 @@ import type { Voter } from '#protocol/record';
 import { isMajority, sameVoter } from '#protocol/voters';
 import { endOf, type MessageOf, type WireMessage } from '#protocol/wire/messages';
 
+/** The log of a node and its store, as the node's messages say. */
 export interface HeardLog extends Voter {
-  /** The log that the node knows itself to belong to; null: it is blank. */
+  /** The log that the node belongs to; null: it is blank. */
   readonly log: Identity | null;
-  /** Where its records end; at nothing while it has not said so. */
+  /** End of its records; index 0 and no log until the node has reported it. */
   readonly end: LogEnd;
+  /** Seq of its last entry; 0: none. */
   readonly lastSeq: number;
-  /** Of its newest list; empty when it has none, or has not said so. */
+  /** Voters of its newest configuration; empty: it has none, or has not reported them. */
   readonly voters: readonly Voter[];
 }
 
-/**
- * A node's name, its store, and more than nodes that a log has: what is heard beyond it is dropped.
- */
+/** More nodes than a log has. The node that was heard longest ago is dropped. */
 const HEARD_MAX = 1_024;
 
+/** The reports of the nodes that were heard lately. Times are milliseconds. */
 export class HeardLogs {
   private readonly heard = new Map<string, { readonly at: number; readonly log: HeardLog }>();
 
-  /** @param keptMs what was not said again for so long is forgotten */
+  /** @param keptMs a report that was not repeated for so long is forgotten */
   constructor(private readonly keptMs: number) {}
+
+  /** Takes the report in a message, if the message has one. */
 
   record(now: number, message: WireMessage & { readonly node: string }): void {
     const log = heardIn(message, this.heard.get(message.node)?.log ?? null);
@@ -46,24 +49,25 @@ export class HeardLogs {
     }
   }
 
-  /** The connection is gone: whoever is there will be heard again. */
+  /** The connection is lost: nodes that are up will be heard again. */
   clear(): void {
     this.heard.clear();
   }
 
+  /** The reports that are not older than `keptMs`. */
   all(now: number): readonly HeardLog[] {
     for (const [node, { at }] of [...this.heard]) if (now - at > this.keptMs) this.heard.delete(node);
     return [...this.heard.values()].map(({ log }) => log);
   }
 
-  /** Nodes that hold a log, or have followed one, which is not `own`. */
+  /** Nodes that hold or have followed another log than `own`. */
   holders(now: number, own: Identity | null): readonly HeardLog[] {
     return this.all(now).filter(({ log }) => log !== null && log !== own);
   }
 
   /**
-   * A log that goes on where `own` ends, of which a majority of its voters was heard; the longest.
-   * Null: none.
+   * The longest log that extends `own` and of which a majority of its voters was heard.
+   * @returns null when there is none, or when there are several that do not extend each other
    */
   adoptable(now: number, own: Identity | null, self: Voter): Identity | null {
     const all = this.all(now);
@@ -72,8 +76,8 @@ export class HeardLogs {
   }
 
   /**
-   * The log that a force would take: the one whose records are most up to date. Null: nobody has
-   * any, or there are several.
+   * The most up-to-date log, which a force would take.
+   * @returns null when no node has one, or when there are several that do not extend each other
    */
   best(now: number, own: Identity | null): HeardLog | null {
     const candidates = this.candidates(now, own);
@@ -84,7 +88,7 @@ export class HeardLogs {
     );
   }
 
-  /** Were several logs heard of, or branches, of which this node could take any? */
+  /** Were several logs or branches heard, of which this node could take any? */
   isAmbiguous(now: number, own: Identity | null): boolean {
     const logs = this.candidates(now, own).flatMap(({ end }) => (end.log === null ? [] : [end.log]));
     return logs.length > 0 && longestOf(logs) === null;
@@ -120,8 +124,8 @@ function identitiesOf(all: readonly HeardLog[], own: Identity | null): readonly 
 }
 
 /**
- * Of the voters that the most up-to-date holder names, are most heard, with the store that has the
- * vote, and in this log?
+ * Was a majority of the log's voters heard, each with the store that has the vote and with this
+ * log? The voters are those that the most up-to-date holder reports.
  */
 function hasMajority(all: readonly HeardLog[], identity: Identity, self: Voter): boolean {
   const holders = all.filter(({ log }) => log === identity);

@@ -1,36 +1,37 @@
 /**
- * How long a master that has the lock waits for votes or acks in vain before it lets another one
- * try. A voter that waits for the lock, or who alone may begin a log, could be elected or could
- * commit where this one cannot: while it waits it neither votes nor acks.
+ * Decides when a master without progress releases the lock, so that another master can try. A
+ * process that waits for the lock may be the only one that can be elected, can commit, or may begin
+ * a log. It neither votes nor acks while it waits.
  *
- *     at rest ──something is waited for──▶ waiting ──no progress for YIELD_AFTER──▶ ended (the lock is given up), longer the next time
- *        ▲                                   │  └──progress──▶ waiting (from the start)
- *        └──nothing is waited for, or nobody is there who could do better
+ *     at rest ──votes or acks are missing──▶ waiting ──no progress for YIELD_AFTER──▶ ended
+ *     waiting ──progress──▶ waiting (from the start)
+ *     waiting ──none is missing, or no other master could do better──▶ at rest
+ *     ended (the lock is released) ──▶ at rest; the next wait is longer
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 
-/**
- * Waiting for so long for votes or acks in vain, it lets another master try; and for twice as long
- * the next time.
- */
+/** Time without progress before the lock is released. It doubles with each release in a row. */
 const YIELD_AFTER: RetryPolicy = { delayMsMin: 5_000, delayMsMax: 20_000 };
 
+/** The state of a master's wait for votes or acks. */
 export interface LockWait {
-  /** Changes with whatever shows that this master gets on; null: nothing is waited for. */
+  /** A number that changes with every progress; null: the master waits for no vote and no ack. */
   readonly progress: number | null;
-  /** As long as too few nodes are alive, another master could not do better. */
+  /** Too few nodes are alive: another master could not do better. */
   readonly isShortOfNodes: boolean;
+  /** In [0, 1). */
   readonly random: number;
 }
 
+/** Measures how long a master has the lock without progress. Times are milliseconds. */
 export class LockYieldTimer {
-  /** Null: nothing is waited for. */
+  /** Null: the master does not wait. */
   private endsAt: number | null = null;
   private progress: number | null = null;
-  /** Times it has ended since something came of waiting. */
+  /** Number of releases since the master last waited for nothing. */
   private ends = 0;
 
-  /** True when it ends now. */
+  /** @returns true when the lock is to be released now */
   hasEnded(now: number, { progress, isShortOfNodes: isAlone, random }: LockWait): boolean {
     if (progress === null) this.ends = 0;
     if (progress === null || progress !== this.progress || isAlone) this.endsAt = null;
@@ -43,7 +44,7 @@ export class LockYieldTimer {
     return true;
   }
 
-  /** The lock is gone anyway. */
+  /** The lock is lost: the next wait begins anew. */
   restart(): void {
     this.endsAt = null;
   }

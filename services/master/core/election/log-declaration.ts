@@ -1,11 +1,14 @@
 /**
- * Does the broker know of this log? The entries exchange is the broker's memory of it. A master
- * declares the exchange when the first list of its reign is durable, and leads nobody before the
- * broker has confirmed it: otherwise what secondaries acknowledge could be forgotten with one disk
- * and the log begun again.
+ * Tracks whether the broker knows of this log, which it does once the entries exchange exists.
  *
- *     done ──a log begins, or the broker is fresh──▶ due ──the list is durable──▶ under way ──confirmed──▶ done
+ *     done ──a log begins, or the broker is fresh──▶ due
+ *     due ──the configuration is durable──▶ under way ──confirmed──▶ done
+ *
+ * A master declares the exchange once the first configuration of its reign is durable. It leads no
+ * node before the broker has confirmed the declaration. Otherwise the loss of one disk could remove
+ * every trace of acknowledged entries, and the log could begin a second time.
  */
+/** The declaration of one log at the broker. */
 export class LogDeclaration {
   /** The broker knows of no log. */
   isBrokerFresh = false;
@@ -13,7 +16,10 @@ export class LogDeclaration {
   isDone = true;
   private isDue = false;
 
-  /** @param isFounded the reign's log is durable, so the session has declared it */
+  /**
+   * A session with the broker has begun.
+   * @param isFounded the reign's configuration is durable, so the session has declared the exchange
+   */
   recordSession(isBrokerFresh: boolean, isFounded: boolean): void {
     this.isBrokerFresh = isBrokerFresh;
     if (!isFounded) return;
@@ -21,12 +27,13 @@ export class LogDeclaration {
     this.isDue = false;
   }
 
+  /** A reign has begun. */
   recordReign(isBirth: boolean): void {
     this.isDue = isBirth || this.isBrokerFresh;
     this.isDone = !this.isDue;
   }
 
-  /** True once: the log is durable, and the broker is to be told of it. */
+  /** The configuration is durable. Returns true once: the exchange is to be declared now. */
   take(): boolean {
     const { isDue } = this;
     this.isDue = false;

@@ -1,7 +1,7 @@
 /**
- * Announcements of a reign: Raft's empty AppendEntries. They say where the head and the commit
- * index are, go to all nodes once a heartbeat interval, and to one node that has not heard of the
- * reign.
+ * Sends the announcements of a reign: Raft's empty AppendEntries, with the head and the commit
+ * index. One goes to all nodes every heartbeat interval, and one to each node that does not follow
+ * the reign yet.
  */
 import type { ReplicaLog } from '#protocol/log/replica-log';
 import type { Voter } from '#protocol/record';
@@ -9,15 +9,17 @@ import type { MessageOf } from '#protocol/wire/messages';
 import type { MasterEffect } from '../events';
 import type { Reign } from './reign';
 
+/** The parts of a master that an announcement is made from. */
 export interface AnnouncerParts {
   readonly self: Voter;
   readonly log: ReplicaLog;
-  /** Nodes that an operator has removed for good. */
+  /** The nodes that an operator has removed. */
   readonly members: { readonly removed: readonly string[] };
   /** URL of this node's HTTP edge; '' until it listens. */
   readonly edge: { readonly httpUrl: string };
 }
 
+/** Sends nothing before the reign's configuration is durable. Times are milliseconds. */
 export class Announcer {
   private dueAt = 0;
 

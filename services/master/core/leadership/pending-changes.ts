@@ -1,14 +1,15 @@
 /**
- * Requests to admit or remove a member that wait for a committed list: each is answered when the
- * newest committed list says what it asked for. A later request for the opposite supersedes it.
+ * Keeps the requests to admit or remove a member until a configuration with the change is
+ * committed. A later request for the opposite change supersedes a request.
  */
 import type { ChangeMember, MasterEffect } from '../events';
 import { refused } from '../refusals';
 
+/** The requests of one reign. */
 export class PendingChanges {
   private changes: (ChangeMember & { readonly isNew: boolean })[] = [];
 
-  /** @param isMember is the node a member in the newest list, committed or not? */
+  /** @param isMember is the node a member in the newest configuration, committed or not? */
   add(change: ChangeMember, isMember: boolean, out: MasterEffect[]): void {
     const isOpposite = ({ node, type }: ChangeMember) => node === change.node && type !== change.type;
     for (const { request } of this.changes.filter(isOpposite))
@@ -17,7 +18,7 @@ export class PendingChanges {
     this.changes.push({ ...change, isNew: isMember === (change.type === 'remove') });
   }
 
-  /** The newest list is committed: `members` are its members. */
+  /** The newest configuration is committed: `members` are its members. */
   finish(members: readonly string[], out: MasterEffect[]): void {
     if (this.changes.length === 0) return;
     const done = this.changes.filter(({ type, node }) => members.includes(node) === (type === 'admit'));
@@ -28,9 +29,9 @@ export class PendingChanges {
     }
   }
 
-  /** The reign ends: what becomes of a change is decided by the next one. */
+  /** The reign ends: the next reign decides whether a change takes effect. */
   end(problem: 'shutting-down' | 'deposed', out: MasterEffect[]): void {
-    const detail = 'This reign has ended; ask the next master who the members are.';
+    const detail = 'This reign has ended before the change was committed. Ask the next master for its members.';
     const situation = { quorum: { required: 0, alive: 0, ok: false }, missing: [] };
     for (const { request } of this.changes.splice(0))
       out.push({ do: 'memberChange', request, outcome: refused(problem, detail, situation) });

@@ -1,11 +1,14 @@
 /**
- * The ids of records that are in the log and not durable yet. The store may not know them: a group
- * that collects was not handed to it, and a write without room takes its ids out of the store
- * before the core hears of it. They outlive the reign that wrote them, as their records do: a
- * client that tries again after the reign has ended must not hear that its entry is in no log.
+ * Keeps the ids of records that are in the log and not durable yet. The store may not know these
+ * ids: it has not received the group that collects, and it drops the ids of a failed write before
+ * the core learns of the failure.
+ *
+ * The ids outlive the reign that wrote them, as their records do. Otherwise a client that tries
+ * again after the reign would be told that its entry is in no log.
  */
 import type { LogRecord } from '#protocol/record';
 
+/** Ids that clients chose, each with its record. */
 export class PendingIds {
   private readonly byId = new Map<string, LogRecord>();
 
@@ -17,12 +20,12 @@ export class PendingIds {
     this.byId.set(id, record);
   }
 
-  /** The store knows them now. */
+  /** These records are durable, so the store knows their ids. */
   recordStored(records: readonly LogRecord[]): void {
     if (this.byId.size > 0) for (const { id } of records) if (id !== null) this.byId.delete(id);
   }
 
-  /** What was not durable is in the log no more. */
+  /** The records that were not durable are no longer in the log. */
   clear(): void {
     this.byId.clear();
   }

@@ -1,17 +1,18 @@
 /**
- * What has to reach the broker, in order: durable records go in, batches come out, and leave when
- * the broker confirms them. The window of unconfirmed batches is bounded; what is beyond it waits
- * in memory, where the write path counts it as in flight.
+ * Keeps durable records in order until the broker has confirmed them, and forms batches of them.
+ * The number and the bytes of unconfirmed batches are bounded. Records beyond the bound wait here
+ * and count as in flight.
  *
- * A publish that fails (nacked, returned, its channel lost) starts a new round: everything from the
- * first unconfirmed record is published again, in order. Duplicates are harmless, a hole would have
- * to be fetched. A late answer to a batch of an older round teaches nothing.
+ * A publish fails if it is nacked or returned, or if its channel is lost. Then everything from the
+ * first unconfirmed record is published again, in order. Duplicates are harmless; a gap would have
+ * to be fetched. A late answer to a batch of an earlier round is ignored.
  */
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, UNCONFIRMED_BATCHES_MAX, UNCONFIRMED_BYTES_MAX } from '#protocol/limits';
 import type { LogRecord } from '#protocol/record';
 
+/** A batch to publish. */
 export interface Publish {
-  /** Names the batch in its answer. */
+  /** Number of the batch; the broker's confirm names it. */
   readonly id: number;
   readonly records: readonly LogRecord[];
 }
@@ -23,6 +24,7 @@ interface Sent {
   confirmed: boolean;
 }
 
+/** The unconfirmed records of one reign. */
 export class PublishWindow {
   /** Bytes of the records that the broker has not confirmed. */
   retainedBytes = 0;
@@ -60,7 +62,7 @@ export class PublishWindow {
     return publish;
   }
 
-  /** The broker has the batch. False for one of an older round. */
+  /** The broker has confirmed the batch. @returns false for a batch of an earlier round */
   recordConfirm(id: number): boolean {
     const batch = this.sent.find((each) => each.id === id);
     if (batch === undefined) return false;
@@ -76,8 +78,8 @@ export class PublishWindow {
   }
 
   /**
-   * The broker may not have the batch: all that is unconfirmed is to be sent again. False for one
-   * of an older round.
+   * The broker may not have the batch: all unconfirmed records are published again.
+   * @returns false for a batch of an earlier round
    */
   recordFailure(id: number): boolean {
     if (!this.sent.some((each) => each.id === id)) return false;
@@ -85,14 +87,14 @@ export class PublishWindow {
     return true;
   }
 
-  /** The channel is gone, and every answer with it. */
+  /** The channel is lost: no answer comes any more, and all unconfirmed records are due again. */
   restart(): void {
     this.sent = [];
     this.sentCount = 0;
     this.sentBytes = 0;
   }
 
-  /** Nothing of this reign is to be published any more. */
+  /** Drops every record: the reign has ended, or there are no members. */
   clear(): void {
     this.restart();
     this.records = [];

@@ -1,9 +1,11 @@
 /**
- * When what is durable is published, while this master has the lock: at once, or as soon as a
- * majority holds the batch before. What becomes durable meanwhile goes out as one batch, which
- * costs the broker and every secondary hardly more than one record. Where no majority answers,
- * nothing is held up for longer than a tick. And after a batch that the broker did not take: all
- * that is unconfirmed again, in order, after a wait.
+ * Decides when durable records are published, while this master has the lock. A batch is published
+ * once a majority holds the one before. Records that become durable meanwhile go out as one batch,
+ * which costs the broker and each secondary hardly more than one record. If no majority acks, a
+ * batch waits for one tick at most.
+ *
+ * After a batch that the broker rejected, all unconfirmed records are published again, in order,
+ * after a delay.
  */
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { trace } from '#protocol/trace';
@@ -12,19 +14,20 @@ import type { MasterEffect } from '../events';
 import { PublishWindow } from './publish-window';
 import type { Reign } from './reign';
 
-/** Before a publish that the broker did not take is tried again. */
+/** Delay before rejected records are published again. */
 const REPUBLISH: RetryPolicy = { delayMsMin: 50, delayMsMax: 2_000 };
 
+/** Publishes the records of the present reign. Times are milliseconds. */
 export class Publisher {
   readonly window = new PublishWindow();
   /**
-   * Last index of the batch that was published last, until it is committed or a tick has passed;
-   * null: nothing is to be waited for.
+   * Last index of the newest batch, until it is committed or a tick has passed; null: publishing
+   * need not wait.
    */
   private travelling: number | null = null;
-  /** Null: nothing has failed that was not tried again. */
+  /** Time of the next attempt after a failure; null: none is due. */
   private retryAt: number | null = null;
-  /** Batches in a row that the broker did not take. */
+  /** Batches in a row that the broker rejected. */
   private failures = 0;
 
   constructor(private readonly broker: BrokerLink) {}
@@ -39,12 +42,12 @@ export class Publisher {
     this.travelling = last.index;
   }
 
-  /** Time has passed: what still travels holds nothing up any more. */
+  /** A tick has passed: the newest batch no longer delays the next one. */
   tick(): void {
     this.travelling = null;
   }
 
-  /** Another reign, or none: nothing of the former one is to be published any more. */
+  /** The reign has ended: none of its records is published any more. */
   clear(): void {
     this.window.clear();
     this.travelling = null;
@@ -52,31 +55,31 @@ export class Publisher {
     this.failures = 0;
   }
 
-  /** The broker has the batch. */
+  /** The broker has confirmed the batch. */
   recordConfirm(publish: number): void {
     if (this.window.recordConfirm(publish)) this.failures = 0;
   }
 
   /**
-   * The broker may not have the batch. Once the link is down it is published again as soon as that
-   * is up.
+   * The broker may not have the batch: it is published again after a delay. If the link is down, it
+   * is published again once the link is up.
    */
   recordFailure(now: number, failed: { readonly publish: number; readonly random: number }, out: MasterEffect[]): void {
     if (!this.window.recordFailure(failed.publish) || !this.broker.connected) return;
     this.travelling = null;
     this.failures += 1;
     this.retryAt = now + retryDelayMs(REPUBLISH, this.failures, failed.random);
-    out.push(trace('warn', 'the broker did not take a batch', { attempt: this.failures }));
+    out.push(trace('warn', 'the broker did not accept a batch', { attempt: this.failures }));
   }
 
-  /** True once: it is time to publish again. */
+  /** Returns true once, when the time of the next attempt has come. */
   isRetryDue(now: number): boolean {
     if (this.retryAt === null || now < this.retryAt) return false;
     this.retryAt = null;
     return true;
   }
 
-  /** The channel is gone, and every answer with it. */
+  /** The link is lost: all unconfirmed records are published again once it is up. */
   becomeDown(): void {
     this.retryAt = null;
     this.failures = 0;

@@ -1,13 +1,13 @@
 /**
- * One master's reign: from its first record, the *epoch* record, to the end of it. It gives seqs,
- * makes groups durable and only then publishes them, counts acks, moves the commit index, and
- * answers whoever is met.
+ * Runs one reign of a master (Raft: the leader's part of one term). It gives entries their seqs,
+ * makes them durable before they are published, counts acks, moves the commit index, and answers
+ * clients.
  *
  *     opening ──the epoch record is committed──▶ open ──a higher epoch is seen──▶ over (`end`)
  *
- * Commit is Raft's (§5.4.2): a majority of the voters holds the record and it is of this epoch; by
- * it everything older is committed. The voters are those of the newest list in the log, committed
- * or not (thesis §4.1).
+ * A record is committed by Raft's rule (§5.4.2): it is of this epoch and a majority of the voters
+ * holds it; every record before it is then committed too. The voters are those of the newest
+ * configuration in the log, committed or not (thesis §4.1).
  */
 
 import { generatedId } from '#protocol/entry';
@@ -30,40 +30,40 @@ import type { PendingIds } from './pending-ids';
 import type { PublishWindow } from './publish-window';
 import { type Waiter, Waiters } from './waiters';
 
-/** What the members hold: indexes that their newest stores have acknowledged. */
+/** The positions of the members: the indexes that their newest stores have acknowledged. */
 export interface Positions {
-  /** 0 for another store of the node than its newest. */
+  /** Index that this store holds; 0: nothing yet, or not the node's newest store. */
   indexOf(voter: Voter): number;
   /** Members that hold the record at `index`. */
   holdersOf(index: number): readonly string[];
-  /** Highest first: the k-th of them is held by k members. */
+  /** Indexes held by the members, highest first: the k-th is held by k members. */
   descendingIndexes(): readonly number[];
 }
 
-/** What a reign works on; all of it outlives the reign. */
+/** The parts that a reign works on. All of them outlive the reign. */
 export interface ReignParts {
   readonly log: ReplicaLog;
   readonly window: PublishWindow;
-  /** What the members hold, by their acks. */
   readonly positions: Positions;
-  /** Takes the ids that clients give. */
+  /** Receives the ids that clients chose. */
   readonly pending: PendingIds;
 }
 
+/** One reign. Positions are indexes of records unless they say `seq`; 0 is "nothing yet". */
 export class Reign {
   readonly waiters = new Waiters();
   private isOpen = false;
   /** Index of the epoch record; 0 until it is in the log. */
   private openingIndex = 0;
   /**
-   * Index of the list that this reign begins a log or a branch with; 0: it goes on with the one
-   * there was.
+   * Index of the configuration with which this reign begins a log or a branch; 0: it continues with
+   * the configuration in the log.
    */
   private foundingIndex = 0;
   private readonly changes = new PendingChanges();
   /**
-   * Requests whose timeout passed before their record was durable: answered when it is, so that the
-   * answer is true.
+   * Requests whose timeout passed before their record was durable. They are answered once it is, so
+   * that the answer does not report an entry that a failed write removes.
    */
   private readonly expired = new Set<number>();
 
@@ -72,32 +72,32 @@ export class Reign {
     private readonly self: Voter,
     private readonly parts: ReignParts,
     private readonly start: {
-      /** An operator has given the lost majority up: a new list begins with this node alone. */
+      /** An operator has given up the lost majority: this node is the only voter at first. */
       readonly forced: boolean;
-      /** Takes appends before its first record is committed (QUORUM_APPEND=false). */
+      /** Accepts appends before the epoch record is committed (QUORUM_APPEND=false). */
       readonly withoutQuorum: boolean;
     },
   ) {}
 
-  /** The log's commit index, which a reign moves. */
+  /** Raft's commitIndex of the log. */
   get commitIndex(): number {
     return this.parts.log.commitIndex;
   }
 
   /**
-   * Is it durable which log this is? Before, nobody may be told: a log that a crash takes back
-   * would bind whoever heard of it.
+   * Is the reign's first configuration durable? Before, the reign is not announced: a crash could
+   * remove the log or branch, and nodes that heard of it would be bound to it.
    */
   get isFounded(): boolean {
     return this.foundingIndex <= this.parts.log.durableIndex;
   }
 
-  /** What every message of this reign says of itself. */
+  /** The epoch, the reign and the log, as every message of this reign names them. */
   get sender(): Sender {
     return { ...this.id, log: this.parts.log.outline.identity };
   }
 
-  /** May it take appends, as far as the reign itself goes? */
+  /** May the reign accept appends? The gates (gates.ts) may still refuse them. */
   get open(): boolean {
     return this.isOpen;
   }
@@ -108,8 +108,8 @@ export class Reign {
   }
 
   /**
-   * Puts the epoch record into the log, and the list that it begins with, when there is none or it
-   * was forced. Again after a failed write.
+   * Appends the epoch record, and a configuration if the log has none or the reign is forced. After
+   * a failed write the caller calls it again.
    */
   begin(members: readonly string[], out: MasterEffect[]): void {
     if (this.openingIndex !== 0 && this.openingIndex <= this.parts.log.outline.lastIndex) return;
@@ -125,8 +125,8 @@ export class Reign {
   }
 
   /**
-   * Gives the entries their seqs. The caller has checked that it may. Their client waits for the
-   * last one.
+   * Gives the entries their seqs and appends them; their client waits for the last one. The caller
+   * has passed the gates. Throws when there is no entry.
    */
   append({ request, entries, ts, writeConcern, deferFlush: holds = false }: Append, out: MasterEffect[]): void {
     const records = this.records(entries, ts);
@@ -140,7 +140,10 @@ export class Reign {
     if (!holds) this.parts.log.flush(out);
   }
 
-  /** A write failed, so nothing after `index` is in the log: who waited for it is taken out. */
+  /**
+   * A write failed: records after `index` are not in the log.
+   * @returns the clients that waited for such a record; they wait no longer
+   */
   dropAfter(index: number): Waiter[] {
     const dropped = this.waiters.drain(index);
     for (const { request } of dropped) this.expired.delete(request);
@@ -148,8 +151,8 @@ export class Reign {
   }
 
   /**
-   * Waits for an entry that is in the log, and for all before it; false when there is no such
-   * entry.
+   * Makes a client wait for an entry that is in the log, and for all entries before it.
+   * @returns false when there is no such entry
    */
   await(wait: Pick<Waiter, 'request' | 'first' | 'seq' | 'id' | 'writeConcern'>, out: MasterEffect[]): boolean {
     const index = this.parts.log.outline.indexOf(wait.seq);
@@ -159,7 +162,7 @@ export class Reign {
     return true;
   }
 
-  /** The client's own bound has passed. */
+  /** The client's timeout has passed. */
   timeOut(request: number, out: MasterEffect[]): void {
     const waiter = this.waiters.get(request);
     if (waiter === null) return;
@@ -167,15 +170,16 @@ export class Reign {
     else this.giveUp(waiter, out);
   }
 
+  /** The client has disconnected: it gets no answer. */
   forget(request: number): void {
     this.waiters.remove(request);
     this.expired.delete(request);
   }
 
-  /** These records are durable: they may be published, counted and read. */
+  /** The records are durable: they may be published, counted and read. */
   recordStored(records: readonly LogRecord[], out: MasterEffect[]): void {
     if (this.members.length > 0) this.parts.window.add(records);
-    // Nobody is there to take what still waits, and what comes later would follow it with a hole.
+    // No members: drop the backlog. Otherwise a later member would receive a batch after a gap.
     else this.parts.window.clear();
     this.advance(out);
     for (const request of [...this.expired]) {
@@ -186,27 +190,27 @@ export class Reign {
     }
   }
 
-  /** What a batch after `prevIndex` says beside its records. */
+  /** Header of a batch that follows `prevIndex`. */
   header(prevIndex: number): BatchHeader {
     return this.parts.log.header(prevIndex, this.sender);
   }
 
-  /** Only a record of this epoch is committed by counting who holds it (Raft §5.4.2). */
+  /** Only a record of this epoch is committed by counting its holders (Raft §5.4.2). */
   mayCount(index: number): boolean {
     return this.parts.log.outline.epochAt(index) === this.id.epoch;
   }
 
   /**
-   * Does a concern of so many nodes wait for the commit? From a majority on: what the client is
-   * told then survives every election.
+   * Does a write concern of so many nodes wait for the commit? It does from a majority on, because
+   * such an answer must survive every election.
    */
   needsCommit(required: number): boolean {
     return required >= majority(this.nodes);
   }
 
   /**
-   * Moves the commit index as far as the voters' positions allow, answers whoever that meets, and
-   * changes the list when one is due.
+   * Moves the commit index as far as the voters' positions allow. Then it opens the reign if it
+   * can, and answers the clients and the operators whose conditions are met.
    */
   advance(out: MasterEffect[]): void {
     const { log } = this.parts;
@@ -223,21 +227,22 @@ export class Reign {
     if (members !== null && index <= log.commitIndex) this.changes.finish(members.members, out);
   }
 
-  /** Is a change of the list safe now? One at a time, each after the last is committed. */
+  /** May the configuration change now? One change at a time, after the last is committed. */
   get canChangeConfiguration(): boolean {
     return this.isOpen && this.parts.log.outline.newestConfiguration().index <= this.commitIndex;
   }
 
-  /** The caller then has the members follow the list, and counts the waiters again. */
+  /** Appends a configuration. The caller then updates the members and calls `recount`. */
   appendConfiguration(list: MembersControl, out: MasterEffect[]): void {
     this.write(list);
     const voters = list.voters.map(({ node }) => node);
-    out.push(trace('info', 'list changes', { members: list.members, voters }));
+    out.push(trace('info', 'the configuration changes', { members: list.members, voters }));
     this.parts.log.flush(out);
   }
 
   /**
-   * The number of nodes may have changed: whoever waits is counted again, with at most all of them.
+   * The number of nodes may have changed: resolves the write concern of every waiting client again,
+   * to at most all nodes.
    */
   recount(): void {
     this.waiters.recount((writeConcern) => Math.min(requiredAcks(writeConcern, this.nodes), this.nodes));
@@ -249,12 +254,12 @@ export class Reign {
     return [...own, ...this.parts.positions.holdersOf(index)];
   }
 
-  /** Answered when a list that says so is committed. */
+  /** The change is answered once a configuration with it is committed. */
   awaitChange(change: ChangeMember, out: MasterEffect[]): void {
     this.changes.add(change, this.members.includes(change.node), out);
   }
 
-  /** Every waiter gets the same answer. */
+  /** Ends the reign. Every waiting client is told that its entry may or may not be kept. */
   end(problem: 'shutting-down' | 'deposed', out: MasterEffect[]): void {
     for (const waiter of this.waiters.drain(0)) this.leaveUnresolved(waiter, { problem, stored: 'unknown' }, out);
     this.expired.clear();
@@ -284,7 +289,7 @@ export class Reign {
     return record.index;
   }
 
-  /** Answers every waiter whose concern is met. */
+  /** Answers every client whose write concern is met. */
   release(out: MasterEffect[]): void {
     if (this.waiters.size === 0) return;
     const durable = this.parts.log.durableIndex;
@@ -322,7 +327,7 @@ export class Reign {
     });
   }
 
-  /** Index that a majority of the voters of the newest list holds; 0 without a list. */
+  /** Index that a majority of the newest configuration's voters holds; 0 without one. */
   private committable(): number {
     const { log, positions } = this.parts;
     const { members } = log.outline.newestConfiguration();
@@ -331,7 +336,7 @@ export class Reign {
     return Math.min(majorityIndex(members.voters, held), log.durableIndex);
   }
 
-  /** Members of the newest list; none before there is one. */
+  /** Members of the newest configuration; empty without one. */
   private get members(): readonly string[] {
     return this.parts.log.outline.newestConfiguration().members?.members ?? [];
   }

@@ -1,30 +1,34 @@
 /**
- * The clients that wait for their write concern. They are kept by the number of nodes they need,
- * each kind as a heap by index, so an ack costs as much as it releases: any number of clients that
- * wait for an absent node cost the others nothing.
+ * Keeps the clients that wait for their write concern. There is one heap by index for each number
+ * of nodes. So the cost of an ack depends only on the clients that it releases: clients that wait
+ * for an absent node cost the others nothing.
  *
- * A waiter leaves when it is met (`release`), gives up (`remove`), or the master stops (`drain`).
- * One that gave up stays in its heap as a dead entry; when the dead outnumber the living the heap
- * is built anew, so they never add up.
+ * A waiter leaves when its concern is met (`release`), when its client gives up (`remove`), or when
+ * the reign ends (`drain`). A removed waiter stays in its heap as a dead item. When the dead items
+ * outnumber the others, the heap is rebuilt.
  */
 import type { WriteConcern } from '#protocol/write-concern';
 
+/** A client that waits for an entry, the last one of its append. */
 export interface Waiter {
   /** Number of the request, unique in this process. */
   readonly request: number;
+  /** Index of the entry. */
   readonly index: number;
-  /** Of the entry it waits for, the last one of its append, to name it in an answer. */
+  /** Seq of the entry. */
   readonly seq: number;
+  /** Id of the entry. */
   readonly id: string;
-  /** Seq of the first entry of its append. */
+  /** Seq of the first entry of the append. */
   readonly first: number;
-  /** Its entries were in the log when they were asked for. */
+  /** The entries were in the log when the client asked for them. */
   readonly repeated: boolean;
   readonly writeConcern: WriteConcern;
   /** Nodes that must hold the record, the master included. */
   readonly needed: number;
 }
 
+/** The waiting clients of one reign, by request. */
 export class Waiters {
   private readonly byRequest = new Map<number, Waiter>();
   private heaps = new Map<number, IndexHeap>();
@@ -51,8 +55,8 @@ export class Waiters {
   }
 
   /**
-   * Takes out every waiter that is met, in order of index. `metIndex(k)`: what k nodes hold, and
-   * whatever else k asks for.
+   * Removes and returns the waiters whose concern is met, by index.
+   * @param metIndex index up to which a concern of so many nodes is met
    */
   release(metIndex: (needed: number) => number): Waiter[] {
     const released: Waiter[] = [];
@@ -68,7 +72,7 @@ export class Waiters {
     return released.sort((a, b) => a.index - b.index || a.request - b.request);
   }
 
-  /** Counts everyone again, after a change of members. */
+  /** Computes the needed nodes of every waiter again, after a change of members. */
   recount(needed: (writeConcern: WriteConcern) => number): void {
     const all = [...this.byRequest.values()];
     this.byRequest.clear();
@@ -76,7 +80,7 @@ export class Waiters {
     for (const waiter of all) this.add({ ...waiter, needed: needed(waiter.writeConcern) });
   }
 
-  /** Takes out every waiter whose record is after `index`, in order of index; 0: all of them. */
+  /** Removes and returns the waiters of records after `index`, by index; 0: all waiters. */
   drain(index: number): Waiter[] {
     const drained = [...this.byRequest.values()].filter((waiter) => waiter.index > index);
     for (const { request } of drained) this.remove(request);
@@ -116,7 +120,7 @@ class IndexHeap {
     this.siftDown(0);
   }
 
-  /** One of the items is dead; rebuilt from the living when most are. */
+  /** One more item is dead: rebuilds the heap when most items are. */
   buried(isAlive: (waiter: Waiter) => boolean): void {
     this.dead += 1;
     if (this.dead * 2 <= this.items.length) return;

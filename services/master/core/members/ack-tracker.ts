@@ -1,10 +1,10 @@
 /**
- * Who holds what: for every member the index up to which it holds this epoch's log, as its newest
- * ack says. Acks are cumulative, so a lost or repeated one costs nothing.
+ * Tracks for each member the index up to which it holds this epoch's log (Raft: matchIndex). Acks
+ * are cumulative, so a lost or repeated ack costs nothing.
  *
- * A position belongs to a store, not to a name: a member that joins with another store starts at
- * nothing, and what its former store acked never counts again. So w is never met twice by one
- * member. After etcd-io/raft's tracker and hashicorp/raft's commitment.
+ * A position belongs to a store, not to a name. A member that joins with another store starts at 0,
+ * and the acks of its former store never count again. So one member never counts twice for w. After
+ * etcd-io/raft's tracker and hashicorp/raft's commitment.
  */
 import type { Voter } from '#protocol/record';
 
@@ -12,16 +12,17 @@ interface Position {
   /** '' until the member was heard. */
   readonly store: string;
   readonly index: number;
-  /** Seq of the last entry at `index`, as the member says. */
+  /** Seq of the last entry at or before `index`, as the member reports. */
   readonly applied: number;
 }
 
 const NOTHING: Position = { store: '', index: 0, applied: 0 };
 
+/** The positions of the members; 0 is "nothing yet". */
 export class AckTracker {
   private readonly positions = new Map<string, Position>();
 
-  /** The members from now on; positions of those that stay are kept. */
+  /** Sets the members. The positions of members that stay are kept. */
   setMembers(members: readonly string[]): void {
     for (const node of [...this.positions.keys()]) {
       if (!members.includes(node)) this.positions.delete(node);
@@ -31,14 +32,14 @@ export class AckTracker {
     }
   }
 
-  /** A new reign: nobody holds anything of it yet. */
+  /** A new reign: every position starts at 0. The stores are kept. */
   reset(): void {
     for (const [node, { store }] of this.positions) this.positions.set(node, { ...NOTHING, store });
   }
 
   /**
-   * A start or a reconnection of the member. Returns true when it came with another store than
-   * before.
+   * The member has started or reconnected.
+   * @returns true when it has another store than before
    */
   recordJoin({ node, store }: Voter): boolean {
     const known = this.positions.get(node);
@@ -47,17 +48,16 @@ export class AckTracker {
     return known.store !== '';
   }
 
-  /**
-   * What the member holds is not this log: it counts for nothing until it joins with another store.
-   */
+  /** The member's log is not this one: its position is 0 from now on. */
   forget(node: string): void {
     const known = this.positions.get(node);
     if (known !== undefined) this.positions.set(node, { ...NOTHING, store: known.store });
   }
 
   /**
-   * False when the ack taught nothing: not a member, not its newest store, or not above what was
-   * known.
+   * Takes an ack.
+   * @returns false when it changes nothing: its node is no member, it is not of the member's newest
+   *   store, or its index is not above the known one
    */
   recordAck({ node, store, index, applied }: Voter & { index: number; applied: number }): boolean {
     const known = this.positions.get(node);
@@ -79,7 +79,7 @@ export class AckTracker {
     return this.positions.get(node)?.store ?? '';
   }
 
-  /** Index that this very voter, node and store, holds; 0 for another store of the node. */
+  /** Index that this node with this store holds; 0 for another store of the node. */
   indexOf({ node, store }: Voter): number {
     const known = this.positions.get(node);
     return known !== undefined && known.store === store ? known.index : 0;
@@ -99,7 +99,7 @@ export class AckTracker {
     return holders;
   }
 
-  /** Indexes held, highest first: the k-th of them is held by k members. */
+  /** Indexes held by the members, highest first: the k-th is held by k members. */
   descendingIndexes(): number[] {
     return [...this.positions.values()].map(({ index }) => index).sort((a, b) => b - a);
   }

@@ -1,30 +1,35 @@
 /**
- * The next list on the way to one that names all members, with the store that each of them has now
- * as a voter. Raft's single-server changes (thesis §4.1): two lists that differ by one voter share
- * a voter in any two majorities, so each step is safe once the former is committed. The first step
- * away from a single voter may be a larger one (`isAlone`).
+ * Computes the next configuration on the way to the wanted one, in which every member is a voter
+ * with its present store.
  *
- * A lost store is replaced in two steps, out and in, and only after the new one has caught up. Lost
- * stores leave before a master that only stands by, and nobody leaves a list that those who are
- * left could not commit: the former one may still be held by who has gone. A list does not rest at
- * an even number of voters while more members are to come: two of two is no safer than one, and
- * stops when either stops.
+ * These are Raft's single-server changes (thesis §4.1). If two configurations differ by one voter,
+ * any two of their majorities share a voter, so a step is safe once the one before is committed.
+ * The first step away from a single voter may be larger (`isOnlyVoter`). Further rules:
+ *
+ * - Replace a lost store in two steps, remove and add, once the new store has caught up.
+ * - Remove lost stores before a master that only stands by.
+ * - Never remove a voter unless the live voters that remain can commit the change. Otherwise the
+ *   removed node may be the only one that holds the former configuration.
+ * - Do not stop at an even number of voters while more members are to come. Two of two is no safer
+ *   than one, and stops when either stops.
  */
 import { type MembersControl, REMOVED_MAX, type Voter } from '#protocol/record';
 import { includesVoter, isMajority, sameVoter } from '#protocol/voters';
 import { nodeCount } from '#protocol/write-concern';
 
+/** The configuration that the steps lead to. */
 export interface WantedConfiguration {
+  /** This master, always a voter in the end. */
   readonly self: Voter;
-  /** Members that there shall be. */
+  /** The wanted members. */
   readonly members: readonly string[];
   /** The present store of a member that is up and caught up; null for any other. */
   caughtUp(node: string): string | null;
 }
 
 /**
- * One step, or null when there is none to take now. A forced list stays marked as such until the
- * next one.
+ * Computes the next step. The step drops the mark of a forced configuration.
+ * @returns null when no step is possible or needed now
  */
 export function nextConfiguration(
   { forced: _, ...list }: MembersControl,
@@ -40,7 +45,7 @@ export function nextConfiguration(
   }
   const added = wish.members.filter((node) => !list.members.includes(node));
   if (added.length > 0) return withMembers(list, added);
-  // Two stores of one node would raise the majority, and only one of them can be up.
+  // Two stores of one node would raise the majority, but only one of them can be up.
   const missing = candidates.filter((each) => !list.voters.some(({ node }) => node === each.node));
   const replaced = list.voters.filter((voter) => isReplaced(voter, candidates));
   for (const obsolete of [...replaced, ...list.voters.filter((voter) => isOutside(voter, wish))]) {
@@ -52,10 +57,10 @@ export function nextConfiguration(
 }
 
 /**
- * While this node is the only voter it may take in several at once: a majority of the former list
- * is this node itself, which has the new list, so no two majorities can decide without knowing of
- * each other. One at a time would pass through two of two, which stops for good if the second one
- * loses its store right then.
+ * Is this node the only voter? Then it may add several voters at once. The only majority of the
+ * former configuration is this node itself, which has the new one, so no two majorities can decide
+ * independently. One voter at a time would pass through two of two, which stops for good if the
+ * second one loses its store at that moment.
  */
 function isOnlyVoter({ voters }: MembersControl, self: Voter): boolean {
   return voters.length === 1 && voters.some((voter) => sameVoter(voter, self));
@@ -70,8 +75,8 @@ function nextVoter(list: MembersControl, missing: readonly Voter[]): readonly Vo
 }
 
 /**
- * A member leaves with its vote: still one voter's difference. The last voter waits until this node
- * is one: an empty list has no majority.
+ * Removes a member together with its vote: still a difference of one voter. If it is the last
+ * voter, the step first adds this node, because no voters have no majority.
  */
 function withoutMember(list: MembersControl, node: string, self: Voter): MembersControl {
   const voters = list.voters.filter((voter) => voter.node !== node);
@@ -80,19 +85,19 @@ function withoutMember(list: MembersControl, node: string, self: Voter): Members
   return { ...list, members: list.members.filter((each) => each !== node), voters, removed };
 }
 
-/** Whoever comes in is removed no more. */
+/** Adds members; they are no longer among the removed nodes. */
 function withMembers({ removed = [], ...list }: MembersControl, added: readonly string[]): MembersControl {
   const left = removed.filter((node) => !added.includes(node));
   const members = [...list.members, ...added];
   return left.length > 0 ? { ...list, members, removed: left } : { ...list, members };
 }
 
-/** Its store is lost: the node has caught up with another one. */
+/** Is the voter's store lost? It is if its node has caught up with another store. */
 function isReplaced(voter: Voter, candidates: readonly Voter[]): boolean {
   return candidates.some((each) => each.node === voter.node && !sameVoter(each, voter));
 }
 
-/** Its node is no part of this log any more: a master that has gone, or stands by. */
+/** Is the voter neither this node nor a wanted member, such as a former master? */
 function isOutside({ node }: Voter, { self, members }: WantedConfiguration): boolean {
   return node !== self.node && !members.includes(node);
 }
@@ -106,7 +111,7 @@ function candidatesOf({ self, members, caughtUp }: WantedConfiguration): Voter[]
   return candidates;
 }
 
-/** Would so many more voters make an even list, with members still to come? */
+/** Would so many more voters make an even number, with members still to come? */
 function restsAtEven({ voters, members }: MembersControl, more: number): boolean {
   const size = voters.length + more;
   return size % 2 === 0 && size < nodeCount(members.length);

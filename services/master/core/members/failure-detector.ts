@@ -1,25 +1,27 @@
 /**
- * Which members are believed to be up, from the time of their last sign of life. A sign of life is
- * any message of the member, so one that is slow to append but still beats is Healthy.
+ * Decides which members are believed to be up, by the time of their last message. Any message
+ * counts, so a member that is slow to append but sends heartbeats is Healthy.
  *
- *     (start) Unknown ──heard──▶ Healthy ──silent for suspectAfterMs──▶ Suspected ──silent for unhealthyAfterMs──▶ Unhealthy
- *                                   ▲◀───────────────heard──────────────────┴───────────────────heard───────────────┘
- *     any ──left, or gone──▶ Unhealthy (a clean stop is not waited out)
+ *     (start) Unknown
+ *     any ──heard──▶ Healthy
+ *     Healthy ──silent for suspectAfterMs──▶ Suspected ──silent for unhealthyAfterMs──▶ Unhealthy
+ *     any ──left, or gone──▶ Unhealthy (at once)
  *
  * Time is the caller's monotonic clock in milliseconds.
  */
 
 /**
- * Unknown: never heard since this master started. Only Healthy and Suspected members count as
- * alive.
+ * State of a member. Unknown: not heard since this master started. Only Healthy and Suspected
+ * members count as alive.
  */
 export type MemberStatus = 'Unknown' | 'Healthy' | 'Suspected' | 'Unhealthy';
 
+/** A change of a member's status. */
 export interface Transition {
   readonly node: string;
   readonly from: MemberStatus;
   readonly to: MemberStatus;
-  /** How long it had been silent; null: never heard before. */
+  /** Milliseconds since its last message before the change; null: it was never heard. */
   readonly silentMs: number | null;
 }
 
@@ -31,12 +33,13 @@ interface Watched {
   hasLeft: boolean;
 }
 
+/** The statuses of the members. `record…` returns the transition, null when there is none. */
 export class FailureDetector {
   private readonly watched = new Map<string, Watched>();
 
   constructor(private readonly bounds: { readonly suspectAfterMs: number; readonly unhealthyAfterMs: number }) {}
 
-  /** The members from now on; what is known of those that stay is kept. */
+  /** Sets the members. The statuses of members that stay are kept. */
   setMembers(members: readonly string[]): void {
     for (const node of [...this.watched.keys()]) {
       if (!members.includes(node)) this.watched.delete(node);
@@ -46,7 +49,7 @@ export class FailureDetector {
     }
   }
 
-  /** A sign of life. One is enough to be Healthy again. */
+  /** A message of the member has come: it is Healthy. */
   recordHeard(now: number, node: string): Transition | null {
     const member = this.watched.get(node);
     if (member === undefined) return null;
@@ -64,14 +67,14 @@ export class FailureDetector {
     return transition;
   }
 
-  /** It is known not to be there, though it did not say that it stops. */
+  /** The member is known to be gone, although it did not announce a stop. */
   recordGone(now: number, node: string): Transition | null {
     const member = this.watched.get(node);
     if (member === undefined) return null;
     return become(node, member, 'Unhealthy', member.lastSeenAt === null ? null : now - member.lastSeenAt);
   }
 
-  /** What silence alone has changed by now. */
+  /** The transitions of members that have been silent for too long. */
   tick(now: number): Transition[] {
     const transitions: Transition[] = [];
     for (const [node, member] of this.watched) {
@@ -97,7 +100,7 @@ export class FailureDetector {
     return this.watched.get(node)?.hasLeft ?? false;
   }
 
-  /** Milliseconds since the last sign of life; null: never heard. */
+  /** Milliseconds since the member's last message; null: never heard. */
   silentMs(now: number, node: string): number | null {
     const lastSeenAt = this.watched.get(node)?.lastSeenAt ?? null;
     return lastSeenAt === null ? null : now - lastSeenAt;

@@ -1,6 +1,6 @@
 /**
- * What the master knows of each member: its position, whether it is up, where it is reached. One
- * set of members for all three.
+ * Keeps the state of each member: its position, its status, its URL, and whether its log agrees
+ * with this one.
  */
 import type { Voter } from '#protocol/record';
 import { trace } from '#protocol/trace';
@@ -10,33 +10,35 @@ import type { MasterEffect } from '../events';
 import { AckTracker } from './ack-tracker';
 import { FailureDetector, type Transition } from './failure-detector';
 
+/** The state of a member, as `/health` shows it. */
 export interface MemberState extends MissingNode {
-  /** Seq up to which it is known to hold the log. */
+  /** Seq up to which it is known to hold the log; 0: nothing yet. */
   readonly acked: number;
+  /** URL of its HTTP edge; null: not reported yet. */
   readonly httpUrl: string | null;
   /**
-   * Its log is not this one: seq of the first entry that differs, 0 while that is not found. Null:
-   * it agrees, as far as known.
+   * Seq of the first entry that differs from this log; 0: it differs, but the entry is not found
+   * yet. Null: the logs agree, as far as is known.
    */
   readonly differsAt: number | null;
 }
 
+/** The members of this master. Times are milliseconds. */
 export class MemberTable {
   readonly tracker = new AckTracker();
   private readonly detector: FailureDetector;
   private readonly httpUrls = new Map<string, string>();
   private readonly differing = new Map<string, number>();
-  /** Members that belong to this log, as their last message said; the others are blank. */
+  /** Members whose last message named this log; the others are blank. */
   private readonly following = new Set<string>();
-  /**
-   * The store of each member that came back with less than it had acknowledged: it counts no more.
-   */
+  /** Stores that came back with less than they had acknowledged, by member. They do not count. */
   private readonly rolledBack = new Map<string, string>();
 
   constructor(bounds: { readonly suspectAfterMs: number; readonly unhealthyAfterMs: number }) {
     this.detector = new FailureDetector(bounds);
   }
 
+  /** Sets the members. The states of members that stay are kept. */
   setMembers(members: readonly string[]): void {
     this.tracker.setMembers(members);
     this.detector.setMembers(members);
@@ -46,7 +48,7 @@ export class MemberTable {
     for (const node of [...this.rolledBack.keys()]) if (!members.includes(node)) this.rolledBack.delete(node);
   }
 
-  /** A message of a member is a sign of life, unless it says goodbye. */
+  /** A message of a member is a sign of life, except `leave`. */
   recordHeard(now: number, message: WireMessage & { readonly node: string }, out: MasterEffect[]): void {
     const { node, type } = message;
     const transition = type === 'leave' ? this.detector.recordLeft(now, node) : this.detector.recordHeard(now, node);
@@ -57,8 +59,8 @@ export class MemberTable {
   }
 
   /**
-   * A node of this name holds another log: the member is not there, and what it had acknowledged
-   * was on a disk that it has no more, or was cut.
+   * A node of this name holds another log, so the member is gone. The records that it acknowledged
+   * were on a former disk, or were truncated.
    */
   recordForeign(now: number, message: WireMessage & { readonly node: string }, out: MasterEffect[]): void {
     const { node } = message;
@@ -69,26 +71,23 @@ export class MemberTable {
     if (transition !== null) out.push(traceOf(transition));
   }
 
-  /**
-   * Has this very store acknowledged more than it comes back with? Then it was rolled back, and has
-   * forgotten what it said.
-   */
+  /** Did this store acknowledge more than it comes back with? Then an older copy was restored. */
   isRolledBack({ node, store, lastIndex }: Voter & { readonly lastIndex: number }): boolean {
     return this.mustRenew({ node, store }) || this.tracker.indexOf({ node, store }) > lastIndex;
   }
 
-  /** Is this the store that came back with less? */
+  /** Is this a store that came back with less than it had acknowledged? */
   mustRenew({ node, store }: Voter): boolean {
     return this.rolledBack.get(node) === store;
   }
 
-  /** Until it comes with another store it counts for nothing. */
+  /** The store came back with less: the member counts again once it has another store. */
   recordRolledBack({ node, store }: Voter): void {
     this.rolledBack.set(node, store);
     this.tracker.forget(node);
   }
 
-  /** A start or a reconnection: its position is that of the store it comes with. */
+  /** The member has started or reconnected: its position is that of its present store. */
   recordJoin(voter: Voter & { readonly lastIndex: number; readonly lastEpoch: number }, out: MasterEffect[]): void {
     const { node, store, lastIndex, lastEpoch } = voter;
     const isNew = this.recordStore(voter);
@@ -97,9 +96,9 @@ export class MemberTable {
   }
 
   /**
-   * A member's newest store is the one it speaks for now: its join may have been lost, and it does
-   * not join again. Its control queue is exclusive, so nothing of its former process comes behind
-   * this. Returns true when it is another store than before.
+   * Takes the store that a message names as the member's newest one: the member's join may have
+   * been lost. Its control queue is exclusive, so no message of its former process comes later.
+   * @returns true when it is another store than before
    */
   recordStore(voter: Voter): boolean {
     const isNew = this.tracker.recordJoin(voter);
@@ -110,8 +109,9 @@ export class MemberTable {
   }
 
   /**
-   * Takes the position that a member reports. True: it counts, and is above what was known.
-   * @param expected own checksum at the index of a heartbeat; null: not known
+   * Takes the position that a member reports.
+   * @param expected this log's checksum at the index of a heartbeat; null: not known
+   * @returns true when the position counts and is above the known one
    */
   recordPosition(report: MessageOf<'ack' | 'heartbeat'>, expected: number | null, out: MasterEffect[]): boolean {
     this.recordStore(report);
@@ -120,8 +120,8 @@ export class MemberTable {
   }
 
   /**
-   * Compares what a member says it holds with `expected`, the own checksum at its index; null: not
-   * known.
+   * Compares a member's log with this one.
+   * @param expected this log's checksum at the heartbeat's index; null: not known
    */
   compare(beat: MessageOf<'heartbeat'>, expected: number | null, out: MasterEffect[]): void {
     const { node, index, checksum, differsAt } = beat;
@@ -134,7 +134,7 @@ export class MemberTable {
     out.push(trace('error', 'a member holds another log', { peer: node, index, seq: differsAt ?? null }));
   }
 
-  /** May its acks be counted? */
+  /** Do the member's acks count? */
   agrees(node: string): boolean {
     return !this.differing.has(node) && !this.rolledBack.has(node);
   }

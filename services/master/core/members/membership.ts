@@ -1,10 +1,14 @@
 /**
- * Who the members are, who shall be, and whether enough of them are up.
+ * Keeps the present and the wanted members, and decides whether enough of them are up.
  *
- * The members are those of the newest list in the log, or of the settings before there is one. The
- * list follows what is wanted step by step (list-change.ts): SECONDARIES, the present members, and
- * nodes that open membership or an operator admitted. Whom an operator removed the list remembers:
- * neither SECONDARIES nor a join brings such a node back.
+ * The present members are those of the newest configuration in the log, or of the settings while
+ * the log has none. The configuration approaches the wanted members step by step
+ * (configuration-change.ts):
+ *
+ *     wanted = SECONDARIES ∪ present members ∪ admitted nodes − removed nodes
+ *
+ * A node is admitted by open membership or by an operator. The configuration keeps the nodes that
+ * an operator removed: neither SECONDARIES nor a join brings them back.
  */
 import type { OutlineView } from '#protocol/log/outline';
 import type { MembersControl, Voter } from '#protocol/record';
@@ -16,11 +20,12 @@ import type { MasterCoreSettings } from '../settings';
 import { nextConfiguration, type WantedConfiguration } from './configuration-change';
 import { type MemberState, MemberTable } from './member-table';
 
-/** An operator's change that changes nothing. */
+/** The answer to an operator's change that needs no new configuration. */
 export type Unchanged =
   | { readonly outcome: 'own-node' | 'unknown' }
   | { readonly outcome: 'done'; readonly isNew: false };
 
+/** The members of one master. */
 export class Membership {
   readonly table: MemberTable;
   private readonly self: Voter;
@@ -41,14 +46,14 @@ export class Membership {
     return this.outline.newestConfiguration().members?.members ?? this.settings.secondaries;
   }
 
-  /** Nodes that an operator has removed for good. */
+  /** The nodes that an operator has removed. */
   get removed(): readonly string[] {
     return this.outline.newestConfiguration().members?.removed ?? [];
   }
 
   /**
-   * Members that were never a voter of this log, and nodes that only the settings or only the list
-   * name.
+   * Members that were never a voter of this log, and nodes that only the settings or only the
+   * configuration name.
    */
   get young(): readonly string[] {
     const { members, removed } = this;
@@ -58,12 +63,12 @@ export class Membership {
     return named.filter((node) => !ever.has(node) || !members.includes(node) || !secondaries.includes(node));
   }
 
-  /** Members that there shall be. */
+  /** The wanted members. */
   get wanted(): readonly string[] {
     return this.names;
   }
 
-  /** Nodes that have a vote, in the newest list. */
+  /** Nodes that have a vote in the newest configuration; empty without one. */
   get voters(): readonly string[] {
     return this.voterStores.map(({ node }) => node);
   }
@@ -72,7 +77,7 @@ export class Membership {
     return quorumOf(this.members.length, this.table.aliveCount, this.settings.quorumAppend);
   }
 
-  /** Are too few nodes alive for anything to be committed, or anybody to be elected? */
+  /** Are too few nodes alive to commit an entry or to elect a master? */
   get isShortOfNodes(): boolean {
     return !quorumOf(this.members.length, this.table.aliveCount, true).ok;
   }
@@ -87,8 +92,8 @@ export class Membership {
   }
 
   /**
-   * Could what is appended now be committed? While the list changes its voters need not be the
-   * members that are alive; and one whose log differs acks nothing.
+   * Could an entry that is appended now be committed? During a change of the configuration the
+   * voters need not be the members that are alive. A voter whose log differs acks nothing.
    */
   get hasVoters(): boolean {
     if (!this.settings.quorumAppend) return true;
@@ -96,25 +101,26 @@ export class Membership {
     return isMajority(this.configuration.voters, (voter) => includesVoter(up, voter));
   }
 
-  /** Names of the voters that are up, each with the store that has the vote. */
+  /** Names of the voters that are up with the store that has the vote. */
   get votersUp(): readonly string[] {
     return this.votersAlive.map(({ node }) => node);
   }
 
-  /** A reign begins: it wants the members of the settings, and those that the log has already. */
+  /** A reign begins: it wants the members of the settings and of the log. */
   wantAll(): void {
     const { removed } = this;
     const names = new Set([...this.members, ...this.settings.secondaries]);
     this.names = [...names].filter((node) => !removed.includes(node));
   }
 
-  /** The newest list may be another one. */
+  /** The newest configuration may have changed: takes its members. */
   followConfiguration(): void {
     this.table.setMembers(this.members);
   }
 
   /**
-   * A node that is no member wants to be one. True: it is wanted from now on, and was not before.
+   * A node that is no member wants to be one.
+   * @returns true when it is wanted from now on and was not before
    */
   admit(node: string): boolean {
     if (!this.settings.openMembership || this.names.includes(node) || node === this.settings.node) return false;
@@ -125,7 +131,7 @@ export class Membership {
 
   /**
    * An operator changes the members.
-   * @returns the answer where nothing is to change; null: the list is to follow
+   * @returns the answer when nothing changes; null: a new configuration has to follow
    */
   want({ type, node }: Pick<ChangeMember, 'type' | 'node'>): Unchanged | null {
     const isMember = this.members.includes(node);
@@ -137,18 +143,18 @@ export class Membership {
     return null;
   }
 
-  /** The next step towards the list that is wanted; null: none is due. */
+  /** The next step towards the wanted configuration; null: none is due. */
   nextConfiguration(commitIndex: number): MembersControl | null {
     return nextConfiguration(this.configuration, this.wantedConfiguration(commitIndex));
   }
 
-  /** What the next list is made from, where so much is committed. */
+  /** The wanted configuration. A member has caught up if it holds the log up to `commitIndex`. */
   wantedConfiguration(commitIndex: number): WantedConfiguration {
     const { self, names: members } = this;
     return { self, members, caughtUp: (node) => this.caughtUpStore(node, commitIndex) };
   }
 
-  /** The newest list; this node alone before there is one. */
+  /** The newest configuration; while the log has none, this node as the only voter. */
   get configuration(): MembersControl {
     return this.outline.newestConfiguration().members ?? { control: 'members', voters: [this.self], members: [] };
   }
@@ -166,7 +172,7 @@ export class Membership {
     });
   }
 
-  /** The member's store, if the member is up and holds everything that is committed. */
+  /** The member's store if the member is up and holds every committed record; else null. */
   private caughtUpStore(node: string, commitIndex: number): string | null {
     const { tracker } = this.table;
     const store = tracker.storeOf(node);

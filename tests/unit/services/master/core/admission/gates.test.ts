@@ -38,7 +38,7 @@ const GATES: readonly Gate[] = [
     name: 'another one reigns',
     closed: { phaseName: 'standby', reigningElsewhere: { node: 'other', httpUrl: '', log: null } },
     problem: 'standby',
-    says: /^other reigns/,
+    says: /^other is the reigning master/,
   },
   {
     name: 'its members hold another log',
@@ -99,7 +99,7 @@ test.each([
 });
 
 test('a standby that has not heard who reigns says that somebody does', () => {
-  expect(refusalOf({ ...OPEN, phaseName: 'standby' }, 0)?.detail).toContain('Another process reigns');
+  expect(refusalOf({ ...OPEN, phaseName: 'standby' }, 0)?.detail).toContain('Another process is the reigning master');
 });
 
 test.each([

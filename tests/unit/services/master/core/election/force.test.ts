@@ -119,7 +119,7 @@ describe('an operator who gives a lost majority up', () => {
     const best = heard('s1', end);
     const plan = planForce({ ...STUCK, heard: [best], best });
     expect(plan).toMatchObject({ state: 'fetching', from: 's1' });
-    expect(plan.detail).toContain(`up to ${end.index}, this master up to 7`);
+    expect(plan.detail).toContain(`up to ${end.index}; this master has entries up to 7`);
   });
 
   test('waits for the fetch when the master has no log at all', () => {
