@@ -1,11 +1,11 @@
 /**
- * What the broker edges of both roles share. Each takes one exclusive queue per session, which is
- * its lock and the address for answers to it, consumes it, and sends messages that the protocol
- * repeats through an outbox.
+ * Implements the part of the broker edge that both roles share. A session takes one exclusive
+ * queue, which is the edge's lock and its address for answers, and consumes it. Messages that the
+ * protocol repeats are sent through an outbox.
  *
- * Deliveries that come between the start of consumption and `up` are held back, so that no message
- * comes before it. Messages that cannot be read are counted, reported and dropped. A callback that
- * throws is a broken invariant of the owner, and ends no session.
+ * Deliveries that come before `up` are kept until then, so that no message comes before it.
+ * Messages that cannot be read are counted, reported and dropped. A callback that throws is a
+ * broken invariant of the owner; it does not end the session.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { Logger } from 'pino';
@@ -19,25 +19,26 @@ import type { NodeSettings } from '#process/node-settings';
 import { type Topology, topologyOf } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 
+/** The settings of a broker edge. */
 export interface EdgeOptions {
-  /** One address or more, tried in turn. */
+  /** At least one address; they are tried in turn. */
   readonly urls: readonly string[];
-  /** Seconds. */
+  /** AMQP heartbeat in seconds. */
   readonly heartbeatS: number;
   readonly topology: Topology;
   readonly node: string;
 }
 
 /**
- * All are called in a turn of their own or in the broker's reading turn; none may block. `down`
- * follows each `up`, unless `close` was called.
+ * The events of a broker edge. No callback may block. `down` follows each `up`, unless `close` was
+ * called.
  */
 export interface EdgeEvents {
-  /** Another process has the exclusive queue. Once, until this one was up again. */
+  /** Another process has the exclusive queue. Called once until this edge was up again. */
   locked(): void;
-  /** The session is over, and with it the exclusive queue. */
+  /** The session has ended, and with it the exclusive queue. */
   down(error: AmqpError): void;
-  /** The broker takes no publishes, with its reason; null: it does again. */
+  /** The broker blocks publishers for this reason; null: no longer. */
   blockedChanged(reason: string | null): void;
   /** Something that is not a wire message was dropped. */
   malformed(what: Malformed): void;
@@ -46,31 +47,28 @@ export interface EdgeEvents {
   trace: Trace;
 }
 
+/** The status of a broker edge. */
 export interface EdgeStatus extends LinkStatus {
   /** Another process has the exclusive queue. */
   readonly lockedOut: boolean;
-  /**
-   * Since the start: messages that were dropped for a full buffer, a blocked or a missing session.
-   */
+  /** Messages dropped since the start: the buffer was full, or the session blocked or missing. */
   readonly dropped: number;
-  /** Since the start. */
+  /** Messages since the start that could not be read. */
   readonly malformed: number;
 }
 
+/** The shared part of a role's broker edge. `Ready`: the result of setting up a session. */
 export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events extends EdgeEvents> {
   protected readonly outbox = new Outbox();
   private readonly link: AmqpLink<Ready>;
   private lockedOut = false;
   private malformed = 0;
-  /** The exclusive queue is left to others until then, by the monotonic clock in milliseconds. */
+  /** Time until which the exclusive queue is not taken, in monotonic milliseconds. */
   private restsUntilMs = 0;
-  /**
-   * Deliveries that came between the start of consumption and `up`: what one read of the socket
-   * brings. Null: handed on at once.
-   */
+  /** Deliveries that came before `up`, a few at most. Null: deliveries are passed on at once. */
   private held: ConsumeMessage[] | null = null;
 
-  /** `ownQueue`: the exclusive queue of this session, or of the last one. */
+  /** @param ownQueue name of the exclusive queue; a session may replace it */
   protected constructor(
     protected readonly options: Options,
     protected readonly events: Events,
@@ -90,14 +88,14 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     );
   }
 
-  /** Begins to look for a broker and for the exclusive queue, for ever. */
+  /** Starts to connect and to take the exclusive queue. It tries again until `close`. */
   start(): void {
     this.link.start();
   }
 
   /**
-   * Sends what is buffered and frees the exclusive queue. Two seconds at most; no callback follows
-   * but `blockedChanged(null)`.
+   * Sends the buffered messages and frees the exclusive queue, within two seconds. The only
+   * callback that may follow is `blockedChanged(null)`.
    */
   close(): Promise<void> {
     return this.link.close();
@@ -113,7 +111,7 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
   /** Must call `reportUp`. */
   protected abstract becomeUp(ready: Ready, session: AmqpSession): void;
 
-  /** A delivery from another process; `queue` is where it came from. */
+  /** Takes a delivery of another process from `queue`. */
   protected abstract take(queue: string, delivery: ConsumeMessage): void;
 
   protected becomeDown(error: AmqpError): void {
@@ -121,7 +119,7 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     this.events.down(error);
   }
 
-  /** Tells the owner by `tell`, and hands on what was held back until then. */
+  /** Calls `tell` to report `up`, then passes on the deliveries that came before. */
   protected reportUp(tell: () => void): void {
     this.lockedOut = false;
     this.call(tell);
@@ -138,7 +136,7 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     this.call(() => this.events.locked());
   }
 
-  /** The next sessions leave the exclusive queue to others, until `delayMs` from now. */
+  /** Does not take the exclusive queue for `delayMs`, so that another process can. */
   protected restFor(delayMs: number): void {
     this.restsUntilMs = performance.now() + delayMs;
   }
@@ -164,7 +162,7 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     if (delivery.properties.type !== PROBE_TYPE) this.take(queue, delivery);
   }
 
-  /** Null: it is not a wire message, and was reported. */
+  /** Reads a wire message. @returns null when it is none, which was reported */
   protected read(queue: string, delivery: ConsumeMessage): WireMessage | null {
     const read = readWire(queue, delivery);
     if ('message' in read) return read.message;
@@ -174,8 +172,9 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
   }
 
   /**
-   * False: dropped, and repeated by the protocol. `expiresMs` null: the message may wait in a queue
-   * for ever.
+   * Sends a message that the protocol repeats.
+   * @param expiresMs milliseconds for which it may wait in a queue; null: without a bound
+   * @returns false when it was dropped
    */
   protected post(
     to: { readonly exchange: string; readonly routingKey: string },
@@ -203,11 +202,12 @@ function cancelled(queue: string): AmqpError {
   return new AmqpError(`the consumer of ${queue} was cancelled`, { code: 'channel-lost', blastRadius: 'channel' });
 }
 
-/** The part of a broker edge's options that the settings of every node have. */
+/** Makes the options of a broker edge from a node's settings. */
 export function edgeOptionsOf({ nodeId: node, logName, broker }: NodeSettings): EdgeOptions {
   return { urls: broker.urls, heartbeatS: broker.heartbeatS, topology: topologyOf(logName), node };
 }
 
+/** Logs the traces of a broker edge. */
 export function traceTo(logger: Logger): Trace {
   return (level, sentence, fields) => logger[level](fields, sentence);
 }

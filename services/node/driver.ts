@@ -1,7 +1,7 @@
 /**
- * What the drivers of both roles share: the loop that hands events to the machine and performs its
- * effects, the clock's ticks, and the effects that mean the same in both roles, which are those on
- * the store and on the process. A driver decides nothing about the log.
+ * Drives the machine of a node: gives it events and ticks, and performs the effects that both roles
+ * have. These are the effects on the store and on the process. A driver decides nothing about the
+ * log.
  *
  * Each role adds its own effects in an exhaustive switch (`perform`), so that a new kind of effect
  * does not compile until it is performed.
@@ -15,7 +15,7 @@ import type { Promised } from '#protocol/promised';
 import { type LogStore, StorageError } from '#storage/log-store';
 import type { Node } from './opening';
 
-/** How often the machine is told that time passes: well below every interval it keeps. */
+/** Interval of the ticks: well below every interval of a machine. */
 const TICK_MS = 20;
 
 /** Effects that both machines have. */
@@ -25,7 +25,7 @@ export type SharedEffect =
   | { readonly do: 'renewStore' }
   | { readonly do: 'halt'; readonly why: string };
 
-/** How those effects end. `random` in [0, 1). */
+/** The events that report the end of these effects. `random` in [0, 1). */
 export type SharedEvent =
   | { readonly type: 'stored'; readonly generation: number; readonly checksum: number; readonly random: number }
   | {
@@ -37,26 +37,29 @@ export type SharedEvent =
     }
   | { readonly type: 'promiseSaved'; readonly promised: Promised };
 
+/** A core, as its driver uses it. */
 export interface Machine<Event, Effect> {
-  /** What others are told of this node's address. */
+  /** URL of this node's HTTP edge, as other nodes learn it. */
   httpUrl: string;
-  /** `now`: milliseconds of the monotonic clock. */
+  /** Takes an event. `now`: milliseconds of a monotonic clock. */
   step(now: number, event: Event): readonly Effect[];
 }
 
+/** The parts of a driver. */
 export interface DriverParts<Event, Effect> {
   readonly machine: Machine<Event, Effect>;
   readonly store: LogStore;
-  /** Told when what readers see has moved. */
+  /** Called when the head or the commit index that readers see has changed. */
   readonly reader: { moved(): void };
   readonly broker: { start(): void; close(): Promise<void> };
   readonly logger: Logger;
-  /** Ends the process: an invariant is broken, or the store is. */
+  /** Ends the process: an invariant or the store is broken. */
   readonly fail: (error: unknown) => void;
-  /** Ends the process in order: the next start mends what was found. */
+  /** Ends the process in order: the next start repairs the fault. */
   readonly restart: (error: unknown) => void;
 }
 
+/** The shared part of a role's driver. */
 export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event | SharedEvent, Effect>>
   implements Node
 {
@@ -116,10 +119,7 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
     }
   }
 
-  /**
-   * Work that is waited for by nobody: what it rejects with ends the process, unless the process
-   * ends already.
-   */
+  /** Runs work in the background. A rejection ends the process, unless the node is stopping. */
   protected run(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
       if (!isClosing(error)) this.parts.fail(error);
@@ -137,7 +137,7 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
     );
   }
 
-  /** The next start makes another store of it, with all that it holds. */
+  /** Ends the process. The next start gives the store a new id and keeps its records. */
   private async renewStore(): Promise<void> {
     await this.parts.store.renew();
     this.parts.restart(new Error('the store lacks what it has acknowledged, and becomes another one'));

@@ -1,14 +1,14 @@
 /**
- * Answers fetches from the store, one at a time for each asker: what is asked for meanwhile is
- * dropped, and the protocol asks again. A damaged record is mended by the next start; any other
- * fault of the store leaves the fetch without an answer.
+ * Answers fetches from the store, one at a time for each node. A fetch that comes meanwhile is
+ * dropped, and the protocol repeats it. If a record is damaged, the node restarts, which repairs
+ * the store. After any other fault of the store the fetch gets no answer.
  */
 import type { Logger } from 'pino';
 import { BATCH_BYTES_MAX } from '#protocol/limits';
 import type { LogRecord } from '#protocol/record';
 import { type LogStore, StorageError } from '#storage/log-store';
 
-/** Records `header.prevIndex` + 1 … `lastIndex`, as far as one batch of `limit` records goes. */
+/** The records `header.prevIndex` + 1 … `lastIndex`, at most one batch of `limit` records. */
 export interface Fetch {
   readonly node: string;
   readonly header: { readonly prevIndex: number };
@@ -16,8 +16,9 @@ export interface Fetch {
   readonly limit: number;
 }
 
+/** Answers the fetches that a node receives. */
 export class FetchServer {
-  /** Askers whose fetch is being answered. */
+  /** Nodes whose fetch is being answered. */
   private readonly serving = new Set<string>();
 
   constructor(
@@ -28,7 +29,7 @@ export class FetchServer {
     },
   ) {}
 
-  /** `answer` reads the store and sends. Rejects with what is no fault of the store. */
+  /** Runs `answer`, which reads the store and sends. Rejects with any error but a StorageError. */
   async serve(asker: string, answer: () => Promise<void>): Promise<void> {
     if (this.serving.has(asker)) return;
     this.serving.add(asker);

@@ -1,7 +1,7 @@
 /**
  * Opens a node of either role: settings, logger, log store, the node itself, its HTTP server, in
- * the order in which they depend on each other. The stop goes the other way round: the server
- * first, so that every client has its answer before the node ends.
+ * the order of their dependencies. The stop goes in reverse: first the server, so that every client
+ * is answered before the node stops.
  */
 import type Koa from 'koa';
 import type { Logger } from 'pino';
@@ -12,38 +12,38 @@ import { type NodeSettings, namedLogId } from '#process/node-settings';
 import type { LogStore } from '#storage/log-store';
 import { logOpened, openLogStore } from '#storage/open';
 
-/** What a node is made of before it knows anything of its role. */
+/** The parts of a node that do not depend on its role. */
 export interface NodeContext<Settings extends NodeSettings> {
   readonly settings: Settings;
   readonly store: LogStore;
   readonly logger: Logger;
-  /** Ends the process: an invariant is broken, or the store is. */
+  /** Ends the process: an invariant or the store is broken. */
   readonly fail: (error: unknown) => void;
-  /** Ends the process in order: a record is damaged, and the next start mends that. */
+  /** Ends the process in order: a record is damaged, and the next start repairs the store. */
   readonly restart: (error: unknown) => void;
 }
 
-/** A node that is put together and not started yet. */
+/** A node that is built and not started yet. */
 export interface Node {
-  /** Looks for the broker from now on. `httpUrl`: what others are told of this node's address. */
+  /** Starts to connect to the broker. `httpUrl`: URL of its HTTP edge, as other nodes learn it. */
   start(httpUrl: string): void;
-  /**
-   * Answers every client that waits; refuses the next. Left out where no client waits for the node.
-   */
+  /** Answers every waiting client and refuses new ones. Left out if no client can wait. */
   release?(): void;
-  /** Frees what the node holds at the broker, waits for the writes under way, closes the log. */
+  /** Closes the connection to the broker, waits for the writes under way and closes the log. */
   stop(): Promise<void>;
 }
 
+/** A role's own part of opening a node. */
 export interface Role<Settings extends NodeSettings, RoleNode extends Node> {
   readonly role: 'master' | 'secondary';
   /** Throws a `ConfigError`. */
   readonly readSettings: () => Settings;
   readonly createNode: (context: NodeContext<Settings>) => RoleNode;
-  /** `stopping` aborts at the first moment of the stop. */
+  /** `stopping` aborts when the stop begins. */
   readonly createApp: (node: RoleNode, context: NodeContext<Settings>, stopping: AbortSignal) => Koa;
 }
 
+/** Opens a node and returns its stop. Throws a `ConfigError`, or if the store or port fails. */
 export async function openNode<Settings extends NodeSettings, RoleNode extends Node>(
   handle: ProcessHandle,
   { role, readSettings, createNode, createApp }: Role<Settings, RoleNode>,

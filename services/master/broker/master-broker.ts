@@ -1,14 +1,14 @@
 /**
- * The master's side of the broker: the lock, the objects that the master declares, batches out,
- * answers in.
+ * Connects a master to the broker: takes the lock, declares the master's objects, publishes batches
+ * and receives the nodes' messages.
  *
- * States of a session, and how each is left:
- *   *locked out*  another process has the replies queue; tried again about every second → *declaring*
- *   *declaring*   exchanges, members' queues, bindings; one that exists with other settings is reported and tried again → *up*
- *   *up*          any end of a connection or of an essential channel, the replies queue deleted, an exchange gone → the next session
- * The lock is held from *declaring* on by the consuming connection and goes with it. It only spares
- * quarrels: safety comes from epochs. A publish, a member or a send outside *up* is refused or
- * dropped, never kept for later: what must arrive is known to the caller.
+ *     locked out ──the replies queue is free──▶ declaring ──all is declared──▶ up
+ *     up ──a connection, a channel, the replies queue or an exchange is lost──▶ next session
+ *
+ * While it is locked out, it tries to take the lock about every second. If an object exists with
+ * other settings, it reports that and declares again. The consuming connection holds the lock. The
+ * lock avoids contested elections; safety comes from epochs. Outside *up*, calls are refused or
+ * dropped and not kept for later, because the caller knows which messages must arrive.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import { AmqpError, amqpErrorOf } from '#amqp/error';
@@ -23,28 +23,29 @@ import { QueueRenewal } from './renewal';
 import { StandbyListener } from './standby-listener';
 import { MasterTopology, REPLIES_QUEUE } from './topology';
 
+/** The settings of a master's broker edge. */
 export interface MasterBrokerOptions extends EdgeOptions {
-  /** Bytes; bounds each member's queue. */
+  /** Largest size of each member's queue, in bytes. */
   readonly queueMaxBytes: number;
-  /** Who has a queue; asked at the start of each session and when the queues are repaired. */
+  /** The members, read at the start of each session and when the queues are repaired. */
   readonly members: () => readonly string[];
-  /** Does this master hold a log, so that the broker may be told of it? Asked at the same times. */
+  /** Does this master hold a log, so that the entries exchange may be declared? Read as above. */
   readonly holdsLog: () => boolean;
   /**
-   * How long an announcement or a claim may wait in a queue: a few intervals, in milliseconds.
-   * Default 3000.
+   * Milliseconds for which an announcement or a claim may wait in a queue: a few heartbeat
+   * intervals. Default 3000.
    */
   readonly controlExpiresMs?: number;
 }
 
 /**
- * The exclusive queue is the replies queue, the lock. `down` means that pending batches are
- * rejected, too.
+ * The events of a master's broker edge. The exclusive queue is the replies queue, the lock. After
+ * `down` the pending batches are rejected too.
  */
 export interface MasterBrokerEvents extends EdgeEvents {
   /**
-   * The lock is held, everything is declared. `freshBroker`: the entries exchange did not exist. No
-   * message comes before this.
+   * The lock is held and everything is declared. `freshBroker`: the entries exchange did not exist.
+   * No message comes before this event.
    */
   up(state: { readonly freshBroker: boolean }): void;
   message(message: WireMessage, replyTo: string | null): void;
@@ -58,11 +59,10 @@ interface Ready {
 const LOCK_RETRY: RetryPolicy = { delayMsMin: 50, delayMsMax: 1000 };
 const MEND_RETRY: RetryPolicy = { delayMsMin: 200, delayMsMax: 5000 };
 const CONTROL_EXPIRES_MS = 3000;
-/**
- * How long the lock stays free for others: longer than the longest wait between two tries for it.
- */
+/** Time for which a yielded lock stays free: longer than the longest delay of `LOCK_RETRY`. */
 const YIELD_MS = 1500;
 
+/** The broker edge of a master. */
 export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterBrokerEvents> {
   private readonly topology: MasterTopology;
   private readonly standbyListener: StandbyListener;
@@ -81,11 +81,11 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   /**
-   * Publishes a batch to every member's queue. Resolves when the broker has it in all of them, at
-   * once when there is no member. Rejects with an AmqpError: `nacked` (to be tried again after a
-   * pause; a queue that refuses for seconds is made anew by then), `returned` (the queues are bound
-   * again by then), `too-large`, `overloaded`, `not-up`, or what ended the channel. While the
-   * broker blocks publishers it waits with them.
+   * Publishes a batch to every member's queue. Resolves when the broker has confirmed it, also if
+   * there is no member. Rejects with an AmqpError: `nacked` (publish again after a delay; a queue
+   * that refuses for seconds is renewed first), `returned` (the queues are bound again first),
+   * `too-large`, `overloaded`, `not-up`, or the reason of the channel's end. While the broker
+   * blocks publishers, the promise stays pending.
    */
   publishEntries(message: EntriesMessage): Promise<void> {
     const { active, repairing } = this;
@@ -95,8 +95,8 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   /**
-   * Tells the broker of a log that has begun; batches wait for it. False: the session ended over
-   * it, and the next one declares it.
+   * Declares the entries exchange and the queues of a log that has begun; batches wait for it.
+   * @returns false when the session has ended with an error; the next session declares them
    */
   async declareLog(): Promise<boolean> {
     const { active } = this;
@@ -121,7 +121,9 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   /**
-   * To every live secondary, as long as it is fresh. False: dropped, and repeated by the protocol.
+   * Sends a message to every node that is connected. It expires in the queue after
+   * `controlExpiresMs`.
+   * @returns false when it was dropped; the protocol repeats it
    */
   sendControl(message: MessageOf<'announce' | 'claim'>): boolean {
     const expiresMs = this.options.controlExpiresMs ?? CONTROL_EXPIRES_MS;
@@ -129,8 +131,9 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   /**
-   * To one queue: the answer to a fetch, an announcement to one. False: dropped, and repeated by
-   * the protocol.
+   * Sends a message to one queue.
+   * @param expiresMs milliseconds for which it may wait in the queue; null: without a bound
+   * @returns false when it was dropped; the protocol repeats it
    */
   sendTo(queue: string, message: WireMessage, expiresMs: number | null = null): boolean {
     return this.post({ exchange: '', routingKey: queue }, message, expiresMs);
@@ -138,7 +141,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
 
   /**
    * Declares and binds the queue of a member. Rejects with an AmqpError: `mismatch`, `not-up`, or
-   * what ended the session.
+   * the reason of the session's end.
    */
   async ensureMember(node: string): Promise<void> {
     if (this.active === null) throw notUp();
@@ -151,18 +154,18 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   /**
-   * Unbinds and deletes the queue of a former member, with what is in it. Rejects with an
-   * AmqpError: `not-up`, or what ended the session.
+   * Unbinds and deletes the queue of a former member, with its messages. Rejects with an AmqpError:
+   * `not-up`, or the reason of the session's end.
    */
   async removeMember(node: string): Promise<void> {
     if (this.active === null) throw notUp();
     await this.topology.removeMember(this.active.session, node);
   }
 
-  /** Ends the session, and leaves the lock to others for a while. */
+  /** Ends the session and does not take the lock for a while, so that another process can. */
   yieldLock(): void {
     this.restFor(YIELD_MS);
-    const reason = 'the lock is left to another process for a while';
+    const reason = 'this master releases the lock for a while';
     this.active?.session.end(new AmqpError(reason, { code: 'closed', blastRadius: 'connection' }));
   }
 
@@ -213,7 +216,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     this.lastMismatch = null;
   }
 
-  /** Several returned batches are served by one repair. */
+  /** Declares everything again. Several returned batches share one repair. */
   private repair(session: AmqpSession): Promise<void> {
     this.repairing ??= this.declareAll(session).finally(() => {
       this.repairing = null;
@@ -226,7 +229,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   private async renewQueue(session: AmqpSession, queue: string): Promise<void> {
-    this.events.trace('warn', 'a queue takes no message, it is deleted and made anew', { queue });
+    this.events.trace('warn', 'a queue accepts no message: it is deleted and declared again', { queue });
     await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
     await this.declareAll(session);
   }

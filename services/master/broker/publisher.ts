@@ -1,13 +1,12 @@
 /**
- * Batches on their way to the broker: each is pending until the broker confirms it, refuses it,
- * hands it back, or is gone.
+ * Publishes batches to the entries exchange. A batch is pending until the broker confirms, nacks or
+ * returns it, or until the channel ends.
  *
- * A batch that no queue took comes back first (basic.return) and is confirmed right after, so the
- * return is noted under the batch's message id and decides what the confirm means. A refused or
- * returned batch is rejected only after the queues were repaired: a caller that publishes it again
- * at once finds them. The channel's end settles every pending batch, so none hangs longer than the
- * channel lives; a broker that blocks publishers may take as long as it likes. Confirms:
- * https://www.rabbitmq.com/docs/confirms
+ * A batch that no queue accepted is first returned (basic.return) and then confirmed. So the return
+ * is kept under the batch's message id, and turns the confirm into a failure. A nacked or returned
+ * batch is rejected only after the queues were repaired, so that the caller may publish it again at
+ * once. The end of the channel settles every pending batch. While the broker blocks publishers, a
+ * batch stays pending without a bound. Confirms: https://www.rabbitmq.com/docs/confirms
  */
 
 import type { AmqpChannel } from '#amqp/channel';
@@ -15,29 +14,27 @@ import { AmqpError } from '#amqp/error';
 import { type Envelope, MESSAGE_BYTES_MAX, propertiesOf } from '#amqp/wire';
 import type { EntriesMessage } from '#protocol/wire/messages';
 
-/**
- * The caller bounds what is in flight far below this; past it something is wrong, and memory is
- * protected.
- */
+/** Guard of the memory. The caller's own bound of bytes in flight is far lower. */
 const PENDING_BYTES_MAX = 512 * 1024 * 1024;
 
+/** A batch with its encoded body. */
 export interface PublishBatch {
   readonly message: EntriesMessage;
   readonly body: Buffer;
   readonly envelope: Envelope;
-  /** Is there a queue that should take it? */
+  /** Must the broker return it when no queue is bound? True if there are members. */
   readonly mandatory: boolean;
 }
 
-/**
- * What puts right the queues that did not take a batch. Its promises reject only with an end of the
- * session.
- */
+/** Repairs the queues that did not accept a batch. The promises reject when the session ends. */
 export interface Repairs {
   /** Declares and binds the queues again. */
   bindAgain(): Promise<void>;
+  /** The broker has confirmed a batch. */
   noteConfirmed(): void;
+  /** The oldest pending batch after a publish or an answer; null: none. */
   noteWaiting(oldest: PublishBatch | null, how: { readonly answered: boolean }): void;
+  /** The broker has nacked a batch. Resolves when it may be published again. */
   noteRefused(batch: PublishBatch): Promise<void>;
 }
 
@@ -49,6 +46,7 @@ interface Pending {
   readonly reject: (error: AmqpError) => void;
 }
 
+/** The pending batches of one channel. */
 export class EntriesPublisher {
   private readonly pending = new Map<string, Pending>();
   private pendingBytes = 0;
@@ -63,7 +61,7 @@ export class EntriesPublisher {
   }
 
   /**
-   * Resolves when every bound queue has taken the batch. Rejects with an AmqpError: `nacked`,
+   * Resolves when every bound queue has accepted the batch. Rejects with an AmqpError: `nacked`,
    * `returned`, `too-large`, `overloaded`, or the reason of the channel's end.
    */
   publish(batch: PublishBatch): Promise<void> {
@@ -109,10 +107,7 @@ export class EntriesPublisher {
     }
   }
 
-  /**
-   * The batch is refused either way; a repair that failed has ended the session, which its next
-   * user hears.
-   */
+  /** Rejects the batch after the repair. A repair that failed has ended the session. */
   private async refuseAfter(repair: Promise<void>, pending: Pending, error: AmqpError): Promise<void> {
     await Promise.allSettled([repair]);
     pending.reject(error);

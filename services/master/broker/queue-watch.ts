@@ -1,33 +1,35 @@
 /**
- * What the broker's management API says of the members' queues: how much waits in each, whether its
- * bound drops what is oldest, and whether a policy of somebody else's takes away what this log
- * needs of them. Asked every few seconds where MANAGEMENT_URL names the API; nothing depends on the
- * answer but what people are told.
+ * Reads the state of the members' queues from RabbitMQ's management API, if MANAGEMENT_URL names
+ * one: their depth, whether their bound drops the oldest messages, and whether a policy limits
+ * them. The state is only for `/health` and the logs.
  *
- *     unknown ──answered──▶ known ──not answered for STALE_MS──▶ unknown (left out of /health); each change is logged once
+ *     unknown ──answered──▶ known ──not answered for STALE_MS──▶ unknown (left out of /health)
+ *
+ * Each change is logged once.
  */
 import type { Logger } from 'pino';
 import { z } from 'zod';
 
+/** The state of a member's queue. */
 export interface QueueState {
-  /** Batches that wait, or are in the member's hands. */
+  /** Batches that are ready or unacknowledged. */
   readonly messages: number;
+  /** Bytes of these batches. */
   readonly bytes: number;
-  /**
-   * Its bound has dropped the oldest batches since it was last empty: the member will fetch them.
-   */
+  /** The bound has dropped batches since the queue was last empty. The member fetches them. */
   readonly overflowed: boolean;
 }
 
+/** The settings of a queue watch. */
 export interface QueueWatchOptions {
-  /** With user and password, unless they are those of `amqpUrl`. */
+  /** URL of the management API. Without user and password, those of `amqpUrl` apply. */
   readonly managementUrl: string;
   readonly amqpUrl: string;
   readonly queueOf: (node: string) => string;
   readonly queueBytesMax: number;
   readonly members: () => readonly string[];
   readonly logger: Logger;
-  /** Monotonic, in milliseconds. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
 
@@ -36,8 +38,8 @@ const ANSWER_MS_MAX = 2_000;
 const STALE_MS = 15_000;
 
 /**
- * What a policy must not say of these queues; RabbitMQ takes the lower of a policy's limit and the
- * queue's own.
+ * Policy keys that must not apply to these queues: RabbitMQ uses the lower of a policy's limit and
+ * the queue's own.
  */
 const HARMFUL = ['delivery-limit', 'max-length', 'max-length-bytes', 'message-ttl', 'expires', 'overflow'] as const;
 
@@ -52,9 +54,10 @@ interface Seen extends QueueState {
   readonly at: number;
 }
 
+/** Watches the queues of the members. */
 export class QueueWatch {
   private readonly seen = new Map<string, Seen>();
-  /** What was said of a queue's policy, so that it is said once. */
+  /** The policy that was logged for each queue, so that it is logged once. */
   private readonly policies = new Map<string, string>();
   private timer: NodeJS.Timeout | null = null;
   private isReachable: boolean | null = null;
@@ -94,7 +97,7 @@ export class QueueWatch {
     else this.options.logger.warn({ reason: failure }, 'the management api does not answer: queue depths are left out');
   }
 
-  /** Null, or why there is no answer. */
+  /** @returns null, or the reason why there is no answer */
   private async ask(node: string): Promise<string | null> {
     const { url, authorization } = this.requestFor(node);
     try {
@@ -115,7 +118,7 @@ export class QueueWatch {
     if (overflowed && before?.overflowed !== true) {
       this.options.logger.warn(
         { peer: node, messages, bytes },
-        'the queue of a member is full: it drops what is oldest',
+        'the queue of a member is full: it drops the oldest batches',
       );
     }
     this.seen.set(node, { messages, bytes, overflowed, at: this.options.now() });
@@ -134,7 +137,7 @@ export class QueueWatch {
     this.policies.set(node, said);
     if (!isNew) return;
     const facts = { peer: node, queue: this.options.queueOf(node), policy, settings: Object.fromEntries(harmful) };
-    this.options.logger.warn(facts, 'a policy limits the queue of a member: what it drops has to be fetched');
+    this.options.logger.warn(facts, 'a policy limits the queue of a member: dropped batches have to be fetched');
   }
 
   private requestFor(node: string): { readonly url: URL; readonly authorization: string } {

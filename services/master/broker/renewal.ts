@@ -1,16 +1,16 @@
 /**
- * A member's queue that takes no message any more is deleted and made anew: its backlog goes, and
- * the member fetches it from the log.
+ * Deletes a member's queue that accepts no messages, and declares it again. The backlog is lost,
+ * and the member fetches it from the log.
  *
- * RabbitMQ can leave such a queue behind. A quorum queue that is declared less than about three
- * seconds before its broker is killed comes back without its Raft server (seen on 3.10.8):
- * declaring it succeeds, a publish is refused or not answered at all, nor is a consumer. Nothing
- * but deleting mends that, and as the broker confirms a batch for all queues or for none, no
- * member's batch would ever be confirmed again.
+ *     well ──a batch is nacked or stays unanswered──▶ doubtful ──any confirm──▶ well
+ *     doubtful ──for the time below──▶ each queue is tried alone; those that fail are renewed
  *
- * States: *well* → *doubtful*, by a refused batch, or one that stays unanswered → *well*, by any
- * confirm; *doubtful* for the patience below → each queue is tried by itself, and those that fail
- * are renewed. The trial sends the batch once more: whoever has it drops it as a duplicate.
+ * RabbitMQ can leave such a queue behind. If a broker is killed within about three seconds after a
+ * quorum queue was declared, the queue comes back without its Raft server (seen on 3.10.8). It can
+ * be declared, but it nacks publishes or does not answer them, and it serves no consumer. Only
+ * deleting it helps. The broker confirms a batch for all queues or for none, so without a renewal
+ * no batch would be confirmed again. A trial publishes the batch once more; members drop the
+ * duplicate.
  */
 import type { AmqpChannel } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
@@ -18,21 +18,17 @@ import type { AmqpSession } from '#amqp/session';
 import { propertiesOf } from '#amqp/wire';
 import type { PublishBatch } from './publisher';
 
-/** A queue that is only being moved or restarted takes messages again within this time. */
+/** A queue that is only moved or restarted accepts messages again within this time. */
 const REFUSED_MS_MAX = 3000;
-/**
- * Without any confirm, though the broker blocks nobody. A slow disk answers late, but it answers.
- */
+/** Time without a confirm, while the broker blocks no publisher. A slow disk takes less. */
 const SILENT_MS_MAX = 10_000;
-/** For one queue to take one message. */
+/** Time in which one queue has to accept one message. */
 const TRIAL_MS_MAX = 5000;
 const CLOSE_TIMEOUT_MS = 1000;
 
+/** Renews the queues of one session. */
 export class QueueRenewal {
-  /**
-   * When the first batch was refused after the last confirm, by the monotonic clock; null: all is
-   * well.
-   */
+  /** Time of the first nack since the last confirm, in monotonic milliseconds; null: none. */
   private refusedSinceMs: number | null = null;
   private running: Promise<void> | null = null;
 
@@ -45,8 +41,8 @@ export class QueueRenewal {
   ) {}
 
   /**
-   * `oldest` is what waits the longest now; null: nothing. Called after each publish and each
-   * answer.
+   * Has to be called after each publish and each answer.
+   * @param oldest the oldest pending batch; null: none
    */
   noteWaiting(oldest: PublishBatch | null, { answered }: { readonly answered: boolean }): void {
     if (this.silence !== null && !answered) return;
@@ -60,8 +56,7 @@ export class QueueRenewal {
   }
 
   /**
-   * Resolves at once, or when the queues that refuse were renewed. Rejects only with an end of the
-   * session.
+   * Resolves at once, or when the queues that refuse were renewed. Rejects when the session ends.
    */
   noteRefused(batch: PublishBatch): Promise<void> {
     this.refusedSinceMs ??= performance.now();
@@ -69,10 +64,7 @@ export class QueueRenewal {
     return this.renewAll(batch);
   }
 
-  /**
-   * What an unanswered batch waits for cannot be mended from outside, so a renewal for its sake
-   * costs the session.
-   */
+  /** An unanswered batch cannot be withdrawn, so a renewal on its account ends the session. */
   private async becomeSilent(oldest: PublishBatch): Promise<void> {
     this.silence = null;
     if (!this.session.isOpen) return;

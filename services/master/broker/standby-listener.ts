@@ -1,10 +1,10 @@
 /**
- * What a standby hears: while another process has the lock, the announcements of whoever reigns, so
- * that this one can say who that is, and knows which epoch to outbid. It listens on a queue of its
- * own at the control exchange, which goes when the lock is taken.
+ * Receives the reigning master's announcements while another process has the lock. So a standby can
+ * name the reigning master and knows its epoch. The announcements come over a queue of the standby
+ * at the control exchange; the queue is deleted once the lock is taken.
  *
- * Nothing depends on it but what people are told: if it cannot listen it goes without, and tries
- * again with the next try for the lock.
+ * Safety does not depend on them. If the standby cannot listen, it tries again with its next
+ * attempt to take the lock.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { AmqpChannel } from '#amqp/channel';
@@ -16,6 +16,7 @@ import type { Topology } from '#protocol/topology';
 const BYTES_MAX = 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 1_000;
 
+/** The listener of one standby. */
 export class StandbyListener {
   private channel: AmqpChannel | null = null;
   private queue = '';
@@ -30,7 +31,7 @@ export class StandbyListener {
     },
   ) {}
 
-  /** Listens from now on, unless it does already. Never rejects for the broker's sake. */
+  /** Starts to listen, unless it does already. An error of the broker does not make it reject. */
   async listen(session: AmqpSession): Promise<void> {
     if (this.channel !== null || this.isOpening) return;
     this.isOpening = true;
@@ -76,7 +77,7 @@ export class StandbyListener {
   }
 }
 
-/** The queue is exclusive: what the broker refuses now goes with the connection. */
+/** Ignores an error of the broker: the queue is exclusive, and ends with the connection. */
 function ignoreBroker(error: unknown): void {
   if (!(error instanceof AmqpError)) throw error;
 }

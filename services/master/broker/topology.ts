@@ -1,14 +1,12 @@
 /**
- * The broker's objects that the master alone declares: the two exchanges and a queue for each
- * member, bound before the member ever started.
+ * Declares the broker's objects that belong to the master: the two exchanges and a queue for each
+ * member, which exists before the member starts. Declaring is idempotent, so a first start, a new
+ * session and a repair use the same step.
  *
- * Declaring is idempotent, so the same step serves a first start, every new session and a repair.
- * The entries exchange is the broker's memory of the log: a master without a log declares the
- * control exchange only, by which the nodes find each other; the rest is declared by one that has
- * begun a log or holds it. It comes after the queues: while a queue refuses to be declared, the
- * broker still looks like one that knows of none. What the log needs of a queue is set by
- * arguments, never by a policy of ours; a policy of somebody else's that lowers a limit is not
- * looked for yet, and `declareMember` is the place for it.
+ * The entries exchange is the broker's memory of the log. A master without a log declares only the
+ * control exchange, by which nodes find each other. The entries exchange is declared after the
+ * queues, so that a failure before it leaves a broker that knows of no log. The limits of a queue
+ * are set by its arguments, not by a policy; queue-watch.ts reports policies that lower them.
  */
 
 import type { AmqpChannel, QueueOptions } from '#amqp/channel';
@@ -17,11 +15,12 @@ import type { AmqpSession } from '#amqp/session';
 import { entriesQueueArguments, type Topology } from '#protocol/topology';
 
 /**
- * What waits for a master that does not read is acks and beats, all of them repeated: the oldest
- * may go.
+ * Bound of the replies queue, for a master that does not read. It holds acks and heartbeats, which
+ * are repeated, so the oldest may be dropped.
  */
 const REPLIES_BYTES_MAX = 64 * 1024 * 1024;
 
+/** The replies queue: exclusive to one connection, so it is the lock. */
 export const REPLIES_QUEUE: QueueOptions = {
   durable: false,
   exclusive: true,
@@ -29,14 +28,15 @@ export const REPLIES_QUEUE: QueueOptions = {
   arguments: { 'x-max-length-bytes': REPLIES_BYTES_MAX },
 };
 
+/** The objects of one log. Methods reject with an AmqpError. */
 export class MasterTopology {
   constructor(
     private readonly names: Topology,
-    /** Bytes; bounds each member's queue. */
+    /** Largest size of each member's queue, in bytes. */
     private readonly queueMaxBytes: number,
   ) {}
 
-  /** Did this broker never see the log? */
+  /** Does the broker know of no log, that is, does the entries exchange not exist? */
   async isFresh(session: AmqpSession): Promise<boolean> {
     try {
       await session.onThrowAwayChannel('look', (channel) => channel.checkExchange(this.names.entriesExchange));
@@ -58,7 +58,7 @@ export class MasterTopology {
     for (const node of members) await this.bind(channel, node);
   }
 
-  /** What the nodes need to hear of each other, before there is a log. */
+  /** Declares the control exchange, by which nodes find each other before there is a log. */
   async declareControl(channel: AmqpChannel): Promise<void> {
     await channel.declareFanout(this.names.controlExchange);
   }
@@ -69,10 +69,7 @@ export class MasterTopology {
     await this.bind(channel, node);
   }
 
-  /**
-   * The queue gets no more entries, then goes with all that is in it. Whatever of it is gone
-   * already is no error.
-   */
+  /** Unbinds and deletes the queue, with its messages. A missing binding or queue is no error. */
   async removeMember(session: AmqpSession, node: string): Promise<void> {
     const queue = this.names.entriesQueue(node);
     try {

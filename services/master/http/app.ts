@@ -1,6 +1,6 @@
 /**
- * The master's HTTP edge: which paths there are. What they answer is decided by the routes, what is
- * true by the `MasterPort`.
+ * Builds the master's HTTP edge from its routes. The routes form the answers; the `MasterPort`
+ * decides them.
  */
 import Router from '@koa/router';
 import type Koa from 'koa';
@@ -15,6 +15,7 @@ import { addMemberRoutes } from './member-routes';
 import type { MasterPort } from './ports';
 import { addReplicationRoute } from './replication-route';
 
+/** The parts and the limits of the HTTP edge. */
 export interface MasterAppOptions {
   readonly master: MasterPort;
   readonly logger: Logger;
@@ -22,14 +23,16 @@ export interface MasterAppOptions {
   readonly stopping: AbortSignal;
   readonly settings: {
     readonly defaultWriteConcern: WriteConcern;
+    /** Largest message, in UTF-8 bytes. */
     readonly messageBytesMax: number;
-    /** Left out: four of the largest bodies. */
+    /** Bytes of all bodies that arrive at once. Left out: four of the largest bodies. */
     readonly inFlightBytesMax?: number;
     readonly logName: string;
     readonly http: { readonly bodyBytesMax: number; readonly apiToken: string | null };
   };
 }
 
+/** Creates the koa application with all routes of a master. */
 export function createMasterApp({ master, logger, stopping, settings }: MasterAppOptions): Koa {
   const { http, defaultWriteConcern, messageBytesMax, logName } = settings;
   const router = new Router();

@@ -1,9 +1,9 @@
 /**
- * The members over HTTP: who they are and how they do, taking one out for good or in again, and the
- * last resort when a majority is lost.
+ * Serves `/members`: shows the members, removes and admits members, and forces a configuration when
+ * a majority of the voters is lost.
  *
- * To force a new list is never automatic, and needs the log's name in its body: it gives up what
- * only the lost voters had.
+ * A force is never automatic, and its body must name the log, because entries that only the lost
+ * voters had are lost.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
@@ -24,7 +24,7 @@ const NOT_YET: ProblemKind = { name: 'not-yet', status: 409, title: 'The force i
 const FORCE_REFUSALS: Readonly<Record<ForceRefusal, ProblemKind>> = {
   'not-recovering': { name: 'not-recovering', status: 409, title: 'There is nothing to force' },
   standby: { name: 'standby', status: 503, title: 'This node is not the master' },
-  'nothing-to-force': { name: 'nothing-to-force', status: 409, title: 'Nobody who was heard holds this log' },
+  'nothing-to-force': { name: 'nothing-to-force', status: 409, title: 'No node that was heard holds this log' },
   ambiguous: { name: 'ambiguous', status: 409, title: 'Several logs were heard of' },
   'log-exists': { name: 'log-exists', status: 409, title: 'There is a log already' },
 };
@@ -32,12 +32,14 @@ const FORCE_REFUSALS: Readonly<Record<ForceRefusal, ProblemKind>> = {
 /** Seconds after which a force that is being prepared may be ready. */
 const RETRY_AFTER_S = 1;
 
+/** The parts of the routes. */
 export interface MemberRoutesOptions {
   readonly master: MasterPort;
   readonly logName: string;
   readonly bodyBytesMax: number;
 }
 
+/** Adds the routes to `router`. */
 export function addMemberRoutes(router: Router, options: MemberRoutesOptions): void {
   const { master, bodyBytesMax } = options;
   router.get('/members', (ctx) => {

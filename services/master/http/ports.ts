@@ -1,6 +1,6 @@
 /**
- * What the HTTP edge asks of the master behind it. `compose.ts` answers; the tests of the edge hand
- * in their own.
+ * Defines the port through which the HTTP edge uses its master. `compose.ts` implements it; the
+ * tests of the edge have their own implementation.
  */
 import type { LogReader } from '#http/reading/log-reader';
 import type { WaitingClient } from '#http/wait-signal';
@@ -16,43 +16,47 @@ import type {
 import type { ForcePlan } from '../core/election/force';
 import type { MemberChange } from '../core/events';
 
+/** A secondary, as `/health` shows it. */
 export interface SecondaryHealth extends MissingNode {
-  /** Seq up to which it is known to hold the log. */
+  /** Seq up to which it is known to hold the log; 0: nothing yet. */
   readonly acked: number;
+  /** Number of entries that it is behind the master. */
   readonly lag: number;
+  /** URL of its HTTP edge; null: not reported yet. */
   readonly httpUrl: string | null;
-  /** Its queue at the broker, where the management API says. */
+  /** The depth of its queue; left out if the management API does not report it. */
   readonly queue?: { readonly messages: number; readonly bytes: number; readonly overflowed: boolean };
   /**
-   * Its log is not the master's: seq of the first entry that differs, 0 while that is looked for.
-   * Left out when they agree.
+   * Seq of the first entry that differs from the master's log; 0: it differs, but the entry is not
+   * found yet. Left out when the logs agree.
    */
   readonly differsAt?: number;
 }
 
-/** A member as an operator sees it. */
+/** A member, as `/members` shows it. */
 export interface MemberHealth extends SecondaryHealth {
-  /** Its vote counts: it has caught up, and the list that says so is the newest. */
+  /** It is a voter of the newest configuration with its present store. */
   readonly voter: boolean;
 }
 
 /** Disks whose loss the log would not survive, although they are a minority of the nodes. */
 export interface Unsurvivable {
-  /** So many … */
+  /** Number of lost disks. */
   readonly disks: number;
-  /** … of these nodes. */
+  /** The nodes that these disks belong to. */
   readonly of: readonly string[];
-  /** A sentence: why, and what ends it. */
+  /** A sentence: the reason, and what ends the state. */
   readonly detail: string;
 }
 
+/** The body of `GET /health`. Positions are seqs; 0 is "nothing yet". */
 export interface MasterHealth {
   readonly node: string;
   readonly role: 'master';
   readonly status: 'ok' | 'degraded' | 'read-only' | 'recovering' | 'standby';
-  /** The log's id; null: this node holds none, and has followed none. */
+  /** The log's id; null: this node holds no log and has followed none. */
   readonly log: string | null;
-  /** The whole identity of a log that an operator has forced. */
+  /** Identity of a log that an operator has forced; left out for any other. */
   readonly branch?: string;
   readonly epoch: number;
   readonly head: number;
@@ -61,60 +65,59 @@ export interface MasterHealth {
   readonly readOnly: boolean;
   readonly broker: { readonly connected: boolean; readonly blocked: boolean };
   /**
-   * Who has a vote, and how many of them are up with the store that has it; null: this node does
-   * not reign.
+   * Names of the voters, and the number of them that are up with the store that has the vote; null:
+   * this node does not reign.
    */
   readonly voters: { readonly names: readonly string[]; readonly up: number | null };
   readonly secondaries: readonly SecondaryHealth[];
-  /**
-   * Members that never followed this log, and those that only SECONDARIES or only the log names.
-   */
+  /** Members that were never a voter, and nodes that only SECONDARIES or only the log names. */
   readonly young?: readonly string[];
   readonly unsurvivable?: Unsurvivable;
-  /** Nodes that hold another log under a name that belongs here, or any other. */
+  /** Nodes that hold another log, members or not. */
   readonly foreign?: readonly { readonly id: string; readonly log: string | null; readonly lastSeq: number }[];
-  /** Nodes of an older release, whose messages are dropped: all nodes are upgraded together. */
+  /** Nodes of an older release. Their messages are dropped: upgrade all nodes together. */
   readonly outdated?: readonly string[];
-  /** While `recovering`: what would end it. */
+  /** While `recovering`: the condition that would end it. */
   readonly waitingFor?: string;
-  /** While `standby`: who reigns, and where; null while it was not heard. */
+  /** While `standby`: the reigning master and its URL; null: none was heard. */
   readonly holder?: string | null;
   readonly holderUrl?: string | null;
-  /** The voters list was begun by an operator's force, in this epoch; left out while it was not. */
+  /** Epoch in which an operator last forced a configuration; left out: never in this log. */
   readonly forcedEpoch?: number;
-  /** A setting takes away what the log promises. */
+  /** A sentence about a setting that weakens the guarantees of the log. */
   readonly warning?: string;
 }
 
+/** The master, as the HTTP edge uses it. */
 export interface MasterPort {
   readonly reader: LogReader;
   /**
-   * Never rejects for anything a client did. When the client has left the wait ends, the entry
-   * stays; the promise then resolves with any outcome.
+   * Appends an entry. A request never makes it reject. If the client disconnects, the wait ends and
+   * the entry stays; the promise then resolves with some outcome, which is not sent.
    */
   append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome>;
   /** As `append`, for several entries: all of them, or none. */
   appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome>;
   /**
-   * As `append`, for an entry that is in the log: waits until the concern is met. Null for a seq
-   * that is not visible.
+   * As `append`, for an entry that is in the log: waits until the write concern is met.
+   * @returns null for a seq that readers do not see
    */
   awaitConcern(request: ConcernRequest, client: WaitingClient): Promise<ConcernOutcome | null>;
-  /** Nodes known to hold the entry, null for a seq that is not visible. */
+  /** Nodes known to hold the entry, and whether it is committed; null: readers do not see it. */
   replication(seq: number): { readonly acks: readonly string[]; readonly committed: boolean } | null;
   health(): MasterHealth;
   members(): readonly MemberHealth[];
-  /** Resolves when the list without the member is committed. */
+  /** Removes a member. Resolves when the configuration without it is committed. */
   removeMember(id: string): Promise<MemberChange>;
-  /** Takes a node in, also one that was removed; resolves when the list with it is committed. */
+  /** Admits a node, also a removed one. Resolves when the configuration with it is committed. */
   admitMember(id: string): Promise<MemberChange>;
-  /** What an operator's force would come to now, and what would be given up. */
+  /** The plan of a force at this moment, and the entries that would be lost. */
   forcePlan(begin: 'best' | 'new'): ForcePlan;
   /**
-   * Gives a lost majority up, or begins a new log where there is none, when that is `ready`; else
-   * prepares it.
+   * Forces a configuration (`best`), or a new log where there is none (`new`). A plan that is not
+   * `ready` is only prepared.
    */
   force(begin: 'best' | 'new'): Promise<ForcePlan>;
-  /** Would it take an append now? The sentence says why not. */
+  /** Would the master accept an append now? `reason` is a sentence. */
   readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string };
 }

@@ -1,6 +1,6 @@
 /**
- * `GET /messages/:seq/replication`: who holds the entry now; with `w` or `timeoutMs` it waits, as
- * an append does, until the concern is met, and answers as an append does when it is not.
+ * Serves `GET /messages/:seq/replication`: the nodes that hold the entry. With `w` or `timeoutMs`
+ * the request waits, as an append does, and fails as an append does.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
@@ -12,11 +12,13 @@ import { problemOfOutcome } from './append/answer';
 import type { MasterPort } from './ports';
 import { parseWaitQuery } from './wait-query';
 
+/** The parts of the route. `defaultWriteConcern` applies to a request with only `timeoutMs`. */
 export interface ReplicationOptions {
   readonly master: MasterPort;
   readonly defaultWriteConcern: WriteConcern;
 }
 
+/** Adds the route to `router`. */
 export function addReplicationRoute(router: Router, options: ReplicationOptions): void {
   router.get('/messages/:seq/replication', (ctx) => sendReplication(ctx, options));
 }
@@ -31,13 +33,13 @@ async function sendReplication(ctx: Context, { master, defaultWriteConcern }: Re
   const outcome = await master.awaitConcern(request, new HttpClient(ctx.res));
   if (outcome === null) throw noSuchEntry(seq, master.reader.position());
   if (outcome.outcome === 'acknowledged') return sendState(ctx, master, seq, outcome.w);
-  // Nothing was to be stored, so nothing is said about it, but for an entry whose fate is open.
+  // The request stores nothing, so `stored` is only shown for an entry whose fate is open.
   const { members = {}, ...problem } = problemOfOutcome(outcome);
   const { stored, ...others } = members;
   return sendProblem(ctx, { ...problem, members: stored === false ? others : members });
 }
 
-/** @param w what was waited for; null: as many as there are */
+/** @param w number of nodes that the request waited for; null: it did not wait */
 function sendState(ctx: Context, master: MasterPort, seq: number, w: number | null): void {
   const state = master.replication(seq);
   if (state === null) throw noSuchEntry(seq, master.reader.position());

@@ -1,5 +1,5 @@
 /**
- * `w` and `timeoutMs` where they stand in the query: a bulk append, and the wait for an entry's
+ * Reads `w` and `timeoutMs` from a query, for bulk appends and for waits for an entry's
  * replication.
  */
 import type { RequestFault } from '#http/problem';
@@ -8,8 +8,9 @@ import { parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
 import { TIMEOUT_RULE, W_RULE } from './append/request';
 
 /**
- * Reads `w` and `timeoutMs` from a parsed query: each a string, or a list when it was given more
- * than once.
+ * Reads `w` and `timeoutMs` from a parsed query, in which a parameter that is given twice is an
+ * array.
+ * @returns null for a parameter that is not given, or all faults
  */
 export function parseWaitQuery(
   query: Readonly<Record<string, unknown>>,

@@ -40,8 +40,8 @@ export class GroupCommit {
   }
 
   /**
-   * Records that become durable together or not at all: no group ends between them, whatever its
-   * size.
+   * Adds records that become durable together or not at all: no group ends between them, even if
+   * the group is larger than its bound.
    */
   addUnit(records: readonly LogRecord[]): void {
     const [first, last] = [records[0], records.at(-1)];

@@ -1,7 +1,7 @@
 /**
- * How each outcome of an append is told to its client: the status table of `POST /messages`. Every
+ * Answers `POST /messages` for each outcome of an append: this is its table of statuses. Every
  * problem says in `stored` whether the entry is in the log: `false` (in none, now or later), `true`
- * (in the master's, and on its way), or `"unknown"`.
+ * (in the master's log, and replication goes on), or `"unknown"`.
  */
 import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
@@ -16,6 +16,7 @@ const UNSATISFIABLE: ProblemKind = {
   title: 'More nodes than there are',
 };
 
+/** The kind of problem for an id that belongs to another message. */
 export const ID_CONFLICT: ProblemKind = {
   name: 'id-conflict',
   status: 409,
@@ -35,25 +36,23 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
 
 const TIMEOUT: ProblemKind = { name: 'write-concern-timeout', status: 504, title: 'The write concern is not met yet' };
 
-/**
- * When a client that was waiting may ask again, in seconds: by then another process can listen
- * here.
- */
+/** Seconds after which a waiting client may try again: another process can listen here by then. */
 const RETRY_AFTER_S = 1;
 
+/** Sends the answer to an append. */
 export function sendOutcome(ctx: Context, outcome: AppendOutcome): void {
   if (outcome.outcome === 'acknowledged') sendAcknowledged(ctx, outcome);
   else sendProblem(ctx, problemOfOutcome(outcome));
 }
 
-/** A problem of an append that is in no log and never will be. */
+/** Marks the problem of an append that is in no log and never will be. */
 export function notStored(problem: Problem): Problem {
   return { ...problem, members: { ...problem.members, stored: false } };
 }
 
 /**
- * A refused append: in no log, unless one of the same id is in this node's log, which a new reign
- * may keep or cut.
+ * The problem of a refused append. The entry is in no log, unless one with the same id was in this
+ * node's log: the next reign may keep or truncate it.
  */
 export function refusedAppend(outcome: OutcomeOf<'refused'>): Problem {
   const problem = refusedProblem(outcome);
@@ -62,8 +61,8 @@ export function refusedAppend(outcome: OutcomeOf<'refused'>): Problem {
 }
 
 /**
- * The entry's bytes with `w` and `acks` put before the closing brace: nobody parses or writes the
- * message again.
+ * Sends the entry's bytes with `w` and `acks` before the closing brace, so that the message is not
+ * parsed and encoded again.
  */
 function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: OutcomeOf<'acknowledged'>): void {
   ctx.status = repeated ? 200 : 201;
@@ -73,6 +72,7 @@ function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: Outco
   ctx.body = `${text},"w":${w},"acks":${JSON.stringify(acks)}}`;
 }
 
+/** The problem for an outcome without success. */
 export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
   switch (outcome.outcome) {
     case 'unsatisfiable':
@@ -90,6 +90,7 @@ export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outc
 
 const ID_RESERVED = 'must not have the form of the ids that masters make; this one was never given';
 
+/** The problem for a write concern of more nodes than the log has. */
 export function unsatisfiableProblem({ w, nodes }: OutcomeOf<'unsatisfiable'>): Problem {
   const detail = `w asks for ${w} nodes, and this log has ${nodes}`;
   return { kind: UNSATISFIABLE, detail, members: { w, nodes } };
@@ -100,7 +101,7 @@ function idConflict({ seq }: OutcomeOf<'id-conflict'>): Problem {
   return { kind: ID_CONFLICT, detail, members: { seq } };
 }
 
-/** Why something was refused, for a client of whatever was asked. */
+/** The problem for a refusal, without `stored`: also for requests that store no entry. */
 export function refusedProblem({ problem, detail, retryAfterS, quorum, missing }: OutcomeOf<'refused'>): Problem {
   return {
     kind: REFUSALS[problem],
@@ -119,8 +120,9 @@ function unresolved({ seq, id, ...outcome }: Unresolved): Problem {
 }
 
 /**
- * Why a client that waited got no answer to its concern; `what` it waited for, and what to retry
- * with.
+ * The problem for a write concern that was not met.
+ * @param entry `what`: the entries that the client waited for; `ids`: the ids to retry with, both
+ *   as words; `members`: further members of the problem
  */
 export function unresolvedProblem(
   { problem, w, acks, stored }: Omit<Unresolved, 'seq' | 'id' | 'outcome'>,

@@ -1,6 +1,6 @@
 /**
- * How each outcome of a bulk append is told to its client: as a single append's, with seqs from
- * first to last and numbers of lines.
+ * Answers a bulk append for each outcome, as answer.ts does for a single one, with the first and
+ * the last seq and with numbers of lines.
  */
 import type { Context } from 'koa';
 import { type Problem, type ProblemKind, sendProblem } from '#http/problem';
@@ -11,7 +11,10 @@ const IDS_KNOWN: ProblemKind = { name: 'ids-known', status: 409, title: 'Some id
 
 type OutcomeOf<Name extends BulkOutcome['outcome']> = Extract<BulkOutcome, { readonly outcome: Name }>;
 
-/** @param lines of the entries in the body, from 1 */
+/**
+ * Sends the answer to a bulk append.
+ * @param lines line of each entry in the body, from 1
+ */
 export function sendBulkOutcome(ctx: Context, outcome: BulkOutcome, lines: readonly number[]): void {
   if (outcome.outcome === 'acknowledged') sendAcknowledged(ctx, outcome);
   else sendProblem(ctx, problemOfOutcome(outcome, lines));
@@ -42,7 +45,7 @@ function problemOfOutcome(
   }
 }
 
-/** The lines of the body on which the entries with these numbers were. */
+/** The lines of the body for entries with these numbers. */
 function linesOf(entries: readonly number[], lines: readonly number[]): readonly number[] {
   return entries.map((entry) => lines[entry - 1] ?? entry);
 }

@@ -1,23 +1,19 @@
 /**
- * What a client may say in a bulk append: an NDJSON body, one `{"message", "id"?}` or a bare JSON
- * string a line, and `w` and `timeoutMs` in the query. All faults are found at once, each with the
- * number of its line; empty lines are passed over.
+ * Parses the NDJSON body of a bulk append: each line is `{"message", "id"?}` or a JSON string. All
+ * faults are reported at once, each with the number of its line. Empty lines are skipped.
  *
- * Lines are cut and parsed here and not by a body parser: at 100 entries a request this is where a
- * request's time goes, so a good line costs its `JSON.parse` and two checks, and only a bad one is
- * looked at more closely.
+ * The body is not parsed by a generic parser, because most of the time of a request of 100 entries
+ * is spent here. A good line costs its `JSON.parse` and two checks; only a bad line costs more.
  */
 import { isUtf8 } from 'node:buffer';
 import type { RequestFault } from '#http/problem';
 import type { BulkRequest } from '#master/core/append';
 import { idFault } from '#protocol/entry';
 
-/**
- * Entries of one request: they are parsed, stored and answered together, and everybody else waits
- * meanwhile.
- */
+/** Largest number of entries in one request. Other requests wait while it is parsed and stored. */
 export const BULK_LINES_MAX = 100_000;
 
+/** A fault in one line. */
 export interface LineFault extends RequestFault {
   /** From 1. */
   readonly line: number;
@@ -25,19 +21,22 @@ export interface LineFault extends RequestFault {
 
 type BulkEntry = BulkRequest['entries'][number];
 
-/** Entries with the lines that they were on, from 1; the two differ where lines are empty. */
+/** The entries, and the line of each, from 1. Empty lines have no entry. */
 export interface BulkLines {
   readonly entries: readonly BulkEntry[];
   readonly lines: readonly number[];
 }
 
+/** The result of parsing a body. */
 export type BulkBody =
   | BulkLines
   | { readonly faults: readonly RequestFault[] }
-  /** Their messages are too large. */
+  /** Lines, from 1, with messages that are too large. */
   | { readonly largeLines: readonly number[] }
+  /** The body has more lines than this maximum. */
   | { readonly tooMany: number };
 
+/** Parses a body. `messageBytesMax`: largest message, in UTF-8 bytes. */
 export function parseBulkBody(body: Buffer, messageBytesMax: number): BulkBody {
   if (!isUtf8(body)) return { faults: [{ path: '', message: 'the body is not UTF-8' }] };
   const reader = new LineReader();
@@ -60,7 +59,7 @@ class LineReader implements BulkLines {
   readonly faults: LineFault[] = [];
   hasIds = false;
 
-  /** False: one too many. */
+  /** @returns false when the body has too many lines */
   read(line: number, text: string): boolean {
     let value: unknown;
     try {

@@ -1,7 +1,7 @@
 /**
- * `POST /messages` with `Content-Type: application/x-ndjson`: many entries, all of them appended or
- * none, one after the other in the log. Behind the edge it is the same append as a single one, in
- * one group that is never cut.
+ * Serves `POST /messages` with `Content-Type: application/x-ndjson`: appends many consecutive
+ * entries, all of them or none. Behind the edge it is an append like a single one; its records
+ * become durable together.
  */
 import type { Context } from 'koa';
 import { readRawBody } from '#http/body/raw';
@@ -15,11 +15,12 @@ import { type BulkLines, type LineFault, parseBulkBody } from './bulk-request';
 import type { AppendOptions } from './options';
 import { ID_HEADER } from './request';
 
-/** Faults that are told in full; the numbers of all bad lines are told beside. */
+/** Largest number of faults in `errors`; `lines` has the numbers of all bad lines. */
 const FAULTS_SHOWN_MAX = 1_000;
-/** Of those, in the sentence for a person. */
+/** Largest number of faults in the sentence for people. */
 const FAULTS_SAID_MAX = 10;
 
+/** Is the body NDJSON in UTF-8, by its content type? */
 export function isBulk(ctx: Context): boolean {
   const [mediaType = '', ...parameters] = (ctx.headers['content-type'] ?? '').toLowerCase().split(';');
   const isForeign = parameters.some((parameter) => /^\s*charset\s*=\s*(?!"?utf-?8"?\s*$)/.test(parameter));
@@ -30,13 +31,14 @@ type Begun =
   | { readonly outcome: Promise<BulkOutcome>; readonly lines: readonly number[] }
   | { readonly problem: Problem };
 
+/** Appends the entries of the body and answers once their write concern is met. */
 export async function answerBulk(ctx: Context, options: AppendOptions): Promise<void> {
   const begun = await beginBulk(ctx, options);
   if ('problem' in begun) sendProblem(ctx, notStored(begun.problem));
   else sendBulkOutcome(ctx, await begun.outcome, begun.lines);
 }
 
-/** Returns before the wait begins, so that nothing that waits keeps the messages alive. */
+/** Returns before the wait begins, so that a waiting request does not keep the messages alive. */
 async function beginBulk(ctx: Context, options: AppendOptions): Promise<Begun> {
   const body = await readRawBody(ctx.req, { bytesMax: options.bodyBytesMax, budget: options.budget });
   if ('problem' in body) return body;

@@ -1,7 +1,7 @@
 /**
- * What a client may say in an append: the body of `POST /messages` and the header that is another
- * way to give an id. All faults are found at once. Members that nobody knows are ignored, so that a
- * client newer than this master still gets through.
+ * Reads an append from the body of `POST /messages` and from the header that may give its id. All
+ * faults are reported at once. Unknown members are ignored, so that a client that is newer than
+ * this master can append.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -14,9 +14,12 @@ import type { AppendRequest } from '#master/core/append';
 import { idFault } from '#protocol/entry';
 import type { WriteConcern } from '#protocol/write-concern';
 
+/** The header that may give the id of an entry. */
 export const ID_HEADER = 'Idempotency-Key';
 
+/** The rule for `w`, as a fault states it. */
 export const W_RULE = 'must be a whole number of 1 or more, "majority" or "all"';
+/** The rule for `timeoutMs`, as a fault states it. */
 export const TIMEOUT_RULE = 'must be a whole number of milliseconds, 0 or more';
 
 const bodySchema = z.object(
@@ -36,8 +39,9 @@ const bodySchema = z.object(
 );
 
 /**
- * Reads an append from a parsed body and the request's headers; without a `w` of its own it has
- * `defaultWriteConcern`.
+ * Reads an append from a parsed body and the id's header.
+ * @param defaultWriteConcern applies to a body without `w`
+ * @returns the request, or all faults
  */
 export function parseAppendRequest(
   body: unknown,
@@ -62,7 +66,7 @@ export function parseAppendRequest(
   };
 }
 
-/** The id that a header gives, null for none, and what is wrong with it. */
+/** The id that the header gives, and its faults. The id is null if there is none or it is bad. */
 export interface ReadHeader {
   readonly id: string | null;
   readonly faults: readonly RequestFault[];
@@ -71,8 +75,8 @@ export interface ReadHeader {
 const NO_HEADER: ReadHeader = { id: null, faults: [] };
 
 /**
- * Reads the id's header, which must come at most once. Its bytes are UTF-8 where they can be: Node
- * hands them out as Latin-1.
+ * Reads the id's header, which may be given once. Node decodes headers as Latin-1; if the bytes are
+ * valid UTF-8, they are decoded as UTF-8.
  */
 export function readIdHeader(request: IncomingMessage): ReadHeader {
   if (request.headers['idempotency-key'] === undefined) return NO_HEADER;

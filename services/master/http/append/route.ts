@@ -1,10 +1,9 @@
 /**
- * `POST /messages`: read the request, hand it to the master, answer with what came of it.
+ * Serves `POST /messages`: reads the request, gives it to the master, and sends its outcome.
  *
- * A client may wait for its write concern for an hour, hundreds at a time, each with a message of a
- * mebibyte. So reading and handing over happen in functions that have returned before the wait
- * begins: an async function keeps its variables while it waits, and nothing that waits here has
- * ever had the message in one.
+ * Hundreds of clients may wait for an hour, each with a message of 1 MiB. An async function keeps
+ * its variables alive while it waits. So the request is read and given to the master in functions
+ * that return before the wait begins, and no waiting function has a variable with the message.
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
@@ -20,6 +19,7 @@ import { parseAppendRequest, readIdHeader } from './request';
 
 type Begun = { readonly outcome: Promise<AppendOutcome> } | { readonly problem: Problem };
 
+/** Adds the route to `router`, for single and bulk appends. */
 export function addAppendRoute(router: Router, options: AppendOptions): void {
   const readBody = createJsonBodyReader({ bytesMax: options.bodyBytesMax, budget: options.budget });
   router.post('/messages', (ctx) => answerAppend(ctx, options, readBody));
@@ -52,7 +52,7 @@ function messageTooLarge(bytes: number, bytesMax: number): Problem {
   return { kind: PROBLEM_KINDS.tooLarge, detail, members: { bytes, bytesMax } };
 }
 
-/** Nobody can say how far the append got. */
+/** The append failed at an unknown point, so `stored` is "unknown". */
 function appendFailed(ctx: Context): Problem {
   const detail = `the master failed while it appended; its log says more under request ${requestIdOf(ctx)}`;
   return { kind: PROBLEM_KINDS.internal, detail, members: { stored: 'unknown' } };
