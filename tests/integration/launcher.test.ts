@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { awaitGone } from '#tools/broker/supervision/processes';
 import { eventually } from '../support/eventually';
 import { ask } from '../support/http/ask';
 import { makePlace, NpmStart, type Place, removePlace } from '../support/real/npm-start';
+import { awaitGone } from '../support/real/processes';
 
 /** Three starts with a broker each, on a machine that others use too. */
 const STORY_MS = 400_000;

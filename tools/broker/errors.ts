@@ -7,26 +7,17 @@
 export type BrokerErrorCode =
   /** AMQP_URL is set and nothing usable answers there. */
   | 'unreachable'
-  /** Another live process runs a broker on the same data folder. */
-  | 'already-running'
   /** None of the ways to a broker works on this machine; the message shows what would. */
   | 'no-way'
-  /** The package could not be installed. */
-  | 'install-failed'
-  /**
-   * The broker that we started died or did not become ready; the message shows the end of its log.
-   */
+  /** The broker that we started did not become ready; the message shows the end of its log. */
   | 'start-failed'
-  /**
-   * A request was made that the broker's present state does not allow, such as wiping it while it
-   * runs.
-   */
-  | 'wrong-state'
-  /** The supervisor process went away or did not answer in time. */
-  | 'supervisor-lost';
+  /** The broker's present state does not allow this, such as wiping it while it runs. */
+  | 'wrong-state';
 
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
+  /** EX_UNAVAILABLE of sysexits.h: the operator can mend it, and the message says how. */
+  readonly exitCode = 69;
 
   constructor(
     readonly code: BrokerErrorCode,

@@ -4,7 +4,7 @@
  * AMQP_URL may hold several addresses, separated by commas, as a node takes them: one that answers
  * is enough.
  */
-
+import type { Environment } from '#process/settings';
 import { BrokerError, messageOf } from './errors';
 import { greet } from './handshake';
 import type { Management } from './own-broker';
@@ -25,44 +25,37 @@ const GIVEN_MS = 5_000;
 /** @throws BrokerError `unreachable`; the signal's reason. */
 export async function greetGiven(
   urls: string,
-  options: { env: Readonly<Record<string, string | undefined>>; signal?: AbortSignal | undefined },
+  { env, signal }: { env: Environment; signal?: AbortSignal | undefined },
 ): Promise<GivenBroker> {
   const failures: string[] = [];
-  const causes: unknown[] = [];
   for (const url of urls.split(',').map((part) => part.trim())) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     try {
       const { product, version } = await greet(url, GIVEN_MS);
-      const managementUrl = options.env.MANAGEMENT_URL;
       return {
         kind: 'given',
         amqpUrl: urls,
-        management: managementUrl ? managementOf(managementUrl) : undefined,
+        management: env.MANAGEMENT_URL ? managementOf(env.MANAGEMENT_URL) : undefined,
         version,
         describe: () => `${product} ${version} at ${redact(url)}, given by AMQP_URL`,
         stop: async () => undefined,
       };
     } catch (error) {
-      failures.push(`${redact(url)}: ${messageOf(error)}`);
-      causes.push(error);
+      failures.push(`  ${redact(url)}: ${messageOf(error)}`);
     }
   }
-  const explanation = `AMQP_URL is set, but no broker can be used there (nothing else is tried):\n  ${failures.join('\n  ')}`;
-  throw new BrokerError('unreachable', explanation, { cause: new AggregateError(causes) });
+  const sentence = 'AMQP_URL is set, but no broker can be used there (nothing else is tried):';
+  throw new BrokerError('unreachable', [sentence, ...failures].join('\n'));
 }
 
 function managementOf(address: string): Management {
   const url = new URL(address);
-  const { username, password } = url;
+  const [user, password] = [url.username, url.password].map(decodeURIComponent) as [string, string];
   url.username = url.password = '';
-  return {
-    url: url.href.replace(/\/$/, ''),
-    user: decodeURIComponent(username),
-    password: decodeURIComponent(password),
-  };
+  return { url: url.href.replace(/\/$/, ''), user, password };
 }
 
-/** For people to see: the password is none of their screen's business. */
+/** Hides the password of an address that is shown. */
 export function redact(address: string): string {
   return address.replace(/^(\w+:\/\/[^:@/]*):[^@/]*@/, '$1:…@');
 }

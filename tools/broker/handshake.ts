@@ -3,10 +3,8 @@
  * handshake (so user, password and virtual host are right too) and closed again. A TCP port that
  * accepts proves less: a booting RabbitMQ's does, and so does a proxy in front of nothing.
  */
-
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'amqplib';
-import { within } from './bounded';
 import { messageOf } from './errors';
 
 export interface Greeting {
@@ -14,56 +12,40 @@ export interface Greeting {
   readonly version: string;
 }
 
-/**
- * First, and longest, pause between two attempts. Boot takes seconds, so more often than this is
- * noise in its log.
- */
-const RETRY_MS = { first: 50, max: 250 };
-
-/** A broker answers a close at once; one that hangs is not ready. */
-const CLOSE_MS = 2_000;
+/** Boot takes seconds: asking more often than this is noise in its log. */
+const RETRY_MS = 200;
+const ATTEMPT_MS_MAX = 5_000;
 
 /** One attempt. @throws when the handshake has not succeeded within `timeoutMs`. */
 export async function greet(url: string, timeoutMs: number): Promise<Greeting> {
-  const connection = await within(connect(url, { timeout: timeoutMs }), timeoutMs, 'the handshake');
-  // What breaks while it is being closed concerns nobody: the handshake is what was asked for.
+  const late = delay(timeoutMs, undefined, { ref: false }).then(() => {
+    throw new Error(`the handshake took longer than ${timeoutMs} ms`);
+  });
+  const connection = await Promise.race([connect(url, { timeout: timeoutMs }), late]);
+  // What breaks while it is being closed is of no interest: the handshake was asked for.
   connection.on('error', () => undefined);
   const { product, version } = connection.connection.serverProperties;
-  await within(connection.close(), CLOSE_MS, 'closing the connection');
+  await Promise.race([connection.close(), late]);
   return { product: String(product), version: String(version) };
 }
 
 /**
- * Attempts until one succeeds.
- * @throws the last attempt's error as cause when `boundMs` is over; `failed`'s rejection as soon as it rejects; the
- * signal's reason when aborted.
+ * Attempts until one succeeds. @throws the last attempt's error as cause when `boundMs` is over;
+ * the signal's reason when aborted.
  */
 export async function awaitGreeting(
   url: string,
-  options: { boundMs: number; failed?: Promise<never>; signal?: AbortSignal | undefined },
+  { boundMs, signal }: { boundMs: number; signal: AbortSignal },
 ): Promise<Greeting> {
-  const deadline = Date.now() + options.boundMs;
-  const gaveUp = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, gaveUp.signal]) : gaveUp.signal;
-  const attempts = async (): Promise<Greeting> => {
-    for (let pauseMs = RETRY_MS.first; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS.max)) {
-      signal.throwIfAborted();
-      try {
-        return await greet(url, Math.max(1, Math.min(5_000, deadline - Date.now())));
-      } catch (cause) {
-        if (Date.now() + pauseMs >= deadline) {
-          throw new Error(`no AMQP handshake within ${options.boundMs} ms: ${messageOf(cause)}`, { cause });
-        }
-      }
-      await delay(pauseMs, undefined, { signal });
+  const deadline = performance.now() + boundMs;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await greet(url, ATTEMPT_MS_MAX);
+    } catch (cause) {
+      if (performance.now() >= deadline)
+        throw new Error(`no AMQP handshake within ${boundMs} ms: ${messageOf(cause)}`, { cause });
     }
-  };
-  try {
-    return await (options.failed ? Promise.race([attempts(), options.failed]) : attempts());
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw error;
-  } finally {
-    gaveUp.abort();
+    await delay(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

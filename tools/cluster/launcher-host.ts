@@ -4,7 +4,7 @@
  *
  * One Ctrl-C can arrive twice: from the terminal, and from npm, which passes it on. What follows
  * within a second is the same one. A later one is meant: it exits at once, and what still runs ends
- * by itself (the nodes by end-with-launcher.ts, RabbitMQ by its supervisor).
+ * by itself (tools/broker/leash).
  *
  * A terminal that is closed (SIGHUP) counts as SIGTERM.
  *
@@ -14,8 +14,6 @@ import type { ProcessHost } from '#process/lifecycle';
 
 /** npm passes a signal on within milliseconds; nobody presses twice on purpose in less. */
 const SAME_SIGNAL_MS = 1_000;
-
-type Listener = (cause: unknown) => void;
 
 export class LauncherHost implements ProcessHost {
   private readonly interruption = new AbortController();
@@ -44,12 +42,18 @@ export class LauncherHost implements ProcessHost {
     work.then(release, release);
   }
 
-  on(event: Parameters<ProcessHost['on']>[0], listener: Listener): void {
-    if (event === 'uncaughtException' || event === 'unhandledRejection') {
+  on(event: Parameters<ProcessHost['on']>[0], listener: (cause: unknown) => void): void {
+    if (event !== 'SIGTERM' && event !== 'SIGINT') {
       this.host.on(event, listener);
       return;
     }
-    const take = () => this.takeSignal(event, listener);
+    const take = () => {
+      const at = this.now();
+      if (this.interruptedAt !== null && at - this.interruptedAt < SAME_SIGNAL_MS) return;
+      this.interruptedAt ??= at;
+      this.interruption.abort();
+      listener(event);
+    };
     this.host.on(event, take);
     if (event === 'SIGTERM') this.host.on('SIGHUP', take);
   }
@@ -59,19 +63,8 @@ export class LauncherHost implements ProcessHost {
     if (this.held === 0) this.host.exit(code);
   }
 
-  /**
-   * Nothing after the exit was asked for: to write where nobody reads is an error itself, and would
-   * come back here.
-   */
+  /** Nothing once the exit was asked for: a write that nobody reads fails, and comes back here. */
   writeError(text: string): void {
     if (this.exitCode === null) process.stderr.write(text);
-  }
-
-  private takeSignal(signal: 'SIGTERM' | 'SIGINT', listener: Listener): void {
-    const at = this.now();
-    if (this.interruptedAt !== null && at - this.interruptedAt < SAME_SIGNAL_MS) return;
-    this.interruptedAt ??= at;
-    this.interruption.abort();
-    listener(signal);
   }
 }

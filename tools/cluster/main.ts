@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { usageOf } from '#process/cli/program';
 import { type RunningService, runProcess } from '#process/lifecycle';
-import { readLauncherSettings } from './config';
 import { Launcher } from './launcher';
 import { LauncherHost } from './launcher-host';
-import { PROGRAM } from './options';
+import { PROGRAM, readLauncherSettings } from './options';
 
 const host = new LauncherHost();
 stopWithoutReader();

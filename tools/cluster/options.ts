@@ -1,15 +1,17 @@
-/** The options of `npm start`, and what its usage says. */
-
-import { defineProgram, flag, option } from '#process/cli/program';
+/**
+ * What `npm start` was asked for: its options, and the few environment variables that the launcher
+ * itself looks at. All other variables are the nodes' and are checked by them.
+ */
+import { join, resolve } from 'node:path';
+import { defineProgram, flag, option, readArguments } from '#process/cli/program';
 import { DURATION_MS_MAX, LOG_LEVELS } from '#process/node-settings';
 import { textField, wholeNumberField, wordField, wrong } from '#process/setting-fields';
-import { settingField } from '#process/settings';
-import { secondaryName } from './plan/cluster-plan';
+import { type Environment, settingField } from '#process/settings';
+import { secondaryName } from './node-plan';
 
 /** Each is a process of some 60 MB; more than this on one machine is a slip of the finger. */
 const SECONDARIES_MAX = 64;
 const PORT_MAX = 65_535;
-
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64;
 
@@ -86,4 +88,43 @@ function readDelays(text: string) {
     delays.set(name, Number(milliseconds));
   }
   return { value: delays };
+}
+
+export interface LauncherContext {
+  /** What follows `npm start --`. */
+  readonly args: readonly string[];
+  readonly environment: Environment;
+  /** Relative folders are below it. */
+  readonly workingDir: string;
+  /** Of the checkout: the default data folder is in it. */
+  readonly root: string;
+}
+
+export type LauncherSettings = NonNullable<ReturnType<typeof readLauncherSettings>>;
+
+/** null: help is wanted. @throws UsageError that names every fault. */
+export function readLauncherSettings({ args, environment, workingDir, root }: LauncherContext) {
+  const values = readArguments(PROGRAM, args, environment)?.values;
+  if (values === undefined) return null;
+  return {
+    secondaries: values['--secondaries'],
+    /** Of the master; the secondaries have the ones after it. */
+    port: values['--port'],
+    /** Absolute. The nodes' logs, RabbitMQ's data, log files and the lock are below it. */
+    dataDir: values['--data'] === null ? join(root, 'data') : resolve(workingDir, values['--data']),
+    memory: values['--memory'],
+    /** RabbitMQ's package may be installed where there is no other way to a broker. */
+    mayInstall: !values['--no-install'],
+    /** Of the terminal. */
+    logLevel: values['--log-level'],
+    /** In milliseconds, of the secondaries that have one. */
+    delaysMs: values['--delay'],
+    /** Where the nodes listen. */
+    host: environment.HTTP_HOST || '127.0.0.1',
+    apiToken: environment.API_TOKEN || null,
+    /** LOG_ID, when the user has set it: no kept id is passed then. */
+    logId: environment.LOG_ID || null,
+    logName: environment.LOG_NAME || 'rlog',
+    environment,
+  };
 }

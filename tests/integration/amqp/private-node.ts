@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runCommand } from '#tools/broker/command';
-import { findServer } from '#tools/broker/facts';
+import { findServer } from '#tools/broker/machine';
 import { OwnBroker } from '#tools/broker/own-broker';
 import { provideBroker } from '#tools/broker/provide';
 import type { TestBroker } from './amqp-support';
@@ -24,7 +24,7 @@ export class PrivateNode implements TestBroker {
 
   /** Null: this machine has no rabbitmq-server, and a container's tools are out of reach here. */
   static async launch(): Promise<PrivateNode | null> {
-    const found = await findServer(process.env);
+    const found = findServer(process.env);
     if ('missing' in found || process.platform !== 'linux') return null;
     const dataDir = await mkdtemp(join(tmpdir(), 'rlog-amqp-'));
     const env = { ...process.env, AMQP_URL: undefined };
@@ -56,7 +56,7 @@ export class PrivateNode implements TestBroker {
         .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
     );
     const tool = join(dirname(this.script), 'rabbitmqctl');
-    await runCommand(tool, ['-n', env.RABBITMQ_NODENAME ?? '', ...args], { timeoutMs: CTL_MS, env });
+    await runCommand([tool, '-n', env.RABBITMQ_NODENAME ?? '', ...args], { timeoutMs: CTL_MS, env });
   }
 
   async stop(): Promise<void> {

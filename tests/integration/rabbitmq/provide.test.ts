@@ -5,21 +5,19 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from 'amqplib';
 import { eventually } from '#tests/support/eventually';
+import { awaitGone, descendants, observe } from '#tests/support/real/processes';
 import { runCommand } from '#tools/broker/command';
-import { findDocker } from '#tools/broker/container/docker';
-import { findServer, findServerScript } from '#tools/broker/facts';
+import { findDocker } from '#tools/broker/docker';
+import { findServer } from '#tools/broker/machine';
 import type { OwnBroker } from '#tools/broker/own-broker';
+import { startPrivateNode } from '#tools/broker/private-node';
 import { type ProvideOptions, provideBroker } from '#tools/broker/provide';
-import { startPrivateNode } from '#tools/broker/start-own';
-import type { RunRecord } from '#tools/broker/supervision/leftover';
-import { awaitGone, descendants, observe } from '#tools/broker/supervision/processes';
 
 const QUEUE = 'kept';
 
@@ -45,8 +43,10 @@ async function look(url: string, publish?: string): Promise<string | false> {
   return message ? message.content.toString() : false;
 }
 
-function runRecord(dataDir: string): RunRecord {
-  return JSON.parse(readFileSync(join(dataDir, 'running.json'), 'utf8')) as RunRecord;
+/** The server of a private node, and the process that keeps it from outliving its owner. */
+function pidsOf(dataDir: string): { readonly leash: number; readonly server: number } {
+  const { pid: leash } = JSON.parse(readFileSync(join(dataDir, 'lock'), 'utf8')) as { readonly pid: number };
+  return { leash, server: Number(readFileSync(join(dataDir, 'rabbitmq.pid'), 'utf8')) };
 }
 
 let temporary: string;
@@ -71,7 +71,8 @@ afterAll(() => {
   rmSync(temporary, { recursive: true });
 });
 
-const isInstalled = process.platform !== 'win32' && findServerScript(process.env) !== undefined;
+const server = findServer(process.env);
+const isInstalled = 'script' in server;
 const story = isInstalled ? describe : describe.skip;
 if (!isInstalled) console.warn('skipped: the private node, because no rabbitmq-server is installed here');
 
@@ -127,8 +128,7 @@ describe('a container for a test', () => {
     }
     await live(await startNode({ ways: ['container'] }));
     const listing = ['--all', '--filter', 'label=replicated-log', '--filter', 'name=provide-test', '--quiet'];
-    const { stdout } = await runCommand('docker', ['ps', ...listing], { timeoutMs: 5_000 });
-    expect(stdout).toBe('');
+    expect(await runCommand(['docker', 'ps', ...listing], { timeoutMs: 5_000 })).toBe('');
   }, 120_000);
 });
 
@@ -172,10 +172,9 @@ story('interruption and failure', () => {
     const deaths: string[] = [];
     const broker = await startNode({ dataDir, onDied: (how) => deaths.push(how) });
     try {
-      const [server] = runRecord(dataDir).started;
-      process.kill(server?.pid ?? 0, 'SIGKILL');
+      process.kill(pidsOf(dataDir).server, 'SIGKILL');
       await eventually('its death is told', () => expect(deaths).not.toEqual([]));
-      expect(deaths).toEqual(['SIGKILL']);
+      expect(deaths).toEqual(['exit code 137']);
       await broker.start();
     } finally {
       await broker.stop();
@@ -183,14 +182,17 @@ story('interruption and failure', () => {
     }
   }, 60_000);
 
-  it('stops a broker whose supervisor was killed', async () => {
+  it('stops a server whose leash was killed before the next one gets its files', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'provide-test-'));
-    const broker = await startNode({ dataDir });
-    const { supervisor, started } = runRecord(dataDir);
-    process.kill(supervisor.pid, 'SIGKILL');
-    await awaitGone([supervisor.pid], 2_000);
+    const deaths: string[] = [];
+    const broker = await startNode({ dataDir, onDied: (how) => deaths.push(how) });
+    const { leash, server: first } = pidsOf(dataDir);
+    process.kill(leash, 'SIGKILL');
+    await eventually('its death is told', () => expect(deaths).toEqual(['SIGKILL']));
+    expect(observe(first)).toBeDefined();
+    await broker.start();
+    expect(observe(first)).toBeUndefined();
     await broker.stop();
-    expect(started.filter(({ pid }) => observe(pid))).toEqual([]);
     rmSync(dataDir, { recursive: true });
   }, 60_000);
 
@@ -198,7 +200,10 @@ story('interruption and failure', () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'provide-test-'));
     const first = await startNode({ dataDir });
     try {
-      await expect(startNode({ dataDir })).rejects.toMatchObject({ code: 'already-running' });
+      await expect(startNode({ dataDir })).rejects.toMatchObject({
+        code: 'start-failed',
+        message: expect.stringContaining(`in use by process ${pidsOf(dataDir).leash}`),
+      });
       await expect(look(first.amqpUrl, 'm')).resolves.toBe('m');
     } finally {
       await first.stop();
@@ -210,7 +215,6 @@ story('interruption and failure', () => {
     const folder = mkdtempSync(join(tmpdir(), 'provide-test-'));
     const script = join(folder, 'server');
     writeFileSync(script, '#!/bin/sh\necho no space left\nexit 7\n', { mode: 0o755 });
-    const server = await findServer(process.env);
     if ('missing' in server) throw new Error(server.missing);
     const broken = { epmd: server.epmd, script };
     const starting = startPrivateNode(broken, { name: 'broken', log: () => undefined, env: process.env });
@@ -236,44 +240,28 @@ story('the process that has asked for a broker', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  /** A developer's broker, in a process of its own. */
-  async function runOwner(): Promise<RunRecord> {
-    const script = join(__dirname, '../../../tools/broker/run.ts');
-    const args = ['--require', require.resolve('tsx/cjs'), script, '--data', dataDir, '--way', 'private-node'];
+  /** A broker in a process of its own. */
+  async function runOwner(): Promise<ReturnType<typeof pidsOf>> {
+    const args = ['--require', require.resolve('tsx/cjs'), join(__dirname, 'owner.ts'), dataDir];
     owner = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, AMQP_URL: '' } });
     if (!owner.stdout) throw new Error('the owner has no stdout');
-    for await (const line of createInterface({ input: owner.stdout })) {
-      if (line.startsWith('MANAGEMENT_URL=')) return runRecord(dataDir);
-    }
+    for await (const line of createInterface({ input: owner.stdout })) if (line === 'up') return pidsOf(dataDir);
     throw new Error('the owner ended without a broker');
   }
 
   it('takes its broker along when it is killed', async () => {
-    const { supervisor, started } = await runOwner();
+    const { leash, server: started } = await runOwner();
+    const around = descendants(leash);
     owner?.kill('SIGKILL');
-    expect(await awaitGone([supervisor.pid, ...started.map(({ pid }) => pid)], 10_000)).toEqual([]);
-    expect(existsSync(join(dataDir, 'running.json'))).toBe(false);
+    expect(await awaitGone([leash, started, ...around], 12_000)).toEqual([]);
+    expect(existsSync(join(dataDir, 'lock'))).toBe(false);
   }, 60_000);
 
-  it('has its broker stopped by the next one when its supervisor is killed with it', async () => {
-    const { supervisor, started } = await runOwner();
-    process.kill(supervisor.pid, 'SIGKILL');
+  it('that is killed gives the folder to the next one once its broker has stopped', async () => {
+    const { server: first } = await runOwner();
     owner?.kill('SIGKILL');
-    await awaitGone([supervisor.pid], 2_000);
-    // The node lives on; what was started around it may end with the supervisor's pipes.
-    expect(started.filter(({ pid }) => observe(pid)).map(({ mark }) => mark)).toContain(
-      '-replicated_log_node rlog-dev@localhost',
-    );
-    const next = await startNode({ dataDir, name: 'rlog-dev' });
-    expect(started.filter(({ pid }) => observe(pid))).toEqual([]);
+    const next = await startNode({ dataDir, name: 'rlog-owner' });
+    expect(observe(first)).toBeUndefined();
     await next.stop();
-  }, 60_000);
-
-  it('ends with its broker when its input ends', async () => {
-    const { started } = await runOwner();
-    const ended = once(owner as ChildProcess, 'exit');
-    owner?.stdin?.end();
-    await expect(ended).resolves.toEqual([0, null]);
-    expect(started.filter(({ pid }) => observe(pid))).toEqual([]);
   }, 60_000);
 });

@@ -10,9 +10,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { runCommand } from '#tools/broker/command';
-import { descendants } from '#tools/broker/supervision/processes';
-import { suggestPort } from '#tools/cluster/plan/ports';
+import { suggestPort } from '#tools/broker/ports';
 import { eventually } from '../eventually';
+import { descendants } from './processes';
 
 const ROOT = resolve(__dirname, '../../..');
 const HOST = '127.0.0.1';
@@ -42,8 +42,7 @@ export async function removePlace(place: Place, launchers: readonly NpmStart[]):
   rmSync(place.dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   const containers = launchers.flatMap(({ output }) => /starting the container (\S+)/.exec(output)?.[1] ?? []);
   for (const container of new Set(containers)) {
-    const removed = await runCommand('docker', ['volume', 'rm', '--force', `${container}-data`], { timeoutMs: 30_000 });
-    expect(removed.code).toBe(0);
+    await runCommand(['docker', 'volume', 'rm', '--force', `${container}-data`], { timeoutMs: 30_000 });
   }
 }
 

@@ -8,7 +8,7 @@
  *   private     a private node, or no tests: Debian's package is RabbitMQ 3.10, which the same tests must pass
  */
 import { RabbitMQContainer } from '@testcontainers/rabbitmq';
-import { findDocker, IMAGE, pullImage } from '#tools/broker/container/docker';
+import { findDocker, IMAGE, pullImage } from '#tools/broker/docker';
 import { BrokerError } from '#tools/broker/errors';
 import { freePorts } from '#tools/broker/ports';
 import { provideBroker } from '#tools/broker/provide';

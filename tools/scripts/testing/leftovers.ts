@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { signalProcess } from '#tools/broker/supervision/processes';
+import { signalProcess } from '../signal-process';
 
 export const RUN_VARIABLE = 'REPLICATED_LOG_TEST_RUN';
 
@@ -35,12 +35,12 @@ export async function awaitNoneLeft(run: string, boundMs: number): Promise<reado
 }
 
 /**
- * In order if they end within the bound, by force if not. Nothing is sent to a broker's supervisor
+ * In order if they end within the bound, by force if not. Nothing is sent to a broker's leash
  * and to what it has started: its owner's end makes it stop the broker, and a `docker stop` that is
  * cut short would leave the container running.
  */
 export async function endLeft(run: string, boundMs: number): Promise<void> {
-  const ours = findLeft(run).filter(({ command }) => /^\S*node /.test(command) && !/supervise\.[jt]s /.test(command));
+  const ours = findLeft(run).filter(({ command }) => /^\S*node /.test(command) && !/leash\.[jt]s /.test(command));
   for (const { pid } of ours) signalProcess(pid, 'SIGTERM');
   for (const { pid } of await awaitNoneLeft(run, boundMs)) signalProcess(pid, 'SIGKILL');
 }

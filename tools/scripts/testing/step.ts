@@ -7,8 +7,8 @@
  * are found by leftovers.ts.
  */
 import { spawn } from 'node:child_process';
-import { signalProcess } from '#tools/broker/supervision/processes';
 import { ROOT } from '../build';
+import { signalProcess } from '../signal-process';
 
 /** How long a group that was told to end gets before SIGKILL. */
 const GRACE_MS = 5_000;

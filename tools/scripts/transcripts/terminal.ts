@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { signalProcess } from '#tools/broker/supervision/processes';
+import { signalProcess } from '../signal-process';
 
 const STEP_MS_MAX = 120_000;
 const LOOK_MS = 50;

@@ -1,8 +1,6 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
-import { parseDistributions } from '#tools/broker/facts';
 import { redact } from '#tools/broker/given-broker';
-import { installPackage } from '#tools/broker/installed/install';
+import { installPackage } from '#tools/broker/install';
+import { parseDistributions } from '#tools/broker/machine';
 import { freePorts } from '#tools/broker/ports';
 import { provideBroker } from '#tools/broker/provide';
 
@@ -57,29 +55,4 @@ describe('what a system says it is', () => {
     ['ID="rocky"\nID_LIKE="rhel centos fedora"', ['rocky', 'rhel', 'centos', 'fedora']],
     ['', []],
   ])('%j', (text, ids) => expect(parseDistributions(text)).toEqual(ids));
-});
-
-describe('free ports', () => {
-  it('are distinct, and outside the range of outgoing connections', async () => {
-    const ports = await freePorts(new Array(20).fill(undefined));
-    expect(new Set(ports).size).toBe(20);
-    for (const port of ports) expect(port).toBeLessThan(30_000);
-  });
-
-  it('are the preferred ones unless somebody has them', async () => {
-    const [port] = await freePorts([undefined]);
-    expect(await freePorts([port])).toEqual([port]);
-    const holder = createServer().listen(0, '127.0.0.1');
-    await once(holder, 'listening');
-    const held = (holder.address() as AddressInfo).port;
-    expect(await freePorts([held])).not.toContain(held);
-    holder.close();
-  });
-
-  it('are not the same one twice when one is preferred twice', async () => {
-    const [port] = await freePorts([undefined]);
-    const [first, second] = await freePorts([port, port]);
-    expect(first).toBe(port);
-    expect(second).not.toBe(port);
-  });
 });

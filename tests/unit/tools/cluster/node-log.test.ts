@@ -1,0 +1,100 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LogLevel } from '#process/node-settings';
+import { NodeLog } from '#tools/cluster/node-log';
+
+const warning =
+  '{"level":40,"time":"2026-01-02T03:04:05.678Z","node":"master","role":"master","lag":7,"msg":"is behind"}';
+const remark = warning.replace('40', '30').replace('is behind', 'keeps up');
+
+let folder: string;
+const shown: string[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rlog-launcher-'));
+  shown.length = 0;
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function open(level: LogLevel, more: { bytesMax?: number; path?: string } = {}): NodeLog {
+  const show = (text: string) => shown.push(text);
+  return new NodeLog({
+    node: 'master',
+    path: join(folder, 'logs', 'master.log'),
+    level,
+    isColored: false,
+    show,
+    ...more,
+  });
+}
+
+describe('the terminal shows', () => {
+  it('lines from the level on, readable and with the name of the node', () => {
+    const log = open('warn');
+    log.take(remark);
+    log.take(warning);
+    expect(shown).toEqual([expect.stringMatching(/^master \| \[\d\d:\d\d:\d\d\] WARN: is behind \{"lag":7\}$/)]);
+  });
+
+  it.each(['{"half a line', '{"no":"level"}', 'Error: out of memory'])('%s, though it is no log', (line) => {
+    const log = open('silent');
+    log.take(line);
+    expect(shown).toEqual([`master | ${line}`]);
+  });
+
+  it('no log at all when silent', () => {
+    const log = open('silent');
+    log.take(warning.replace('40', '60'));
+    expect(shown).toEqual([]);
+  });
+});
+
+describe('the tail of a log', () => {
+  it('is the last lines, whatever their level', () => {
+    const log = open('silent');
+    for (let number = 0; number < 40; number += 1) log.take(remark.replace('keeps up', `line ${number}.`));
+    const lines = log.tail().split('\n');
+    expect(lines).toHaveLength(15);
+    expect(lines[14]).toMatch(/^ {4}\[.*INFO: line 39\./);
+  });
+
+  it('has nothing of the process before', () => {
+    const log = open('warn');
+    log.take(remark);
+    log.forgetTail();
+    log.take('Error: new');
+    expect(log.tail()).toBe('    Error: new');
+  });
+});
+
+describe('a log file', () => {
+  const read = (name: string) => readFileSync(join(folder, 'logs', name), 'utf8');
+
+  it('has every line, whatever its level', () => {
+    const log = open('silent');
+    log.take(remark);
+    log.take('Error: new');
+    expect(read('master.log')).toBe(`${remark}\nError: new\n`);
+  });
+
+  it('is begun anew at each start, and the one before is kept', () => {
+    for (const line of ['first', 'second', 'third']) open('warn').take(line);
+    expect([read('master.log'), read('master.log.1')]).toEqual(['third\n', 'second\n']);
+    expect(existsSync(join(folder, 'logs', 'master.log.2'))).toBe(false);
+  });
+
+  it('has a bound', () => {
+    const log = open('warn', { bytesMax: 20 });
+    for (let number = 1; number <= 7; number += 1) log.take(`line ${number}…`);
+    expect([read('master.log'), read('master.log.1')]).toEqual(['line 7…\n', 'line 5…\nline 6…\n']);
+  });
+
+  it('that cannot be written is said once, and the terminal still shows the lines', () => {
+    writeFileSync(join(folder, 'in-the-way'), '');
+    const log = open('warn', { path: join(folder, 'in-the-way', 'master.log') });
+    log.take('one');
+    log.take('two');
+    expect(shown).toEqual([expect.stringMatching(/master\.log cannot be written: /), 'master | one', 'master | two']);
+  });
+});

@@ -1,0 +1,132 @@
+import { UsageError, usageOf } from '#process/cli/program';
+import { type LauncherSettings, PROGRAM, readLauncherSettings } from '#tools/cluster/options';
+
+function read(args: readonly string[], environment: Readonly<Record<string, string>> = {}): LauncherSettings | null {
+  return readLauncherSettings({ args, environment, workingDir: '/here', root: '/checkout' });
+}
+
+function faultsOf(args: readonly string[], environment = {}): Record<string, string> {
+  try {
+    read(args, environment);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    expect(error.exitCode).toBe(64);
+    expect(error.message).toContain(usageOf(PROGRAM));
+    return Object.fromEntries(error.faults.map(({ variable, message }) => [variable, message]));
+  }
+  throw new Error(`no fault found in ${args.join(' ')}`);
+}
+
+describe('npm start without options', () => {
+  it('is a master on 8000 with two secondaries, kept in the checkout', () => {
+    expect(read([])).toMatchObject({
+      secondaries: 2,
+      port: 8000,
+      dataDir: '/checkout/data',
+      memory: false,
+      mayInstall: true,
+      logLevel: 'warn',
+      host: '127.0.0.1',
+      apiToken: null,
+    });
+  });
+
+  it('looks at the few variables that concern it', () => {
+    const environment = { LOG_LEVEL: 'debug', HTTP_HOST: '0.0.0.0', API_TOKEN: 'secret' };
+    expect(read([], environment)).toMatchObject({
+      logLevel: 'debug',
+      host: '0.0.0.0',
+      apiToken: 'secret',
+      environment,
+    });
+    expect(read(['--log-level', 'error'], environment)?.logLevel).toBe('error');
+  });
+});
+
+describe('the options', () => {
+  it('are taken, apart or with "="', () => {
+    const args = [
+      '--secondaries',
+      '4',
+      '--port=9000',
+      '--data',
+      'mine',
+      '--memory',
+      '--no-install',
+      '--log-level=trace',
+    ];
+    expect(read(args)).toMatchObject({
+      secondaries: 4,
+      port: 9000,
+      dataDir: '/here/mine',
+      memory: true,
+      mayInstall: false,
+      logLevel: 'trace',
+    });
+  });
+
+  it('give several secondaries a delay, in one or in several', () => {
+    const settings = read(['--delay', 'secondary-1=0,secondary-2=5000', '--secondaries', '3', '--delay=secondary-3=7']);
+    expect(Object.fromEntries(settings?.delaysMs ?? [])).toEqual({
+      'secondary-1': 0,
+      'secondary-2': 5000,
+      'secondary-3': 7,
+    });
+  });
+
+  it('ask for help, whatever else is wrong', () => {
+    expect(read(['--help'])).toBeNull();
+    expect(read(['--bogus', '--help'])).toBeNull();
+  });
+});
+
+describe('options that cannot be used', () => {
+  it('are told all at once', () => {
+    expect(
+      faultsOf(['--secondaries', 'two', '--port=70000', '--log-level', 'loud', '--delay', 'x', '--bogus', '-q']),
+    ).toEqual({
+      '--secondaries': expect.stringContaining('whole number from 0 to 64, not "two"'),
+      '--port': expect.stringContaining('from 1 to 65535'),
+      '--log-level': expect.stringContaining('"loud"'),
+      '--delay': expect.stringContaining('NAME=MILLISECONDS'),
+      '--bogus': 'unknown option',
+      '-q': 'unknown option',
+    });
+  });
+
+  it('come after npm\'s "--"', () => {
+    expect(faultsOf(['four']).four).toContain('options come after a "--"');
+  });
+
+  it.each([
+    ['--data', ['--data']],
+    ['--data', ['--data', '--memory']],
+    ['--port', ['--port=']],
+  ])('%s needs a value in %j', (name, args) => {
+    expect(faultsOf(args)).toEqual({ [name]: 'needs a value' });
+  });
+
+  it('--memory takes none', () => {
+    expect(faultsOf(['--memory=yes'])).toEqual({ '--memory': 'takes no value' });
+  });
+
+  it('--no-memory is not known, though memory is', () => {
+    expect(faultsOf(['--no-memory'])).toEqual({ '--no-memory': 'unknown option; did you mean --memory?' });
+  });
+
+  it('a delay is of a secondary that there is', () => {
+    expect(faultsOf(['--delay', 'secondary-3=1,master=5'])).toEqual({
+      '--delay': 'secondary-3, master: there is only secondary-1, secondary-2',
+    });
+    expect(faultsOf(['--delay', 'secondary-1=1', '--secondaries', '0'])['--delay']).toContain('only the master');
+  });
+
+  it('a delay is not longer than a day', () => {
+    expect(faultsOf(['--delay', 'secondary-1=86400001'])['--delay']).toContain('at most 86400000');
+  });
+
+  it('the ports must suffice for the secondaries', () => {
+    expect(faultsOf(['--port', '65534'])['--port']).toContain('the last would be 65536');
+    expect(read(['--port', '65533'])?.port).toBe(65_533);
+  });
+});

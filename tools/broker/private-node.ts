@@ -1,0 +1,128 @@
+/**
+ * A private RabbitMQ node from an installed package. All that RabbitMQ would otherwise take from
+ * the system (/etc/rabbitmq, /var/lib/rabbitmq, ~/.erlang.cookie, epmd's port 4369, the distribution
+ * port 25672) is given here, so that the node shares nothing with a RabbitMQ that the machine may
+ * have.
+ *
+ * The node's name and folders are the same at every start, which is what lets the next start find
+ * the queues; the ports are not part of its identity and may change.
+ *
+ * Source: rabbitmq.com/docs/configure (environment variables), rabbitmq-env(7) and the server
+ * script itself.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import type { Environment } from '#process/settings';
+import { OwnBroker, type StartOptions } from './own-broker';
+import { freePorts } from './ports';
+
+/** What every RabbitMQ of this project is told; in the checkout, dist/ has no copy. */
+export const SHARED_CONF = join(
+  __dirname,
+  extname(__filename) === '.ts' ? '../..' : '../../..',
+  'rabbitmq/rabbitmq.conf',
+);
+
+export interface InstalledServer {
+  /** The server's own script. */
+  readonly script: string;
+  /** Erlang's name service. */
+  readonly epmd: string;
+}
+
+export interface PrivateNodePorts {
+  readonly amqp: number;
+  readonly management: number;
+  /** Between Erlang nodes: here only the command-line tools use it. */
+  readonly distribution: number;
+  /** Erlang's name service, of our own. */
+  readonly epmd: number;
+}
+
+export function startPrivateNode({ script, epmd }: InstalledServer, options: StartOptions): Promise<OwnBroker> {
+  return OwnBroker.launch(options, async (dataDir) => {
+    const preferred = [options.ports?.amqp, options.ports?.management, undefined, undefined];
+    const [amqp = 0, management = 0, distribution = 0, epmdPort = 0] = await freePorts(preferred);
+    const nodeName = `${options.name}@localhost`;
+    const ports = { amqp, management, distribution, epmd: epmdPort };
+    const env = { ...foreignEnvironment(options.env), ...nodeEnvironment(dataDir, nodeName, ports) };
+    const mnesia = env.RABBITMQ_MNESIA_BASE;
+    const log = join(dataDir, 'log', 'console.log');
+    // Erlang ignores a flag that it does not know: this one makes the process recognizable as ours.
+    const flag = ['-replicated_log_node', nodeName];
+    options.log(`starting a private RabbitMQ node, ${nodeName}, in ${dataDir}`);
+    return {
+      kind: 'private-node',
+      title: `a private node in ${dataDir}`,
+      amqpUrl: `amqp://guest:guest@127.0.0.1:${amqp}`,
+      management: { url: `http://127.0.0.1:${management}`, user: 'guest', password: 'guest' },
+      env,
+      logs: [env.RABBITMQ_LOGS, log],
+      wipe: [['rm', '-rf', mnesia]],
+      leash: {
+        command: [script, ...flag],
+        log,
+        leftover: { pidFile: env.RABBITMQ_PID_FILE, mark: flag.join(' ') },
+        // The server starts it, and leaves it running.
+        after: [[epmd, '-kill']],
+      },
+      async prepare() {
+        for (const folder of [env.HOME, mnesia]) mkdirSync(folder, { recursive: true });
+        writeFileSync(env.RABBITMQ_CONFIG_FILE, renderConf(ports));
+        // Named by the environment, so it has to exist; without it the system's would count.
+        writeFileSync(env.RABBITMQ_ADVANCED_CONFIG_FILE, '[].\n');
+        writeFileSync(env.RABBITMQ_ENABLED_PLUGINS_FILE, '[rabbitmq_management].\n');
+      },
+    };
+  });
+}
+
+/** A private node listens on loopback alone, so that its guest user is nobody else's. */
+export function renderConf({ amqp, management }: Pick<PrivateNodePorts, 'amqp' | 'management'>): string {
+  return `# Written at every start: changes made here are lost.
+listeners.tcp.local = 127.0.0.1:${amqp}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = ${management}
+# The log is a file in the data folder, and bounded.
+log.console = false
+log.file.level = info
+log.file.rotation.size = ${10 * 2 ** 20}
+log.file.rotation.count = 2
+
+${readFileSync(SHARED_CONF, 'utf8')}`;
+}
+
+/** Without a developer's settings for another RabbitMQ or Erlang. */
+export function foreignEnvironment(env: Environment): Environment {
+  const theirs = /^(RABBITMQ_|ERL_|ERLANG_|XDG_|NOTIFY_SOCKET$|SYS_PREFIX$)/;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !theirs.test(name)));
+}
+
+export function nodeEnvironment(dataDir: string, nodeName: string, ports: PrivateNodePorts) {
+  const below = (...parts: string[]) => join(dataDir, ...parts);
+  return {
+    RABBITMQ_NODENAME: nodeName,
+    RABBITMQ_CONF_ENV_FILE: '/dev/null',
+    RABBITMQ_CONFIG_FILE: below('rabbitmq.conf'),
+    RABBITMQ_CONFIG_FILES: below('conf.d', '*.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: below('advanced.config'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: below('enabled_plugins'),
+    RABBITMQ_GENERATED_CONFIG_DIR: below('generated'),
+    RABBITMQ_PLUGINS_EXPAND_DIR: below('plugins'),
+    RABBITMQ_MNESIA_BASE: below('mnesia'),
+    RABBITMQ_LOG_BASE: below('log'),
+    RABBITMQ_LOGS: below('log', 'rabbit.log'),
+    RABBITMQ_PID_FILE: below('rabbitmq.pid'),
+    RABBITMQ_DIST_PORT: String(ports.distribution),
+    // Distribution too is for this machine alone. In braces but unquoted: the scripts split it at
+    // spaces, nothing else.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    ERL_EPMD_PORT: String(ports.epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    // Where Erlang keeps the cookie.
+    HOME: below('home'),
+    // Makes the script replace itself by the server instead of waiting for it as a child, so that a
+    // signal to the process that was spawned arrives.
+    RUNNING_UNDER_SYSTEMD: 'true',
+  };
+}
