@@ -59,7 +59,7 @@ export interface BrokerSpec {
 /** A cold start takes 3–4 s on a laptop and several times that on a busy one. */
 const READY_MS = 60_000;
 /** A full disk of queues takes a second. */
-const WIPE_MS = 20_000;
+const CLEAR_MS = 20_000;
 /** Of each log, shown when a start fails. */
 const TAIL_LINES = 15;
 /** A freshly killed server's files can still appear while they are being deleted. */
@@ -119,8 +119,14 @@ export class OwnBroker {
   async start(signal = new AbortController().signal): Promise<void> {
     this.require('down');
     const { spec, dataDir, options } = this;
-    await spec.prepare();
-    signal.throwIfAborted();
+    try {
+      await spec.prepare();
+      signal.throwIfAborted();
+    } catch (error) {
+      // Nothing runs yet that would clear this away; where there is nothing, the command fails.
+      await this.run(spec.leash.after).catch(() => undefined);
+      throw error;
+    }
     const orphaned: Command[] = options.dataDir === undefined ? [...spec.wipe, ['rm', '-rf', dataDir]] : [];
     const leashed = startLeashed({ ...spec.leash, folder: dataDir, orphaned }, spec.env);
     this.leashed = leashed;
@@ -161,7 +167,7 @@ export class OwnBroker {
   /** Deletes all its queues, messages, users. @throws BrokerError `wrong-state` while it is up. */
   async wipe(): Promise<void> {
     this.require('down');
-    await this.deleteStored();
+    await this.run(this.spec.wipe);
   }
 
   /** Ends it for good; a second call does nothing. */
@@ -170,12 +176,12 @@ export class OwnBroker {
     this.isOver = true;
     await this.end('halt');
     if (this.options.dataDir !== undefined) return;
-    await this.deleteStored();
+    await this.run(this.spec.wipe);
     await rm(this.dataDir, DELETE);
   }
 
-  private async deleteStored(): Promise<void> {
-    for (const command of this.spec.wipe) await runCommand(command, { env: this.spec.env, timeoutMs: WIPE_MS });
+  private async run(commands: readonly Command[]): Promise<void> {
+    for (const command of commands) await runCommand(command, { env: this.spec.env, timeoutMs: CLEAR_MS });
   }
 
   private async end(how: 'halt' | 'kill'): Promise<void> {
