@@ -92,9 +92,12 @@ log.file.rotation.count = 2
 ${readFileSync(SHARED_CONF, 'utf8')}`;
 }
 
-/** Without a developer's settings for another RabbitMQ or Erlang. */
+/**
+ * Without a developer's settings for another RabbitMQ or Erlang, and without the locale: under UTF-8
+ * the server does not boot in a folder whose path is not ASCII.
+ */
 export function foreignEnvironment(env: Environment): Environment {
-  const theirs = /^(RABBITMQ_|ERL_|ERLANG_|XDG_|NOTIFY_SOCKET$|SYS_PREFIX$)/;
+  const theirs = /^(RABBITMQ_|ERL_|ERLANG_|XDG_|LC_|LANG$|LANGUAGE$|NOTIFY_SOCKET$|SYS_PREFIX$)/;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !theirs.test(name)));
 }
 

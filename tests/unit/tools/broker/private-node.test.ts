@@ -23,6 +23,10 @@ describe('a private node', () => {
     expect(foreignEnvironment(env)).toEqual({ PATH: '/bin', AMQP_URL: 'amqp://x' });
   });
 
+  it('does not inherit the locale, under which it would not boot below a folder with Cyrillic letters', () => {
+    expect(foreignEnvironment({ LANG: 'uk_UA.UTF-8', LC_ALL: 'C.UTF-8', LANGUAGE: 'uk' })).toEqual({});
+  });
+
   it('listens on loopback only, and on no default port', () => {
     const text = renderConf({ amqp: 21_001, management: 21_002 });
     expect(text).toContain('listeners.tcp.local = 127.0.0.1:21001\n');
