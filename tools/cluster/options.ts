@@ -7,6 +7,7 @@ import { defineProgram, flag, option, readArguments } from '#process/cli/program
 import { DURATION_MS_MAX, LOG_LEVELS } from '#process/node-settings';
 import { textField, wholeNumberField, wordField, wrong } from '#process/setting-fields';
 import { type Environment, settingField } from '#process/settings';
+import { LaunchError } from './launch-error';
 import { secondaryName } from './node-plan';
 
 /** Each is a process of some 60 MB; more than this on one machine is a slip of the finger. */
@@ -102,8 +103,9 @@ export interface LauncherContext {
 
 export type LauncherSettings = NonNullable<ReturnType<typeof readLauncherSettings>>;
 
-/** null: help is wanted. @throws UsageError that names every fault. */
+/** null: help is wanted. @throws UsageError that names every fault; LaunchError for options that npm took. */
 export function readLauncherSettings({ args, environment, workingDir, root }: LauncherContext) {
+  refuseTaken(environment);
   const values = readArguments(PROGRAM, args, environment)?.values;
   if (values === undefined) return null;
   return {
@@ -127,4 +129,22 @@ export function readLauncherSettings({ args, environment, workingDir, root }: La
     logName: environment.LOG_NAME || 'rlog',
     environment,
   };
+}
+
+/** npm takes an option without a "--" before it for one of its own, and leaves it in the environment. */
+function refuseTaken(environment: Environment): void {
+  const given = Object.entries(PROGRAM.options).flatMap(([name, { shows }]) => {
+    const variable = `npm_config_${name.replace(/^--(no-)?/, '').replaceAll('-', '_')}`;
+    const value = environment[variable];
+    if (value === undefined || (name === '--no-install' && value !== '')) return [];
+    return [shows === null ? name : `${name} ${value === 'true' ? shows : value}`];
+  });
+  if (given.length === 0) return;
+  const command = `npm start -- ${given.join(' ')}`;
+  throw new LaunchError(
+    `npm has taken options that are meant for the program. Options come after a "--":\n  ${command}`,
+    {
+      exitCode: EXIT_USAGE,
+    },
+  );
 }

@@ -130,3 +130,17 @@ describe('options that cannot be used', () => {
     expect(read(['--port', '65533'])?.port).toBe(65_533);
   });
 });
+
+describe('options that npm has taken for its own', () => {
+  it.each([
+    ['--secondaries=3', { npm_config_secondaries: '3' }, 'npm start -- --secondaries 3'],
+    ['--port=9000', { npm_config_port: '9000' }, 'npm start -- --port 9000'],
+    ['--data=mine', { npm_config_data: 'mine' }, 'npm start -- --data mine'],
+    ['--memory', { npm_config_memory: 'true' }, 'npm start -- --memory'],
+    ['--no-install', { npm_config_install: '' }, 'npm start -- --no-install'],
+    ['--delay', { npm_config_delay: 'secondary-1=5' }, 'npm start -- --delay secondary-1=5'],
+    ['--log-level', { npm_config_log_level: 'true' }, 'npm start -- --log-level LEVEL'],
+  ])('%s is refused with the right command', (_, environment: Record<string, string>, command) => {
+    expect(() => read([], environment)).toThrow(command);
+  });
+});
