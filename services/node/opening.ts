@@ -12,6 +12,9 @@ import { type NodeSettings, namedLogId } from '#process/node-settings';
 import type { LogStore } from '#storage/log-store';
 import { logOpened, openLogStore } from '#storage/open';
 
+const LOCK_WATCHED =
+  'the folder was last used by a process that cannot be seen from here: the start waits to see whether it still runs';
+
 /** The parts of a node that do not depend on its role. */
 export interface NodeContext<Settings extends NodeSettings> {
   readonly settings: Settings;
@@ -51,7 +54,7 @@ export async function openNode<Settings extends NodeSettings, RoleNode extends N
   const settings = readSettings();
   const logger = createLogger({ level: settings.logLevel, node: settings.nodeId, role });
   handle.useLogger(logger);
-  const store = await openStore(settings, logger);
+  const store = await openStore(settings, { logger, fail: (error) => handle.fail(error) });
   const context: NodeContext<Settings> = {
     settings,
     store,
@@ -72,13 +75,17 @@ export async function openNode<Settings extends NodeSettings, RoleNode extends N
   };
 }
 
-async function openStore(settings: NodeSettings, logger: Logger): Promise<LogStore> {
+async function openStore(
+  settings: NodeSettings,
+  { logger, fail }: Pick<NodeContext<NodeSettings>, 'logger' | 'fail'>,
+): Promise<LogStore> {
   const { store, report } = await openLogStore({
     kind: settings.store.kind,
     dataDir: settings.store.kind === 'disk' ? settings.store.directory : '',
     logName: settings.logName,
     logId: namedLogId(settings),
     onProgress: (progress) => logger.info(progress, 'checking the log'),
+    lock: { onWait: (wait) => logger.warn(wait, LOCK_WATCHED), onLost: fail },
   });
   logOpened(logger, store, report);
   return store;

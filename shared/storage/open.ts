@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { nodeFileSystem } from './disk/file-system';
-import { takeStoreLock } from './disk/lock';
+import { type LockOptions, takeStoreLock } from './disk/lock';
 import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
 import { type SalvageReason, setAsideAmong } from './disk/salvage';
 import type { RecoveryProgress } from './disk/segments/recovery';
@@ -27,6 +27,8 @@ interface LogStoreOptions {
   readonly logId: string | null;
   /** Called between chunks while a long log is verified. */
   readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** How the folder's lock reports a wait and its loss. */
+  readonly lock?: LockOptions;
   /** Size at which a segment file is full; for tests. */
   readonly segmentBytes?: number;
   /** Bound of the records kept in memory, in bytes. */
@@ -106,7 +108,7 @@ async function openDisk(
 ): Promise<{ store: LogStore; report: OpenReport }> {
   const directory = options.dataDir;
   await nodeFileSystem.makeDirectory(directory);
-  const lock = await takeStoreLock(directory);
+  const lock = await takeStoreLock(directory, options.lock);
   try {
     const { opened, replaced } = await openOrSalvage({
       fileSystem: nodeFileSystem,
@@ -117,7 +119,7 @@ async function openDisk(
       aheadBytes: AHEAD_BYTES,
       cacheBytes: options.cacheBytes ?? CACHE_BYTES,
       onProgress: options.onProgress ?? (() => undefined),
-      release: () => lock.release(),
+      lock,
       now: Date.now(),
     });
     if (replaced !== null) await removeOldSetAside(directory);

@@ -1,32 +1,66 @@
 /**
- * Locks the folder of a store for one process. The lock is a file that names its holder: pid, and
- * on Linux the start time of the process (/proc/<pid>/stat), because pids are reused. A lock whose
- * holder no longer runs, after a kill or a power loss, is taken over.
+ * Locks the folder of a store for one process. The lock is a file, made with O_EXCL, that names its
+ * holder (lock-holder.ts). The holder overwrites it every second: its heartbeat.
+ *
+ * A start that finds a lock decides so:
+ *
+ *     holder in this PID namespace, runs         refused at once
+ *     holder in this PID namespace, has ended    taken over at once, as after a kill -9
+ *     any other: another container or machine,   watched for five seconds: refused when the lock
+ *     a boot before this one, a torn lock        changes, taken over when it does not
+ *
+ * No clocks are compared, and nothing but the creation of a file and a write is asked of the file
+ * system. Rejected: flock(2), which Node does not have; link(2), which exFAT, SMB and the shared
+ * folders of virtual machines refuse; a listening socket in the folder, because most of those have
+ * no sockets, and the socket of a live holder on another machine looks like that of a dead one, so
+ * the heartbeat would be needed beside it.
+ *
+ * A holder that was stopped for long (a paused container) may have lost the lock. So it checks its
+ * lock at each heartbeat, and before each write that comes late after one; a lock that is lost ends
+ * the process.
  *
  * Only the process that holds a second lock, the guard, may remove an abandoned lock, and it reads
  * the lock once more before it does; so no process removes a lock that a faster one has taken. (The
  * remaining race: a process is killed in the millisecond in which it holds the guard, while two
- * others start.) A folder shared by machines or containers that do not see each other's processes
- * is not protected; there the broker's exclusive queues keep a node from running twice.
+ * others start.)
  */
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, readFile, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { StorageError } from '../log-store';
+import { storageFault } from '../storage-fault';
 import { errorCode } from './file-system';
-
-interface Holder {
-  readonly pid: number;
-  /** Start of the process in clock ticks since boot; '' where that is not known. */
-  readonly started: string;
-}
+import { encodeHolder, type Holder, isAlive, isVisible, newHolder, parseHolder } from './lock-holder';
 
 /** A lock that is held. */
 export interface StoreLock {
   /** Pid of the process whose abandoned lock was taken over; null when there was no lock. */
   readonly takenFrom: number | null;
+  /**
+   * Throws a `StorageError` when another process has taken the lock over meanwhile (`locked`), or
+   * when that cannot be found out. Costs nothing while the heartbeats are in time.
+   */
+  check(): void;
   release(): Promise<void>;
+}
+
+/** What a start waits for: fields of a log line. */
+export interface LockWait {
+  /** Pid and host of the process that had the lock; null when the lock does not say. */
+  readonly holder: { readonly pid: number; readonly host: string } | null;
+  readonly waitMs: number;
+}
+
+/** All are optional; the durations, in milliseconds, are for tests. */
+export interface LockOptions {
+  readonly beatMs?: number;
+  /** Longer than three heartbeats. */
+  readonly watchMs?: number;
+  /** Called when the start has to watch the lock. */
+  readonly onWait?: (wait: LockWait) => void;
+  /** Called once, when another process has taken the lock over. */
+  readonly onLost?: (error: StorageError) => void;
 }
 
 /**
@@ -34,68 +68,192 @@ export interface StoreLock {
  * mean that something else is wrong.
  */
 const ATTEMPTS_MAX = 10;
+const BEAT_MS = 1_000;
+/** Five heartbeats, so that a busy disk may delay some. */
+const WATCH_MS = 5_000;
+/** Looks at a lock that is watched. */
+const LOOKS = 20;
 
 /**
- * Takes the folder's lock. Rejects with a `StorageError` `locked` whose message names the pid of
- * the process that holds it.
+ * Takes the folder's lock. Rejects with a `StorageError` `locked` whose message names the process
+ * that holds it; nothing in the folder was changed then.
  */
-export async function takeStoreLock(directory: string): Promise<StoreLock> {
+export async function takeStoreLock(directory: string, options: LockOptions = {}): Promise<StoreLock> {
   const path = join(directory, 'lock');
-  const own = JSON.stringify({ pid: process.pid, started: statOf(process.pid).started } satisfies Holder);
+  const own = newHolder();
   let takenFrom: number | null = null;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    if (await createLock(path, own)) return { takenFrom, release: () => releaseLock(path, own) };
-    const found = await readIfThere(path);
-    if (found === null) continue;
-    const holder = parseHolder(found);
-    if (holder !== null && isAlive(holder)) throw lockedBy(directory, holder.pid);
-    const other = await removeAbandoned(path, found, own);
-    if (other !== null) throw lockedBy(directory, other);
-    takenFrom = holder?.pid ?? 0;
+    const file = await createLock(path, own);
+    if (file !== null) return new HeldLock({ path, own, file, options, takenFrom });
+    const abandoned = await abandonedLock(path, options);
+    if (abandoned === null || !(await removeAbandoned(path, abandoned, { own, options }))) continue;
+    takenFrom = parseHolder(abandoned)?.pid ?? 0;
   }
   throw new StorageError(`${directory}: the lock changes hands all the time`, { code: 'locked', fatal: true });
 }
 
-/** Pid of the running process that holds the lock with this content; null when there is none. */
-export function runningHolderOf(lock: string): number | null {
-  const holder = parseHolder(lock);
-  return holder !== null && isAlive(holder) ? holder.pid : null;
+class HeldLock implements StoreLock {
+  readonly takenFrom: number | null;
+  /** The lock is known to be held at this time, by the monotonic clock in milliseconds. */
+  private heldAt = performance.now();
+  private beats = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private beating: Promise<void> = Promise.resolve();
+  private loss: StorageError | null = null;
+
+  constructor(
+    private readonly parts: {
+      readonly path: string;
+      readonly own: Holder;
+      readonly file: FileHandle;
+      readonly options: LockOptions;
+      readonly takenFrom: number | null;
+    },
+  ) {
+    this.takenFrom = parts.takenFrom;
+    this.beatSoon();
+  }
+
+  check(): void {
+    if (this.loss !== null) throw this.loss;
+    if (!this.isLate()) return;
+    const { path } = this.parts;
+    let text: string | null;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (cause) {
+      if (errorCode(cause) !== 'ENOENT') throw storageFault(`${path} could not be read`, cause);
+      text = null;
+    }
+    if (!this.isOwn(text)) throw this.lose();
+  }
+
+  async release(): Promise<void> {
+    clearTimeout(this.timer);
+    const { path, file } = this.parts;
+    await this.beating;
+    clearTimeout(this.timer);
+    await file.close();
+    if (this.isOwn(await readIfThere(path))) await unlink(path);
+  }
+
+  /** Does not keep the process alive. */
+  private beatSoon(): void {
+    this.timer = setTimeout(() => {
+      this.beating = this.beat();
+    }, this.parts.options.beatMs ?? BEAT_MS).unref();
+  }
+
+  /**
+   * A heartbeat that fails is tried again; a lock that cannot be read, for want of a descriptor, is
+   * still this one's if the heartbeats were in time.
+   */
+  private async beat(): Promise<void> {
+    const { path, own, file } = this.parts;
+    const now = performance.now();
+    try {
+      const text = await readIfThere(path).catch((error: unknown) => {
+        if (this.isLate()) throw error;
+        return encodeHolder(own, this.beats);
+      });
+      if (!this.isOwn(text)) {
+        this.lose();
+        return;
+      }
+      this.beats += 1;
+      await file.write(encodeHolder(own, this.beats), 0);
+      this.heldAt = now;
+    } catch (error) {
+      if (errorCode(error) === '') throw error;
+    }
+    this.beatSoon();
+  }
+
+  /** Whether so much time has passed since the last heartbeat that the lock may be lost soon. */
+  private isLate(): boolean {
+    return performance.now() - this.heldAt > 2 * (this.parts.options.beatMs ?? BEAT_MS);
+  }
+
+  private isOwn(text: string | null): boolean {
+    return text !== null && parseHolder(text)?.nonce === this.parts.own.nonce;
+  }
+
+  private lose(): StorageError {
+    const { path, options } = this.parts;
+    if (this.loss !== null) return this.loss;
+    const what = `${path} is not the lock of this process any more: it was stopped for long, and another process has the folder`;
+    this.loss = new StorageError(what, { code: 'locked', fatal: true });
+    options.onLost?.(this.loss);
+    return this.loss;
+  }
 }
 
-/**
- * Creates the lock; resolves with false when there is one. The content is written to another file
- * that is then linked, so no process ever reads an empty lock.
- */
-async function createLock(path: string, own: string): Promise<boolean> {
-  const beside = `${path}.${randomBytes(4).toString('hex')}`;
-  await writeFile(beside, own);
+/** Creates the lock and resolves with its open file; null when there is a lock. */
+async function createLock(path: string, own: Holder): Promise<FileHandle | null> {
+  const file = await openNew(path);
+  if (file === null) return null;
   try {
-    await link(beside, path);
-    return true;
+    await file.write(encodeHolder(own, 0), 0);
+    return file;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
+    await file.close();
+    await unlink(path);
     throw error;
-  } finally {
-    await unlink(beside);
+  }
+}
+
+async function openNew(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, 'wx', 0o640);
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return null;
+    throw error;
   }
 }
 
 /**
- * Removes the lock if it is still the abandoned one. Resolves with the pid of another process that
- * is doing the same, or null.
+ * The content of the lock when its holder has ended; null when the lock is gone or another one, so
+ * that it is looked at again. Rejects with `locked` when its holder runs.
  */
-async function removeAbandoned(path: string, found: string, own: string): Promise<number | null> {
-  const guard = `${path}.takeover`;
-  if (await createLock(guard, own)) {
-    if ((await readIfThere(path)) === found) await unlink(path);
-    await unlink(guard);
+async function abandonedLock(path: string, { onWait, watchMs = WATCH_MS }: LockOptions): Promise<string | null> {
+  const found = await readIfThere(path);
+  if (found === null) return null;
+  const holder = parseHolder(found);
+  if (holder !== null && isVisible(holder)) {
+    if (isAlive(holder)) throw lockedBy(path, holder);
+    return found;
+  }
+  onWait?.({ holder: holder === null ? null : { pid: holder.pid, host: holder.host }, waitMs: watchMs });
+  for (let look = 1; look <= LOOKS; look += 1) {
+    await pause(watchMs / LOOKS);
+    const now = await readIfThere(path);
+    if (now === found) continue;
+    if (now !== null && holder !== null && parseHolder(now)?.nonce === holder.nonce) throw lockedBy(path, holder);
     return null;
   }
-  const text = await readIfThere(guard);
-  const other = text === null ? null : parseHolder(text);
-  if (other !== null && isAlive(other)) return other.pid;
-  if (text !== null) await unlinkIfThere(guard);
-  return null;
+  return found;
+}
+
+/**
+ * Removes the lock if it is still the abandoned one; resolves with false when it must be looked at
+ * again. Rejects with `locked` when a process that runs is doing the same.
+ */
+async function removeAbandoned(
+  path: string,
+  found: string,
+  { own, options }: { readonly own: Holder; readonly options: LockOptions },
+): Promise<boolean> {
+  const guard = `${path}.takeover`;
+  const file = await createLock(guard, own);
+  if (file === null) {
+    if ((await abandonedLock(guard, options)) !== null) await unlinkIfThere(guard);
+    return false;
+  }
+  await file.close();
+  const isSame = (await readIfThere(path)) === found;
+  if (isSame) await unlink(path);
+  await unlink(guard);
+  return isSame;
 }
 
 async function unlinkIfThere(path: string): Promise<void> {
@@ -104,10 +262,6 @@ async function unlinkIfThere(path: string): Promise<void> {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
-}
-
-async function releaseLock(path: string, own: string): Promise<void> {
-  if ((await readIfThere(path)) === own) await unlink(path);
 }
 
 async function readIfThere(path: string): Promise<string | null> {
@@ -119,50 +273,10 @@ async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
-/**
- * Null when the text is not a lock, for instance one cut short by a full disk; such a lock counts
- * as abandoned.
- */
-function parseHolder(text: string): Holder | null {
-  try {
-    const { pid, started } = JSON.parse(text) as { readonly pid?: unknown; readonly started?: unknown };
-    return Number.isSafeInteger(pid) && typeof started === 'string' ? { pid: pid as number, started } : null;
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return null;
-    throw error;
-  }
-}
-
-function isAlive({ pid, started }: Holder): boolean {
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (errorCode(error) !== 'EPERM') return false;
-  }
-  const { state, started: now } = statOf(pid);
-  if (ENDED_STATES.has(state)) return false;
-  return now === '' || started === '' || now === started;
-}
-
-/** States in which a process still has its pid but has ended: zombie, dead (proc(5)). */
-const ENDED_STATES: ReadonlySet<string> = new Set(['Z', 'X']);
-
-/**
- * State and start time of a process, fields 3 and 22 of /proc/<pid>/stat (proc(5)); '' where there
- * is no such file. Field 2, the command, is in parentheses and may hold any character.
- */
-function statOf(pid: number): { readonly state: string; readonly started: string } {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', started: fields[19] ?? '' };
-  } catch (error) {
-    if (errorCode(error) !== '') return { state: '', started: '' };
-    throw error;
-  }
-}
-
-function lockedBy(directory: string, pid: number): StorageError {
-  return new StorageError(`${directory} is in use by process ${pid}`, { code: 'locked', fatal: true });
+function lockedBy(path: string, holder: Holder): StorageError {
+  const where = isVisible(holder)
+    ? ''
+    : ` on ${holder.host}, in another container or on another machine: its heartbeat was seen`;
+  const what = `${dirname(path)} is in use by process ${holder.pid}${where}`;
+  return new StorageError(what, { code: 'locked', fatal: true });
 }

@@ -64,12 +64,8 @@ export async function openOrSalvage(options: BelongingOptions): Promise<OpenedOr
 }
 
 async function salvaged(options: BelongingOptions, salvage: Salvage): Promise<OpenedOrSalvaged> {
-  const release = async () => undefined;
-  const keptIndex = await carryOut(
-    options,
-    salvage,
-    async () => (await openDiskLogStore({ ...options, release })).store,
-  );
+  const lock = { check: () => options.lock.check(), release: async () => undefined };
+  const keptIndex = await carryOut(options, salvage, async () => (await openDiskLogStore({ ...options, lock })).store);
   await endSalvage(options);
   const opened = await openDiskLogStore(options);
   const { why, what, folder } = salvage;

@@ -15,6 +15,7 @@ import { identityOfRecords } from '../store-identity';
 import type { FileSystem } from './file-system';
 import { createStore, MANIFEST, MARKER, type Manifest, readManifest, readPromise, StoreFiles } from './files';
 import { IdIndex } from './ids/id-index';
+import type { StoreLock } from './lock';
 import { type RecoveryProgress, recoverLog } from './segments/recovery';
 import { SegmentedLog } from './segments/segmented-log';
 import { SyncMarker } from './segments/sync-marker';
@@ -38,8 +39,8 @@ export interface DiskOptions {
   readonly runIds?: number;
   /** Called between chunks of some MiB while the log is verified. */
   readonly onProgress: (progress: RecoveryProgress) => void;
-  /** Releases the folder's lock; called last by the store's `close`. */
-  readonly release: () => Promise<void>;
+  /** The folder's lock; checked before each write, and released last by the store's `close`. */
+  readonly lock: Pick<StoreLock, 'check' | 'release'>;
 }
 
 /** The open store, and the facts for the log line of the open. */
@@ -83,7 +84,7 @@ async function recoverStore(
     readonly ids: IdIndex;
   },
 ): Promise<OpenedDiskStore> {
-  const { fileSystem, directory, logName, cacheBytes, segmentBytes, aheadBytes, release } = options;
+  const { fileSystem, directory, logName, cacheBytes, segmentBytes, aheadBytes, lock } = options;
   const { manifest, files, marker, ids } = parts;
   const { storeId } = manifest;
   const [outline, opened] = [new LogOutline(), new LogOutline()];
@@ -112,7 +113,7 @@ async function recoverStore(
     opened,
     log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, aheadBytes, marker }, [...segments]),
     cacheBytes,
-    release,
+    lock,
   });
   return { store, segments: segments.length, tornBytes };
 }

@@ -21,6 +21,7 @@ import { closedFault, fatalFault, isPassing, storageFault } from '../storage-fau
 import { checkExtends } from '../store-identity';
 import type { StoreFiles } from './files';
 import type { IdIndex } from './ids/id-index';
+import type { StoreLock } from './lock';
 import { FrameKind } from './segments/frame';
 import type { SegmentedLog } from './segments/segmented-log';
 import { joinEntries, TailCache } from './tail-cache';
@@ -36,8 +37,8 @@ interface DiskLogStoreParts {
   readonly log: SegmentedLog;
   readonly ids: IdIndex;
   readonly cacheBytes: number;
-  /** Releases the folder; called last. */
-  readonly release: () => Promise<void>;
+  /** Checked before each write; released last. */
+  readonly lock: Pick<StoreLock, 'check' | 'release'>;
 }
 
 /** The `LogStore` of kind `disk`; made by `openDiskLogStore`. Errors as the port says. */
@@ -224,13 +225,14 @@ export class DiskLogStore implements LogStore {
       await this.parts.ids.close();
       await this.parts.log.close();
     } finally {
-      await this.parts.release();
+      await this.parts.lock.release();
     }
   }
 
   private checkWritable(): void {
     if (this.closing !== null) throw closedFault();
     if (this.writer.failure !== null) throw this.writer.failure;
+    this.parts.lock.check();
   }
 }
 

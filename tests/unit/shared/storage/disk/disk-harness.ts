@@ -36,7 +36,7 @@ function diskOptions(fileSystem: CrashingFileSystem): DiskOptions {
     cacheBytes: 1000,
     runIds: 4,
     onProgress: () => undefined,
-    release: async () => undefined,
+    lock: { check: () => undefined, release: async () => undefined },
   };
 }
 
