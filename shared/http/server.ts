@@ -4,6 +4,9 @@
  * A client may wait an hour for its write concern, so no request is cut off once it has arrived;
  * only the arrival has a time limit. A client whose machine died is detected by TCP keep-alive.
  *
+ * The number of connections is bounded, so that clients leave the store the file descriptors that it
+ * needs; a connection above the bound is closed at once.
+ *
  * Stopping, in order: no new connections, and answers carry `Connection: close`; idle connections
  * are closed; the caller answers the waiting clients; each connection is closed after its last
  * answer; the rest is cut off after the time limit. Connections are counted here because Node's
@@ -36,6 +39,30 @@ const CLOSE_MS_MAX = 5_000;
 /** EX_UNAVAILABLE of sysexits.h. */
 const EXIT_UNAVAILABLE = 69;
 
+/**
+ * Descriptors that are kept from clients: those of the runtime (some 25), the broker's connections, the
+ * files of the log and of its id index.
+ */
+const DESCRIPTORS_KEPT = 128;
+/** A request may read the log, with a descriptor of its own. */
+const DESCRIPTORS_PER_CONNECTION = 2;
+/** Enough for probes and an operator where the limit is absurdly low. */
+const CONNECTIONS_LEAST = 8;
+
+/**
+ * Most connections under the process's limit of open files (`ulimit -n`); none where the system has no
+ * limit.
+ */
+export function connectionsMaxOf(descriptorsMax: number | 'unlimited' | undefined): number {
+  if (typeof descriptorsMax !== 'number') return Number.POSITIVE_INFINITY;
+  return Math.max(CONNECTIONS_LEAST, Math.floor((descriptorsMax - DESCRIPTORS_KEPT) / DESCRIPTORS_PER_CONNECTION));
+}
+
+function descriptorsMax(): number | 'unlimited' | undefined {
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | 'unlimited' } } };
+  return report.userLimits?.open_files?.soft;
+}
+
 interface ListeningAt {
   readonly host: string;
   readonly port: number;
@@ -59,8 +86,13 @@ export class HttpServer {
   private readonly stop = new AbortController();
   /** Number of unanswered requests of each open connection. */
   private readonly pending = new Map<Duplex, number>();
+  /** Connections were refused since there were last few. */
+  private isFull = false;
 
-  constructor(private readonly logger: Logger) {
+  constructor(
+    private readonly logger: Logger,
+    private readonly connectionsMax = connectionsMaxOf(descriptorsMax()),
+  ) {
     setMaxListeners(0, this.stop.signal);
     this.server = createServer({
       requestTimeout: REQUEST_RECEIVE_MS_MAX,
@@ -70,6 +102,8 @@ export class HttpServer {
       keepAliveInitialDelay: TCP_KEEP_ALIVE_DELAY_MS,
     });
     this.server.timeout = 0;
+    if (Number.isFinite(connectionsMax)) this.server.maxConnections = connectionsMax;
+    this.server.on('drop', () => this.becomeFull());
     this.server.on('connection', (socket: Socket) => this.watchConnection(socket));
     this.server.on('request', (_, response) => this.watchAnswer(response));
     this.server.on('clientError', (error, socket) => this.refuseGarbage(error, socket));
@@ -122,7 +156,20 @@ export class HttpServer {
 
   private watchConnection(socket: Socket): void {
     this.pending.set(socket, 0);
-    socket.once('close', () => this.pending.delete(socket));
+    socket.once('close', () => {
+      this.pending.delete(socket);
+      this.isFull &&= this.pending.size > this.connectionsMax / 2;
+    });
+  }
+
+  private becomeFull(): void {
+    if (this.isFull) return;
+    this.isFull = true;
+    const facts = { connections: this.pending.size, connectionsMax: this.connectionsMax };
+    this.logger.warn(
+      facts,
+      'connections are refused: the process has no more file descriptors for clients (ulimit -n)',
+    );
   }
 
   private watchAnswer(response: ServerResponse): void {

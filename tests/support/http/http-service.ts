@@ -39,8 +39,12 @@ export class HttpService {
     readonly url: string,
   ) {}
 
-  static async start(createApp: (server: HttpServer) => Koa, logger = new LogLines().logger): Promise<HttpService> {
-    const server = new HttpServer(logger);
+  static async start(
+    createApp: (server: HttpServer) => Koa,
+    logger = new LogLines().logger,
+    connectionsMax?: number,
+  ): Promise<HttpService> {
+    const server = new HttpServer(logger, connectionsMax);
     const { port, url } = await server.listen(createApp(server), { host: '127.0.0.1', port: 0 });
     return new HttpService(server, port, url);
   }

@@ -1,7 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import Router from '@koa/router';
 import { createHttpApp } from '#http/app';
-import { HttpServer, ListenError } from '#http/server';
+import { connectionsMaxOf, HttpServer, ListenError } from '#http/server';
+import { eventually } from '#tests/support/eventually';
 import { HttpService, LogLines, readToEnd } from '#tests/support/http/http-service';
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
@@ -107,5 +108,36 @@ describe('a server', () => {
     await service.server.close({ withinMs: 1 });
     await cut;
     expect(log.lines.some(({ msg, level }) => level === 40 && String(msg).startsWith('connections cut'))).toBe(true);
+  });
+});
+
+describe('the bound of connections', () => {
+  it.each([
+    [20_000, 9_936],
+    [1_024, 448],
+    [256, 64],
+    [64, 8],
+    ['unlimited', Number.POSITIVE_INFINITY],
+    [undefined, Number.POSITIVE_INFINITY],
+  ] as const)('leaves the store its descriptors: of %p files, %p', (files, connections) => {
+    expect(connectionsMaxOf(files)).toBe(connections);
+  });
+
+  it('closes a connection above it, says so once, and takes the next when one has ended', async () => {
+    const log = new LogLines();
+    const app = ({ stopping }: HttpServer) => createHttpApp({ logger: log.logger, router: new Router(), stopping });
+    const service = await HttpService.start(app, log.logger, 2);
+    const [first] = [await service.connect(), await service.connect()];
+    for (let each = 1; each <= 2; each += 1) await once((await service.connect()).resume(), 'close');
+    const refused = log.lines.filter(({ msg }) => String(msg).startsWith('connections are refused'));
+    expect(refused).toMatchObject([{ level: 40, connections: 2, connectionsMax: 2 }]);
+    first.destroy();
+    await eventually('a connection is taken again', async () => {
+      const socket = await service.connect();
+      const text = readToEnd(socket);
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      expect(await text).toMatch(/^HTTP\/1\.1 404 /);
+    });
+    await service.stop();
   });
 });
