@@ -102,7 +102,7 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
   }
 
   private async declareLog(): Promise<void> {
-    await this.parts.store.consumePermission();
+    await this.untilRoom(() => this.parts.store.consumePermission());
     if (await this.parts.broker.declareLog()) this.dispatch({ type: 'declared' });
   }
 

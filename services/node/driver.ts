@@ -13,10 +13,14 @@ import type { Group } from '#protocol/log/group-commit';
 import type { LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import { type LogStore, StorageError } from '#storage/log-store';
+import { isPassing } from '#storage/storage-fault';
 import type { Node } from './opening';
 
 /** Interval of the ticks: well below every interval of a machine. */
 const TICK_MS = 20;
+
+/** How often the store is asked again for what it refused for want of room. */
+const STORE_RETRY_MS = 500;
 
 /** Effects that both machines have. */
 export type SharedEffect =
@@ -126,6 +130,22 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
     });
   }
 
+  /**
+   * Work on the store that has no answer but success: repeated while the disk is full or no file
+   * descriptor is free.
+   */
+  protected async untilRoom<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        this.parts.logger.warn({ err: error }, 'the store has no room for what must be done, trying again');
+      }
+      await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
+    }
+  }
+
   private store({ generation, records }: Group): void {
     const { store } = this.parts;
     store.append(records).then(
@@ -139,7 +159,7 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
 
   /** Ends the process. The next start gives the store a new id and keeps its records. */
   private async renewStore(): Promise<void> {
-    await this.parts.store.renew();
+    await this.untilRoom(() => this.parts.store.renew());
     this.parts.restart(new Error('the store lacks what it has acknowledged, and becomes another one'));
   }
 }

@@ -114,7 +114,8 @@ export class SecondaryDriver extends NodeDriver<SecondaryEvent, SecondaryEffect,
   }
 
   private async lookUpChecksum(index: number): Promise<void> {
-    this.dispatch({ type: 'checksum', index, checksum: await this.parts.store.checksumAt(index) });
+    const checksum = await this.untilRoom(() => this.parts.store.checksumAt(index));
+    this.dispatch({ type: 'checksum', index, checksum });
   }
 
   private async answerFetch(effect: Effect<'serve'>): Promise<void> {

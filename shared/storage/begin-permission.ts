@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path';
 import { errorCode, type FileSystem } from './disk/file-system';
-import { replaceSmallFile } from './disk/small-file';
+import { openDirectory, replaceSmallFile } from './disk/small-file';
 
 const BEGIN = 'begin';
 
@@ -35,13 +35,23 @@ export function createBeginPermission({ fileSystem, directory }: Place): Promise
 
 /**
  * Removes the permission durably. Without one it only syncs the folder, so that an earlier removal
- * survives a power loss. Rejects with the system error of the file operation.
+ * survives a power loss. Rejects with a `StorageError` `full` when no descriptor is free, otherwise with
+ * the system error of the file operation.
  */
 export async function removeBeginPermission({ fileSystem, directory }: Place): Promise<void> {
+  const folder = await openDirectory(fileSystem, directory, `${BEGIN} was not removed`);
   try {
-    await fileSystem.remove(join(directory, BEGIN));
+    await removeIfThere(fileSystem, join(directory, BEGIN));
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function removeIfThere(fileSystem: FileSystem, path: string): Promise<void> {
+  try {
+    await fileSystem.remove(path);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
-  await fileSystem.syncDirectory(directory);
 }

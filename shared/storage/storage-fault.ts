@@ -1,6 +1,6 @@
 /**
- * Classifies failed file operations. Only a full disk is temporary: the write is undone, and writes
- * succeed again later. Any other failed write, and every failed sync, is fatal: after a failed
+ * Classifies failed file operations. A full disk is temporary, and so is a process or machine that has
+ * no file descriptor left: the write is undone, and writes succeed again later. Any other failed write, and every failed sync, is fatal: after a failed
  * fsync the kernel may have dropped the dirty pages and report success for the next fsync, so the
  * process cannot know the state of the file any more ("Can Applications Recover from fsync
  * Failures?", USENIX ATC 2020).
@@ -10,9 +10,10 @@
 import { errorCode } from './disk/file-system';
 import { StorageError } from './log-store';
 
-const OUT_OF_ROOM = new Set(['ENOSPC', 'EDQUOT']);
+const OUT_OF_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
+const OUT_OF_ROOM = new Set(['ENOSPC', 'EDQUOT', ...OUT_OF_DESCRIPTORS]);
 
-/** Whether a file operation failed because the disk or the quota is full. */
+/** Whether a file operation failed because the disk, the quota or the descriptors are used up. */
 export function isOutOfRoom(error: unknown): boolean {
   return OUT_OF_ROOM.has(errorCode(error));
 }
@@ -25,7 +26,8 @@ export function fatalFault(what: string, cause: unknown): StorageError {
 
 /** A `StorageError` `full`: nothing was written, and later writes may succeed. */
 export function fullFault(what: string, cause: unknown): StorageError {
-  return new StorageError(`${what}: no room on the disk`, { cause, code: 'full', fatal: false });
+  const why = OUT_OF_DESCRIPTORS.has(errorCode(cause)) ? 'no file descriptor is free' : 'no room on the disk';
+  return new StorageError(`${what}: ${why}`, { cause, code: 'full', fatal: false });
 }
 
 /** A fatal `StorageError` `damaged`: the disk does not hold what was written. */

@@ -24,6 +24,18 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/**
+ * An open folder. It is opened before names in it are changed, so that no descriptor is needed when
+ * the change is to be made durable.
+ */
+export interface OpenDirectory {
+  /**
+   * Makes creations, renames and removals in the folder durable, as far as its file system can.
+   */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** The operations on names. `nodeFileSystem` is the real implementation. */
 export interface FileSystem {
   /** Makes the folder and its missing parents, durably. */
@@ -39,7 +51,8 @@ export interface FileSystem {
   readAll(path: string): Promise<Buffer | null>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
-  /** Makes creations, renames and removals in the folder durable. */
+  openDirectory(path: string): Promise<OpenDirectory>;
+  /** Opens the folder, syncs it and closes it. */
   syncDirectory(path: string): Promise<void>;
 }
 
@@ -111,6 +124,40 @@ class NodeFile implements OpenFile {
   }
 }
 
+/**
+ * Codes with which fsync(2) of a folder, or its opening, is refused by file systems that know no such
+ * thing: CIFS, some FUSE and shared folders, NetBSD. PostgreSQL (fd.c) passes over them as well.
+ */
+const UNSYNCABLE = new Set([
+  'EINVAL',
+  'EPERM',
+  'EACCES',
+  'EISDIR',
+  'EBADF',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'ENOTTY',
+]);
+
+const NO_DIRECTORY: OpenDirectory = { sync: async () => undefined, close: async () => undefined };
+
+class NodeDirectory implements OpenDirectory {
+  constructor(private readonly handle: fs.promises.FileHandle) {}
+
+  async sync(): Promise<void> {
+    try {
+      await this.handle.sync();
+    } catch (error) {
+      if (!UNSYNCABLE.has(errorCode(error))) throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+}
+
 /** The file system of the machine, through node:fs. Files are created with mode 0640. */
 export const nodeFileSystem: FileSystem = {
   async makeDirectory(path) {
@@ -139,16 +186,25 @@ export const nodeFileSystem: FileSystem = {
   remove: (path) => fs.promises.unlink(path),
 
   /**
-   * Does nothing on Windows, which can neither open a folder nor needs to: NTFS journals its
+   * Opens nothing on Windows, which can neither open a folder nor needs to: NTFS journals its
    * renames.
    */
-  async syncDirectory(path) {
-    if (process.platform === 'win32') return;
-    const handle = await fs.promises.open(path, 'r');
+  async openDirectory(path) {
+    if (process.platform === 'win32') return NO_DIRECTORY;
     try {
-      await handle.sync();
+      return new NodeDirectory(await fs.promises.open(path, 'r'));
+    } catch (error) {
+      if (UNSYNCABLE.has(errorCode(error))) return NO_DIRECTORY;
+      throw error;
+    }
+  },
+
+  async syncDirectory(path) {
+    const directory = await nodeFileSystem.openDirectory(path);
+    try {
+      await directory.sync();
     } finally {
-      await handle.close();
+      await directory.close();
     }
   },
 };

@@ -5,14 +5,14 @@
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { damagedFault, fatalFault, fullFault, isOutOfRoom } from '../storage-fault';
-import type { FileSystem, OpenFile } from './file-system';
+import { damagedFault, fatalFault, fullFault, isOutOfRoom, storageFault } from '../storage-fault';
+import type { FileSystem, OpenDirectory, OpenFile } from './file-system';
 
 const BESIDE = '.new';
 
 /**
  * Makes `value` the content of `name` in `directory`, durably. Rejects with a `StorageError`:
- * `full` when the disk is full and the old content stays, otherwise `failed`.
+ * `full` when the disk is full, or no descriptor is free, and the old content stays, otherwise `failed`.
  */
 export async function replaceSmallFile(
   fileSystem: FileSystem,
@@ -21,13 +21,28 @@ export async function replaceSmallFile(
 ): Promise<void> {
   const beside = join(directory, name + BESIDE);
   const line = JSON.stringify(value);
+  const folder = await openDirectory(fileSystem, directory, `${name} was not written`);
   try {
     await writeWhole(fileSystem, beside, Buffer.from(`${line}\n${checkOf(line)}\n`));
     await fileSystem.rename(beside, join(directory, name));
-    await fileSystem.syncDirectory(directory);
+    await folder.sync();
   } catch (cause) {
     if (cause instanceof OutOfRoom) throw fullFault(`${name} was not written`, cause.cause);
     throw fatalFault(`${name} could not be made durable`, cause);
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Opens a folder before names in it are changed. Rejects with a `StorageError`, `full` when no
+ * descriptor is free; `what` begins its message.
+ */
+export async function openDirectory(fileSystem: FileSystem, path: string, what: string): Promise<OpenDirectory> {
+  try {
+    return await fileSystem.openDirectory(path);
+  } catch (cause) {
+    throw storageFault(what, cause);
   }
 }
 

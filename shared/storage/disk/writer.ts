@@ -10,6 +10,7 @@
  * When the disk is full, the group and every append queued after it are rejected, because they do
  * not follow the log any more; queued truncations stay. The owner is told where the log then ends.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { LogRecord } from '#protocol/record';
 import type { StorageError } from '../log-store';
 import { fatalFault, isPassing } from '../storage-fault';
@@ -46,6 +47,8 @@ type Task = Append | Truncation;
  * the disk for long.
  */
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
+/** A truncation for which no descriptor was free is tried again after this time. */
+const CUT_RETRY_MS = 100;
 
 interface GroupWriterEvents {
   /** The durable log has changed; called before the appends are resolved. */
@@ -150,6 +153,7 @@ export class GroupWriter {
     try {
       await this.target.truncateAfter(task.after);
     } catch (cause) {
+      if (isPassing(cause)) return pause(CUT_RETRY_MS);
       this.fail(fatalFault(`the log could not be cut after record ${task.after}`, cause));
       return;
     }

@@ -18,6 +18,7 @@
 import { join } from 'node:path';
 import { isOutOfRoom } from '#storage/storage-fault';
 import type { FileSystem } from '../file-system';
+import { openDirectory } from '../small-file';
 import { hashId } from './hash';
 import { IdRun, runName, stretchOf } from './run';
 import { type IdPlace, mergedPlaces, sortedPlaces, TEMPORARY_RUN, writeRun } from './run-writer';
@@ -135,7 +136,10 @@ export class IdIndex {
     for (const run of this.runs) run.visibleTo = Math.min(run.visibleTo, index);
   }
 
-  /** Makes `cutAfter` durable. Rejects with the system error of a file operation. */
+  /**
+   * Makes `cutAfter` durable. Rejects with a `StorageError` `full` when no descriptor is free, and
+   * nothing was changed; otherwise with the system error of a file operation.
+   */
   saveCut(): Promise<void> {
     return this.enqueue(() => this.renameCutRuns());
   }
@@ -235,11 +239,22 @@ export class IdIndex {
 
   private async renameCutRuns(): Promise<void> {
     const { fileSystem, directory } = this.options;
-    let isChanged = false;
+    const last = this.runs.at(-1);
+    if (last === undefined || runName({ from: last.from, to: last.visibleTo }) === last.name) return;
+    const folder = await openDirectory(fileSystem, directory, 'the id index was not cut');
+    try {
+      await this.renameRuns();
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+
+  private async renameRuns(): Promise<void> {
+    const { fileSystem, directory } = this.options;
     for (const run of [...this.runs].reverse()) {
       const name = runName({ from: run.from, to: run.visibleTo });
       if (name === run.name) break;
-      isChanged = true;
       if (run.visibleTo < run.from) {
         this.runs.pop();
         await this.discard(run);
@@ -248,7 +263,6 @@ export class IdIndex {
         run.name = name;
       }
     }
-    if (isChanged) await fileSystem.syncDirectory(directory);
   }
 
   private async discard(run: IdRun): Promise<void> {

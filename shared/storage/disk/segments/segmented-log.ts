@@ -20,8 +20,9 @@
 import { join } from 'node:path';
 import { type LogRecord, RecordDecoder } from '#protocol/record';
 import type { EntryBytes, ReadLimits } from '#storage/log-store';
-import { damagedFault, fatalFault, fullFault, isOutOfRoom } from '#storage/storage-fault';
-import type { FileSystem, OpenFile } from '../file-system';
+import { damagedFault, fatalFault, fullFault, isOutOfRoom, storageFault } from '#storage/storage-fault';
+import type { FileSystem, OpenDirectory, OpenFile } from '../file-system';
+import { openDirectory } from '../small-file';
 import { type EncodedGroup, FRAME_HEADER_BYTES, type Frame, FrameKind, POINT_SPACING_BYTES } from './frame';
 import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
 import { encodeSegmentHeader, Segment } from './segment';
@@ -88,21 +89,44 @@ export class SegmentedLog {
     this.advanceMarker();
   }
 
-  /** Removes every record after `index` durably. Rejects with a fatal `StorageError`. */
+  /**
+   * Removes every record after `index` durably. Rejects with a `StorageError`: `full` when no
+   * descriptor is free, and the log is unchanged; otherwise a fatal one.
+   */
   async truncateAfter(index: number): Promise<void> {
     if (index >= this.lastIndex) return;
-    await this.fatalIfFails(`the log could not be cut after record ${index}`, async () => {
-      const kept = this.segments.filter(({ firstIndex }) => firstIndex <= index).at(-1) ?? null;
-      const place = kept === null ? null : await this.placeBehind(kept, index);
-      await this.options.marker.lower({
-        index,
-        segment: kept?.firstIndex ?? 0,
-        offset: place?.offset ?? 0,
-        running: place?.running ?? 0,
-      });
-      await this.removeAfter(kept);
-      if (kept !== null && place !== null) await this.cut(kept, place);
+    const what = `the log could not be cut after record ${index}`;
+    const kept = this.segments.filter(({ firstIndex }) => firstIndex <= index).at(-1) ?? null;
+    const place = kept === null ? null : await this.placeBehind(kept, index);
+    const folder = await openDirectory(this.options.fileSystem, this.options.directory, what);
+    try {
+      const file = kept === null ? null : await this.openOrFault(kept, what);
+      await this.fatalIfFails(what, () => this.cutTo(index, { kept, place, file, folder }));
+    } finally {
+      await folder.close();
+    }
+  }
+
+  private async cutTo(
+    index: number,
+    to: {
+      readonly kept: Segment | null;
+      readonly place: ScanPlace | null;
+      readonly file: OpenFile | null;
+      readonly folder: OpenDirectory;
+    },
+  ): Promise<void> {
+    const { kept, place, file, folder } = to;
+    await this.options.marker.lower({
+      index,
+      segment: kept?.firstIndex ?? 0,
+      offset: place?.offset ?? 0,
+      running: place?.running ?? 0,
     });
+    await this.active?.close();
+    this.active = file;
+    await this.removeAfter(kept, folder);
+    if (kept !== null && place !== null) await this.cut(kept, place);
   }
 
   /**
@@ -169,7 +193,7 @@ export class SegmentedLog {
     const last = this.segments.at(-1);
     if (last === undefined || last.end >= this.options.segmentBytes) return this.addSegment();
     if (this.active === null) {
-      this.active = await this.fatalIfFails('the log could not be opened for writing', () => this.open(last, 'write'));
+      this.active = await this.openOrFault(last, 'the log could not be opened for writing');
       this.activeBytes = last.end;
     }
     return { segment: last, file: this.active };
@@ -208,16 +232,26 @@ export class SegmentedLog {
   }
 
   private async addSegment(): Promise<{ segment: Segment; file: OpenFile }> {
-    const { fileSystem, directory, storeId } = this.options;
+    const { fileSystem, directory } = this.options;
+    const folder = await openDirectory(fileSystem, directory, 'the log was not extended');
+    try {
+      return await this.addSegmentIn(folder);
+    } finally {
+      await folder.close();
+    }
+  }
+
+  private async addSegmentIn(folder: OpenDirectory): Promise<{ segment: Segment; file: OpenFile }> {
+    const { storeId } = this.options;
     await this.fatalIfFails('a full segment could not be cut to its end', async () => {
       await this.cutAhead();
       await this.active?.sync();
     });
     const segment = new Segment({ firstIndex: this.lastIndex + 1, running: this.running });
-    const file = await this.createSegment(segment, encodeSegmentHeader({ storeId, ...segment }));
+    const file = await this.createSegment(segment, encodeSegmentHeader({ storeId, ...segment }), folder);
     await this.fatalIfFails('a new segment could not be made durable', async () => {
       await file.sync();
-      await fileSystem.syncDirectory(directory);
+      await folder.sync();
       await this.active?.close();
     });
     this.active = file;
@@ -227,7 +261,7 @@ export class SegmentedLog {
   }
 
   /** Makes the file. When the disk is full it is removed again. */
-  private async createSegment(segment: Segment, header: Buffer): Promise<OpenFile> {
+  private async createSegment(segment: Segment, header: Buffer, folder: OpenDirectory): Promise<OpenFile> {
     const { fileSystem, directory } = this.options;
     let file: OpenFile | null = null;
     try {
@@ -241,7 +275,7 @@ export class SegmentedLog {
         if (created === null) return;
         await created.close();
         await fileSystem.remove(join(directory, segment.name));
-        await fileSystem.syncDirectory(directory);
+        await folder.sync();
       });
       throw fullFault('the log was not extended', cause);
     }
@@ -267,22 +301,18 @@ export class SegmentedLog {
     this.options.marker.advance({ index, segment: firstIndex, offset, running });
   }
 
-  private async removeAfter(kept: Segment | null): Promise<void> {
+  private async removeAfter(kept: Segment | null, folder: OpenDirectory): Promise<void> {
     const { fileSystem, directory } = this.options;
-    if (this.segments.at(-1) === kept) return;
-    await this.active?.close();
-    this.active = null;
     for (let last = this.segments.at(-1); last !== undefined && last !== kept; last = this.segments.at(-1)) {
       await fileSystem.remove(join(directory, last.name));
-      await fileSystem.syncDirectory(directory);
+      await folder.sync();
       this.segments.pop();
     }
   }
 
   private async cut(kept: Segment, place: ScanPlace): Promise<void> {
-    this.active ??= await this.open(kept, 'write');
-    await this.active.truncate(place.offset);
-    await this.active.sync();
+    await this.active?.truncate(place.offset);
+    await this.active?.sync();
     this.activeBytes = place.offset;
     kept.endAt(place);
   }
@@ -309,19 +339,26 @@ export class SegmentedLog {
     // after the last one, add up to a point's distance each.
     const enough = Math.min(READ_CHUNK_BYTES, 2 * (maxBytes + POINT_SPACING_BYTES));
     const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, enough)));
-    const file = await this.open(segment, 'read');
-    let count: number;
-    try {
-      count = await file.read(buffer, place.offset);
-    } finally {
-      await file.close();
-    }
+    const count = await this.readSegment(segment, buffer, place.offset);
     const end = scanBuffer(buffer.subarray(0, count), place, visit);
     if (end.stop === 'bad' || end.index < from) {
       const fault = end.stop === 'bad' ? end.fault : 'the file ends inside it';
       throw damagedFault(`${this.pathOf(segment)} at byte ${end.offset}: record ${end.index + 1}: ${fault}`);
     }
     return end;
+  }
+
+  private async readSegment(segment: Segment, into: Buffer, offset: number): Promise<number> {
+    try {
+      const file = await this.open(segment, 'read');
+      try {
+        return await file.read(into, offset);
+      } finally {
+        await file.close();
+      }
+    } catch (cause) {
+      throw storageFault(`${this.pathOf(segment)} could not be read`, cause);
+    }
   }
 
   private segmentOf(index: number): Segment {
@@ -341,6 +378,15 @@ export class SegmentedLog {
 
   private open(segment: Segment, mode: 'create' | 'read' | 'write'): Promise<OpenFile> {
     return this.options.fileSystem.open(this.pathOf(segment), mode);
+  }
+
+  /** For writing. Rejects with a `StorageError`, `full` when no descriptor is free. */
+  private async openOrFault(segment: Segment, what: string): Promise<OpenFile> {
+    try {
+      return await this.open(segment, 'write');
+    } catch (cause) {
+      throw storageFault(what, cause);
+    }
   }
 
   private pathOf(segment: Segment): string {

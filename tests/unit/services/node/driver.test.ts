@@ -82,6 +82,23 @@ test('effects of the role are performed by the role, the shared ones here, in on
   expect(told).toEqual(['moved', ['fail', 'Error: the store is broken']]);
 });
 
+test('work on the store that is refused for want of room is tried again', async () => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] });
+  const store = new MemoryLogStore();
+  const full = new StorageError('no file descriptor is free', { code: 'full', fatal: false });
+  store.renew = jest.fn().mockRejectedValueOnce(full).mockRejectedValueOnce(full).mockResolvedValueOnce(undefined);
+  const { driver, told } = driverOf([{ do: 'renewStore' }], store);
+  driver.dispatch({ type: 'go' });
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    await settled();
+    expect(told).toEqual([]);
+    await jest.advanceTimersByTimeAsync(600);
+  }
+  await settled();
+  jest.useRealTimers();
+  expect(told).toEqual([['restart', expect.stringContaining('becomes another one')]]);
+});
+
 test('a promise that is durable is an event', async () => {
   const promised = { ...new MemoryLogStore().promised, epoch: 3 };
   const { driver, told } = driverOf([{ do: 'savePromise', promised }]);

@@ -48,6 +48,7 @@ function readOnly(fileSystem: CrashingFileSystem): FileSystem {
     rename: refuse,
     remove: refuse,
     syncDirectory: refuse,
+    openDirectory: refuse,
     list: (path) => fileSystem.list(path),
     readAll: (path) => fileSystem.readAll(path),
     open: async (path, mode) =>

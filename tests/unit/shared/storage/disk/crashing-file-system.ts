@@ -11,7 +11,7 @@
  * It can also run out of room, fail a sync, and flip a bit.
  */
 import { dirname } from 'node:path';
-import type { FileSystem, OpenFile } from '#storage/disk/file-system';
+import type { FileSystem, OpenDirectory, OpenFile } from '#storage/disk/file-system';
 
 export type CrashKind = 'kill' | 'power loss';
 
@@ -43,6 +43,8 @@ export class CrashingFileSystem implements FileSystem {
   crashAt = 0;
   /** Bytes that files may still grow by. */
   room = Number.POSITIVE_INFINITY;
+  /** Files and folders that can still be opened. */
+  descriptors = Number.POSITIVE_INFINITY;
   /** The operation that this names fails as a whole. */
   failing: 'sync' | 'write' | 'rename' | 'syncDirectory' | null = null;
   private isCrashed = false;
@@ -79,6 +81,7 @@ export class CrashingFileSystem implements FileSystem {
   }
 
   async open(path: string, mode: 'create' | 'read' | 'write'): Promise<OpenFile> {
+    this.takeDescriptor();
     if (mode === 'create') {
       this.step();
       const existing = this.names.get(path);
@@ -119,6 +122,11 @@ export class CrashingFileSystem implements FileSystem {
     this.step('syncDirectory');
     for (const { change } of this.nameChanges.filter(({ directory }) => directory === path)) change(this.syncedNames);
     this.nameChanges = this.nameChanges.filter(({ directory }) => directory !== path);
+  }
+
+  async openDirectory(path: string): Promise<OpenDirectory> {
+    this.takeDescriptor();
+    return { sync: () => this.syncDirectory(path), close: async () => this.giveDescriptor() };
   }
 
   paths(): string[] {
@@ -224,8 +232,17 @@ export class CrashingFileSystem implements FileSystem {
         inode.apply({ size });
       },
       size: async () => inode.content.length,
-      close: async () => undefined,
+      close: async () => this.giveDescriptor(),
     };
+  }
+
+  private takeDescriptor(): void {
+    if (this.descriptors === 0) throw systemError('EMFILE', 'open');
+    this.descriptors -= 1;
+  }
+
+  private giveDescriptor(): void {
+    this.descriptors += 1;
   }
 
   private step(kind: CrashingFileSystem['failing'] = null, onCrash: () => void = () => undefined): void {

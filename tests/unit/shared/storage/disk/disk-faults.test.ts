@@ -199,3 +199,89 @@ test('a bit that flips in the last record before what a file was extended by is 
     await expect(openOn(flipped)).rejects.toMatchObject({ code: 'damaged' });
   }
 });
+
+describe('a process without a free file descriptor', () => {
+  const NO_DESCRIPTOR = {
+    status: 'rejected',
+    reason: { code: 'full', fatal: false, message: expect.stringContaining('no file descriptor is free') },
+  };
+
+  test.each([0, 1])('refuses an append that needs a new segment, and takes it later (%d left)', async (left) => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem, { segmentBytes: 1 });
+    const source = new RecordSource();
+    const [first] = source.entries(1);
+    if (first === undefined) throw new Error('no record');
+    await store.append([first]);
+    const before = fileSystem.paths();
+    fileSystem.descriptors = left;
+    expect(await Promise.allSettled([store.append(source.entries(1))])).toMatchObject([NO_DESCRIPTOR]);
+    expect(fileSystem.paths()).toEqual(before);
+    expect(fileSystem.descriptors).toBe(left);
+    fileSystem.descriptors = 2;
+    source.backTo(first);
+    await store.append(source.entries(1));
+    expect(store.durableIndex).toBe(2);
+  });
+
+  test('refuses the first append after the start, which opens the file, and takes it later', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const source = new RecordSource();
+    const first = await storeOn(fileSystem);
+    await first.append(source.entries(1));
+    await first.close();
+    const store = await storeOn(fileSystem);
+    fileSystem.descriptors = 0;
+    const records = source.entries(1);
+    expect(await Promise.allSettled([store.append(records)])).toMatchObject([NO_DESCRIPTOR]);
+    fileSystem.descriptors = 1;
+    await store.append(records);
+    expect(store.durableIndex).toBe(2);
+  });
+
+  test.each([0, 1])('keeps the old promise, and saves the new one later (%d left)', async (left) => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    fileSystem.descriptors = left;
+    const promised = { ...NO_PROMISE, epoch: 2 };
+    expect(await Promise.allSettled([store.savePromise(promised)])).toMatchObject([NO_DESCRIPTOR]);
+    expect(store.promised.epoch).toBe(0);
+    expect(fileSystem.descriptors).toBe(left);
+    fileSystem.descriptors = 2;
+    await store.savePromise(promised);
+    expect((await storeOn(fileSystem.copy())).promised.epoch).toBe(2);
+  });
+
+  test('says so to a reader, and is not broken by it', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    await store.append(new RecordSource().entries(20));
+    fileSystem.descriptors = 0;
+    const reads = [store.read(1, NO_LIMITS), store.readEntries(1, NO_LIMITS, 10), store.checksumAt(1)];
+    expect(await Promise.allSettled(reads)).toMatchObject([NO_DESCRIPTOR, NO_DESCRIPTOR, NO_DESCRIPTOR]);
+    fileSystem.descriptors = 1;
+    expect(await readAll(store)).toHaveLength(20);
+  });
+
+  test('cuts the log, and its ids before, as soon as it has one', async () => {
+    const fileSystem = CrashingFileSystem.empty();
+    const store = await storeOn(fileSystem);
+    const source = new RecordSource();
+    const records = source.entries(20, (at) => ({ id: `id-${at}` }));
+    for (const record of records) await store.append([record]);
+    // The runs of the id index are written in the background.
+    for (let turn = 1; turn <= 50; turn += 1) await new Promise(setImmediate);
+    fileSystem.descriptors = 0;
+    const cut = store.truncateAfter(2);
+    source.backTo(records[1] ?? null);
+    const appended = store.append(source.entries(1));
+    await new Promise(setImmediate);
+    expect(store.durableIndex).toBe(20);
+    fileSystem.descriptors = 3;
+    await Promise.all([cut, appended]);
+    expect(store.durableIndex).toBe(3);
+    const reopened = await storeOn(fileSystem.copy());
+    expect(await readAll(reopened)).toHaveLength(3);
+    expect(reopened.seqOfId('id-10')).toBeNull();
+  });
+});
