@@ -76,8 +76,12 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
     admitMember: (node) => operators.changeMember('admit', node),
     forcePlan: (begin) => view.forcePlan(performance.now(), begin),
     force: (begin) => operators.force(begin),
-    health: () => masterHealth({ view, settings, members: members(), outdated: outdated.names }, performance.now()),
-    readiness: () => masterReadiness(view, performance.now()),
+    health: () => {
+      const { shortage } = store;
+      const parts = { view, settings, members: members(), outdated: outdated.names, shortage };
+      return masterHealth(parts, performance.now());
+    },
+    readiness: () => masterReadiness(view, store.shortage, performance.now()),
   };
 }
 

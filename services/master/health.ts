@@ -5,6 +5,8 @@
 import type { Readiness } from '#http/probe-routes';
 import { logIdOf } from '#protocol/identity';
 import { majority, nodeCount } from '#protocol/write-concern';
+import type { Shortage } from '#storage/log-store';
+import { tooLittleRoom } from '#storage/storage-fault';
 import type { QueueWatch } from './broker/queue-watch';
 import type { MasterSettings } from './config';
 import type { MasterView } from './core/view';
@@ -19,12 +21,15 @@ export interface HealthParts {
   readonly members: readonly MemberHealth[];
   /** Nodes of a release that knows no log ids. */
   readonly outdated: readonly string[];
+  /** Of the disk; null while there is room. */
+  readonly shortage: Shortage | null;
 }
 
-export function masterHealth({ view, settings, members, outdated }: HealthParts, now: number): MasterHealth {
+export function masterHealth(parts: HealthParts, now: number): MasterHealth {
+  const { view, settings, members, outdated, shortage } = parts;
   const { head, commit, quorum, forcedEpoch, reigningElsewhere: holder, identity, young } = view;
   const phase = view.isBeginning(now) && !quorum.ok ? 'reigning' : view.phaseName;
-  const readOnly = view.refusal(now) !== null;
+  const readOnly = view.refusal(now) !== null || shortage !== null;
   const unsurvivable = view.phaseName === 'reigning' && settings.quorumAppend ? unsurvivableLosses(view) : null;
   const foreign = view.foreign(now);
   const warnings = warningsOf(view, settings);
@@ -49,6 +54,7 @@ export function masterHealth({ view, settings, members, outdated }: HealthParts,
     broker: view.link,
     voters: { names: voters, up: votersUp === null ? null : votersUp.length },
     secondaries: members.map(({ voter: _, ...secondary }) => secondary),
+    ...(shortage === null ? {} : { storage: shortage }),
     ...(young.length > 0 ? { young } : {}),
     ...(unsurvivable === null ? {} : { unsurvivable }),
     ...(foreign.length > 0 ? { foreign: foreign.map(shownForeign) } : {}),
@@ -60,7 +66,8 @@ export function masterHealth({ view, settings, members, outdated }: HealthParts,
   };
 }
 
-export function masterReadiness(view: MasterView, now: number): Readiness {
+export function masterReadiness(view: MasterView, shortage: Shortage | null, now: number): Readiness {
+  if (shortage !== null) return { ready: false, reason: tooLittleRoom('no entry is taken', shortage).message };
   const refusal = view.refusal(now);
   return refusal === null ? { ready: true } : { ready: false, reason: refusal.detail };
 }

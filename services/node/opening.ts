@@ -85,6 +85,11 @@ async function openStore(
     logName: settings.logName,
     logId: namedLogId(settings),
     onProgress: (progress) => logger.info(progress, 'checking the log'),
+    freeBytesMin: settings.diskFreeBytesMin,
+    onShortage: (shortage) =>
+      shortage === null
+        ? logger.info('the disk has room again: entries are taken')
+        : logger.warn(shortage, 'the disk has less than DISK_FREE_MIN free: entries are refused until it has more'),
     lock: { onWait: (wait) => logger.warn(wait, LOCK_WATCHED), onLost: fail },
   });
   logOpened(logger, store, report);

@@ -49,7 +49,11 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
     reader,
     start: (httpUrl) => driver.start(httpUrl),
     stop: () => driver.stop(),
-    health: () => secondaryHealth({ node: settings.nodeId, view, broker: broker.status(), catchUp: catchUp.read() }),
+    health: () => {
+      const { shortage } = context.store;
+      const parts = { node: settings.nodeId, view, broker: broker.status(), catchUp: catchUp.read(), shortage };
+      return secondaryHealth(parts);
+    },
     readiness: () => secondaryReadiness(view),
     masterUrl: () => view.masterUrl,
     faults: () => injector.settings,

@@ -3,6 +3,7 @@
  */
 import type { Readiness } from '#http/probe-routes';
 import { logIdOf } from '#protocol/identity';
+import type { Shortage } from '#storage/log-store';
 import type { SecondaryBrokerStatus } from './broker/secondary-broker';
 import type { CatchUp } from './catch-up-meter';
 import type { SecondaryView } from './core/view';
@@ -15,10 +16,12 @@ export interface HealthParts {
   readonly broker: Pick<SecondaryBrokerStatus, 'blocked' | 'consuming' | 'redelivered' | 'dropped' | 'malformed'>;
   /** Null: the node does not catch up. */
   readonly catchUp: CatchUp | null;
+  /** Of the disk; null while there is room. */
+  readonly shortage: Shortage | null;
 }
 
 /** The body of `GET /health`. */
-export function secondaryHealth({ node, view, broker, catchUp }: HealthParts): SecondaryHealth {
+export function secondaryHealth({ node, view, broker, catchUp, shortage }: HealthParts): SecondaryHealth {
   const { applied, head, epoch, status, identity, foreignMaster: met, differsAt } = view;
   const { blocked, consuming, redelivered, dropped, malformed } = broker;
   const foreign =
@@ -34,6 +37,7 @@ export function secondaryHealth({ node, view, broker, catchUp }: HealthParts): S
     head,
     lag: head - applied,
     buffered: view.buffered,
+    ...(shortage === null ? {} : { storage: shortage }),
     broker: { connected: view.isConnected, blocked, consuming },
     counters: { ...view.counters, redelivered, dropped, malformed },
     ...(differsAt === null ? {} : { differsAt }),

@@ -54,6 +54,8 @@ export interface NodeSettings {
    */
   readonly logId: string;
   readonly store: { readonly kind: 'memory' } | { readonly kind: 'disk'; readonly directory: string };
+  /** Free bytes of the log's disk below which no entry is taken; 0 for no such bound. */
+  readonly diskFreeBytesMin: number;
   readonly heartbeatIntervalMs: number;
   readonly gapTimeoutMs: number;
 }
@@ -77,6 +79,7 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
     LOG_ID: logIdField(),
     LOG_STORE: wordField(['disk', 'memory'], 'disk'),
     DATA_DIR: textField(null),
+    DISK_FREE_MIN: wholeNumberField({ min: 0, max: Number.MAX_SAFE_INTEGER, fallback: GIBIBYTE / 4 }),
     HEARTBEAT_INTERVAL_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 500 }),
     GAP_TIMEOUT_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 200 }),
   } satisfies SettingFields;
@@ -109,6 +112,7 @@ export function nodeSettings(values: SettingValues<ReturnType<typeof nodeFields>
         ? { kind: 'memory' }
         : { kind: 'disk', directory: values.DATA_DIR ?? `./data/${values.NODE_ID}` },
     ),
+    diskFreeBytesMin: values.DISK_FREE_MIN,
     heartbeatIntervalMs: values.HEARTBEAT_INTERVAL_MS,
     gapTimeoutMs: values.GAP_TIMEOUT_MS,
   };

@@ -28,6 +28,13 @@ export interface EntryBytes {
   readonly count: number;
 }
 
+/** The disk has less free than it is to keep: entries are refused until it has. */
+export interface Shortage {
+  readonly freeBytes: number;
+  /** DISK_FREE_MIN. */
+  readonly freeBytesMin: number;
+}
+
 /** The log of one node, with its promise. Positions are indexes unless they are called seq. */
 export interface LogStore {
   /**
@@ -50,6 +57,8 @@ export interface LogStore {
    * list of members when it was opened.
    */
   readonly mayBegin: boolean;
+  /** Null while there is room. Only entries are refused; promises and control records are taken. */
+  readonly shortage: Shortage | null;
   /** Highest index that is durable here. */
   readonly durableIndex: number;
   /** Running CRC-32 of the records' bytes up to the durable index; 0 for none. */

@@ -26,6 +26,7 @@ export class MemoryLogStore implements LogStore {
   readonly opened = new LogOutline();
   /** The permission is a file in a folder, and this store has none. */
   readonly mayBegin = false;
+  readonly shortage = null;
   promised: Promised = NO_PROMISE;
 
   private readonly outline = new LogOutline();

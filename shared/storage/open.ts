@@ -8,9 +8,10 @@ import type { Logger } from 'pino';
 import { nodeFileSystem } from './disk/file-system';
 import { type LockOptions, takeStoreLock } from './disk/lock';
 import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
+import { watchRoom } from './disk/room';
 import { type SalvageReason, setAsideAmong } from './disk/salvage';
 import type { RecoveryProgress } from './disk/segments/recovery';
-import type { LogStore } from './log-store';
+import type { LogStore, Shortage } from './log-store';
 import { MemoryLogStore } from './memory';
 import { storageFault } from './storage-fault';
 import { ForeignStoreError } from './store-identity';
@@ -27,6 +28,10 @@ interface LogStoreOptions {
   readonly logId: string | null;
   /** Called between chunks while a long log is verified. */
   readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Free bytes of the disk below which no entry is taken; left out or 0 for no such bound. */
+  readonly freeBytesMin?: number;
+  /** Called when a shortage of room begins, and with null when it ends. */
+  readonly onShortage?: (shortage: Shortage | null) => void;
   /** How the folder's lock reports a wait and its loss. */
   readonly lock?: LockOptions;
   /** Size at which a segment file is full; for tests. */
@@ -109,6 +114,11 @@ async function openDisk(
   const directory = options.dataDir;
   await nodeFileSystem.makeDirectory(directory);
   const lock = await takeStoreLock(directory, options.lock);
+  const room = await watchRoom({
+    directory,
+    freeBytesMin: options.freeBytesMin ?? 0,
+    onChange: options.onShortage ?? (() => undefined),
+  });
   try {
     const { opened, replaced } = await openOrSalvage({
       fileSystem: nodeFileSystem,
@@ -119,6 +129,7 @@ async function openDisk(
       aheadBytes: AHEAD_BYTES,
       cacheBytes: options.cacheBytes ?? CACHE_BYTES,
       onProgress: options.onProgress ?? (() => undefined),
+      room,
       lock,
       now: Date.now(),
     });
@@ -128,6 +139,7 @@ async function openDisk(
     const records = store.opened.lastIndex;
     return { store, report: { records, segments, tornBytes, lockTakenFrom, replaced, elapsedMs: elapsed() } };
   } catch (error) {
+    room.close();
     await lock.release();
     throw error;
   }

@@ -8,7 +8,7 @@
  * `what` is in each function the operation or finding that the error's message begins with.
  */
 import { errorCode } from './disk/file-system';
-import { StorageError } from './log-store';
+import { type Shortage, StorageError } from './log-store';
 
 const OUT_OF_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
 const OUT_OF_ROOM = new Set(['ENOSPC', 'EDQUOT', ...OUT_OF_DESCRIPTORS]);
@@ -28,6 +28,12 @@ export function fatalFault(what: string, cause: unknown): StorageError {
 export function fullFault(what: string, cause: unknown): StorageError {
   const why = OUT_OF_DESCRIPTORS.has(errorCode(cause)) ? 'no file descriptor is free' : 'no room on the disk';
   return new StorageError(`${what}: ${why}`, { cause, code: 'full', fatal: false });
+}
+
+/** A `StorageError` `full`: nothing was written, for the disk has less free than it is to keep. */
+export function tooLittleRoom(what: string, { freeBytes, freeBytesMin }: Shortage): StorageError {
+  const why = `${freeBytes} bytes are free on the disk, and DISK_FREE_MIN keeps ${freeBytesMin} free`;
+  return new StorageError(`${what}: ${why}`, { code: 'full', fatal: false });
 }
 
 /** A fatal `StorageError` `damaged`: the disk does not hold what was written. */

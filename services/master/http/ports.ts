@@ -4,6 +4,7 @@
  */
 import type { LogReader } from '#http/reading/log-reader';
 import type { WaitingClient } from '#http/wait-signal';
+import type { Shortage } from '#storage/log-store';
 import type {
   AppendOutcome,
   AppendRequest,
@@ -70,6 +71,8 @@ export interface MasterHealth {
    */
   readonly voters: { readonly names: readonly string[]; readonly up: number | null };
   readonly secondaries: readonly SecondaryHealth[];
+  /** While the disk has less free than DISK_FREE_MIN: no entry is taken. */
+  readonly storage?: Shortage;
   /** Members that were never a voter, and nodes that only SECONDARIES or only the log names. */
   readonly young?: readonly string[];
   readonly unsurvivable?: Unsurvivable;

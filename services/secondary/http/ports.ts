@@ -3,6 +3,7 @@
  * hand in their own.
  */
 import type { LogReader } from '#http/reading/log-reader';
+import type { Shortage } from '#storage/log-store';
 import type { Counters } from '../core/counters';
 import type { SecondaryStatus } from '../core/view';
 import type { FaultChange, FaultSettings } from '../faults/settings';
@@ -28,6 +29,8 @@ export interface SecondaryHealth {
   readonly lag: number;
   /** Records held in the reorder buffer. */
   readonly buffered: number;
+  /** While the disk has less free than DISK_FREE_MIN: entries wait in the queue, and are not acked. */
+  readonly storage?: Shortage;
   readonly broker: {
     /** The control queue is bound and consumed. */
     readonly connected: boolean;

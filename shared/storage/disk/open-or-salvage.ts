@@ -11,6 +11,7 @@ import { ForeignStoreError } from '../store-identity';
 import type { FileSystem } from './file-system';
 import { isRenewalAsked, type Manifest, readManifest, type StorePlace } from './files';
 import { type DiskOptions, type OpenedDiskStore, openDiskLogStore } from './open';
+import { UNLIMITED } from './room';
 import { beginSalvage, carryOut, endSalvage, readSalvage, type Salvage, type SalvageReason } from './salvage';
 import { scanFile } from './segments/frame-scan';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segments/segment';
@@ -65,7 +66,11 @@ export async function openOrSalvage(options: BelongingOptions): Promise<OpenedOr
 
 async function salvaged(options: BelongingOptions, salvage: Salvage): Promise<OpenedOrSalvaged> {
   const lock = { check: () => options.lock.check(), release: async () => undefined };
-  const keptIndex = await carryOut(options, salvage, async () => (await openDiskLogStore({ ...options, lock })).store);
+  const keptIndex = await carryOut(
+    options,
+    salvage,
+    async () => (await openDiskLogStore({ ...options, lock, room: UNLIMITED })).store,
+  );
   await endSalvage(options);
   const opened = await openDiskLogStore(options);
   const { why, what, folder } = salvage;

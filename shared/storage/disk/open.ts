@@ -16,6 +16,7 @@ import type { FileSystem } from './file-system';
 import { createStore, MANIFEST, MARKER, type Manifest, readManifest, readPromise, StoreFiles } from './files';
 import { IdIndex } from './ids/id-index';
 import type { StoreLock } from './lock';
+import type { Room } from './room';
 import { type RecoveryProgress, recoverLog } from './segments/recovery';
 import { SegmentedLog } from './segments/segmented-log';
 import { SyncMarker } from './segments/sync-marker';
@@ -39,6 +40,8 @@ export interface DiskOptions {
   readonly runIds?: number;
   /** Called between chunks of some MiB while the log is verified. */
   readonly onProgress: (progress: RecoveryProgress) => void;
+  /** Free space of the disk; closed by the store's `close`. */
+  readonly room: Room;
   /** The folder's lock; checked before each write, and released last by the store's `close`. */
   readonly lock: Pick<StoreLock, 'check' | 'release'>;
 }
@@ -84,7 +87,7 @@ async function recoverStore(
     readonly ids: IdIndex;
   },
 ): Promise<OpenedDiskStore> {
-  const { fileSystem, directory, logName, cacheBytes, segmentBytes, aheadBytes, lock } = options;
+  const { fileSystem, directory, logName, cacheBytes, segmentBytes, aheadBytes, room, lock } = options;
   const { manifest, files, marker, ids } = parts;
   const { storeId } = manifest;
   const [outline, opened] = [new LogOutline(), new LogOutline()];
@@ -113,6 +116,7 @@ async function recoverStore(
     opened,
     log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, aheadBytes, marker }, [...segments]),
     cacheBytes,
+    room,
     lock,
   });
   return { store, segments: segments.length, tornBytes };

@@ -15,13 +15,14 @@
 import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
-import type { EntryBytes, LogStore, ReadLimits } from '../log-store';
+import type { EntryBytes, LogStore, ReadLimits, Shortage } from '../log-store';
 import { seqOfGeneratedId, takeRecords } from '../record-kind';
 import { closedFault, fatalFault, isPassing, storageFault } from '../storage-fault';
 import { checkExtends } from '../store-identity';
 import type { StoreFiles } from './files';
 import type { IdIndex } from './ids/id-index';
 import type { StoreLock } from './lock';
+import type { Room } from './room';
 import { FrameKind } from './segments/frame';
 import type { SegmentedLog } from './segments/segmented-log';
 import { joinEntries, TailCache } from './tail-cache';
@@ -37,6 +38,7 @@ interface DiskLogStoreParts {
   readonly log: SegmentedLog;
   readonly ids: IdIndex;
   readonly cacheBytes: number;
+  readonly room: Room;
   /** Checked before each write; released last. */
   readonly lock: Pick<StoreLock, 'check' | 'release'>;
 }
@@ -76,6 +78,10 @@ export class DiskLogStore implements LogStore {
 
   get promised(): Promised {
     return this.parts.files.promised;
+  }
+
+  get shortage(): Shortage | null {
+    return this.parts.room.shortage;
   }
 
   get durableIndex(): number {
@@ -221,6 +227,7 @@ export class DiskLogStore implements LogStore {
     await this.writer.drain();
     await this.keeping;
     this.isClosed = true;
+    this.parts.room.close();
     try {
       await this.parts.ids.close();
       await this.parts.log.close();
@@ -240,7 +247,7 @@ export class DiskLogStore implements LogStore {
  * Truncates the ids before the records, so that an id never answers for a record that took
  * another's place.
  */
-function groupTargetOf({ log, ids }: DiskLogStoreParts): GroupTarget {
+function groupTargetOf({ log, ids, room }: DiskLogStoreParts): GroupTarget {
   return {
     get lastIndex() {
       return log.lastIndex;
@@ -248,6 +255,7 @@ function groupTargetOf({ log, ids }: DiskLogStoreParts): GroupTarget {
     get running() {
       return log.running;
     },
+    takeRoom: (bytes) => room.take(bytes),
     appendGroup: (group) => log.appendGroup(group),
     async truncateAfter(index) {
       await ids.saveCut();

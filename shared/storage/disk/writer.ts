@@ -14,7 +14,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { LogRecord } from '#protocol/record';
 import type { StorageError } from '../log-store';
 import { fatalFault, isPassing } from '../storage-fault';
-import { type EncodedGroup, encodeGroup, type KindedRecords } from './segments/frame';
+import { type EncodedGroup, encodeGroup, FrameKind, type KindedRecords } from './segments/frame';
 
 /**
  * Makes groups and truncations durable: the segmented log. `running` is the CRC-32 of the records
@@ -23,6 +23,8 @@ import { type EncodedGroup, encodeGroup, type KindedRecords } from './segments/f
 export interface GroupTarget {
   readonly lastIndex: number;
   readonly running: number;
+  /** Throws `full` when entries of so many bytes are not to be written now. */
+  takeRoom(bytes: number): void;
   appendGroup(group: EncodedGroup): Promise<void>;
   truncateAfter(index: number): Promise<void>;
 }
@@ -139,6 +141,7 @@ export class GroupWriter {
   private async commit(group: Append[]): Promise<void> {
     try {
       const encoded = encodeGroup(group, this.target.running);
+      if (encoded !== null && group.some(hasEntry)) this.target.takeRoom(encoded.bytes.length);
       if (encoded !== null) await this.target.appendGroup(encoded);
     } catch (cause) {
       this.refuse(group, cause);
@@ -172,4 +175,8 @@ export class GroupWriter {
     this.events.onRefused(this.stableIndex);
     for (const { reject } of refused) reject(fault);
   }
+}
+
+function hasEntry({ kinds }: KindedRecords): boolean {
+  return kinds.some((kind) => kind !== FrameKind.control);
 }

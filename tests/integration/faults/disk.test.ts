@@ -8,7 +8,13 @@ import { expectConverged } from '#tests/support/checks/converged';
 import { eventually } from '#tests/support/eventually';
 import { Clients } from '#tests/support/http/clients';
 import { flipBit } from '#tests/support/real/bit-flip';
-import { onCluster, type RealCluster, type RealNode } from '#tests/support/real/cluster';
+import {
+  type MasterHealth,
+  onCluster,
+  type RealCluster,
+  type RealNode,
+  type SecondaryHealth,
+} from '#tests/support/real/cluster';
 import { FaultWatch } from '#tests/support/real/fault-watch';
 import type { LogLine } from '#tests/support/real/process';
 import { SmallDisk, whyNoSmallDisk } from '#tests/support/real/small-disk';
@@ -16,10 +22,14 @@ import { SmallDisk, whyNoSmallDisk } from '#tests/support/real/small-disk';
 const TEST_MS = 60_000;
 const SECONDARY = 'secondary-1';
 const DISK_BYTES = 4 * 1024 * 1024;
+const DISK_FREE_MIN = 2 * 1024 * 1024;
 /** More than is left in the last page of a file on a full disk. */
 const PADDING = 8 * 1024;
 /** More than a log's file is extended by. */
 const ROOM_BYTES = 2 * 1024 * 1024;
+
+/** These disks are never as large as the default. */
+const ON_SMALL_DISK = { DISK_FREE_MIN: '0' };
 
 const missing = whyNoSmallDisk();
 if (missing !== null) process.stderr.write(`tests of full disks are skipped: ${missing}\n`);
@@ -28,7 +38,7 @@ const onSmallDisk = missing === null ? it : it.skip;
 afterEach(() => SmallDisk.unmountAll());
 
 async function startOn(cluster: RealCluster, id: string, disk: SmallDisk): Promise<void> {
-  const env = (each: string) => (each === id ? { DATA_DIR: disk.dataDir } : {});
+  const env = (each: string) => (each === id ? { DATA_DIR: disk.dataDir, ...ON_SMALL_DISK } : {});
   const secondaries = cluster.secondaryIds.map((each) => cluster.startSecondary(each, env(each)));
   await Promise.all([cluster.startMaster(env('master')), ...secondaries]);
   await cluster.ready(cluster.master);
@@ -65,7 +75,7 @@ onSmallDisk(
     watch.converged({ clientSees: '503 storage, stored: false; reads go on', broughtBackBy: 'room on the disk' });
 
     await cluster.master.kill();
-    const again = await cluster.startMaster({ DATA_DIR: disk.dataDir });
+    const again = await cluster.startMaster({ DATA_DIR: disk.dataDir, ...ON_SMALL_DISK });
     expect(again.process.linesOf('log opened')).toMatchObject([{ tornBytes: 0 }]);
     await cluster.ready(again);
     await clients.append('all');
@@ -106,6 +116,65 @@ onSmallDisk(
       clientSees: 'nothing: w=1 and majority go on, w=all waits',
       broughtBackBy: 'its queue, redelivered with backoff; fetches',
     });
+  }),
+  TEST_MS,
+);
+
+onSmallDisk(
+  'nodes whose disks have less free than they are to keep refuse before the disks are full, say so, and go on with room',
+  onCluster({}, async (cluster) => {
+    const sizeBytes = 4 * DISK_FREE_MIN;
+    const disks = ['master', SECONDARY].map((id) => {
+      const disk = SmallDisk.mount(`${cluster.dataDirOf(id)}-small`, sizeBytes);
+      return { id, disk, env: { DATA_DIR: disk.dataDir, DISK_FREE_MIN: String(DISK_FREE_MIN) } };
+    });
+    const [ofMaster, ofSecondary] = disks;
+    if (ofMaster === undefined || ofSecondary === undefined) throw new Error('two disks');
+    const others = cluster.secondaryIds.filter((id) => id !== SECONDARY).map((id) => cluster.startSecondary(id));
+    await Promise.all([
+      cluster.startMaster(ofMaster.env),
+      cluster.startSecondary(SECONDARY, ofSecondary.env),
+      ...others,
+    ]);
+    await cluster.ready(cluster.master);
+    await cluster.untilAllVote();
+    const clients = new Clients(() => cluster.master);
+    await clients.burst(20, 'all');
+
+    ofSecondary.disk.leave(DISK_FREE_MIN / 2);
+    const secondary = cluster.node(SECONDARY);
+    await secondary.process.line('that it lacks room', ({ msg }) => String(msg).startsWith('the disk has less than'));
+    expect(await secondary.health()).toMatchObject({ storage: { freeBytesMin: DISK_FREE_MIN } });
+    const { applied } = await secondary.health<SecondaryHealth>();
+    await clients.append('majority', PADDING);
+    const waiting = clients.append('all', PADDING);
+    await eventually('it is refused more than once', () =>
+      expect(secondary.process.linesOf('the store failed').length).toBeGreaterThan(1),
+    );
+    expect(await secondary.health()).toMatchObject({ applied });
+    ofSecondary.disk.makeRoom();
+    await waiting;
+    expect(await secondary.health()).not.toHaveProperty('storage');
+
+    ofMaster.disk.leave(DISK_FREE_MIN / 2);
+    await eventually('the master says that it lacks room', async () =>
+      expect(await cluster.master.health()).toMatchObject({ status: 'read-only', readOnly: true, storage: {} }),
+    );
+    const refused = await cluster.master.post({ message: 'x', id: 'refused', w: 1 });
+    expect(refused.status).toBe(503);
+    expect(refused.json()).toMatchObject({ type: '/problems/storage', stored: false });
+    await cluster.master.kill();
+    const again = await cluster.startMaster(ofMaster.env);
+    await eventually('it reigns again, without room', async () => {
+      const { status, storage } = await again.health<MasterHealth & { readonly storage?: object }>();
+      expect({ status, storage }).toMatchObject({ status: 'read-only', storage: { freeBytesMin: DISK_FREE_MIN } });
+      expect((await again.post({ message: 'x', id: 'refused', w: 1 })).json()).toMatchObject({
+        type: '/problems/storage',
+      });
+    });
+    ofMaster.disk.makeRoom();
+    await clients.append('all');
+    await expectConverged(cluster, clients);
   }),
   TEST_MS,
 );

@@ -7,7 +7,17 @@
  * in ENOSPC, and never passes.
  */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -48,6 +58,12 @@ export class SmallDisk {
       if (!hasRoomFor(file, bytes)) bytes = Math.floor(bytes / 2);
     }
     closeSync(file);
+  }
+
+  /** From now on there is room for so many bytes, and for no more. */
+  leave(bytes: number): void {
+    const { bavail, bsize } = statfsSync(this.mountPoint);
+    writeFileSync(this.filler, Buffer.alloc(Math.max(bavail * bsize - bytes, 0)));
   }
 
   makeRoom(): void {

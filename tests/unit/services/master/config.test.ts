@@ -23,6 +23,7 @@ describe('the settings of a master', () => {
       logName: 'rlog',
       logId: 'auto',
       store: { kind: 'disk', directory: './data/master' },
+      diskFreeBytesMin: 256 * MEBIBYTE,
       heartbeatIntervalMs: 500,
       gapTimeoutMs: 200,
       secondaries: [],

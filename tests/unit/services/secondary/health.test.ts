@@ -14,7 +14,7 @@ function partsOf() {
 test('health shows what the machine and the broker edge have counted', () => {
   const parts = partsOf();
   parts.counters.gaps = 4;
-  const health = secondaryHealth({ node: 's1', view: new SecondaryView(parts), broker: BROKER, catchUp: null });
+  const health = secondaryHealth({ node: 's1', view: new SecondaryView(parts), broker: BROKER, catchUp: null, shortage: null });
   const { broker, counters, ...rest } = health;
   expect(broker).toEqual({ connected: false, blocked: true, consuming: false });
   expect(counters).toEqual({
@@ -34,7 +34,7 @@ test('a node that has met a master of another log names it, and is not ready for
   const parts = partsOf();
   parts.foreign.record({ node: 'm2', log: 'r9/r10' });
   const view = new SecondaryView(parts);
-  const health = secondaryHealth({ node: 's1', view, broker: BROKER, catchUp: null });
+  const health = secondaryHealth({ node: 's1', view, broker: BROKER, catchUp: null, shortage: null });
   expect(health).toMatchObject({ status: 'foreign', foreign: { master: 'm2', log: 'r9' } });
   expect(secondaryReadiness(view)).toMatchObject({ ready: false, reason: expect.stringContaining('m2') as string });
 });

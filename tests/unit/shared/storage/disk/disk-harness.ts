@@ -5,6 +5,7 @@
 
 import { type DiskOptions, openDiskLogStore } from '#storage/disk/open';
 import type { BelongingOptions } from '#storage/disk/open-or-salvage';
+import { type Room, UNLIMITED } from '#storage/disk/room';
 import type { LogStore } from '#storage/log-store';
 import type { CrashingFileSystem, Random } from './crashing-file-system';
 
@@ -15,6 +16,7 @@ export interface SmallSizes {
   readonly aheadBytes?: number;
   readonly cacheBytes?: number;
   readonly runIds?: number;
+  readonly room?: Room;
 }
 
 /** A node's options that fit every store of this harness. */
@@ -36,6 +38,7 @@ function diskOptions(fileSystem: CrashingFileSystem): DiskOptions {
     cacheBytes: 1000,
     runIds: 4,
     onProgress: () => undefined,
+    room: UNLIMITED,
     lock: { check: () => undefined, release: async () => undefined },
   };
 }
