@@ -5,7 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { nodeFileSystem } from './disk/file-system';
+import { errorCode, nodeFileSystem } from './disk/file-system';
 import { type LockOptions, takeStoreLock } from './disk/lock';
 import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
 import { watchRoom } from './disk/room';
@@ -103,8 +103,17 @@ export async function openLogStore(options: LogStoreOptions): Promise<{ store: L
     return await openDisk(options, elapsed);
   } catch (cause) {
     if (cause instanceof ForeignStoreError) throw cause;
-    throw storageFault(`the log store in ${options.dataDir} could not be opened`, cause);
+    throw storageFault(`the log store in ${options.dataDir} could not be opened${hintOf(cause)}`, cause);
   }
+}
+
+const UNUSABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'ENOENT']);
+
+/** What an operator can do when the folder itself is the trouble. */
+function hintOf(cause: unknown): string {
+  if (!UNUSABLE.has(errorCode(cause))) return '';
+  const user = process.getuid === undefined ? 'this user' : `user ${process.getuid()}`;
+  return ` (DATA_DIR must be a folder that ${user} can read and write)`;
 }
 
 async function openDisk(

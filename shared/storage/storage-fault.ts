@@ -26,8 +26,7 @@ export function fatalFault(what: string, cause: unknown): StorageError {
 
 /** A `StorageError` `full`: nothing was written, and later writes may succeed. */
 export function fullFault(what: string, cause: unknown): StorageError {
-  const why = OUT_OF_DESCRIPTORS.has(errorCode(cause)) ? 'no file descriptor is free' : 'no room on the disk';
-  return new StorageError(`${what}: ${why}`, { cause, code: 'full', fatal: false });
+  return new StorageError(`${what}: ${whyFull(errorCode(cause))}`, { cause, code: 'full', fatal: false });
 }
 
 /** A `StorageError` `full`: nothing was written, for the disk has less free than it is to keep. */
@@ -55,6 +54,11 @@ export function isPassing(fault: unknown): fault is StorageError {
 export function storageFault(what: string, cause: unknown): StorageError {
   if (cause instanceof StorageError) return cause;
   return isOutOfRoom(cause) ? fullFault(what, cause) : fatalFault(what, cause);
+}
+
+function whyFull(code: string): string {
+  if (OUT_OF_DESCRIPTORS.has(code)) return 'no file descriptor is free';
+  return code === 'EDQUOT' ? 'the quota of the disk is used up' : 'no room on the disk, or no inode';
 }
 
 function messageOf(error: unknown): string {

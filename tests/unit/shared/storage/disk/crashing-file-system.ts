@@ -46,7 +46,7 @@ export class CrashingFileSystem implements FileSystem {
   /** Files and folders that can still be opened. */
   descriptors = Number.POSITIVE_INFINITY;
   /** The operation that this names fails as a whole. */
-  failing: 'sync' | 'write' | 'rename' | 'syncDirectory' | null = null;
+  failing: 'sync' | 'read' | 'write' | 'rename' | 'syncDirectory' | null = null;
   private isCrashed = false;
   private torn: { readonly inode: Inode; readonly change: Change } | null = null;
 
@@ -219,7 +219,10 @@ export class CrashingFileSystem implements FileSystem {
         this.room -= growth;
         inode.apply(change);
       },
-      read: async (into, position) => read(into, position),
+      read: async (into, position) => {
+        if (this.failing === 'read') throw systemError('EIO', 'read');
+        return read(into, position);
+      },
       readSync: read,
       sync: async () => {
         this.step('sync');

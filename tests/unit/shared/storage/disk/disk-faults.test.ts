@@ -285,3 +285,15 @@ describe('a process without a free file descriptor', () => {
     expect(reopened.seqOfId('id-10')).toBeNull();
   });
 });
+
+test('a sector that cannot be read is told to its reader, and the store goes on', async () => {
+  const fileSystem = CrashingFileSystem.empty();
+  const store = await storeOn(fileSystem);
+  const source = new RecordSource();
+  await store.append(source.entries(20));
+  fileSystem.failing = 'read';
+  expect(await Promise.allSettled([store.read(1, NO_LIMITS), store.checksumAt(1)])).toMatchObject([FAILED, FAILED]);
+  await store.append(source.entries(1));
+  fileSystem.failing = null;
+  expect(await readAll(store)).toHaveLength(21);
+});
