@@ -4,8 +4,8 @@
  * A client may wait an hour for its write concern, so no request is cut off once it has arrived;
  * only the arrival has a time limit. A client whose machine died is detected by TCP keep-alive.
  *
- * The number of connections is bounded, so that clients leave the store the file descriptors that it
- * needs; a connection above the bound is closed at once.
+ * The number of connections is bounded, so that clients leave the store the file descriptors that
+ * it needs; a connection above the bound is closed at once.
  *
  * Stopping, in order: no new connections, and answers carry `Connection: close`; idle connections
  * are closed; the caller answers the waiting clients; each connection is closed after its last
@@ -40,8 +40,8 @@ const CLOSE_MS_MAX = 5_000;
 const EXIT_UNAVAILABLE = 69;
 
 /**
- * Descriptors that are kept from clients: those of the runtime (some 25), the broker's connections, the
- * files of the log and of its id index.
+ * Descriptors that are kept from clients: those of the runtime (some 25), the broker's connections,
+ * the files of the log and of its id index.
  */
 const DESCRIPTORS_KEPT = 128;
 /** A request may read the log, with a descriptor of its own. */
@@ -50,8 +50,8 @@ const DESCRIPTORS_PER_CONNECTION = 2;
 const CONNECTIONS_LEAST = 8;
 
 /**
- * Most connections under the process's limit of open files (`ulimit -n`); none where the system has no
- * limit.
+ * Most connections under the process's limit of open files (`ulimit -n`); none where the system has
+ * no limit.
  */
 export function connectionsMaxOf(descriptorsMax: number | 'unlimited' | undefined): number {
   if (typeof descriptorsMax !== 'number') return Number.POSITIVE_INFINITY;

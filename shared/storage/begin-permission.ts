@@ -35,8 +35,8 @@ export function createBeginPermission({ fileSystem, directory }: Place): Promise
 
 /**
  * Removes the permission durably. Without one it only syncs the folder, so that an earlier removal
- * survives a power loss. Rejects with a `StorageError` `full` when no descriptor is free, otherwise with
- * the system error of the file operation.
+ * survives a power loss. Rejects with a `StorageError` `full` when no descriptor is free, otherwise
+ * with the system error of the file operation.
  */
 export async function removeBeginPermission({ fileSystem, directory }: Place): Promise<void> {
   const folder = await openDirectory(fileSystem, directory, `${BEGIN} was not removed`);

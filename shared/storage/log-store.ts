@@ -129,8 +129,8 @@ export interface LogStore {
 }
 
 /**
- * - `full`: nothing was written; it works again when there is room, or a free file descriptor. `failed`: a file operation
- *   failed.
+ * - `full`: nothing was written; it works again when there is room, or a free file descriptor.
+ *   `failed`: a file operation failed.
  * - `locked`: another process has the folder. `closed`: this store is closed.
  * - `damaged`: a file does not match its checksums. `rolled-back`: the log ends below its commit.
  * - `unknown-format`: a later version wrote the store.

@@ -1,9 +1,9 @@
 /**
- * Classifies failed file operations. A full disk is temporary, and so is a process or machine that has
- * no file descriptor left: the write is undone, and writes succeed again later. Any other failed write, and every failed sync, is fatal: after a failed
- * fsync the kernel may have dropped the dirty pages and report success for the next fsync, so the
- * process cannot know the state of the file any more ("Can Applications Recover from fsync
- * Failures?", USENIX ATC 2020).
+ * Classifies failed file operations. A full disk is temporary, and so is a process or machine that
+ * has no file descriptor left: the write is undone, and writes succeed again later. Any other
+ * failed write, and every failed sync, is fatal: after a failed fsync the kernel may have dropped
+ * the dirty pages and report success for the next fsync, so the process cannot know the state of
+ * the file any more ("Can Applications Recover from fsync Failures?", USENIX ATC 2020).
  *
  * `what` is in each function the operation or finding that the error's message begins with.
  */

@@ -125,8 +125,9 @@ class NodeFile implements OpenFile {
 }
 
 /**
- * Codes with which fsync(2) of a folder, or its opening, is refused by file systems that know no such
- * thing: CIFS, some FUSE and shared folders, NetBSD. PostgreSQL (fd.c) passes over them as well.
+ * Codes with which fsync(2) of a folder, or its opening, is refused by file systems that know no
+ * such thing: CIFS, some FUSE and shared folders, NetBSD. PostgreSQL (fd.c) passes over them as
+ * well.
  */
 const UNSYNCABLE = new Set([
   'EINVAL',

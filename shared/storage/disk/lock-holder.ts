@@ -2,8 +2,8 @@
  * Describes the process that holds the lock of a folder, and tells whether it still runs.
  *
  * A pid means something only to the processes of the same PID namespace of the same boot: in each
- * container the node can be pid 1. So a holder also names its boot and its namespace. Of a holder in
- * this process's namespace it is known at once whether it runs, by its pid and its start time,
+ * container the node can be pid 1. So a holder also names its boot and its namespace. Of a holder
+ * in this process's namespace it is known at once whether it runs, by its pid and its start time,
  * because pids are reused. Of any other nothing can be said (lock.ts watches its heartbeat).
  */
 import { randomBytes } from 'node:crypto';
@@ -43,8 +43,8 @@ export function encodeHolder(holder: Holder, beats: number): string {
 }
 
 /**
- * Null when the text is not a lock of this version: one that is just being written, one that was cut
- * short by a kill or a full disk, or one of an earlier version.
+ * Null when the text is not a lock of this version: one that is just being written, one that was
+ * cut short by a kill or a full disk, or one of an earlier version.
  */
 export function parseHolder(text: string): Holder | null {
   try {

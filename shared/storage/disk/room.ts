@@ -1,10 +1,11 @@
 /**
- * Measures the free space of a folder's disk once a second (statfs), and refuses entries while it is
- * below a minimum. The store then acts as on a full disk, before the disk is full: what is left is for
- * votes, for the records that make a master, and for the other programs of the machine.
+ * Measures the free space of a folder's disk once a second (statfs), and refuses entries while it
+ * is below a minimum. The store then acts as on a full disk, before the disk is full: what is left
+ * is for votes, for the records that make a master, and for the other programs of the machine.
  *
  * Between two measurements what the log writes is subtracted. A file system that does not say how
- * much is free (no blocks at all, as some FUSE and shared folders report, or an error) has no minimum.
+ * much is free (no blocks at all, as some FUSE and shared folders report, or an error) has no
+ * minimum.
  */
 import { statfs } from 'node:fs/promises';
 import type { Shortage } from '../log-store';

@@ -12,7 +12,8 @@ const BESIDE = '.new';
 
 /**
  * Makes `value` the content of `name` in `directory`, durably. Rejects with a `StorageError`:
- * `full` when the disk is full, or no descriptor is free, and the old content stays, otherwise `failed`.
+ * `full` when the disk is full, or no descriptor is free, and the old content stays, otherwise
+ * `failed`.
  */
 export async function replaceSmallFile(
   fileSystem: FileSystem,

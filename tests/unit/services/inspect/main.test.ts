@@ -47,7 +47,10 @@ async function written(count: number) {
 
 /** Every file in the folder and the hash of its bytes. */
 async function hashes(): Promise<string[]> {
-  const files = (await readdir(dataDir, { recursive: true, withFileTypes: true })).filter((each) => each.isFile());
+  const files = (await readdir(dataDir, { recursive: true, withFileTypes: true })).filter(
+    // The lock is overwritten by its holder, as its heartbeat.
+    (each) => each.isFile() && each.name !== 'lock',
+  );
   const paths = files.map((each) => join(each.parentPath, each.name)).sort();
   return Promise.all(
     paths.map(
