@@ -126,8 +126,8 @@ class NodeFile implements OpenFile {
 
 /**
  * Codes with which fsync(2) of a folder, or its opening, is refused by file systems that know no
- * such thing: CIFS, some FUSE and shared folders, NetBSD. PostgreSQL (fd.c) passes over them as
- * well.
+ * such thing: CIFS, some FUSE and shared folders, NetBSD. PostgreSQL (fd.c) passes over four of
+ * them: EBADF and EINVAL of the sync, EISDIR and EACCES of the opening.
  */
 const UNSYNCABLE = new Set([
   'EINVAL',
