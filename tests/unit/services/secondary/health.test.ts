@@ -14,7 +14,13 @@ function partsOf() {
 test('health shows what the machine and the broker edge have counted', () => {
   const parts = partsOf();
   parts.counters.gaps = 4;
-  const health = secondaryHealth({ node: 's1', view: new SecondaryView(parts), broker: BROKER, catchUp: null, shortage: null });
+  const health = secondaryHealth({
+    node: 's1',
+    view: new SecondaryView(parts),
+    broker: BROKER,
+    catchUp: null,
+    shortage: null,
+  });
   const { broker, counters, ...rest } = health;
   expect(broker).toEqual({ connected: false, blocked: true, consuming: false });
   expect(counters).toEqual({
