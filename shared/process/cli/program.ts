@@ -7,9 +7,9 @@
  */
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
+import { nearestName } from '../nearest';
 import { flagField } from '../setting-fields';
 import { ConfigError, type Environment, readSettings, type SettingFault, type SettingRelation } from '../settings';
-import { nearestName } from './nearest';
 
 type Field<Value> = z.ZodType<Value, string | undefined>;
 
