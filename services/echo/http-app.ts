@@ -15,7 +15,7 @@ import { requestFaults } from '#http/request-faults';
 
 const BODY_BYTES_MAX = 2 ** 20;
 
-const bodySchema = z.object(
+const bodySchema = z.strictObject(
   { message: z.string({ error: ({ input }) => (input === undefined ? 'must be given' : 'must be a string') }) },
   { error: 'the body must be a JSON object' },
 );
@@ -33,7 +33,7 @@ export function createEchoApp({ logger, stopping }: EchoAppOptions): Koa {
   router.post('/echo', parse, (ctx) => {
     const read = bodySchema.safeParse(ctx.request.body);
     if (!read.success) {
-      sendProblem(ctx, invalidRequest(requestFaults(read.error)));
+      sendProblem(ctx, invalidRequest(requestFaults(read.error, bodySchema)));
       return;
     }
     const { message } = read.data;

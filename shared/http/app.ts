@@ -15,6 +15,7 @@ import type { Logger } from 'pino';
 import { systemErrorCode } from '#process/system-error';
 import { requireBearerToken } from './bearer-token';
 import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
+import { refuseQueries } from './query';
 
 /** The service-specific parts of an app. */
 interface HttpAppOptions {
@@ -44,6 +45,7 @@ export function createHttpApp(options: HttpAppOptions): Koa {
   app.on('error', (error: unknown, ctx?: Context) => logStreamError(logger, error, ctx));
   app.use((ctx, next) => answer(options, ctx, next));
   if (apiToken) app.use(requireBearerToken(apiToken));
+  app.use(refuseQueries(router));
   app.use(router.routes());
   return app;
 }

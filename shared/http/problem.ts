@@ -58,7 +58,7 @@ export interface RequestFault {
 
 /** The problem (400) with all faults of a request. */
 export function invalidRequest(errors: readonly RequestFault[]): Problem {
-  const detail = errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ');
+  const detail = errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
   return { kind: PROBLEM_KINDS.invalidRequest, detail, members: { errors } };
 }
 

@@ -6,10 +6,16 @@
 /** One typing error for every so many characters is still taken for the same name. */
 const CHARACTERS_PER_ERROR = 3;
 
-/** Null: no name is near enough to be worth suggesting. A beginning of a name counts as near. */
+/**
+ * Null: no name is near enough to be worth suggesting. A beginning of a name counts as near, and
+ * upper and lower case do not differ.
+ */
 export function nearestName(typed: string, names: readonly string[]): string | null {
   const byDistance = names
-    .map((name) => ({ name, distance: name.startsWith(typed) && typed.length > 3 ? 1 : distanceOf(typed, name) }))
+    .map((name) => ({
+      name,
+      distance: name.startsWith(typed) && typed.length > 3 ? 1 : distanceOf(typed.toLowerCase(), name.toLowerCase()),
+    }))
     .sort((a, b) => a.distance - b.distance);
   const [nearest] = byDistance;
   if (nearest === undefined) return null;

@@ -75,7 +75,7 @@ function addAdmitRoute(router: Router, { master }: MemberRoutesOptions, readBody
     const body = await readBody(ctx);
     if ('problem' in body) return sendProblem(ctx, body.problem);
     const request = ADMIT.safeParse(body.value);
-    if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error)));
+    if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error, ADMIT)));
     const { id } = request.data;
     const change = await master.admitMember(id);
     if (change.outcome !== 'done') return sendUnchanged(ctx, id, change);
@@ -109,7 +109,7 @@ function addForceRoutes(router: Router, { master, logName }: MemberRoutesOptions
     const body = await readBody(ctx);
     if ('problem' in body) return sendProblem(ctx, body.problem);
     const request = schema.safeParse(body.value);
-    if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error)));
+    if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error, schema)));
     sendForced(ctx, await master.force(request.data.log === logName ? 'best' : 'new'), request.data.log);
     return undefined;
   });

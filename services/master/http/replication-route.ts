@@ -5,6 +5,7 @@
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { invalidRequest, sendProblem } from '#http/problem';
+import { readsQuery } from '#http/query';
 import { noSuchEntry, seqParameter } from '#http/reading/routes';
 import { HttpClient } from '#http/wait-signal';
 import type { WriteConcern } from '#protocol/write-concern';
@@ -20,7 +21,10 @@ export interface ReplicationOptions {
 
 /** Adds the route to `router`. */
 export function addReplicationRoute(router: Router, options: ReplicationOptions): void {
-  router.get('/messages/:seq/replication', (ctx) => sendReplication(ctx, options));
+  router.get(
+    '/messages/:seq/replication',
+    readsQuery((ctx) => sendReplication(ctx, options)),
+  );
 }
 
 async function sendReplication(ctx: Context, { master, defaultWriteConcern }: ReplicationOptions): Promise<void> {

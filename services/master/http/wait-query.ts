@@ -1,28 +1,37 @@
 /**
- * Reads `w` and `timeoutMs` from a query, for bulk appends and for waits for an entry's
+ * `w` and `timeoutMs` where they stand in the query: an append, and the wait for an entry's
  * replication.
  */
+import { z } from 'zod';
 import type { RequestFault } from '#http/problem';
+import { once, parseQuery, type Query, wholeNumber } from '#http/query';
 import { WAIT_MS_MAX } from '#http/wait-signal';
 import { parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
-import { TIMEOUT_RULE, W_RULE } from './append/request';
 
-/**
- * Reads `w` and `timeoutMs` from a parsed query, in which a parameter that is given twice is an
- * array.
- * @returns null for a parameter that is not given, or all faults
- */
+export const W_RULE = 'must be a whole number of 1 or more, "majority" or "all"';
+export const TIMEOUT_RULE = 'must be a whole number of milliseconds, 0 or more';
+
+const writeConcern = once.transform((text, context): WriteConcern => {
+  const value = parseWriteConcern(text);
+  if (value !== null) return value;
+  context.addIssue({ code: 'custom', message: W_RULE });
+  return z.NEVER;
+});
+
+/** The parameters that say how long to wait, and for what. */
+export const waitSchema = z.strictObject({
+  w: writeConcern.optional(),
+  timeoutMs: wholeNumber(0, TIMEOUT_RULE).optional(),
+});
+
+/** Reads the query of a request that takes `w` and `timeoutMs`, and nothing else. */
 export function parseWaitQuery(
-  query: Readonly<Record<string, unknown>>,
+  query: Query,
 ):
   | { readonly writeConcern: WriteConcern | null; readonly timeoutMs: number | null }
   | { readonly faults: readonly RequestFault[] } {
-  const faults: RequestFault[] = [];
-  const { w, timeoutMs } = query;
-  const writeConcern = typeof w === 'string' ? parseWriteConcern(w) : null;
-  if (w !== undefined && writeConcern === null) faults.push({ path: 'w', message: W_RULE });
-  const isWhole = typeof timeoutMs === 'string' && /^[0-9]{1,16}$/.test(timeoutMs);
-  if (timeoutMs !== undefined && !isWhole) faults.push({ path: 'timeoutMs', message: TIMEOUT_RULE });
-  if (faults.length > 0) return { faults };
-  return { writeConcern, timeoutMs: isWhole ? Math.min(Number(timeoutMs), WAIT_MS_MAX) : null };
+  const read = parseQuery(waitSchema, query);
+  if ('faults' in read) return read;
+  const { w = null, timeoutMs } = read.data;
+  return { writeConcern: w, timeoutMs: timeoutMs === undefined ? null : Math.min(timeoutMs, WAIT_MS_MAX) };
 }

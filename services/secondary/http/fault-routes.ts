@@ -22,7 +22,7 @@ export function addFaultRoutes(router: Router, secondary: SecondaryPort, bodyByt
     }
     const change = faultChangeSchema.safeParse(body.value);
     if (!change.success) {
-      sendProblem(ctx, invalidRequest(requestFaults(change.error)));
+      sendProblem(ctx, invalidRequest(requestFaults(change.error, faultChangeSchema)));
       return;
     }
     secondary.setFaults(change.data);

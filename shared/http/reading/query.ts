@@ -1,13 +1,10 @@
 /**
- * Parses the query of `GET /messages`, as a whole so that all faults are reported at once. Unknown
- * parameters are ignored; a parameter given twice is a fault, because only one of the values could
- * be meant.
+ * Parses the query of `GET /messages`, as a whole so that all faults are reported at once.
  */
 import { z } from 'zod';
-import { idFault } from '#protocol/entry';
 import { IDENTITY_LENGTH_MAX } from '#protocol/identity';
 import type { RequestFault } from '../problem';
-import { requestFaults } from '../request-faults';
+import { idField, once, parseQuery, wholeNumber } from '../query';
 
 /** A parsed query. */
 export interface ReadingQuery {
@@ -38,32 +35,16 @@ export const EVERYTHING: ReadingQuery = Object.freeze({
   log: null,
 });
 
-const once = z.string({ error: 'must be given once' });
-
-function wholeNumber(min: number) {
-  return once.transform((text, context): number => {
-    const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
-    if (Number.isSafeInteger(value) && value >= min) return value;
-    context.addIssue({ code: 'custom', message: `must be a whole number of ${min} or more` });
-    return z.NEVER;
-  });
-}
-
-const id = once.superRefine((text, context) => {
-  const message = idFault(text);
-  if (message !== null) context.addIssue({ code: 'custom', message });
-});
-
 const committed = once.pipe(z.enum(['true', 'false'], { error: 'must be true or false' })).transform(isTrue);
 
 const log = once.refine((text) => text !== '' && text.length <= IDENTITY_LENGTH_MAX, {
   error: 'must be the id or the identity of a log',
 });
 
-const schema = z.object({
+const schema = z.strictObject({
   from: wholeNumber(1).optional(),
   limit: wholeNumber(1).optional(),
-  id: id.optional(),
+  id: idField.optional(),
   committed: committed.optional(),
   minSeq: wholeNumber(0).optional(),
   timeoutMs: wholeNumber(0).optional(),
@@ -79,8 +60,8 @@ const logSchema = schema.pick({ log: true });
 export function parseReadingQuery(
   query: Readonly<Record<string, unknown>>,
 ): { readonly query: ReadingQuery } | { readonly faults: readonly RequestFault[] } {
-  const read = schema.safeParse(query);
-  if (!read.success) return { faults: requestFaults(read.error) };
+  const read = parseQuery(schema, query);
+  if ('faults' in read) return read;
   const { data } = read;
   return {
     query: {
@@ -99,8 +80,8 @@ export function parseReadingQuery(
 export function parseLogQuery(
   query: Readonly<Record<string, unknown>>,
 ): { readonly log: string | null } | { readonly faults: readonly RequestFault[] } {
-  const read = logSchema.safeParse(query);
-  return read.success ? { log: read.data.log ?? null } : { faults: requestFaults(read.error) };
+  const read = parseQuery(logSchema, query);
+  return 'faults' in read ? read : { log: read.data.log ?? null };
 }
 
 function isTrue(text: string): boolean {

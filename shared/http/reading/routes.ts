@@ -9,6 +9,7 @@ import type { Context } from 'koa';
 import { logIdOf } from '#protocol/identity';
 import { parseResumePoint, type ResumePoint } from '#protocol/resume-token';
 import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from '../problem';
+import { readsQuery } from '../query';
 import { WAIT_MS_MAX, waitSignal } from '../wait-signal';
 import type { LogReader, ReaderPosition } from './log-reader';
 import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery } from './query';
@@ -27,8 +28,14 @@ const MEDIA_TYPES = [...FORMATS.map(({ mediaType }) => mediaType), EVENT_STREAM]
 /** Adds both routes. */
 export function addReadingRoutes(router: Router, options: ReadingOptions): void {
   const tails = new EntryTails(options);
-  router.get('/messages', (ctx) => sendEntries(ctx, options, tails));
-  router.get('/messages/:seq', (ctx) => sendEntry(ctx, options.reader, seqParameter(ctx.params.seq)));
+  router.get(
+    '/messages',
+    readsQuery((ctx) => sendEntries(ctx, options, tails)),
+  );
+  router.get(
+    '/messages/:seq',
+    readsQuery((ctx) => sendEntry(ctx, options.reader, seqParameter(ctx.params.seq))),
+  );
 }
 
 /** The seq in a path. Throws a `ProblemError` (400) when it is not a number. */

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nearestName } from '#process/cli/nearest';
+import { nearestName } from '#process/nearest';
 import { defineProgram } from '#process/cli/program';
 import { runProgram, terminate } from '#process/cli/run-program';
 import { ROOT } from '../build';

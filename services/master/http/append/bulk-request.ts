@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { RequestFault } from '#http/problem';
+import { unknownRule } from '#http/request-faults';
 import type { BulkRequest } from '#master/core/append';
 import { idFault } from '#protocol/entry';
 
@@ -84,10 +85,21 @@ class LineReader implements BulkLines {
       return;
     }
     const { message, id } = value as { readonly message?: unknown; readonly id?: unknown };
+    const isKnown = this.knowsMembers(line, value);
     const wrongId = id === undefined ? null : typeof id === 'string' ? idFault(id) : 'must be a string';
     if (wrongId !== null) this.fault(line, 'id', wrongId);
     if (typeof message !== 'string') this.fault(line, 'message', message === undefined ? 'must be given' : STRING_RULE);
-    else if (wrongId === null) this.take(line, message, typeof id === 'string' ? id : null);
+    else if (wrongId === null && isKnown) this.take(line, message, typeof id === 'string' ? id : null);
+  }
+
+  private knowsMembers(line: number, value: object): boolean {
+    let isKnown = true;
+    for (const name in value) {
+      if (name === 'message' || name === 'id') continue;
+      isKnown = false;
+      this.fault(line, name, unknownRule(name, LINE_MEMBERS));
+    }
+    return isKnown;
   }
 
   private take(line: number, message: string, id: string | null): void {
@@ -101,6 +113,8 @@ class LineReader implements BulkLines {
   }
 }
 
+/** Of an object on a line; `w` and `timeoutMs` are those of all lines, and stand in the query. */
+const LINE_MEMBERS = ['message', 'id'];
 const STRING_RULE = 'must be a string';
 
 function repeatedIds({ entries, lines, hasIds }: BulkLines & { readonly hasIds: boolean }): LineFault[] {

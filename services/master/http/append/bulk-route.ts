@@ -5,13 +5,13 @@
  */
 import type { Context } from 'koa';
 import { readRawBody } from '#http/body/raw';
-import { invalidRequest, PROBLEM_KINDS, type Problem, sendProblem } from '#http/problem';
+import { invalidRequest, PROBLEM_KINDS, type Problem, type RequestFault, sendProblem } from '#http/problem';
 import { HttpClient } from '#http/wait-signal';
 import type { BulkOutcome } from '#master/core/append';
 import { parseWaitQuery } from '../wait-query';
 import { notStored } from './answer';
 import { sendBulkOutcome } from './bulk-answer';
-import { type BulkLines, type LineFault, parseBulkBody } from './bulk-request';
+import { type BulkBody, type BulkLines, type LineFault, parseBulkBody } from './bulk-request';
 import type { AppendOptions } from './options';
 import { ID_HEADER } from './request';
 
@@ -42,23 +42,26 @@ export async function answerBulk(ctx: Context, options: AppendOptions): Promise<
 async function beginBulk(ctx: Context, options: AppendOptions): Promise<Begun> {
   const body = await readRawBody(ctx.req, { bytesMax: options.bodyBytesMax, budget: options.budget });
   if ('problem' in body) return body;
-  if (ctx.headers['idempotency-key'] !== undefined) {
-    return { problem: invalidRequest([{ path: ID_HEADER, message: 'is for one entry: give each line its own id' }]) };
-  }
   const wait = parseWaitQuery(ctx.query);
-  if ('faults' in wait) return { problem: invalidRequest(wait.faults) };
+  const faults = [...headerFaults(ctx), ...('faults' in wait ? wait.faults : [])];
   const parsed = parseBulkBody(body.bytes, options.messageBytesMax);
+  if ('faults' in parsed) return { problem: badLines([...faults, ...parsed.faults]) };
+  if ('faults' in wait || faults.length > 0) return { problem: invalidRequest(faults) };
   if (!('entries' in parsed)) return { problem: problemOf(parsed, options) };
   const writeConcern = wait.writeConcern ?? options.defaultWriteConcern;
   const request = { entries: parsed.entries, writeConcern, timeoutMs: wait.timeoutMs };
   return { outcome: options.master.appendAll(request, new HttpClient(ctx.res)), lines: parsed.lines };
 }
 
+function headerFaults(ctx: Context): readonly RequestFault[] {
+  if (ctx.headers['idempotency-key'] === undefined) return [];
+  return [{ path: ID_HEADER, message: 'is for one entry: give each line its own id' }];
+}
+
 function problemOf(
-  parsed: Exclude<ReturnType<typeof parseBulkBody>, BulkLines>,
+  parsed: Exclude<BulkBody, BulkLines | { readonly faults: unknown }>,
   { messageBytesMax: bytesMax }: AppendOptions,
 ): Problem {
-  if ('faults' in parsed) return badLines(parsed.faults);
   if ('tooMany' in parsed) {
     const detail = `the body has more than ${parsed.tooMany} lines; send it in several`;
     return { kind: PROBLEM_KINDS.tooLarge, detail, members: { linesMax: parsed.tooMany } };
@@ -68,7 +71,7 @@ function problemOf(
   return { kind: PROBLEM_KINDS.tooLarge, detail, members: { lines, bytesMax } };
 }
 
-function badLines(faults: readonly (LineFault | { readonly path: string; readonly message: string })[]): Problem {
+function badLines(faults: readonly (LineFault | RequestFault)[]): Problem {
   const lines = [...new Set(faults.flatMap((fault) => ('line' in fault ? [fault.line] : [])))];
   const { detail, ...problem } = invalidRequest(faults.slice(0, FAULTS_SAID_MAX));
   const more = faults.length - FAULTS_SAID_MAX;

@@ -1,28 +1,25 @@
 /**
- * Reads an append from the body of `POST /messages` and from the header that may give its id. All
- * faults are reported at once. Unknown members are ignored, so that a client that is newer than
- * this master can append.
+ * What a client may say in an append: the body of `POST /messages`, its query, and the header that
+ * is another way to give an id. What is said in several places must be the same in all of them. All
+ * faults are found at once, and a name that is not known is one of them.
  */
 
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { RequestFault } from '#http/problem';
+import { idField, parseQuery, type Query } from '#http/query';
 import { requestFaults } from '#http/request-faults';
 import { WAIT_MS_MAX } from '#http/wait-signal';
 import type { AppendRequest } from '#master/core/append';
 import { idFault } from '#protocol/entry';
 import type { WriteConcern } from '#protocol/write-concern';
+import { TIMEOUT_RULE, W_RULE, waitSchema } from '../wait-query';
 
 /** The header that may give the id of an entry. */
 export const ID_HEADER = 'Idempotency-Key';
 
-/** The rule for `w`, as a fault states it. */
-export const W_RULE = 'must be a whole number of 1 or more, "majority" or "all"';
-/** The rule for `timeoutMs`, as a fault states it. */
-export const TIMEOUT_RULE = 'must be a whole number of milliseconds, 0 or more';
-
-const bodySchema = z.object(
+const bodySchema = z.strictObject(
   {
     message: z.string({ error: ({ input }) => (input === undefined ? 'must be given' : 'must be a string') }),
     w: z.union([z.int().min(1), z.literal(['majority', 'all'])], { error: W_RULE }).optional(),
@@ -38,35 +35,53 @@ const bodySchema = z.object(
   { error: 'the body must be a JSON object' },
 );
 
+const querySchema = waitSchema.extend({ id: idField.optional() });
+
 /**
- * Reads an append from a parsed body and the id's header.
- * @param defaultWriteConcern applies to a body without `w`
- * @returns the request, or all faults
+ * Reads an append from a parsed body, the request's query and its headers; without a `w` of its own it has
+ * `defaultWriteConcern`.
  */
 export function parseAppendRequest(
   body: unknown,
+  query: Query,
   headerId: ReadHeader,
   defaultWriteConcern: WriteConcern,
 ): { readonly request: AppendRequest } | { readonly faults: readonly RequestFault[] } {
   const read = bodySchema.safeParse(body);
-  const faults = [...(read.success ? [] : requestFaults(read.error)), ...headerId.faults];
-  if (!read.success) return { faults };
+  const asked = parseQuery(querySchema, query);
+  const faults = [
+    ...(read.success ? [] : requestFaults(read.error, bodySchema)),
+    ...('faults' in asked ? asked.faults : []),
+    ...headerId.faults,
+  ];
+  if (!read.success || 'faults' in asked) return { faults };
   const { message, w, timeoutMs, id } = read.data;
-  if (id !== undefined && headerId.id !== null && id !== headerId.id) {
-    faults.push({ path: 'id', message: `must equal the header ${ID_HEADER} when both are given` });
-  }
+  const { data: inQuery } = asked;
+  const theId = agreed('id', [id, inQuery.id, headerId.id ?? undefined], faults);
+  const writeConcern = agreed('w', [w, inQuery.w], faults);
+  const waitMs = agreed('timeoutMs', [timeoutMs, inQuery.timeoutMs], faults);
   if (faults.length > 0) return { faults };
   return {
     request: {
       message,
-      id: id ?? headerId.id,
-      writeConcern: w ?? defaultWriteConcern,
-      timeoutMs: timeoutMs === undefined ? null : Math.min(timeoutMs, WAIT_MS_MAX),
+      id: theId ?? null,
+      writeConcern: writeConcern ?? defaultWriteConcern,
+      timeoutMs: waitMs === undefined ? null : Math.min(waitMs, WAIT_MS_MAX),
     },
   };
 }
 
-/** The id that the header gives, and its faults. The id is null if there is none or it is bad. */
+/** What was given in the body, the query or a header; undefined where it was given in none. */
+function agreed<Value>(path: string, given: readonly (Value | undefined)[], faults: RequestFault[]): Value | undefined {
+  const [first, ...others] = given.filter((value) => value !== undefined);
+  if (others.some((value) => value !== first)) {
+    const where = path === 'id' ? `body, query and the header ${ID_HEADER}` : 'body and query';
+    faults.push({ path, message: `must be the same wherever it is given: ${where}` });
+  }
+  return first;
+}
+
+/** The id that a header gives, null for none, and what is wrong with it. */
 export interface ReadHeader {
   readonly id: string | null;
   readonly faults: readonly RequestFault[];

@@ -10,6 +10,7 @@ import type { Context } from 'koa';
 import { requestIdOf } from '#http/app';
 import { createJsonBodyReader, type JsonBodyReader } from '#http/body/json';
 import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem } from '#http/problem';
+import { readsQuery } from '#http/query';
 import { HttpClient } from '#http/wait-signal';
 import type { AppendOutcome } from '#master/core/append';
 import { notStored, sendOutcome } from './answer';
@@ -22,7 +23,10 @@ type Begun = { readonly outcome: Promise<AppendOutcome> } | { readonly problem: 
 /** Adds the route to `router`, for single and bulk appends. */
 export function addAppendRoute(router: Router, options: AppendOptions): void {
   const readBody = createJsonBodyReader({ bytesMax: options.bodyBytesMax, budget: options.budget });
-  router.post('/messages', (ctx) => answerAppend(ctx, options, readBody));
+  router.post(
+    '/messages',
+    readsQuery((ctx) => answerAppend(ctx, options, readBody)),
+  );
 }
 
 async function answerAppend(ctx: Context, options: AppendOptions, readBody: JsonBodyReader): Promise<void> {
@@ -40,7 +44,7 @@ async function beginAppend(ctx: Context, options: AppendOptions, readBody: JsonB
   const body = await readBody(ctx);
   if ('problem' in body) return body;
   const { defaultWriteConcern, messageBytesMax, master } = options;
-  const parsed = parseAppendRequest(body.value, readIdHeader(ctx.req), defaultWriteConcern);
+  const parsed = parseAppendRequest(body.value, ctx.query, readIdHeader(ctx.req), defaultWriteConcern);
   if ('faults' in parsed) return { problem: invalidRequest(parsed.faults) };
   const messageBytes = Buffer.byteLength(parsed.request.message);
   if (messageBytes > messageBytesMax) return { problem: messageTooLarge(messageBytes, messageBytesMax) };

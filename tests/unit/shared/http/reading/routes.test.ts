@@ -55,7 +55,6 @@ describe('reading the log', () => {
     ['id=id-4&from=5', []],
     ['id=nobody', []],
     ['id=id-4&limit=1', [4]],
-    ['colour=red&colour=blue', [1, 2, 3, 4, 5]],
   ])('?%s gives %j', async (query, expected) => {
     reader.moveHead(5, 3);
     const answer = await get(`/messages?${query}`);
@@ -65,8 +64,8 @@ describe('reading the log', () => {
 
   it('links to the next part when the limit cut it, with the same query otherwise', async () => {
     reader.moveHead(5, 4);
-    const first = await get('/messages?limit=2&committed=true&x=%26');
-    expect(first.headers.link).toBe('</messages?limit=2&committed=true&x=%26&from=3>; rel="next"');
+    const first = await get('/messages?limit=2&committed=true&timeoutMs=%37');
+    expect(first.headers.link).toBe('</messages?limit=2&committed=true&timeoutMs=7&from=3>; rel="next"');
     const last = await get('/messages?limit=2&committed=true&from=3');
     expect(seqs(last)).toEqual([3, 4]);
     expect(last.headers.link).toBeUndefined();

@@ -78,8 +78,8 @@ describe('a bulk append', () => {
     expect((answer.json().errors as { path: string }[]).map(({ path }) => path)).toEqual(paths);
   });
 
-  it('takes any line ends, empty lines, spaces and members that nobody knows', async () => {
-    const answer = await post('{"message":"a"}\r\n\n  \n {"message":"ü\\u0000","colour":"red"} \r\n"\\ud800"');
+  it('takes any line ends, empty lines, and spaces', async () => {
+    const answer = await post('{"message":"a"}\r\n\n  \n {"message":"ü\\u0000"} \r\n"\\ud800"');
     expect(answer.json()).toMatchObject({ count: 3 });
     expect(entriesSeen().map(({ message }) => message)).toEqual(['a', 'ü\0', '\ud800']);
   });
