@@ -2,8 +2,8 @@
  * Reads the body of a request as bytes, within the size limit and decompressed, for bodies that
  * have a parser of their own. JSON bodies are read by json.ts.
  *
- * The rest of a refused body is read and dropped: if the connection were closed, a client that is
- * still sending might not see the answer.
+ * The rest of a refused body is read and dropped, and not decompressed: if the connection were
+ * closed, a client that is still sending might not see the answer.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
@@ -76,6 +76,10 @@ function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: Inco
       settle = null;
       chunks = [];
       if (done !== null) budget?.give(taken);
+      if (body !== request) {
+        request.unpipe();
+        body.destroy();
+      }
       request.resume();
       done?.(result);
     };
