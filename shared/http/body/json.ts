@@ -39,16 +39,19 @@ export function createJsonBodyReader(bounds: BodyBounds): JsonBodyReader {
 function parse(bytes: Buffer): JsonBody {
   if (bytes.length === 0) return { problem: invalidRequest([{ path: '', message: 'the body is empty' }]) };
   if (!isUtf8(bytes)) return { problem: invalidRequest([{ path: '', message: 'the body is not UTF-8' }]) };
-  const text = bytes.toString('utf8');
   try {
-    return { value: JSON.parse(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text) };
+    return { value: JSON.parse(textOf(bytes)) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { problem: invalidRequest([{ path: '', message: `the body is not JSON: ${why}` }]) };
   }
 }
 
-const BYTE_ORDER_MARK = '\ufeff';
+/** The text of a body in UTF-8, without the byte order mark that some editors put before it. */
+export function textOf(bytes: Buffer): string {
+  const isMarked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return bytes.toString('utf8', isMarked ? 3 : 0);
+}
 
 function contentTypeProblem(request: IncomingMessage): Problem | null {
   const contentType = request.headers['content-type'];
@@ -63,10 +66,13 @@ function contentTypeProblem(request: IncomingMessage): Problem | null {
   const given = contentType === undefined ? 'no Content-Type was given' : `not ${contentType}`;
   return {
     kind: PROBLEM_KINDS.unsupportedMediaType,
-    detail: `the body must be application/json in UTF-8; ${given}`,
+    detail: `the body must be application/json in UTF-8; ${given}: ${CURE}`,
     headers: { Accept: 'application/json' },
   };
 }
+
+/** `curl -d` sends application/x-www-form-urlencoded unless it is told otherwise. */
+const CURE = 'set the header "content-type: application/json", or use curl --json';
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

@@ -6,6 +6,7 @@
  * is spent here. A good line costs its `JSON.parse` and two checks; only a bad line costs more.
  */
 import { isUtf8 } from 'node:buffer';
+import { textOf } from '#http/body/json';
 import type { RequestFault } from '#http/problem';
 import { unknownRule } from '#http/request-faults';
 import type { BulkRequest } from '#master/core/append';
@@ -42,7 +43,7 @@ export function parseBulkBody(body: Buffer, messageBytesMax: number): BulkBody {
   if (!isUtf8(body)) return { faults: [{ path: '', message: 'the body is not UTF-8' }] };
   const reader = new LineReader();
   let line = 0;
-  for (const text of body.toString('utf8').split('\n')) {
+  for (const text of textOf(body).split('\n')) {
     line += 1;
     if (text.length > 0 && !reader.read(line, text)) return { tooMany: BULK_LINES_MAX };
   }

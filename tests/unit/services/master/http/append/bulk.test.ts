@@ -78,6 +78,12 @@ describe('a bulk append', () => {
     expect((answer.json().errors as { path: string }[]).map(({ path }) => path)).toEqual(paths);
   });
 
+  it('may begin with a byte order mark', async () => {
+    const answer = await post('\ufeff"a"\n"b"');
+    expect(answer.status).toBe(201);
+    expect(entriesSeen().map(({ message }) => message)).toEqual(['a', 'b']);
+  });
+
   it('takes any line ends, empty lines, and spaces', async () => {
     const answer = await post('{"message":"a"}\r\n\n  \n {"message":"ü\\u0000"} \r\n"\\ud800"');
     expect(answer.json()).toMatchObject({ count: 3 });

@@ -109,6 +109,13 @@ describe('a wrong append is refused before the master hears of it', () => {
     expectRefused(answer, 415, 'unsupported-media-type');
   });
 
+  it('a plain curl -d, saying what to do', async () => {
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const answer = await service.ask({ method: 'POST', path: '/messages', headers, body: '{"message": "m"}' });
+    expectRefused(answer, 415, 'unsupported-media-type');
+    expect(answer.json().detail).toContain('set the header "content-type: application/json", or use curl --json');
+  });
+
   it('a body without a type', async () => {
     const answer = await service.ask({ method: 'POST', path: '/messages', body: '{"message": "m"}' });
     expectRefused(answer, 415, 'unsupported-media-type');
