@@ -128,7 +128,7 @@ const relations: readonly SettingRelation<typeof fields>[] = [
 export function readMasterSettings(environment: Environment = process.env): MasterSettings {
   const values = readSettings(environment, fields, relations);
   return Object.freeze({
-    ...nodeSettings(values),
+    ...nodeSettings(values, { environment, fields }),
     secondaries: Object.freeze(values.SECONDARIES),
     openMembership: values.OPEN_MEMBERSHIP,
     defaultWriteConcern: values.DEFAULT_W,

@@ -54,6 +54,7 @@ export async function openNode<Settings extends NodeSettings, RoleNode extends N
   const settings = readSettings();
   const logger = createLogger({ level: settings.logLevel, node: settings.nodeId, role });
   handle.useLogger(logger);
+  for (const fault of settings.misspelt) logger.warn(fault, 'a variable of the environment is ignored');
   const store = await openStore(settings, { logger, fail: (error) => handle.fail(error) });
   const context: NodeContext<Settings> = {
     settings,

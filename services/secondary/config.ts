@@ -22,7 +22,7 @@ const fields = {
 export function readSecondarySettings(environment: Environment = process.env): SecondarySettings {
   const values = readSettings(environment, fields);
   return Object.freeze({
-    ...nodeSettings(values),
+    ...nodeSettings(values, { environment, fields }),
     faults: Object.freeze({ ...NO_FAULTS, delayMs: values.DELAY_MS, failRate: values.FAIL_RATE }),
     faultInjection: values.FAULT_INJECTION,
   });

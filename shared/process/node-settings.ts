@@ -7,12 +7,13 @@ import {
   hostField,
   logIdField,
   nameField,
-  textField,
+  pathField,
+  tokenField,
   webUrlField,
   wholeNumberField,
   wordField,
 } from './setting-fields';
-import type { SettingFields, SettingValues } from './settings';
+import { type Environment, misspelt, type SettingFault, type SettingFields, type SettingValues } from './settings';
 
 /** The values of LOG_LEVEL: pino's levels. */
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -58,6 +59,8 @@ export interface NodeSettings {
   readonly diskFreeBytesMin: number;
   readonly heartbeatIntervalMs: number;
   readonly gapTimeoutMs: number;
+  /** Variables that are no settings, but were probably meant to be. */
+  readonly misspelt: readonly SettingFault[];
 }
 
 /**
@@ -71,14 +74,14 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
     HTTP_PORT: wholeNumberField({ min: 0, max: 65_535, fallback: fallback.httpPort }),
     PUBLIC_URL: webUrlField(),
     MAX_BODY_BYTES: wholeNumberField({ min: 1, max: GIBIBYTE, fallback: 16 * 2 ** 20 }),
-    API_TOKEN: textField(null),
+    API_TOKEN: tokenField(),
     AMQP_URL: brokerUrlsField('amqp://guest:guest@127.0.0.1:5672'),
     AMQP_HEARTBEAT_S: wholeNumberField({ min: 1, max: 3600, fallback: 5 }),
     MANAGEMENT_URL: webUrlField(),
     LOG_NAME: nameField('rlog'),
     LOG_ID: logIdField(),
     LOG_STORE: wordField(['disk', 'memory'], 'disk'),
-    DATA_DIR: textField(null),
+    DATA_DIR: pathField(),
     DISK_FREE_MIN: wholeNumberField({ min: 0, max: Number.MAX_SAFE_INTEGER, fallback: GIBIBYTE / 4 }),
     HEARTBEAT_INTERVAL_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 500 }),
     GAP_TIMEOUT_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 200 }),
@@ -88,8 +91,13 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
 /**
  * Converts the values of the variables to settings. Applies the default of DATA_DIR,
  * `./data/<NODE_ID>`.
+ *
+ * @param from where the values were read, and all fields of this role
  */
-export function nodeSettings(values: SettingValues<ReturnType<typeof nodeFields>>): NodeSettings {
+export function nodeSettings(
+  values: SettingValues<ReturnType<typeof nodeFields>>,
+  from: { readonly environment: Environment; readonly fields: SettingFields },
+): NodeSettings {
   return {
     nodeId: values.NODE_ID,
     logLevel: values.LOG_LEVEL,
@@ -115,6 +123,7 @@ export function nodeSettings(values: SettingValues<ReturnType<typeof nodeFields>
     diskFreeBytesMin: values.DISK_FREE_MIN,
     heartbeatIntervalMs: values.HEARTBEAT_INTERVAL_MS,
     gapTimeoutMs: values.GAP_TIMEOUT_MS,
+    misspelt: Object.freeze(misspelt(from.environment, from.fields)),
   };
 }
 

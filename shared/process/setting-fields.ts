@@ -115,7 +115,7 @@ export function webUrlField(): Field<string | null> {
   return settingField<string | null>(
     (text) =>
       isUrl(text, ['http:', 'https:'])
-        ? { value: text.replace(/\/+$/, '') }
+        ? { value: text.trim().replace(/\/+$/, '') }
         : { fault: 'must be an http:// or https:// URL' },
     null,
   );
@@ -140,6 +140,28 @@ export function brokerUrlsField(fallback: string): Field<readonly string[]> {
 /** Any text. */
 export function textField(fallback: string | null): Field<string | null> {
   return settingField<string | null>((value) => ({ value }), fallback);
+}
+
+/** A path of the file system; null when not set. White space at an end is a slip, not a name. */
+export function pathField(): Field<string | null> {
+  return settingField<string | null>(
+    (text) => (text === text.trim() ? { value: text } : wrong(text, 'must not begin or end with white space')),
+    null,
+  );
+}
+
+/**
+ * A secret that a header carries; null when not set. White space at its ends is dropped: files and
+ * shells add a line end. A fault does not show it.
+ */
+export function tokenField(): Field<string | null> {
+  return settingField<string | null>((text) => {
+    const token = text.trim();
+    if (token === '') return { fault: 'must not be blank; leave it out for no token' };
+    return /^[\t\x20-\x7e]+$/.test(token)
+      ? { value: token }
+      : { fault: 'must be of ASCII characters that a header can carry' };
+  }, null);
 }
 
 /** A fault that shows the text, cut to 80 characters to keep the report readable. */

@@ -4,11 +4,13 @@
  * config.ts passes it in.
  *
  * A variable that is set to the empty string counts as unset, because compose files and shells have
- * no other way to unset one. Unknown variables are ignored. Relations between variables (this one
+ * no other way to unset one. Unknown variables are ignored, because the environment is shared with
+ * other programs; one whose name is nearly that of a setting is named (`misspelt`). Relations between variables (this one
  * above that one) are checked only when the variables that they need are valid, so one wrong number
  * is not reported twice.
  */
 import { z } from 'zod';
+import { nearestName } from './nearest';
 
 /** Usually `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -73,8 +75,21 @@ export function readSettings<Fields extends SettingFields>(
     const message = fault(complete);
     if (message !== null) faults.push({ variable, message });
   }
-  if (faults.length > 0) throw new ConfigError(faults);
+  if (faults.length > 0) throw new ConfigError([...faults, ...misspelt(environment, fields)]);
   return complete;
+}
+
+/** Variables of shells, npm, proxies and orchestrators that are near to settings. */
+const OF_OTHERS = new Set(['LOGNAME', 'NODE', 'NODE_ENV', 'NODE_IP', 'NODE_NAME', 'POD_NAME', 'HTTP_PROXY']);
+
+/** The variables that are set and are no settings, but were probably meant to be. */
+export function misspelt(environment: Environment, fields: SettingFields): readonly SettingFault[] {
+  const known = Object.keys(fields);
+  return Object.entries(environment).flatMap(([variable, text]) => {
+    if (text === '' || variable in fields || OF_OTHERS.has(variable.toUpperCase())) return [];
+    const near = nearestName(variable, known);
+    return near === null ? [] : [{ variable, message: `is no setting; did you mean ${near}?` }];
+  });
 }
 
 /** The result of reading one text. */

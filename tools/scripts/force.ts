@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defineProgram, flag, option, type ValuesOf } from '#process/cli/program';
 import { runProgram } from '#process/cli/run-program';
-import { textField, webUrlField, wholeNumberField } from '#process/setting-fields';
+import { textField, tokenField, webUrlField, wholeNumberField } from '#process/setting-fields';
 
 const URL_DEFAULT = 'http://127.0.0.1:8000';
 const TIMEOUT_S_MAX = 999_999;
@@ -33,7 +33,7 @@ const PROGRAM = defineProgram({
       'seconds until the master must have begun (60)',
       wholeNumberField({ min: 1, max: TIMEOUT_S_MAX, fallback: 60 }),
     ),
-    '--token': option('TOKEN', "the master's API_TOKEN (the environment's API_TOKEN)", textField(null), {
+    '--token': option('TOKEN', "the master's API_TOKEN (the environment's API_TOKEN)", tokenField(), {
       variable: 'API_TOKEN',
     }),
   },

@@ -26,6 +26,7 @@ describe('the settings of a master', () => {
       diskFreeBytesMin: 256 * MEBIBYTE,
       heartbeatIntervalMs: 500,
       gapTimeoutMs: 200,
+      misspelt: [],
       secondaries: [],
       openMembership: false,
       defaultWriteConcern: 'all',
@@ -59,6 +60,51 @@ describe('the settings of a master', () => {
     });
     expect(readMasterSettings({ LOG_STORE: 'memory', DATA_DIR: '/x' }).store).toEqual({ kind: 'memory' });
     expect(readMasterSettings({ DATA_DIR: '/x' }).store).toEqual({ kind: 'disk', directory: '/x' });
+  });
+
+  it.each([
+    ['secret\n', 'secret'],
+    [' \tsecret\r\n', 'secret'],
+    ['two words', 'two words'],
+  ])('drop white space at the ends of the token %j', (text, apiToken) => {
+    expect(readMasterSettings({ API_TOKEN: text }).http.apiToken).toBe(apiToken);
+  });
+
+  it('do not show a token that is wrong', () => {
+    expect(faultsOf({ API_TOKEN: 'se\ncret' }).join()).not.toContain('cret');
+  });
+
+  it('drop the line end of a URL', () => {
+    expect(readMasterSettings({ PUBLIC_URL: 'http://m.example/\n' }).http.publicUrl).toBe('http://m.example');
+  });
+
+  it.each([
+    ['SECONDARYS', 'SECONDARIES'],
+    ['SECONDARY', 'SECONDARIES'],
+    ['secondaries', 'SECONDARIES'],
+    ['HEARTBEAT_INTERVALL_MS', 'HEARTBEAT_INTERVAL_MS'],
+    ['HTTPPORT', 'HTTP_PORT'],
+    ['API_TOKENS', 'API_TOKEN'],
+  ])('name the variable %s, which is nearly %s, and start', (variable, meant) => {
+    const message = `is no setting; did you mean ${meant}?`;
+    expect(readMasterSettings({ [variable]: 'x' }).misspelt).toEqual([{ variable, message }]);
+  });
+
+  it('name it beside the faults that stop the process', () => {
+    expect(faultsOf({ NODE_ID: 'a b', SECONDARYS: 'a' })).toHaveLength(2);
+  });
+
+  it('say nothing of the variables of others', () => {
+    const environment = { DELAY_MS: '1', FAIL_RATE: '0', FAULT_INJECTION: 'true', NODE_ENV: 'test', LOGNAME: 'me' };
+    const others = {
+      NODE: '/usr/bin/node',
+      NODE_VERSION: '20',
+      HOSTNAME: 'h',
+      http_proxy: 'x',
+      PATH: '/bin',
+      SECONDARYS: '',
+    };
+    expect(readMasterSettings({ ...environment, ...others }).misspelt).toEqual([]);
   });
 
   it('cannot be changed, at any depth', () => {
@@ -118,6 +164,11 @@ describe('the settings of a master', () => {
     ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '1001', MAX_BODY_BYTES: '1000' }],
     ['MAX_IN_FLIGHT_BYTES', { MAX_IN_FLIGHT_BYTES: '-1' }],
     ['QUEUE_MAX_BYTES', { QUEUE_MAX_BYTES: '1GB' }],
+    ['DATA_DIR', { DATA_DIR: '/data\n' }],
+    ['API_TOKEN', { API_TOKEN: ' \n' }],
+    ['API_TOKEN', { API_TOKEN: 'a\nb' }],
+    ['API_TOKEN', { API_TOKEN: 'a\u0000b' }],
+    ['API_TOKEN', { API_TOKEN: 'geheimß' }],
   ])('refuse a wrong %s: %j', (variable, environment) => {
     const faults = faultsOf(environment);
     expect(faults).toHaveLength(1);

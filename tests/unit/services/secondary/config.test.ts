@@ -18,8 +18,16 @@ describe('the settings of a secondary', () => {
     expect(faultInjection).toBe(false);
   });
 
+  it('name a variable that is nearly one of theirs, and stop with it where it is missed', () => {
+    expect(readSecondarySettings({ NODE_ID: 's', DELAYMS: '5' }).misspelt).toMatchObject([{ variable: 'DELAYMS' }]);
+    expect(() => readSecondarySettings({ NODEID: 's' })).toThrow(/NODE_ID +must be set\n +NODEID +is no setting/);
+  });
+
   it('ignore what only a master knows', () => {
-    expect(readSecondarySettings({ NODE_ID: 's', SECONDARIES: 'a,a', DEFAULT_W: '99' }).nodeId).toBe('s');
+    const limits = { MAX_MESSAGE_BYTES: '1', MAX_IN_FLIGHT_BYTES: '1', QUEUE_MAX_BYTES: '1', SUSPECT_AFTER_MS: '1' };
+    const master = { SECONDARIES: 'a,a', DEFAULT_W: '99', OPEN_MEMBERSHIP: 'x', QUORUM_APPEND: 'x', STANDBY: 'x' };
+    const settings = readSecondarySettings({ NODE_ID: 's', ...master, ...limits, UNHEALTHY_AFTER_MS: '1' });
+    expect(settings).toMatchObject({ nodeId: 's', misspelt: [] });
   });
 
   it('tell every fault at once', () => {
