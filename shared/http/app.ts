@@ -8,14 +8,24 @@
  * `Allow` when the path exists.
  */
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type Router from '@koa/router';
 import type { Layer } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Logger } from 'pino';
+import { CLIENT_LIMITS, type ClientLimits } from '#process/node-settings';
 import { systemErrorCode } from '#process/system-error';
 import { requireBearerToken } from './bearer-token';
 import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
 import { refuseQueries } from './query';
+
+/** The settings of a node that its HTTP edge needs. */
+export interface EdgeSettings {
+  readonly bodyBytesMax: number;
+  readonly apiToken: string | null;
+  /** Left out: the defaults. */
+  readonly limits?: ClientLimits;
+}
 
 /** The service-specific parts of an app. */
 interface HttpAppOptions {
@@ -25,6 +35,8 @@ interface HttpAppOptions {
   readonly stopping: AbortSignal;
   /** Bearer token that every request except the probes must carry; none when null or omitted. */
   readonly apiToken?: string | null;
+  /** A client that takes nothing of its answer for so long is cut off; left out: the default. */
+  readonly stalledMs?: number;
   /** Explains a method that is not allowed at a path; null for the general explanation. */
   readonly wrongMethod?: (ctx: Context) => Pick<Problem, 'detail' | 'members'> | null;
 }
@@ -66,6 +78,18 @@ async function answer(options: HttpAppOptions, ctx: Context, next: Next): Promis
     answerError(logger, ctx, error);
   }
   if (stopping.aborted) ctx.set('Connection', 'close');
+  if (ctx.respond !== false) cutOffStalled(ctx.res, options.stalledMs ?? CLIENT_LIMITS.stalledMs);
+}
+
+/**
+ * Ends the connection of a client that takes nothing of what waits to be sent. Silence while nothing
+ * waits is this node's own, which reads the log.
+ */
+function cutOffStalled(response: ServerResponse, stalledMs: number): void {
+  response.setTimeout(stalledMs, () => {
+    if (response.writableLength > 0) response.destroy();
+    else response.setTimeout(stalledMs);
+  });
 }
 
 function requestIdFor(ctx: Context): string {

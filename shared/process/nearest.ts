@@ -5,6 +5,8 @@
 
 /** One typing error for every so many characters is still taken for the same name. */
 const CHARACTERS_PER_ERROR = 3;
+/** More errors than these are another name, however long it is. */
+const ERRORS_MAX = 3;
 
 /**
  * Null: no name is near enough to be worth suggesting. A beginning of a name counts as near, and
@@ -19,7 +21,9 @@ export function nearestName(typed: string, names: readonly string[]): string | n
     .sort((a, b) => a.distance - b.distance);
   const [nearest] = byDistance;
   if (nearest === undefined) return null;
-  return nearest.distance <= Math.max(1, typed.length / CHARACTERS_PER_ERROR) ? nearest.name : null;
+  return nearest.distance <= Math.max(1, Math.min(ERRORS_MAX, typed.length / CHARACTERS_PER_ERROR))
+    ? nearest.name
+    : null;
 }
 
 function distanceOf(from: string, to: string): number {

@@ -27,6 +27,29 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const DURATION_MS_MAX = 86_400_000;
 const GIBIBYTE = 2 ** 30;
 
+/** Limits on what clients may hold of a node. */
+export interface ClientLimits {
+  /**
+   * Clients at once, of each kind: readers that follow the log, reads that are being sent, requests
+   * that wait for something other than their own append.
+   */
+  readonly readersMax: number;
+  /** Bytes that were read for readers and not taken by them. */
+  readonly readBytesMax: number;
+  /** Longest wait for a seq, or for the replication of an entry that is in the log. */
+  readonly waitMsMax: number;
+  /** A client that takes nothing of its answer, or sends nothing of its body, for so long is cut off. */
+  readonly stalledMs: number;
+}
+
+/** The limits unless settings say otherwise. */
+export const CLIENT_LIMITS: ClientLimits = Object.freeze({
+  readersMax: 1_000,
+  readBytesMax: 64 * 2 ** 20,
+  waitMsMax: 3_600_000,
+  stalledMs: 10_000,
+});
+
 /** The settings of a node. Durations are in milliseconds, `S` in seconds. */
 export interface NodeSettings {
   readonly nodeId: string;
@@ -40,6 +63,7 @@ export interface NodeSettings {
     readonly bodyBytesMax: number;
     /** Bearer token that requests must carry; null for none. */
     readonly apiToken: string | null;
+    readonly limits: ClientLimits;
   };
   readonly broker: {
     /** AMQP URLs, tried in turn; never empty. */
@@ -75,6 +99,14 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
     PUBLIC_URL: webUrlField(),
     MAX_BODY_BYTES: wholeNumberField({ min: 1, max: GIBIBYTE, fallback: 16 * 2 ** 20 }),
     API_TOKEN: tokenField(),
+    MAX_READERS: wholeNumberField({ min: 1, max: 1_000_000, fallback: CLIENT_LIMITS.readersMax }),
+    MAX_READ_BYTES: wholeNumberField({
+      min: 2 ** 20,
+      max: Number.MAX_SAFE_INTEGER,
+      fallback: CLIENT_LIMITS.readBytesMax,
+    }),
+    MAX_WAIT_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: CLIENT_LIMITS.waitMsMax }),
+    STALLED_AFTER_MS: wholeNumberField({ min: 100, max: DURATION_MS_MAX, fallback: CLIENT_LIMITS.stalledMs }),
     AMQP_URL: brokerUrlsField('amqp://guest:guest@127.0.0.1:5672'),
     AMQP_HEARTBEAT_S: wholeNumberField({ min: 1, max: 3600, fallback: 5 }),
     MANAGEMENT_URL: webUrlField(),
@@ -107,6 +139,12 @@ export function nodeSettings(
       publicUrl: values.PUBLIC_URL,
       bodyBytesMax: values.MAX_BODY_BYTES,
       apiToken: values.API_TOKEN,
+      limits: Object.freeze({
+        readersMax: values.MAX_READERS,
+        readBytesMax: values.MAX_READ_BYTES,
+        waitMsMax: values.MAX_WAIT_MS,
+        stalledMs: values.STALLED_AFTER_MS,
+      }),
     }),
     broker: Object.freeze({
       urls: Object.freeze(values.AMQP_URL),

@@ -5,10 +5,12 @@
 import Router from '@koa/router';
 import type Koa from 'koa';
 import type { Logger } from 'pino';
-import { createHttpApp } from '#http/app';
+import { createHttpApp, type EdgeSettings } from '#http/app';
 import { BodyBudget } from '#http/body/raw';
+import { waitingPlaces } from '#http/places';
 import { addProbeRoutes } from '#http/probe-routes';
 import { addReadingRoutes } from '#http/reading/routes';
+import { CLIENT_LIMITS } from '#process/node-settings';
 import type { WriteConcern } from '#protocol/write-concern';
 import { addAppendRoute } from './append/route';
 import { addMemberRoutes } from './member-routes';
@@ -28,7 +30,7 @@ export interface MasterAppOptions {
     /** Bytes of all bodies that arrive at once. Left out: four of the largest bodies. */
     readonly inFlightBytesMax?: number;
     readonly logName: string;
-    readonly http: { readonly bodyBytesMax: number; readonly apiToken: string | null };
+    readonly http: EdgeSettings;
   };
 }
 
@@ -38,13 +40,15 @@ export function createMasterApp({ master, logger, stopping, settings }: MasterAp
   const router = new Router();
   const { bodyBytesMax } = http;
   const budget = new BodyBudget(Math.max(bodyBytesMax, settings.inFlightBytesMax ?? 4 * bodyBytesMax));
-  addAppendRoute(router, { master, defaultWriteConcern, messageBytesMax, bodyBytesMax, budget });
-  addReadingRoutes(router, { reader: master.reader, stopping });
-  addReplicationRoute(router, { master, defaultWriteConcern });
-  addMemberRoutes(router, { master, logName, bodyBytesMax: http.bodyBytesMax });
+  const { readersMax, waitMsMax, stalledMs } = { ...CLIENT_LIMITS, ...http.limits };
+  const waits = waitingPlaces(readersMax);
+  addAppendRoute(router, { master, defaultWriteConcern, messageBytesMax, bodyBytesMax, budget, stalledMs });
+  addReadingRoutes(router, { reader: master.reader, stopping, waits, ...http.limits });
+  addReplicationRoute(router, { master, defaultWriteConcern, waits, waitMsMax });
+  addMemberRoutes(router, { master, logName, waits, bounds: { bytesMax: bodyBytesMax, stalledMs } });
   addProbeRoutes(router, () => master.readiness());
   router.get('/health', (ctx) => {
     ctx.body = master.health();
   });
-  return createHttpApp({ logger, router, stopping, apiToken: http.apiToken });
+  return createHttpApp({ logger, router, stopping, apiToken: http.apiToken, stalledMs });
 }

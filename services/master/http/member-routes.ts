@@ -8,7 +8,9 @@
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { createJsonBodyReader } from '#http/body/json';
+import { createJsonBodyReader, SMALL_BODY_BYTES_MAX } from '#http/body/json';
+import type { BodyBounds } from '#http/body/raw';
+import type { Places } from '#http/places';
 import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
 import { requestFaults } from '#http/request-faults';
 import { NAME_PATTERN } from '#protocol/topology';
@@ -36,12 +38,15 @@ const RETRY_AFTER_S = 1;
 export interface MemberRoutesOptions {
   readonly master: MasterPort;
   readonly logName: string;
-  readonly bodyBytesMax: number;
+  /** For those who wait until a change is committed. */
+  readonly waits: Places;
+  /** Of the bodies, which are small in any case. */
+  readonly bounds: BodyBounds;
 }
 
 /** Adds the routes to `router`. */
 export function addMemberRoutes(router: Router, options: MemberRoutesOptions): void {
-  const { master, bodyBytesMax } = options;
+  const { master, waits, bounds } = options;
   router.get('/members', (ctx) => {
     ctx.body = master.members();
   });
@@ -54,11 +59,11 @@ export function addMemberRoutes(router: Router, options: MemberRoutesOptions): v
   });
   router.delete('/members/:id', async (ctx) => {
     const id = ctx.params.id ?? '';
-    const change = await master.removeMember(id);
+    const change = await waits.within(() => master.removeMember(id));
     if (change.outcome === 'done') ctx.status = 204;
     else sendUnchanged(ctx, id, change);
   });
-  const readBody = createJsonBodyReader({ bytesMax: bodyBytesMax });
+  const readBody = createJsonBodyReader({ ...bounds, bytesMax: Math.min(bounds.bytesMax, SMALL_BODY_BYTES_MAX) });
   addAdmitRoute(router, options, readBody);
   addForceRoutes(router, options, readBody);
 }
@@ -70,14 +75,14 @@ const ADMIT = z.strictObject(
   { error: 'must be a JSON object with the id of a node' },
 );
 
-function addAdmitRoute(router: Router, { master }: MemberRoutesOptions, readBody: BodyReader): void {
+function addAdmitRoute(router: Router, { master, waits }: MemberRoutesOptions, readBody: BodyReader): void {
   router.post('/members', async (ctx) => {
     const body = await readBody(ctx);
     if ('problem' in body) return sendProblem(ctx, body.problem);
     const request = ADMIT.safeParse(body.value);
     if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error, ADMIT)));
     const { id } = request.data;
-    const change = await master.admitMember(id);
+    const change = await waits.within(() => master.admitMember(id));
     if (change.outcome !== 'done') return sendUnchanged(ctx, id, change);
     ctx.status = change.isNew ? 201 : 200;
     ctx.set('Location', `/members/${id}`);
@@ -98,7 +103,7 @@ function noMember(id: string): Problem {
   return { kind: PROBLEM_KINDS.notFound, detail: `"${id}" is not a member of this log` };
 }
 
-function addForceRoutes(router: Router, { master, logName }: MemberRoutesOptions, readBody: BodyReader): void {
+function addForceRoutes(router: Router, { master, logName, waits }: MemberRoutesOptions, readBody: BodyReader): void {
   const error = `must be the name of this log, ${logName}, or "new" where there is no log`;
   const schema = z.strictObject({ log: z.literal([logName, 'new'], { error }) }, { error: 'must be a JSON object' });
   router.get('/members/force', (ctx) => {
@@ -110,7 +115,8 @@ function addForceRoutes(router: Router, { master, logName }: MemberRoutesOptions
     if ('problem' in body) return sendProblem(ctx, body.problem);
     const request = schema.safeParse(body.value);
     if (!request.success) return sendProblem(ctx, invalidRequest(requestFaults(request.error, schema)));
-    sendForced(ctx, await master.force(request.data.log === logName ? 'best' : 'new'), request.data.log);
+    const { log } = request.data;
+    sendForced(ctx, await waits.within(() => master.force(log === logName ? 'best' : 'new')), log);
     return undefined;
   });
 }

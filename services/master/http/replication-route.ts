@@ -4,6 +4,7 @@
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import type { Places } from '#http/places';
 import { invalidRequest, sendProblem } from '#http/problem';
 import { readsQuery } from '#http/query';
 import { noSuchEntry, seqParameter } from '#http/reading/routes';
@@ -17,6 +18,10 @@ import { parseWaitQuery } from './wait-query';
 export interface ReplicationOptions {
   readonly master: MasterPort;
   readonly defaultWriteConcern: WriteConcern;
+  /** For those who wait. */
+  readonly waits: Places;
+  /** Longest wait. */
+  readonly waitMsMax: number;
 }
 
 /** Adds the route to `router`. */
@@ -27,14 +32,16 @@ export function addReplicationRoute(router: Router, options: ReplicationOptions)
   );
 }
 
-async function sendReplication(ctx: Context, { master, defaultWriteConcern }: ReplicationOptions): Promise<void> {
+async function sendReplication(ctx: Context, options: ReplicationOptions): Promise<void> {
+  const { master, defaultWriteConcern, waits, waitMsMax } = options;
   const seq = seqParameter(ctx.params.seq);
   const query = parseWaitQuery(ctx.query);
   if ('faults' in query) return sendProblem(ctx, invalidRequest(query.faults));
   if (query.writeConcern === null && query.timeoutMs === null) return sendState(ctx, master, seq, null);
-  const { writeConcern, timeoutMs } = query;
+  const { writeConcern } = query;
+  const timeoutMs = Math.min(query.timeoutMs ?? waitMsMax, waitMsMax);
   const request = { seq, writeConcern: writeConcern ?? defaultWriteConcern, timeoutMs };
-  const outcome = await master.awaitConcern(request, new HttpClient(ctx.res));
+  const outcome = await waits.within(() => master.awaitConcern(request, new HttpClient(ctx.res)));
   if (outcome === null) throw noSuchEntry(seq, master.reader.position());
   if (outcome.outcome === 'acknowledged') return sendState(ctx, master, seq, outcome.w);
   // The request stores nothing, so `stored` is only shown for an entry whose fate is open.

@@ -6,10 +6,11 @@ import Router from '@koa/router';
 import type Koa from 'koa';
 import type { Context } from 'koa';
 import type { Logger } from 'pino';
-import { createHttpApp } from '#http/app';
+import { createHttpApp, type EdgeSettings } from '#http/app';
 import { addProbeRoutes } from '#http/probe-routes';
 import type { Problem } from '#http/problem';
 import { addReadingRoutes } from '#http/reading/routes';
+import { CLIENT_LIMITS } from '#process/node-settings';
 import { addFaultRoutes } from './fault-routes';
 import type { SecondaryPort } from './ports';
 
@@ -20,21 +21,22 @@ interface SecondaryAppOptions {
   readonly stopping: AbortSignal;
   readonly settings: {
     readonly faultInjection: boolean;
-    readonly http: { readonly bodyBytesMax: number; readonly apiToken: string | null };
+    readonly http: EdgeSettings;
   };
 }
 
 export function createSecondaryApp({ secondary, logger, stopping, settings }: SecondaryAppOptions): Koa {
   const { http, faultInjection } = settings;
   const router = new Router();
-  addReadingRoutes(router, { reader: secondary.reader, stopping });
+  const { stalledMs } = { ...CLIENT_LIMITS, ...http.limits };
+  addReadingRoutes(router, { reader: secondary.reader, stopping, ...http.limits });
   addProbeRoutes(router, () => secondary.readiness());
   router.get('/health', (ctx) => {
     ctx.body = secondary.health();
   });
-  if (faultInjection) addFaultRoutes(router, secondary, http.bodyBytesMax);
+  if (faultInjection) addFaultRoutes(router, secondary, { bytesMax: http.bodyBytesMax, stalledMs });
   const wrongMethod = (ctx: Context) => (isAppend(ctx) ? appendElsewhere(secondary.masterUrl()) : null);
-  return createHttpApp({ logger, router, stopping, wrongMethod, apiToken: http.apiToken });
+  return createHttpApp({ logger, router, stopping, wrongMethod, apiToken: http.apiToken, stalledMs });
 }
 
 function isAppend({ method, path }: Context): boolean {

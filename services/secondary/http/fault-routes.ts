@@ -3,14 +3,16 @@
  * changes nothing.
  */
 import type Router from '@koa/router';
-import { createJsonBodyReader } from '#http/body/json';
+import { createJsonBodyReader, SMALL_BODY_BYTES_MAX } from '#http/body/json';
+import type { BodyBounds } from '#http/body/raw';
 import { invalidRequest, sendProblem } from '#http/problem';
 import { requestFaults } from '#http/request-faults';
 import { faultChangeSchema } from '../faults/settings';
 import type { SecondaryPort } from './ports';
 
-export function addFaultRoutes(router: Router, secondary: SecondaryPort, bodyBytesMax: number): void {
-  const readBody = createJsonBodyReader({ bytesMax: bodyBytesMax });
+export function addFaultRoutes(router: Router, secondary: SecondaryPort, bounds: BodyBounds): void {
+  const bytesMax = Math.min(bounds.bytesMax, SMALL_BODY_BYTES_MAX);
+  const readBody = createJsonBodyReader({ ...bounds, bytesMax });
   router.get('/faults', (ctx) => {
     ctx.body = secondary.faults();
   });

@@ -21,6 +21,9 @@ type JsonBody = { readonly value: unknown } | { readonly problem: Problem };
 /** Reads the body of a request. Never rejects for a fault of the body. */
 export type JsonBodyReader = (ctx: Context) => Promise<JsonBody>;
 
+/** Largest body of a route whose body is a few names and numbers. */
+export const SMALL_BODY_BYTES_MAX = 64 * 1024;
+
 /** A reader that refuses bodies of more than `bytesMax` bytes after decompression (413). */
 export function createJsonBodyReader(bounds: BodyBounds): JsonBodyReader {
   return async (ctx) => {

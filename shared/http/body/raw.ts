@@ -8,6 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { CLIENT_LIMITS } from '#process/node-settings';
 import { invalidRequest, PROBLEM_KINDS, type Problem } from '../problem';
 
 /** The bytes of the body, or the problem to answer with. */
@@ -41,14 +42,17 @@ export class BodyBudget {
 export interface BodyBounds {
   readonly bytesMax: number;
   readonly budget?: BodyBudget | undefined;
+  /** A body that makes no progress for so long is given up; left out: the default. */
+  readonly stalledMs?: number | undefined;
 }
 
 /**
  * Reads the body. A body of more than `bytesMax` bytes after decompression is refused with 413, one
  * without room in the budget with 503, an unknown Content-Encoding with 415, and one that is cut
- * short or cannot be decompressed with 400. Never rejects.
+ * short or cannot be decompressed with 400, one that makes no progress with 408. Never rejects.
  */
-export async function readRawBody(request: IncomingMessage, { bytesMax, budget }: BodyBounds): Promise<RawBody> {
+export async function readRawBody(request: IncomingMessage, bounds: BodyBounds): Promise<RawBody> {
+  const { bytesMax } = bounds;
   const encoding = request.headers['content-encoding'] ?? 'identity';
   const body = decompressed(request, encoding);
   if (body === null) return { problem: unknownEncoding(encoding) };
@@ -56,7 +60,7 @@ export async function readRawBody(request: IncomingMessage, { bytesMax, budget }
     request.resume();
     return { problem: tooLarge(bytesMax) };
   }
-  return collect(body, { bytesMax, budget }, request);
+  return collect(body, bounds, request);
 }
 
 /**
@@ -64,7 +68,8 @@ export async function readRawBody(request: IncomingMessage, { bytesMax, budget }
  * the connection of a body that is not read to its end. The listeners stay attached but keep no
  * body alive: the request's client may wait for an hour.
  */
-function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: IncomingMessage): Promise<RawBody> {
+function collect(body: Readable, bounds: BodyBounds, request: IncomingMessage): Promise<RawBody> {
+  const { bytesMax, budget, stalledMs = CLIENT_LIMITS.stalledMs } = bounds;
   return new Promise((resolve) => {
     let chunks: Buffer[] = [];
     let size = 0;
@@ -75,6 +80,7 @@ function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: Inco
       const done = settle;
       settle = null;
       chunks = [];
+      clearTimeout(watch);
       if (done !== null) budget?.give(taken);
       if (body !== request) {
         request.unpipe();
@@ -84,6 +90,13 @@ function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: Inco
       done?.(result);
     };
     const fail = () => end({ problem: broken() });
+    let seen = 0;
+    const watch = setTimeout(() => {
+      if (size - seen < leastProgress(size, stalledMs)) return end({ problem: stalled(stalledMs) });
+      seen = size;
+      watch.refresh();
+      return undefined;
+    }, stalledMs);
     body.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (settle === null) return;
@@ -100,6 +113,18 @@ function collect(body: Readable, { bytesMax, budget }: BodyBounds, request: Inco
     });
   });
 }
+
+/**
+ * The bytes that a body of which `size` have arrived must have brought within `ms`. One that holds
+ * much of the budget must not keep it by a byte now and then.
+ */
+function leastProgress(size: number, ms: number): number {
+  return size < SLOW_BODY_BYTES ? 1 : (SLOW_BYTES_PER_S * ms) / 1_000;
+}
+
+const SLOW_BODY_BYTES = 64 * 1024;
+/** Slower than any line that people still use. */
+const SLOW_BYTES_PER_S = 1024;
 
 function joined(chunks: readonly Buffer[]): Buffer {
   const [only] = chunks;
@@ -129,6 +154,12 @@ const NO_ROOM: Problem = {
   detail: 'too many bytes of requests are arriving at once, which has a limit',
   headers: { 'Retry-After': '1' },
 };
+
+/** The connection is closed: what is still to come of the body would be taken for a request. */
+function stalled(ms: number): Problem {
+  const detail = `the body made no progress for ${ms} ms; send it again`;
+  return { kind: PROBLEM_KINDS.requestTimeout, detail, headers: { Connection: 'close' } };
+}
 
 function tooLarge(bytesMax: number): Problem {
   const detail = `the body is larger than ${bytesMax} bytes, the most that this node takes`;

@@ -6,20 +6,34 @@
  */
 import type Router from '@koa/router';
 import type { Context } from 'koa';
+import { CLIENT_LIMITS, type ClientLimits } from '#process/node-settings';
 import { logIdOf } from '#protocol/identity';
 import { parseResumePoint, type ResumePoint } from '#protocol/resume-token';
+import { type Places, waitingPlaces } from '../places';
 import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from '../problem';
 import { readsQuery } from '../query';
-import { WAIT_MS_MAX, waitSignal } from '../wait-signal';
+import { waitSignal } from '../wait-signal';
 import type { LogReader, ReaderPosition } from './log-reader';
 import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery } from './query';
+import { Reads } from './reads';
 import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './stream';
 import { EntryTails, EVENT_STREAM, foreignLog } from './tail';
 
-interface ReadingOptions {
+/** Limits that are left out are the defaults. */
+interface ReadingOptions extends Partial<ClientLimits> {
   readonly reader: LogReader;
   /** Aborts when the server stops: waiting clients get a problem. */
   readonly stopping: AbortSignal;
+  /** For those who wait until a seq is visible. Left out: places of their own. */
+  readonly waits?: Places;
+}
+
+interface Reading extends ClientLimits {
+  readonly reader: LogReader;
+  readonly stopping: AbortSignal;
+  readonly tails: EntryTails;
+  readonly reads: Reads;
+  readonly waits: Places;
 }
 
 const FORMATS: readonly EntryFormat[] = [JSON_ARRAY, JSON_LINES];
@@ -27,10 +41,12 @@ const MEDIA_TYPES = [...FORMATS.map(({ mediaType }) => mediaType), EVENT_STREAM]
 
 /** Adds both routes. */
 export function addReadingRoutes(router: Router, options: ReadingOptions): void {
-  const tails = new EntryTails(options);
+  const limits = { ...CLIENT_LIMITS, ...options };
+  const { waits = waitingPlaces(limits.readersMax) } = options;
+  const reading = { ...limits, waits, tails: new EntryTails(limits), reads: new Reads(limits) };
   router.get(
     '/messages',
-    readsQuery((ctx) => sendEntries(ctx, options, tails)),
+    readsQuery((ctx) => sendEntries(ctx, reading)),
   );
   router.get(
     '/messages/:seq',
@@ -50,12 +66,13 @@ export function noSuchEntry(seq: number, { head }: ReaderPosition): ProblemError
   return new ProblemError({ kind: PROBLEM_KINDS.notFound, detail });
 }
 
-async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions, tails: EntryTails): Promise<void> {
+async function sendEntries(ctx: Context, reading: Reading): Promise<void> {
+  const { reader, tails, reads } = reading;
   const format = formatFor(ctx);
   const query = queryOf(ctx);
   checkLog(query.log, reader);
   if (query.minSeq > 0) {
-    if (!(await waitForSeq(ctx, query, { reader, stopping }))) return;
+    if (!(await reading.waits.within(() => waitForSeq(ctx, query, reading)))) return;
     checkLog(query.log, reader);
   }
   const position = reader.position();
@@ -65,7 +82,7 @@ async function sendEntries(ctx: Context, { reader, stopping }: ReadingOptions, t
   }
   const end = query.committed ? position.commit : position.head;
   const range = await rangeOf(query, end, reader);
-  const body = await entriesBody(reader, range, format);
+  const body = await entriesBody(reader, range, format, reads.begin(ctx.res));
   setPosition(ctx, position);
   if (query.id === null && range.to < end) ctx.set('Link', nextLink(ctx, range.to + 1));
   ctx.set('Vary', 'Accept');
@@ -156,10 +173,10 @@ function logOf(ctx: Context): string | null {
 async function waitForSeq(
   ctx: Context,
   { minSeq, timeoutMs, committed }: ReadingQuery,
-  { reader, stopping }: ReadingOptions,
+  { reader, stopping, waitMsMax }: Reading,
 ) {
   const signal = waitSignal(ctx.res, stopping);
-  const bound = timeoutMs === null ? null : Math.min(timeoutMs, WAIT_MS_MAX);
+  const bound = Math.min(timeoutMs ?? waitMsMax, waitMsMax);
   if (await reader.whenVisible(minSeq, { timeoutMs: bound, signal, committed })) return true;
   const { head, commit } = reader.position();
   if (stopping.aborted) {

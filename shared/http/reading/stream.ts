@@ -1,10 +1,11 @@
 /**
  * Streams entries to a client in chunks, as bytes that are not parsed, however long the log is. The
  * next chunk is read when the client has taken the last one, so a slow reader costs two chunks of
- * memory, and a client that left costs nothing.
+ * memory, which reads.ts bounds, and a client that left costs nothing.
  */
 import { Readable } from 'node:stream';
 import type { LogReader } from './log-reader';
+import type { Read } from './reads';
 
 /** A format of an answer with several entries. */
 export interface EntryFormat {
@@ -57,30 +58,42 @@ export async function entriesBody(
   reader: LogReader,
   { from, to }: SeqRange,
   format: EntryFormat,
+  read: Read,
 ): Promise<Buffer | Readable> {
   if (from > to) return format.empty;
   const { separator } = format;
-  const { bytes, count } = await reader.readJoined({ from, to, maxBytes: CHUNK_BYTES, separator });
+  const { bytes, count } = await reader.readJoined({ from, to, maxBytes: read.chunkBytes, separator });
   if (count === 0) return format.empty;
   const next = from + count;
   const first = framed(bytes, format, { isFirst: true, isLast: next > to });
+  read.hold(first.length);
   if (next > to) return first;
-  const chunks = chunksAfter(first, { reader, range: { from: next, to }, format });
+  const chunks = chunksAfter(first, { reader, range: { from: next, to }, format, read });
   return Readable.from(chunks, { objectMode: false, highWaterMark: CHUNK_BYTES });
 }
 
 async function* chunksAfter(
   first: Buffer,
-  { reader, range, format }: { readonly reader: LogReader; readonly range: SeqRange; readonly format: EntryFormat },
+  {
+    reader,
+    range,
+    format,
+    read,
+  }: { readonly reader: LogReader; readonly range: SeqRange; readonly format: EntryFormat; readonly read: Read },
 ): AsyncGenerator<Buffer> {
   const { separator } = format;
+  const { chunkBytes: maxBytes } = read;
   yield first;
   let next = range.from;
+  let before = first.length;
   while (next <= range.to) {
-    const { bytes, count } = await reader.readJoined({ from: next, to: range.to, maxBytes: CHUNK_BYTES, separator });
+    const { bytes, count } = await reader.readJoined({ from: next, to: range.to, maxBytes, separator });
     if (count === 0) throw new Error(`entry ${next} of ${range.from}…${range.to} is not visible any more`);
     next += count;
-    yield framed(bytes, format, { isFirst: false, isLast: next > range.to });
+    const chunk = framed(bytes, format, { isFirst: false, isLast: next > range.to });
+    read.hold(before + chunk.length);
+    before = chunk.length;
+    yield chunk;
   }
 }
 

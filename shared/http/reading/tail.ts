@@ -15,7 +15,7 @@
  *                    proxies keep the connection
  *     reading, idle  entries that it was sent are truncated → `event: reset`, then reading from
  *                    where the log was truncated
- *     any            nothing taken for STALLED_MS, or the node stops or is foreign → cut off:
+ *     any            nothing taken for `stalledMs`, or the node stops or is foreign → cut off:
  *                    `event: error` with a problem, then the end of the stream
  *
  * A truncation is noticed in the turn in which it happens. From then on nothing that was read
@@ -23,20 +23,15 @@
  * stalled is sent one reset, however many truncations there were, before its next entry.
  */
 import type { ServerResponse } from 'node:http';
+import { CLIENT_LIMITS } from '#process/node-settings';
 import { judge, judgeSeq, type ResetReason, type ResumePoint, type ResumeVerdict } from '#protocol/resume-token';
+import { overloaded } from '../places';
 import { PROBLEM_KINDS, type Problem } from '../problem';
 import { COMMENT, type EventChunk, errorEvent, type Reset, readEvents, resetEvent } from './events';
 import type { ForeignLog, LogReader } from './log-reader';
 
-/** Each reader costs a socket and up to two chunks of memory. */
-const READERS_MAX = 1_000;
 /** Below the minute after which proxies commonly close a silent connection. */
 const KEEP_ALIVE_MS = 15_000;
-/**
- * A connection that takes nothing for this long has lost its client, or has one that will never
- * keep up.
- */
-const STALLED_MS = 10_000;
 /** Time for the last event of a reader that was cut off to be sent. */
 const LINGER_MS = 1_000;
 /**
@@ -67,13 +62,12 @@ interface TailQuery {
 }
 
 /**
- * Dependencies of the tails of a node. The optional fields replace the constants above, for tests.
+ * Dependencies of the tails of a node. The optional fields replace the defaults.
  */
 export interface EntryTailsOptions {
   readonly reader: LogReader;
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal;
-  /** Only tests have a reason to change these. */
   readonly keepAliveMs?: number;
   readonly stalledMs?: number;
   readonly seqGraceMs?: number;
@@ -96,10 +90,9 @@ export class EntryTails {
 
   /** The problem (503) to answer one more reader with; null while there is room. */
   get refusal(): Problem | null {
-    const readersMax = this.options.readersMax ?? READERS_MAX;
+    const { readersMax = CLIENT_LIMITS.readersMax } = this.options;
     if (this.tails.size < readersMax) return null;
-    const detail = `${readersMax} readers follow this node already, which is the limit`;
-    return { kind: PROBLEM_KINDS.overloaded, detail, headers: { 'Retry-After': '1' } };
+    return overloaded(`${readersMax} readers follow this node already`);
   }
 
   /**
@@ -107,7 +100,7 @@ export class EntryTails {
    * response.
    */
   follow(response: ServerResponse, query: TailQuery): void {
-    const { stalledMs = STALLED_MS, seqGraceMs = SEQ_GRACE_MS } = this.options;
+    const { stalledMs = CLIENT_LIMITS.stalledMs, seqGraceMs = SEQ_GRACE_MS } = this.options;
     this.noticeCut();
     const { endOf, read, judge, resetText } = this;
     const tail = new Tail(response, query, { stalledMs, seqGraceMs, endOf, read, judge, resetText });

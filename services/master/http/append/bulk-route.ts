@@ -12,7 +12,7 @@ import { parseWaitQuery } from '../wait-query';
 import { notStored } from './answer';
 import { sendBulkOutcome } from './bulk-answer';
 import { type BulkBody, type BulkLines, type LineFault, parseBulkBody } from './bulk-request';
-import type { AppendOptions } from './options';
+import { type AppendOptions, boundsOf } from './options';
 import { ID_HEADER } from './request';
 
 /** Largest number of faults in `errors`; `lines` has the numbers of all bad lines. */
@@ -40,7 +40,7 @@ export async function answerBulk(ctx: Context, options: AppendOptions): Promise<
 
 /** Returns before the wait begins, so that a waiting request does not keep the messages alive. */
 async function beginBulk(ctx: Context, options: AppendOptions): Promise<Begun> {
-  const body = await readRawBody(ctx.req, { bytesMax: options.bodyBytesMax, budget: options.budget });
+  const body = await readRawBody(ctx.req, boundsOf(options));
   if ('problem' in body) return body;
   const wait = parseWaitQuery(ctx.query);
   const faults = [...headerFaults(ctx), ...('faults' in wait ? wait.faults : [])];

@@ -1,5 +1,5 @@
-/** Defines the parts that single and bulk appends share: the master and the limits of a request. */
-import type { BodyBudget } from '#http/body/raw';
+/** What both kinds of append need: the master, and the limits of a request. */
+import type { BodyBounds, BodyBudget } from '#http/body/raw';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { MasterPort } from '../ports';
 
@@ -10,6 +10,13 @@ export interface AppendOptions {
   /** Largest message, in UTF-8 bytes. */
   readonly messageBytesMax: number;
   readonly bodyBytesMax: number;
-  /** Budget of all bodies that arrive at once. */
+  /** A body that makes no progress for so long is given up. */
+  readonly stalledMs: number;
+  /** Of the bodies that arrive at once. */
   readonly budget: BodyBudget;
+}
+
+/** The bounds of a body. */
+export function boundsOf({ bodyBytesMax: bytesMax, budget, stalledMs }: AppendOptions): BodyBounds {
+  return { bytesMax, budget, stalledMs };
 }

@@ -15,14 +15,14 @@ import { HttpClient } from '#http/wait-signal';
 import type { AppendOutcome } from '#master/core/append';
 import { notStored, sendOutcome } from './answer';
 import { answerBulk, isBulk } from './bulk-route';
-import type { AppendOptions } from './options';
+import { type AppendOptions, boundsOf } from './options';
 import { parseAppendRequest, readIdHeader } from './request';
 
 type Begun = { readonly outcome: Promise<AppendOutcome> } | { readonly problem: Problem };
 
 /** Adds the route to `router`, for single and bulk appends. */
 export function addAppendRoute(router: Router, options: AppendOptions): void {
-  const readBody = createJsonBodyReader({ bytesMax: options.bodyBytesMax, budget: options.budget });
+  const readBody = createJsonBodyReader(boundsOf(options));
   router.post(
     '/messages',
     readsQuery((ctx) => answerAppend(ctx, options, readBody)),

@@ -42,7 +42,7 @@ describe('the replication of one entry', () => {
   });
 
   it.each([
-    ['w=2', { writeConcern: 2, timeoutMs: null }],
+    ['w=2', { writeConcern: 2, timeoutMs: 3_600_000 }],
     ['w=majority&timeoutMs=50', { writeConcern: 'majority', timeoutMs: 50 }],
     ['timeoutMs=0', { writeConcern: 'all', timeoutMs: 0 }],
   ])('?%s waits for %j', async (query, expected) => {
