@@ -16,12 +16,14 @@ import type { Logger } from 'pino';
 import { CLIENT_LIMITS, type ClientLimits } from '#process/node-settings';
 import { systemErrorCode } from '#process/system-error';
 import { requireBearerToken } from './bearer-token';
+import { type Address, isLoopback, requireKnownHost } from './known-host';
 import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
 import { refuseQueries } from './query';
 
-/** The settings of a node that its HTTP edge needs. */
-export interface EdgeSettings {
+/** The settings of a node that its HTTP edge needs. Without `host` any `Host` is served. */
+export interface EdgeSettings extends Partial<Address> {
   readonly bodyBytesMax: number;
+  /** Bearer token that every request except the probes must carry; null for none. */
   readonly apiToken: string | null;
   /** Left out: the defaults. */
   readonly limits?: ClientLimits;
@@ -33,10 +35,8 @@ interface HttpAppOptions {
   readonly router: Router;
   /** Aborts when the server stops taking requests. */
   readonly stopping: AbortSignal;
-  /** Bearer token that every request except the probes must carry; none when null or omitted. */
-  readonly apiToken?: string | null;
-  /** A client that takes nothing of its answer for so long is cut off; left out: the default. */
-  readonly stalledMs?: number;
+  /** Left out: no token, any `Host`, default limits. */
+  readonly http?: EdgeSettings;
   /** Explains a method that is not allowed at a path; null for the general explanation. */
   readonly wrongMethod?: (ctx: Context) => Pick<Problem, 'detail' | 'members'> | null;
 }
@@ -53,10 +53,12 @@ const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:/+=@~-]{1,128}$/;
  */
 export function createHttpApp(options: HttpAppOptions): Koa {
   const app = new Koa();
-  const { logger, router, apiToken } = options;
+  const { logger, router, http } = options;
   app.on('error', (error: unknown, ctx?: Context) => logStreamError(logger, error, ctx));
   app.use((ctx, next) => answer(options, ctx, next));
-  if (apiToken) app.use(requireBearerToken(apiToken));
+  if (http?.apiToken) app.use(requireBearerToken(http.apiToken));
+  else if (http?.host !== undefined && isLoopback(http.host))
+    app.use(requireKnownHost({ publicUrl: http.publicUrl ?? null }));
   app.use(refuseQueries(router));
   app.use(router.routes());
   return app;
@@ -78,7 +80,7 @@ async function answer(options: HttpAppOptions, ctx: Context, next: Next): Promis
     answerError(logger, ctx, error);
   }
   if (stopping.aborted) ctx.set('Connection', 'close');
-  if (ctx.respond !== false) cutOffStalled(ctx.res, options.stalledMs ?? CLIENT_LIMITS.stalledMs);
+  if (ctx.respond !== false) cutOffStalled(ctx.res, (options.http?.limits ?? CLIENT_LIMITS).stalledMs);
 }
 
 /**

@@ -36,6 +36,7 @@ export const PROBLEM_KINDS = {
   requestTimeout: { name: 'request-timeout', status: 408, title: 'The request did not arrive in time' },
   tooLarge: { name: 'too-large', status: 413, title: 'Too large' },
   unsupportedMediaType: { name: 'unsupported-media-type', status: 415, title: 'The content type is not supported' },
+  misdirected: { name: 'misdirected-request', status: 421, title: 'Another host was meant' },
   headersTooLarge: { name: 'headers-too-large', status: 431, title: 'The headers are too large' },
   internal: { name: 'internal', status: 500, title: 'Internal error' },
   storage: { name: 'storage', status: 503, title: 'The log cannot be read or written' },

@@ -50,5 +50,5 @@ export function createMasterApp({ master, logger, stopping, settings }: MasterAp
   router.get('/health', (ctx) => {
     ctx.body = master.health();
   });
-  return createHttpApp({ logger, router, stopping, apiToken: http.apiToken, stalledMs });
+  return createHttpApp({ logger, router, stopping, http });
 }

@@ -36,7 +36,7 @@ export function createSecondaryApp({ secondary, logger, stopping, settings }: Se
   });
   if (faultInjection) addFaultRoutes(router, secondary, { bytesMax: http.bodyBytesMax, stalledMs });
   const wrongMethod = (ctx: Context) => (isAppend(ctx) ? appendElsewhere(secondary.masterUrl()) : null);
-  return createHttpApp({ logger, router, stopping, wrongMethod, apiToken: http.apiToken, stalledMs });
+  return createHttpApp({ logger, router, stopping, wrongMethod, http });
 }
 
 function isAppend({ method, path }: Context): boolean {

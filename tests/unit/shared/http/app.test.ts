@@ -21,7 +21,7 @@ async function serve(log: LogLines, apiToken: string | null = null): Promise<Htt
       if ('problem' in body) sendProblem(ctx, body.problem);
       else ctx.body = JSON.stringify(body.value);
     });
-    return createHttpApp({ logger: log.logger, router, stopping, apiToken });
+    return createHttpApp({ logger: log.logger, router, stopping, http: { apiToken, bodyBytesMax: 1000 } });
   });
 }
 
