@@ -10,7 +10,7 @@ import { readsQuery } from '#http/query';
 import { noSuchEntry, seqParameter } from '#http/reading/routes';
 import { HttpClient } from '#http/wait-signal';
 import type { WriteConcern } from '#protocol/write-concern';
-import { problemOfOutcome } from './append/answer';
+import { committedAt, problemOfOutcome } from './append/answer';
 import type { MasterPort } from './ports';
 import { parseWaitQuery } from './wait-query';
 
@@ -44,8 +44,8 @@ async function sendReplication(ctx: Context, options: ReplicationOptions): Promi
   const outcome = await waits.within(() => master.awaitConcern(request, new HttpClient(ctx.res)));
   if (outcome === null) throw noSuchEntry(seq, master.reader.position());
   if (outcome.outcome === 'acknowledged') return sendState(ctx, master, seq, outcome.w);
-  // The request stores nothing, so `stored` is only shown for an entry whose fate is open.
-  const { members = {}, ...problem } = problemOfOutcome(outcome);
+  // Nothing was to be stored, so nothing is said about it, but for an entry whose fate is open.
+  const { members = {}, ...problem } = problemOfOutcome(outcome, committedAt(master));
   const { stored, ...others } = members;
   return sendProblem(ctx, { ...problem, members: stored === false ? others : members });
 }

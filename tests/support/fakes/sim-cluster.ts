@@ -6,7 +6,7 @@
  */
 
 import type { ForcePlan } from '#master/core/election/force';
-import type { Answer, MasterEvent } from '#master/core/events';
+import type { Answer, MasterEvent, NewEntry } from '#master/core/events';
 import type { MasterMachine } from '#master/core/master';
 import { entryOf, type LogRecord } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
@@ -176,9 +176,12 @@ export class SimCluster {
    * Returns the number of the request. An id that is known is not appended again, but waited for.
    */
   append(message: string, writeConcern: WriteConcern, id: string | null = null, to = MASTER): number {
-    return this.processOf(to).append({ entries: [{ message, id }], writeConcern }, (answer, request) =>
-      this.answers.set(request, answer),
-    );
+    return this.appendAll([{ message, id }], writeConcern, to);
+  }
+
+  /** A bulk append. */
+  appendAll(entries: readonly NewEntry[], writeConcern: WriteConcern, to = MASTER): number {
+    return this.processOf(to).append({ entries, writeConcern }, (answer, request) => this.answers.set(request, answer));
   }
 
   /** LOG_ID of every node that is started from now on; null: auto. */

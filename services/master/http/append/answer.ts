@@ -1,11 +1,13 @@
 /**
  * Answers `POST /messages` for each outcome of an append: this is its table of statuses. Every
  * problem says in `stored` whether the entry is in the log: `false` (in none, now or later), `true`
- * (in the master's log, and replication goes on), or `"unknown"`.
+ * (in the master's, and on its way), or `"unknown"`. Where it is in the master's, `committed` says
+ * whether a majority of the voters holds it: only then no later master can remove it.
  */
 import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
 import type { AppendOutcome, MissingNode, Refusal } from '#master/core/append';
+import type { MasterPort } from '../ports';
 
 type OutcomeOf<Name extends AppendOutcome['outcome']> = Extract<AppendOutcome, { readonly outcome: Name }>;
 type Unresolved = OutcomeOf<'unresolved'>;
@@ -39,10 +41,17 @@ const TIMEOUT: ProblemKind = { name: 'write-concern-timeout', status: 504, title
 /** Seconds after which a waiting client may try again: another process can listen here by then. */
 const RETRY_AFTER_S = 1;
 
-/** Sends the answer to an append. */
-export function sendOutcome(ctx: Context, outcome: AppendOutcome): void {
+/** Whether the entry with this seq is known to be committed. */
+export type IsCommitted = (seq: number) => boolean;
+
+/** The `IsCommitted` of a master. */
+export function committedAt(master: MasterPort): IsCommitted {
+  return (seq) => master.replication(seq)?.committed ?? false;
+}
+
+export function sendOutcome(ctx: Context, outcome: AppendOutcome, isCommitted: IsCommitted): void {
   if (outcome.outcome === 'acknowledged') sendAcknowledged(ctx, outcome);
-  else sendProblem(ctx, problemOfOutcome(outcome));
+  else sendProblem(ctx, problemOfOutcome(outcome, isCommitted));
 }
 
 /** Marks the problem of an append that is in no log and never will be. */
@@ -72,8 +81,10 @@ function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: Outco
   ctx.body = `${text},"w":${w},"acks":${JSON.stringify(acks)}}`;
 }
 
-/** The problem for an outcome without success. */
-export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>): Problem {
+export function problemOfOutcome(
+  outcome: Exclude<AppendOutcome, { readonly outcome: 'acknowledged' }>,
+  isCommitted: IsCommitted,
+): Problem {
   switch (outcome.outcome) {
     case 'unsatisfiable':
       return notStored(unsatisfiableProblem(outcome));
@@ -84,7 +95,7 @@ export function problemOfOutcome(outcome: Exclude<AppendOutcome, { readonly outc
     case 'refused':
       return refusedAppend(outcome);
     case 'unresolved':
-      return unresolved(outcome);
+      return unresolved(outcome, isCommitted);
   }
 }
 
@@ -115,9 +126,13 @@ function shownMissing({ id, status, lastSeenMs, left }: MissingNode): MissingNod
   return { id, status, lastSeenMs, ...(left === true ? { left } : {}) };
 }
 
-function unresolved({ seq, id, ...outcome }: Unresolved): Problem {
-  return unresolvedProblem(outcome, { what: `entry ${seq}`, ids: `the id ${id}`, members: { seq, id } });
+function unresolved({ seq, id, ...outcome }: Unresolved, isCommitted: IsCommitted): Problem {
+  const committed = isCommitted(seq);
+  return unresolvedProblem(outcome, { what: `entry ${seq}`, ids: `the id ${id}`, members: { seq, id }, committed });
 }
+
+const COMMITTED = 'in the log and committed, so that no later master removes it';
+const NOT_COMMITTED = 'in the log of this master and not committed, so that a later master may keep it or remove it';
 
 /**
  * The problem for a write concern that was not met.
@@ -126,12 +141,19 @@ function unresolved({ seq, id, ...outcome }: Unresolved): Problem {
  */
 export function unresolvedProblem(
   { problem, w, acks, stored }: Omit<Unresolved, 'seq' | 'id' | 'outcome'>,
-  entry: { readonly what: string; readonly ids: string; readonly members: Readonly<Record<string, unknown>> },
+  entry: {
+    readonly what: string;
+    readonly ids: string;
+    readonly members: Readonly<Record<string, unknown>>;
+    readonly committed: boolean;
+  },
 ): Problem {
   const members = { ...entry.members, w, acks, stored };
   if (problem === 'write-concern-timeout') {
-    const detail = `${entry.what}: in the log, and replication goes on: ${acks.length} of ${w} nodes are known to hold it; to retry with ${entry.ids} is safe`;
-    return { kind: TIMEOUT, detail, members };
+    const { committed } = entry;
+    const fate = committed ? COMMITTED : NOT_COMMITTED;
+    const detail = `${entry.what}: ${fate}; replication goes on: ${acks.length} of ${w} nodes are known to hold it; to retry with ${entry.ids} is safe`;
+    return { kind: TIMEOUT, detail, members: { ...members, committed } };
   }
   const why = problem === 'deposed' ? 'this master lost its reign' : 'this master stops';
   const detail = `${why} while ${entry.what} waited for ${w} nodes; retry with ${entry.ids}: it is appended once at most`;

@@ -5,19 +5,28 @@
 import type { Context } from 'koa';
 import { type Problem, type ProblemKind, sendProblem } from '#http/problem';
 import type { BulkOutcome } from '#master/core/append';
-import { ID_CONFLICT, notStored, refusedAppend, unresolvedProblem, unsatisfiableProblem } from './answer';
+import {
+  ID_CONFLICT,
+  type IsCommitted,
+  notStored,
+  refusedAppend,
+  unresolvedProblem,
+  unsatisfiableProblem,
+} from './answer';
 
 const IDS_KNOWN: ProblemKind = { name: 'ids-known', status: 409, title: 'Some ids were appended before' };
 
 type OutcomeOf<Name extends BulkOutcome['outcome']> = Extract<BulkOutcome, { readonly outcome: Name }>;
 
-/**
- * Sends the answer to a bulk append.
- * @param lines line of each entry in the body, from 1
- */
-export function sendBulkOutcome(ctx: Context, outcome: BulkOutcome, lines: readonly number[]): void {
+/** @param lines of the entries in the body, from 1 */
+export function sendBulkOutcome(
+  ctx: Context,
+  outcome: BulkOutcome,
+  lines: readonly number[],
+  isCommitted: IsCommitted,
+): void {
   if (outcome.outcome === 'acknowledged') sendAcknowledged(ctx, outcome);
-  else sendProblem(ctx, problemOfOutcome(outcome, lines));
+  else sendProblem(ctx, problemOfOutcome(outcome, lines, isCommitted));
 }
 
 function sendAcknowledged(ctx: Context, { repeated, first, last, count, w, acks }: OutcomeOf<'acknowledged'>): void {
@@ -30,6 +39,7 @@ function sendAcknowledged(ctx: Context, { repeated, first, last, count, w, acks 
 function problemOfOutcome(
   outcome: Exclude<BulkOutcome, { readonly outcome: 'acknowledged' }>,
   lines: readonly number[],
+  isCommitted: IsCommitted,
 ): Problem {
   switch (outcome.outcome) {
     case 'unsatisfiable':
@@ -41,7 +51,7 @@ function problemOfOutcome(
     case 'ids-known':
       return notStored(known(linesOf(outcome.lines, lines)));
     case 'unresolved':
-      return unresolved(outcome);
+      return unresolved(outcome, isCommitted(outcome.last));
   }
 }
 
@@ -60,7 +70,7 @@ function known(lines: readonly number[]): Problem {
   return { kind: IDS_KNOWN, detail, members: { lines } };
 }
 
-function unresolved({ first, last, count, ...outcome }: OutcomeOf<'unresolved'>): Problem {
+function unresolved({ first, last, count, ...outcome }: OutcomeOf<'unresolved'>, committed: boolean): Problem {
   const what = `entries ${first} to ${last}`;
-  return unresolvedProblem(outcome, { what, ids: 'the same ids', members: { first, last, count } });
+  return unresolvedProblem(outcome, { what, ids: 'the same ids', members: { first, last, count }, committed });
 }

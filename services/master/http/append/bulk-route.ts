@@ -9,7 +9,7 @@ import { invalidRequest, PROBLEM_KINDS, type Problem, type RequestFault, sendPro
 import { HttpClient } from '#http/wait-signal';
 import type { BulkOutcome } from '#master/core/append';
 import { parseWaitQuery } from '../wait-query';
-import { notStored } from './answer';
+import { committedAt, notStored } from './answer';
 import { sendBulkOutcome } from './bulk-answer';
 import { type BulkBody, type BulkLines, type LineFault, parseBulkBody } from './bulk-request';
 import { type AppendOptions, boundsOf } from './options';
@@ -35,7 +35,7 @@ type Begun =
 export async function answerBulk(ctx: Context, options: AppendOptions): Promise<void> {
   const begun = await beginBulk(ctx, options);
   if ('problem' in begun) sendProblem(ctx, notStored(begun.problem));
-  else sendBulkOutcome(ctx, await begun.outcome, begun.lines);
+  else sendBulkOutcome(ctx, await begun.outcome, begun.lines, committedAt(options.master));
 }
 
 /** Returns before the wait begins, so that a waiting request does not keep the messages alive. */

@@ -13,7 +13,7 @@ import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem 
 import { readsQuery } from '#http/query';
 import { HttpClient } from '#http/wait-signal';
 import type { AppendOutcome } from '#master/core/append';
-import { notStored, sendOutcome } from './answer';
+import { committedAt, notStored, sendOutcome } from './answer';
 import { answerBulk, isBulk } from './bulk-route';
 import { type AppendOptions, boundsOf } from './options';
 import { parseAppendRequest, readIdHeader } from './request';
@@ -34,7 +34,7 @@ async function answerAppend(ctx: Context, options: AppendOptions, readBody: Json
     if (isBulk(ctx)) return await answerBulk(ctx, options);
     const begun = await beginAppend(ctx, options, readBody);
     if ('problem' in begun) sendProblem(ctx, notStored(begun.problem));
-    else sendOutcome(ctx, await begun.outcome);
+    else sendOutcome(ctx, await begun.outcome, committedAt(options.master));
   } catch (cause) {
     throw new ProblemError(appendFailed(ctx), { cause });
   }

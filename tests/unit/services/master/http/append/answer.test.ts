@@ -118,6 +118,16 @@ describe('the answer to an append', () => {
     expect('retry-after' in answer.headers).toBe(status === 503);
   });
 
+  it.each([
+    [4, true, 'no later master removes it'],
+    [3, false, 'a later master may keep it or remove it'],
+  ])('says when its time is up, with the commit index at %d, that committed is %j', async (commit, committed, said) => {
+    master.reader.moveHead(4, commit);
+    const unresolved = { seq: 4, id: 'x-4', w: 3, acks: ['master'], stored: true } as const;
+    const answer = await answerTo({ outcome: 'unresolved', problem: 'write-concern-timeout', ...unresolved });
+    expect(answer.json()).toMatchObject({ stored: true, committed, detail: expect.stringContaining(said) });
+  });
+
   it('is 500 without the reason when the master fails, and the log has it', async () => {
     master.onAppend = () => Promise.reject(new Error('secret of the house'));
     const answer = await service.send('POST', '/messages', { message: 'hi' }, { 'X-Request-Id': 'r-500' });

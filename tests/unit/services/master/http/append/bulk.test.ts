@@ -235,6 +235,7 @@ describe('the answer to a bulk append', () => {
     const unresolved = { problem, first: 4, last: 5, count: 2, w: 3, acks: ['master'], stored };
     const answer = await answerTo({ outcome: 'unresolved', ...unresolved });
     expect(answer.status).toBe(status);
+    if (status === 504) expect(answer.json()).toMatchObject({ committed: false });
     expect(answer.json()).toMatchObject({ first: 4, last: 5, count: 2, w: 3, acks: ['master'], stored });
   });
 });
