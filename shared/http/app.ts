@@ -85,13 +85,15 @@ async function answer(options: HttpAppOptions, ctx: Context, next: Next): Promis
 
 /**
  * Ends the connection of a client that takes nothing of what waits to be sent. Silence while nothing
- * waits is this node's own, which reads the log.
+ * waits is this node's own, which reads the log. The limit is the answer's and not the connection's:
+ * the next request on it may wait for long.
  */
 function cutOffStalled(response: ServerResponse, stalledMs: number): void {
   response.setTimeout(stalledMs, () => {
     if (response.writableLength > 0) response.destroy();
     else response.setTimeout(stalledMs);
   });
+  response.prependOnceListener('finish', () => response.socket?.setTimeout(0));
 }
 
 function requestIdFor(ctx: Context): string {

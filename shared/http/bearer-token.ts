@@ -6,7 +6,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Middleware } from 'koa';
 import { PROBE_PATHS } from './probe-routes';
-import { PROBLEM_KINDS, type Problem, sendProblem } from './problem';
+import { PROBLEM_KINDS, type Problem, sendRefusal } from './problem';
 
 const REFUSAL: Problem = {
   kind: PROBLEM_KINDS.unauthorized,
@@ -24,7 +24,7 @@ export function requireBearerToken(token: string): Middleware {
     const given = /^bearer +(.*)$/i.exec(ctx.get('Authorization'))?.[1];
     const isKnown = given !== undefined && timingSafeEqual(digestOf(given), expected);
     if (isKnown || PROBE_PATHS.has(ctx.path)) await next();
-    else sendProblem(ctx, REFUSAL);
+    else sendRefusal(ctx, REFUSAL);
   };
 }
 

@@ -5,7 +5,7 @@
  * says that name in `Host`.
  */
 import type { Middleware } from 'koa';
-import { PROBLEM_KINDS, sendProblem } from './problem';
+import { PROBLEM_KINDS, sendRefusal } from './problem';
 
 /** Where a node listens, and the URL that others are told. */
 export interface Address {
@@ -32,7 +32,7 @@ export function requireKnownHost({ publicUrl }: Pick<Address, 'publicUrl'>): Mid
     const name = nameIn(host);
     if (isLoopback(name) || name === own?.replace(BRACKETS, '')) return next();
     const detail = `this node serves localhost, and not ${host}; to reach it by that name set PUBLIC_URL or API_TOKEN`;
-    return sendProblem(ctx, { kind: PROBLEM_KINDS.misdirected, detail });
+    return sendRefusal(ctx, { kind: PROBLEM_KINDS.misdirected, detail });
   };
 }
 

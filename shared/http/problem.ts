@@ -76,6 +76,15 @@ export function sendProblem(ctx: Context, problem: Problem): void {
   ctx.body = problemBody(problem);
 }
 
+/**
+ * Answers a request that nothing was done for, whatever it is; an append is told that it is in no
+ * log.
+ */
+export function sendRefusal(ctx: Context, problem: Problem): void {
+  const isAppend = ctx.method === 'POST' && /^\/messages\/?$/.test(ctx.path);
+  sendProblem(ctx, isAppend ? { ...problem, members: { ...problem.members, stored: false } } : problem);
+}
+
 /** RFC 9457 §6.1. */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 

@@ -51,7 +51,7 @@ describe('a node on loopback without a token', () => {
   it('takes no append for it', async () => {
     const master = await serve();
     const answer = await service.send('POST', '/messages', { message: 'm' }, { Host: 'evil.example' });
-    expect(answer.status).toBe(421);
+    expect(answer.json()).toMatchObject({ status: 421, stored: false });
     expect(master.requests).toEqual([]);
   });
 
@@ -93,4 +93,6 @@ test.each<[string, Edge, number]>([
 ])('a node %s: any host', async (_, edge, status) => {
   await serve(edge);
   expect(await statusFor('evil.example')).toBe(status);
+  const append = await service.send('POST', '/messages', { message: 'm' }, { Host: 'evil.example' });
+  if (status !== 200) expect(append.json()).toMatchObject({ status, stored: false });
 });

@@ -78,6 +78,14 @@ describe('a reader that takes nothing', () => {
     socket.destroy();
   });
 
+  it('is not taken for one that waits behind an answer on the same connection', async () => {
+    await serve({ stalledMs: 100 });
+    const socket = await service.connect();
+    const wait = 'GET /messages?minSeq=9&timeoutMs=400 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+    socket.write(`GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n${wait}`);
+    expect(await readToEnd(socket)).toMatch(/ 200 .* 504 /s);
+  });
+
   it('counts by the bytes that wait for it, and the next reads get smaller chunks, then none', async () => {
     await serve({ readBytesMax: 2 ** 20 });
     fillLog();
