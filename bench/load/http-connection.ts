@@ -88,7 +88,7 @@ export function requestOf(
   path: string,
   body?: { readonly type: string; readonly bytes: Buffer | string },
 ): Buffer {
-  const head = `${method} ${path} HTTP/1.1\r\nHost: bench\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n`;
   if (body === undefined) return Buffer.from(`${head}\r\n`);
   const bytes = Buffer.from(body.bytes);
   return Buffer.concat([

@@ -84,7 +84,7 @@ class EventReader {
   static open({ host, port }: Target, from: number): Promise<EventReader> {
     return new Promise((resolve, reject) => {
       const socket = connect({ host, port }, () => {
-        socket.write(`GET /messages?from=${from} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n`);
+        socket.write(`GET /messages?from=${from} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`);
         socket.once('data', () => resolve(new EventReader(socket)));
       });
       socket.once('error', reject);

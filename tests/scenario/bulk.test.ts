@@ -10,14 +10,14 @@ const SEEDS = 40;
 function ready(options: SimOptions): SimCluster {
   const cluster = new SimCluster(options);
   cluster.start('master', ...cluster.members);
-  const voters = () => cluster.masterMachine.outline.newestList().members?.voters.length;
+  const voters = () => cluster.masterMachine.view.outline.newestList().members?.voters.length;
   cluster.runUntil('all are voters', () => voters() === cluster.members.length + 1);
   untilTaken(cluster, 'master');
   return cluster;
 }
 
 function untilTaken(cluster: SimCluster, master: string): void {
-  const takes = () => cluster.isUp(master) && cluster.masterOf(master).refusal(cluster.now) === null;
+  const takes = () => cluster.isUp(master) && cluster.masterOf(master).view.refusal(cluster.now) === null;
   cluster.runUntil(`${master} takes appends`, takes, 120_000);
 }
 

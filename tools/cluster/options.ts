@@ -123,7 +123,7 @@ export function readLauncherSettings({ args, environment, workingDir, root }: La
     delaysMs: values['--delay'],
     /** Where the nodes listen. */
     host: environment.HTTP_HOST || '127.0.0.1',
-    apiToken: environment.API_TOKEN || null,
+    apiToken: environment.API_TOKEN?.trim() || null,
     /** LOG_ID, when the user has set it: no kept id is passed then. */
     logId: environment.LOG_ID || null,
     logName: environment.LOG_NAME || 'rlog',
