@@ -10,7 +10,7 @@ const SEEDS = 40;
 function ready(options: SimOptions): SimCluster {
   const cluster = new SimCluster(options);
   cluster.start('master', ...cluster.members);
-  const voters = () => cluster.masterMachine.view.outline.newestList().members?.voters.length;
+  const voters = () => cluster.masterMachine.view.outline.newestConfiguration().members?.voters.length;
   cluster.runUntil('all are voters', () => voters() === cluster.members.length + 1);
   untilTaken(cluster, 'master');
   return cluster;

@@ -5,9 +5,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nearestName } from '#process/nearest';
 import { defineProgram } from '#process/cli/program';
 import { runProgram, terminate } from '#process/cli/run-program';
+import { nearestName } from '#process/nearest';
 import { ROOT } from '../build';
 import { putBetween } from '../page';
 import { docker } from './docker';
