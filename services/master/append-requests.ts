@@ -3,7 +3,7 @@
  * the core's answer, its own timeout, or its client's leaving. Bulk and single appends are the same
  * event; only the outcome is told in another form.
  *
- * The core decides what comes of a request (core/admission.ts). What it has to know of the store
+ * The core decides what comes of a request (core/admission/). What it has to know of the store
  * for that is read here: seqs of ids at once, records as an effect.
  */
 

@@ -5,8 +5,8 @@ const STUCK: LockWait = { progress: 1, isShortOfNodes: false, random: 0.999 };
 const STEP_MS = 100;
 
 /** Milliseconds from `start` until it ends, when nothing changes; null: not within a minute. */
-function endAfter(patience: LockYieldTimer, start: number, waiting: LockWait): number | null {
-  for (let ms = 0; ms <= 60_000; ms += STEP_MS) if (patience.hasEnded(start + ms, waiting)) return ms;
+function endAfter(timer: LockYieldTimer, start: number, waiting: LockWait): number | null {
+  for (let ms = 0; ms <= 60_000; ms += STEP_MS) if (timer.hasEnded(start + ms, waiting)) return ms;
   return null;
 }
 
@@ -19,9 +19,9 @@ test('while another master could not do better it never ends', () => {
 });
 
 test('it ends after five seconds without progress, and after twice as long each next time, up to twenty', () => {
-  const patience = new LockYieldTimer();
+  const timer = new LockYieldTimer();
   const waits: (number | null)[] = [];
-  for (let now = 0; waits.length < 5; now += 60_000) waits.push(endAfter(patience, now, STUCK));
+  for (let now = 0; waits.length < 5; now += 60_000) waits.push(endAfter(timer, now, STUCK));
   expect(waits).toEqual([5_000, 10_000, 20_000, 20_000, 20_000]);
 });
 
@@ -34,37 +34,37 @@ test.each<[what: string, between: LockWait]>([
   ['a time in which it was alone', { ...STUCK, isShortOfNodes: true }],
   ['a time in which nothing was waited for', { ...STUCK, progress: null }],
 ])('%s starts the wait anew', (_, between) => {
-  const patience = new LockYieldTimer();
-  expect(patience.hasEnded(0, STUCK)).toBe(false);
-  expect(patience.hasEnded(4_900, between)).toBe(false);
+  const timer = new LockYieldTimer();
+  expect(timer.hasEnded(0, STUCK)).toBe(false);
+  expect(timer.hasEnded(4_900, between)).toBe(false);
   const waiting = { ...STUCK, progress: between.progress ?? 1 };
-  expect(endAfter(patience, 5_000, waiting)).toBeGreaterThanOrEqual(4_900);
+  expect(endAfter(timer, 5_000, waiting)).toBeGreaterThanOrEqual(4_900);
 });
 
 test('a lock that is gone anyway is not waited for', () => {
-  const patience = new LockYieldTimer();
-  patience.hasEnded(0, STUCK);
-  patience.restart();
-  expect(patience.hasEnded(5_000, STUCK)).toBe(false);
-  expect(patience.hasEnded(10_000, STUCK)).toBe(true);
+  const timer = new LockYieldTimer();
+  timer.hasEnded(0, STUCK);
+  timer.restart();
+  expect(timer.hasEnded(5_000, STUCK)).toBe(false);
+  expect(timer.hasEnded(10_000, STUCK)).toBe(true);
 });
 
 test('something that comes of waiting makes the next wait a short one again', () => {
-  const patience = new LockYieldTimer();
-  for (const now of [0, 60_000]) endAfter(patience, now, STUCK);
-  patience.hasEnded(120_000, { ...STUCK, progress: null });
-  expect(endAfter(patience, 180_000, STUCK)).toBe(5_000);
+  const timer = new LockYieldTimer();
+  for (const now of [0, 60_000]) endAfter(timer, now, STUCK);
+  timer.hasEnded(120_000, { ...STUCK, progress: null });
+  expect(endAfter(timer, 180_000, STUCK)).toBe(5_000);
 });
 
 test('whoever gets on at least every two seconds keeps the lock', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(2_000), { maxLength: 60 }), (waits) => {
-      const patience = new LockYieldTimer();
+      const timer = new LockYieldTimer();
       let now = 0;
       for (const [progress, wait] of waits.entries()) {
-        expect(patience.hasEnded(now, { ...STUCK, progress, random: 0 })).toBe(false);
+        expect(timer.hasEnded(now, { ...STUCK, progress, random: 0 })).toBe(false);
         now += wait;
-        expect(patience.hasEnded(now, { ...STUCK, progress, random: 0 })).toBe(false);
+        expect(timer.hasEnded(now, { ...STUCK, progress, random: 0 })).toBe(false);
       }
     }),
   );
