@@ -49,6 +49,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
       up: (state) => driver.becomeUp(state),
       down: () => dispatch({ type: 'down' }),
       blockedChanged: (reason) => dispatch({ type: 'blocked', blocked: reason !== null }),
+      troubleChanged: (reason) => dispatch({ type: 'brokerTrouble', reason }),
       message: (message, replyTo) => {
         if ('node' in message) outdated.noteUpgraded(message.node);
         dispatch({ type: 'wire', message, replyTo });

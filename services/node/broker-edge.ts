@@ -25,6 +25,7 @@ export interface EdgeOptions {
   readonly urls: readonly string[];
   /** AMQP heartbeat in seconds. */
   readonly heartbeatS: number;
+  readonly connections: 1 | 2;
   readonly topology: Topology;
   readonly node: string;
 }
@@ -40,6 +41,8 @@ export interface EdgeEvents {
   down(error: AmqpError): void;
   /** The broker blocks publishers for this reason; null: no longer. */
   blockedChanged(reason: string | null): void;
+  /** Why the broker gives this node no session, in its words; null: it does. */
+  troubleChanged(reason: string | null): void;
   /** Something that is not a wire message was dropped. */
   malformed(what: Malformed): void;
   /** One of these callbacks threw: a broken invariant of the owner. */
@@ -74,14 +77,15 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     protected readonly events: Events,
     protected ownQueue: string,
   ) {
-    const { urls, heartbeatS, node } = options;
+    const { urls, heartbeatS, connections, node } = options;
     this.link = new AmqpLink<Ready>(
-      { urls, heartbeatS, node },
+      { urls, heartbeatS, connections, node },
       {
         setUp: (session) => this.setUp(session),
         up: (ready, session) => this.becomeUp(ready, session),
         down: (error) => this.becomeDown(error),
         blockedChanged: (reason) => events.blockedChanged(reason),
+        troubleChanged: (reason) => events.troubleChanged(reason),
         callbackThrew: (error) => events.callbackThrew(error),
         trace: events.trace,
       },
@@ -113,6 +117,11 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
 
   /** Takes a delivery of another process from `queue`. */
   protected abstract take(queue: string, delivery: ConsumeMessage): void;
+
+  /** Something of the broker's keeps this session from its work; null: nothing does. */
+  protected tellTrouble(reason: string | null): void {
+    this.link.tellTrouble(reason);
+  }
 
   protected becomeDown(error: AmqpError): void {
     this.outbox.detach();
@@ -204,7 +213,13 @@ function cancelled(queue: string): AmqpError {
 
 /** Makes the options of a broker edge from a node's settings. */
 export function edgeOptionsOf({ nodeId: node, logName, broker }: NodeSettings): EdgeOptions {
-  return { urls: broker.urls, heartbeatS: broker.heartbeatS, topology: topologyOf(logName), node };
+  return {
+    urls: broker.urls,
+    heartbeatS: broker.heartbeatS,
+    connections: broker.connections,
+    topology: topologyOf(logName),
+    node,
+  };
 }
 
 /** Logs the traces of a broker edge. */

@@ -33,8 +33,9 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
       locked: () => driver.dispatch({ type: 'locked' }),
       up: () => driver.dispatch({ type: 'up' }),
       down: () => driver.becomeDown(),
-      // Asked for when it is shown.
+      // Asked for when they are shown.
       blockedChanged: () => undefined,
+      troubleChanged: () => undefined,
       control: (message, replyTo) => driver.receiveControl(message, replyTo),
       delivery: (message, handle) => driver.receiveDelivery(message, handle),
       entriesMissing: () => driver.dispatch({ type: 'entriesMissing' }),
@@ -54,7 +55,7 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
       const parts = { node: settings.nodeId, view, broker: broker.status(), catchUp: catchUp.read(), shortage };
       return secondaryHealth(parts);
     },
-    readiness: () => secondaryReadiness(view),
+    readiness: () => secondaryReadiness(view, broker.status().trouble),
     masterUrl: () => view.masterUrl,
     faults: () => injector.settings,
     setFaults: (change) => driver.setFaults(change),

@@ -13,7 +13,10 @@ import type { SecondaryHealth } from './http/ports';
 export interface HealthParts {
   readonly node: string;
   readonly view: SecondaryView;
-  readonly broker: Pick<SecondaryBrokerStatus, 'blocked' | 'consuming' | 'redelivered' | 'dropped' | 'malformed'>;
+  readonly broker: Pick<
+    SecondaryBrokerStatus,
+    'blocked' | 'consuming' | 'redelivered' | 'dropped' | 'malformed' | 'trouble'
+  >;
   /** Null: the node does not catch up. */
   readonly catchUp: CatchUp | null;
   /** Of the disk; null while there is room. */
@@ -23,7 +26,7 @@ export interface HealthParts {
 /** The body of `GET /health`. */
 export function secondaryHealth({ node, view, broker, catchUp, shortage }: HealthParts): SecondaryHealth {
   const { applied, head, epoch, status, identity, foreignMaster: met, differsAt } = view;
-  const { blocked, consuming, redelivered, dropped, malformed } = broker;
+  const { blocked, consuming, redelivered, dropped, malformed, trouble } = broker;
   const foreign =
     met === null ? {} : { foreign: { master: met.node, log: met.log === null ? null : logIdOf(met.log) } };
   return {
@@ -38,16 +41,21 @@ export function secondaryHealth({ node, view, broker, catchUp, shortage }: Healt
     lag: head - applied,
     buffered: view.buffered,
     ...(shortage === null ? {} : { storage: shortage }),
-    broker: { connected: view.isConnected, blocked, consuming },
+    broker: { connected: view.isConnected, blocked, consuming, ...(trouble === null ? {} : { trouble }) },
     counters: { ...view.counters, redelivered, dropped, malformed },
     ...(differsAt === null ? {} : { differsAt }),
     ...(catchUp === null ? {} : { catchUp }),
   };
 }
 
-/** The answer to `GET /readyz`, with the reason when the node is not ready. */
-export function secondaryReadiness(view: SecondaryView): Readiness {
-  return view.ready ? { ready: true } : { ready: false, reason: whyNotReady(view) };
+/**
+ * The answer to `GET /readyz`, with the reason when the node is not ready.
+ * @param trouble why the broker gives this node no session; null: it does
+ */
+export function secondaryReadiness(view: SecondaryView, trouble: string | null): Readiness {
+  if (view.ready) return { ready: true };
+  const reason = whyNotReady(view);
+  return { ready: false, reason: trouble === null ? reason : `${reason}; no session with the broker (${trouble})` };
 }
 
 function whyNotReady({ status, foreignMaster: met, identity, applied }: SecondaryView): string {

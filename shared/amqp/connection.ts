@@ -15,6 +15,9 @@
  */
 import { type Connection, connect } from 'amqplib/callback_api';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
+import { credentialsOf, keepReasonOfClose } from './handshake';
+
+keepReasonOfClose();
 
 interface ConnectOptions {
   readonly url: string;
@@ -170,6 +173,7 @@ function dial(
     timeout: options.timeoutMs,
     noDelay: true,
     clientProperties: { connection_name: options.name },
+    credentials: credentialsOf(options.url),
     signal,
   };
   connect(withHeartbeat(options.url, options.heartbeatS), socketOptions, taken);

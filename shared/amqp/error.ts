@@ -7,6 +7,8 @@
  * 0-9-1 specification, "constants".
  */
 
+import { remedyOf, sizeLimitIn } from './refusal';
+
 /**
  * - `unreachable`: no connection could be opened. `denied`: the broker refused this user (login,
  *   vhost, permission).
@@ -14,8 +16,9 @@
  *   limit; the connection is dropped.
  * - `missing`: the queue or exchange does not exist. `locked`: it is exclusive to another
  *   connection. `mismatch`: it exists with other settings.
- * - `nacked`: the broker did not take a publish. `returned`: no queue was bound. `too-large`,
- *   `overloaded`: the message was not sent.
+ * - `nacked`: the broker did not take a publish. `returned`: no queue was bound. `overloaded`: the
+ *   message was not sent. `too-large`: it was not sent, or the broker ended the channel for its
+ *   size.
  * - `not-up`: there is no session now. `closed`: this side closed on purpose.
  */
 type AmqpErrorCode =
@@ -75,7 +78,8 @@ export function amqpErrorOf(cause: unknown, { what, on }: { what: string; on: Me
   const mismatch = mismatchOf(said);
   const code = mismatch === null ? codeOf(cause, said, on) : 'mismatch';
   const blastRadius = on === 'channel' ? 'channel' : 'connection';
-  return new AmqpError(mismatch ?? `${what}: ${withoutCredentials(said)}`, { code, blastRadius, cause });
+  const message = mismatch ?? `${what}: ${withoutCredentials(said)}${remedyOf(said)}`;
+  return new AmqpError(message, { code, blastRadius, cause });
 }
 
 /**
@@ -103,6 +107,7 @@ export function describeUrl(url: string): string {
 
 function codeOf(cause: unknown, said: string, on: MetOn): AmqpErrorCode {
   const reply = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+  if (sizeLimitIn(said) !== null) return 'too-large';
   if (typeof reply === 'number' && reply in CODE_OF_REPLY) return CODE_OF_REPLY[reply] ?? 'channel-lost';
   if (on === 'channel') return 'channel-lost';
   if (on === 'connection') return 'connection-lost';

@@ -18,6 +18,7 @@
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
+import { isConnectionLimit } from './refusal';
 import { AmqpSession, pause } from './session';
 
 /** Levels of the lines that a link logs. */
@@ -28,6 +29,8 @@ export type Trace = (level: TraceLevel, sentence: string, fields: Readonly<Recor
 interface LinkOptions {
   /** AMQP URLs, one or more, tried in turn. */
   readonly urls: readonly string[];
+  /** Connections of a session; with 2 it makes do with one where the broker allows no more. */
+  readonly connections: 1 | 2;
   /** AMQP heartbeat in seconds. */
   readonly heartbeatS: number;
   /** Node id, for the names of the connections. */
@@ -55,6 +58,10 @@ export interface LinkRole<Ready> {
    * connection has ended.
    */
   blockedChanged(reason: string | null): void;
+  /**
+   * Why there is no session, in the broker's words; null when one has lasted. Called when it changes.
+   */
+  troubleChanged(reason: string | null): void;
   callbackThrew(error: unknown): void;
   trace: Trace;
 }
@@ -66,6 +73,8 @@ export interface LinkStatus {
   readonly blocked: boolean;
   /** The role's `setUp` has succeeded. */
   readonly up: boolean;
+  /** Why there is no lasting session, in the broker's words; null while there is one. */
+  readonly trouble: string | null;
 }
 
 interface SessionEnd {
@@ -87,6 +96,8 @@ const CONNECT_TIMEOUT_MS = 5000;
  */
 const STABLE_AFTER_MS = 2000;
 const CLOSE_TIMEOUT_MS = 2000;
+/** Of ends that the broker's settings cause, and that the next session may meet again. */
+const KEPT_CODES: ReadonlySet<string> = new Set<AmqpError['code']>(['denied', 'mismatch', 'too-large']);
 
 /** The session loop of one node. The constructor throws when there is no URL. */
 export class AmqpLink<Ready> {
@@ -99,6 +110,9 @@ export class AmqpLink<Ready> {
   private failures = 0;
   /** Subject of the last warning; a repetition is logged at debug level. Null when up. */
   private trouble: string | null = null;
+  /** As last told to the role. */
+  private toldTrouble: string | null = null;
+  private steady: NodeJS.Timeout | null = null;
   /** When the last session ended, or became up, in milliseconds of the monotonic clock. */
   private downSinceMs = performance.now();
 
@@ -126,7 +140,19 @@ export class AmqpLink<Ready> {
   status(): LinkStatus {
     const session = this.session;
     const connected = session?.isOpen ?? false;
-    return { connected, blocked: connected && (session?.publish.isBlocked ?? false), up: this.isUp };
+    return {
+      connected,
+      blocked: connected && (session?.publish.isBlocked ?? false),
+      up: this.isUp,
+      trouble: this.toldTrouble,
+    };
+  }
+
+  /** What `status` and `troubleChanged` say is in the way. */
+  tellTrouble(reason: string | null): void {
+    if (this.toldTrouble === reason) return;
+    this.toldTrouble = reason;
+    this.call(() => this.role.troubleChanged(reason));
   }
 
   private async run(): Promise<void> {
@@ -178,9 +204,16 @@ export class AmqpLink<Ready> {
         onBlocked,
       );
     const publish = await open('publish', (reason) => this.call(() => this.reportBlocked(reason)));
+    if (this.options.connections === 1) return new AmqpSession(publish, publish);
     try {
       return new AmqpSession(publish, await open('consume'));
     } catch (error) {
+      if (error instanceof AmqpError && isConnectionLimit(error.message) && publish.isOpen) {
+        this.role.trace('warn', 'the broker allows one connection, which does the work of two', {
+          reason: error.message,
+        });
+        return new AmqpSession(publish, publish);
+      }
       publish.destroy(closedHere());
       throw error;
     }
@@ -201,14 +234,29 @@ export class AmqpLink<Ready> {
     this.isUp = true;
     const lasted = { elapsedMs: Math.round(performance.now() - this.downSinceMs), attempts: this.failures + 1 };
     this.role.trace('info', 'the session with the broker is set up', lasted);
-    this.trouble = null;
     this.downSinceMs = performance.now();
+    this.becomeSteadySoon();
     this.call(() => this.role.up(ready, session));
+  }
+
+  /**
+   * A right to write or to read may be missed only when it is used, so a session shows that the
+   * trouble is over by lasting.
+   */
+  private becomeSteadySoon(): void {
+    const isLost = this.toldTrouble === null || !KEPT_CODES.has(this.trouble?.split(' ').at(-1) ?? '');
+    const settle = () => {
+      this.trouble = null;
+      this.tellTrouble(null);
+    };
+    if (isLost) settle();
+    else this.steady = setTimeout(settle, STABLE_AFTER_MS);
   }
 
   private becomeDown(error: AmqpError): void {
     if (!this.isUp) return;
     this.isUp = false;
+    if (this.steady !== null) clearTimeout(this.steady);
     if (performance.now() - this.downSinceMs >= STABLE_AFTER_MS) this.failures = 0;
     this.downSinceMs = performance.now();
     if (!this.stop.signal.aborted) this.call(() => this.role.down(error));
@@ -234,6 +282,7 @@ export class AmqpLink<Ready> {
     const trouble = `${phase} ${error.code}`;
     const level = trouble === this.trouble ? 'debug' : 'warn';
     this.trouble = trouble;
+    if (error.code !== 'closed') this.tellTrouble(error.message);
     const facts = { url: describeUrl(url), code: error.code, reason: error.message, attempts: this.failures };
     this.role.trace(level, SENTENCE_OF_END[phase], facts);
   }

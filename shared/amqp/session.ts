@@ -1,5 +1,6 @@
 /**
- * Holds one session with a broker: two connections and their channels, which end together.
+ * Holds one session with a broker: two connections and their channels, which end together. Where
+ * the broker allows only one, it is both; then an alarm stops everything, not only publishes.
  *
  * There are two connections because a broker that runs low on memory or disk stops *reading* from
  * connections that publish. Requests and settlements use `consume`, which never publishes, so they
@@ -40,7 +41,7 @@ export class AmqpSession {
     this.ended = new Promise((resolve) => {
       this.resolveEnded = resolve;
     });
-    for (const connection of [publish, consume]) void connection.ended.then((error) => this.end(error));
+    for (const connection of this.connections) void connection.ended.then((error) => this.end(error));
   }
 
   get isOpen(): boolean {
@@ -50,6 +51,10 @@ export class AmqpSession {
   /** Aborted when the session has ended. */
   get signal(): AbortSignal {
     return this.over.signal;
+  }
+
+  private get connections(): readonly AmqpConnection[] {
+    return this.publish === this.consume ? [this.publish] : [this.publish, this.consume];
   }
 
   /** Opens a channel that the session cannot do without: the session ends when it ends. */
@@ -107,8 +112,7 @@ export class AmqpSession {
     this.endReason = error;
     this.resolveEnded(error);
     this.over.abort();
-    this.publish.destroy(error);
-    this.consume.destroy(error);
+    for (const connection of this.connections) connection.destroy(error);
   }
 
   /**
@@ -121,7 +125,7 @@ export class AmqpSession {
     // The close of a connection overtakes what its channels have buffered; that of a channel does
     // not.
     await Promise.all([...this.channels].map((channel) => channel.close(timeoutMs)));
-    await Promise.all([this.publish.close(timeoutMs), this.consume.close(timeoutMs)]);
+    await Promise.all(this.connections.map((connection) => connection.close(timeoutMs)));
     clearTimeout(overdue);
     this.end(closedHere());
   }

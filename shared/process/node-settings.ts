@@ -69,6 +69,8 @@ export interface NodeSettings {
     /** AMQP URLs, tried in turn; never empty. */
     readonly urls: readonly string[];
     readonly heartbeatS: number;
+    /** AMQP connections of this node. */
+    readonly connections: 1 | 2;
     readonly managementUrl: string | null;
   };
   /** Prefix of the names of all exchanges and queues. */
@@ -109,6 +111,7 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
     STALLED_AFTER_MS: wholeNumberField({ min: 100, max: DURATION_MS_MAX, fallback: CLIENT_LIMITS.stalledMs }),
     AMQP_URL: brokerUrlsField('amqp://guest:guest@127.0.0.1:5672'),
     AMQP_HEARTBEAT_S: wholeNumberField({ min: 1, max: 3600, fallback: 5 }),
+    AMQP_CONNECTIONS: wordField(['2', '1'], '2'),
     MANAGEMENT_URL: webUrlField(),
     LOG_NAME: nameField('rlog'),
     LOG_ID: logIdField(),
@@ -149,6 +152,7 @@ export function nodeSettings(
     broker: Object.freeze({
       urls: Object.freeze(values.AMQP_URL),
       heartbeatS: values.AMQP_HEARTBEAT_S,
+      connections: values.AMQP_CONNECTIONS === '1' ? 1 : 2,
       managementUrl: values.MANAGEMENT_URL,
     }),
     logName: values.LOG_NAME,

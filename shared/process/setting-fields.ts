@@ -172,6 +172,16 @@ export function wrong(text: string, must: string): ReadText<never> {
 
 function isUrl(text: string, protocols: readonly string[]): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return protocols.includes(protocol) && hostname !== '';
+  const { protocol, hostname, username, password, pathname } = new URL(text);
+  return protocols.includes(protocol) && hostname !== '' && [username, password, pathname].every(isPercentEncoded);
+}
+
+/** Percent-encoded UTF-8, or without a percent sign. */
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

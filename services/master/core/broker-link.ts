@@ -23,6 +23,7 @@ export class BrokerLink {
   private isLockedOut = false;
   private isBlocked = false;
   private heard: LockOwner | null = null;
+  private why: string | null = null;
 
   get connected(): boolean {
     return this.isUp;
@@ -35,6 +36,11 @@ export class BrokerLink {
   /** The broker blocks publishers: its memory or disk alarm is on. */
   get blocked(): boolean {
     return this.isBlocked;
+  }
+
+  /** Why there is no session, in the broker's words; null: there is one, or nothing was said. */
+  get trouble(): string | null {
+    return this.why;
   }
 
   get hasLock(): boolean {
@@ -69,6 +75,10 @@ export class BrokerLink {
 
   setBlocked(blocked: boolean): void {
     this.isBlocked = blocked;
+  }
+
+  setTrouble(reason: string | null): void {
+    this.why = reason;
   }
 
   recordOwner(holder: LockOwner): void {

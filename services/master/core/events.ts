@@ -87,6 +87,8 @@ export type MasterEvent =
   /** Another process has the lock. */
   | { readonly type: 'locked' }
   | { readonly type: 'blocked'; readonly blocked: boolean }
+  /** Why the broker gives this node no session, in its words; null: it does. */
+  | { readonly type: 'brokerTrouble'; readonly reason: string | null }
   | { readonly type: 'confirmed'; readonly publish: number }
   | { readonly type: 'unconfirmed'; readonly publish: number; readonly random: number }
   | { readonly type: 'wire'; readonly message: WireMessage; readonly replyTo: string | null }

@@ -128,6 +128,8 @@ export class MasterMachine {
         return this.locked(step);
       case 'blocked':
         return this.state.broker.setBlocked(event.blocked);
+      case 'brokerTrouble':
+        return this.state.broker.setTrouble(event.reason);
       case 'confirmed':
         return this.state.publisher.recordConfirm(event.publish);
       case 'unconfirmed':

@@ -28,13 +28,17 @@ export function refused(problem: Refusal, detail: string, { quorum, missing }: S
   return { outcome: 'refused', problem, detail, retryAfterS: RETRY_AFTER_S, quorum: { required, alive }, missing };
 }
 
-/** Builds the refusal for too few alive nodes. `nodes` is the number of all nodes, n. */
-export function noQuorum(situation: Situation, nodes: number): Refused {
+/**
+ * Builds the refusal for too few alive nodes.
+ * @param nodes number of all nodes, n
+ * @param trouble why this master itself has no session with the broker; undefined: it has one
+ */
+export function noQuorum(situation: Situation, nodes: number, trouble?: string): Refused {
   const { quorum, missing } = situation;
   const detail =
     `Read-only: an append needs a majority, ${quorum.required} of ${nodes} nodes, and ${quorum.alive} ` +
     `${quorum.alive === 1 ? 'is' : 'are'} alive. Missing: ${missing.map(describe).join(', ')}. ` +
-    'Appends are accepted again as soon as enough of them are heard.';
+    `Appends are accepted again as soon as enough of them are heard.${trouble === undefined ? '' : ` The broker gives this master no lasting session: ${trouble}.`}`;
   return refused('no-quorum', detail, situation);
 }
 

@@ -106,9 +106,9 @@ export class MasterView implements GateFacts {
     return this.state.reigning;
   }
 
-  get link(): { readonly connected: boolean; readonly blocked: boolean } {
-    const { connected, blocked } = this.state.broker;
-    return { connected, blocked };
+  get link(): { readonly connected: boolean; readonly blocked: boolean; readonly trouble?: string } {
+    const { connected, blocked, trouble } = this.state.broker;
+    return trouble === null ? { connected, blocked } : { connected, blocked, trouble };
   }
 
   get quorum(): Quorum {
@@ -247,6 +247,8 @@ export class MasterView implements GateFacts {
   /** The condition that would end the recovery, as words that follow "waiting for". */
   waitingFor(now: number): string {
     const { claiming, reigning, contradictedBy } = this.state;
+    const { trouble } = this.state.broker;
+    if (trouble !== null) return `the broker (${trouble})`;
     if (contradictedBy !== null)
       return `an operator: entries that are committed here are missing from the log of ${contradictedBy}, which is ahead`;
     if (claiming !== null) return claiming.waitingFor(this.birth(now));

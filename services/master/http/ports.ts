@@ -64,7 +64,8 @@ export interface MasterHealth {
   readonly commit: number;
   readonly quorum: { readonly required: number; readonly alive: number; readonly ok: boolean };
   readonly readOnly: boolean;
-  readonly broker: { readonly connected: boolean; readonly blocked: boolean };
+  /** `trouble`: why there is no session with it, in its own words, and what ends that. */
+  readonly broker: { readonly connected: boolean; readonly blocked: boolean; readonly trouble?: string };
   /**
    * Names of the voters, and the number of them that are up with the store that has the vote; null:
    * this node does not reign.

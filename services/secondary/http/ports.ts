@@ -38,6 +38,8 @@ export interface SecondaryHealth {
     readonly blocked: boolean;
     /** The entries queue is consumed. */
     readonly consuming: boolean;
+    /** Why there is no session with it, in its own words, and what ends that. */
+    readonly trouble?: string;
   };
   /** Counts since the process started. */
   readonly counters: Readonly<Counters> & {

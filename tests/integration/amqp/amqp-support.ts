@@ -113,13 +113,14 @@ export class Cast {
       'up',
       'down',
       'blockedChanged',
+      'troubleChanged',
       'message',
       'malformed',
       'callbackThrew',
       'trace',
     ]);
     const { urls, topology } = this;
-    const bounds = { heartbeatS: 5, queueMaxBytes: 1_000_000 };
+    const bounds = { heartbeatS: 5, connections: 2 as const, queueMaxBytes: 1_000_000 };
     const broker = new MasterBroker({ urls, ...bounds, topology, node, members, holdsLog }, events);
     this.started.push(broker);
     broker.start();
@@ -133,6 +134,7 @@ export class Cast {
       'up',
       'down',
       'blockedChanged',
+      'troubleChanged',
       'control',
       'delivery',
       'entriesMissing',
@@ -141,7 +143,7 @@ export class Cast {
       'trace',
     ]);
     const { urls, topology } = this;
-    const options = { urls, heartbeatS: 5, topology, node, controlSilenceMs: 200 };
+    const options = { urls, heartbeatS: 5, connections: 2 as const, topology, node, controlSilenceMs: 200 };
     const broker = new SecondaryBroker(options, { ...recorded, ...events });
     this.started.push(broker);
     broker.start();

@@ -23,7 +23,7 @@ export interface GateFacts {
   waitingFor(now: number): string;
   /** A sentence about members with another log that keep this one from reigning; null: none. */
   anotherLog(now: number): string | null;
-  readonly link: { readonly blocked: boolean };
+  readonly link: { readonly blocked: boolean; readonly trouble?: string };
   readonly members: readonly string[];
   readonly quorum: Quorum;
   /** Could an entry that is appended now be committed? */
@@ -41,7 +41,7 @@ export function refusalOf(master: GateFacts, now: number): Refused | null {
   const refuse = (problem: Parameters<typeof refused>[0], detail: string) =>
     refused(problem, detail, master.situation(now));
   const { phaseName, quorum } = master;
-  const withoutQuorum = () => noQuorum(master.situation(now), nodeCount(master.members.length));
+  const withoutQuorum = () => noQuorum(master.situation(now), nodeCount(master.members.length), master.link.trouble);
   if (master.isStopping) return refuse('shutting-down', 'This master is stopping.');
   if (phaseName === 'standby') {
     const holder = master.reigningElsewhere?.node ?? 'Another process';

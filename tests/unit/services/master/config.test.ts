@@ -26,7 +26,7 @@ describe('the settings of a master', () => {
         apiToken: null,
         limits: { readersMax: 1_000, readBytesMax: 64 * MEBIBYTE, waitMsMax: 3_600_000, stalledMs: 10_000 },
       },
-      broker: { urls: ['amqp://guest:guest@127.0.0.1:5672'], heartbeatS: 5, managementUrl: null },
+      broker: { urls: ['amqp://guest:guest@127.0.0.1:5672'], heartbeatS: 5, connections: 2, managementUrl: null },
       logName: 'rlog',
       logId: 'auto',
       store: { kind: 'disk', directory: './data/master' },

@@ -5,7 +5,7 @@ import { SecondaryView } from '#secondary/core/view';
 import { secondaryHealth, secondaryReadiness } from '#secondary/health';
 
 const SETTINGS = { node: 's1', store: 'A', inMemory: false, logId: null, heartbeatIntervalMs: 500, gapTimeoutMs: 200 };
-const BROKER = { blocked: true, consuming: false, redelivered: 1, dropped: 2, malformed: 3 };
+const BROKER = { blocked: true, consuming: false, redelivered: 1, dropped: 2, malformed: 3, trouble: null };
 
 function partsOf() {
   return secondaryParts(SETTINGS, { outline: new LogOutline(), promised: NO_PROMISE, checksum: 0 });
@@ -42,5 +42,8 @@ test('a node that has met a master of another log names it, and is not ready for
   const view = new SecondaryView(parts);
   const health = secondaryHealth({ node: 's1', view, broker: BROKER, catchUp: null, shortage: null });
   expect(health).toMatchObject({ status: 'foreign', foreign: { master: 'm2', log: 'r9' } });
-  expect(secondaryReadiness(view)).toMatchObject({ ready: false, reason: expect.stringContaining('m2') as string });
+  expect(secondaryReadiness(view, null)).toMatchObject({
+    ready: false,
+    reason: expect.stringContaining('m2') as string,
+  });
 });
