@@ -2,13 +2,13 @@
  * Connects a master to the broker: takes the lock, declares the master's objects, publishes batches
  * and receives the nodes' messages.
  *
- *     locked out ──the replies queue is free──▶ declaring ──all is declared──▶ up
- *     up ──a connection, a channel, the replies queue or an exchange is lost──▶ next session
- *
- * While it is locked out, it tries to take the lock about every second. If an object exists with
- * other settings, it reports that and declares again. The consuming connection holds the lock. The
- * lock avoids contested elections; safety comes from epochs. Outside *up*, calls are refused or
- * dropped and not kept for later, because the caller knows which messages must arrive.
+ * States of a session, and how each is left:
+ *   *locked out*  another process has the replies queue; tried again about every second → *declaring*
+ *   *declaring*   exchanges, members' queues, bindings; an exchange that exists with other settings is reported and tried again → *up*
+ *   *up*          any end of a connection or of an essential channel, the replies queue deleted, an exchange gone → the next session
+ * The lock is held from *declaring* on by the consuming connection and goes with it. It only spares
+ * quarrels: safety comes from epochs. A publish, a member or a send outside *up* is refused or
+ * dropped, never kept for later: what must arrive is known to the caller.
  */
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import { AmqpError, amqpErrorOf } from '#amqp/error';
@@ -69,11 +69,18 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   private active: { readonly session: AmqpSession; readonly publisher: EntriesPublisher } | null = null;
   private lastMismatch: string | null = null;
   private repairing: Promise<void> | null = null;
+  /** Queues that the broker refuses, with its reasons. */
+  private readonly refused = new Map<string, string>();
 
   constructor(options: MasterBrokerOptions, events: MasterBrokerEvents) {
     const { node, topology, queueMaxBytes } = options;
     super(options, events, topology.repliesQueue);
-    this.topology = new MasterTopology(topology, queueMaxBytes);
+    const renewed = 'the queue of a member has other settings: it is deleted and declared anew, the member fetches';
+    this.topology = new MasterTopology(topology, queueMaxBytes, {
+      renewed: (queue, reason) => events.trace('warn', renewed, { queue, reason }),
+      refused: (queue, reason) => this.reportRefused(queue, reason),
+      declared: (queue) => this.refused.delete(queue),
+    });
     this.standbyListener = new StandbyListener(topology, node, {
       heard: (delivery) => this.receive(topology.controlQueue(node), delivery),
       threw: (error) => events.callbackThrew(error),
@@ -146,11 +153,17 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   async ensureMember(node: string): Promise<void> {
     if (this.active === null) throw notUp();
     try {
-      await this.active.session.onThrowAwayChannel('member', (channel) => this.topology.declareMember(channel, node));
+      await this.topology.declareMember(this.active.session, node);
     } catch (error) {
-      if (error instanceof AmqpError && error.code === 'mismatch') this.reportMismatch(error);
+      if (error instanceof AmqpError && error.blastRadius === 'channel')
+        this.reportRefused(this.options.topology.entriesQueue(node), error.message);
       throw error;
     }
+  }
+
+  /** Queues of members that the broker refuses, and why, for people. */
+  get warnings(): readonly string[] {
+    return [...this.refused.values()];
   }
 
   /**
@@ -210,10 +223,11 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     const options = { policy: MEND_RETRY, retriable, onFailure: (error: AmqpError) => this.reportMismatch(error) };
     await session.persist('declare', options, (channel) =>
       this.options.holdsLog()
-        ? this.topology.declareAll(channel, this.options.members())
+        ? this.topology.declareAll(session, channel, this.options.members())
         : this.topology.declareControl(channel),
     );
     this.lastMismatch = null;
+    this.tellTrouble(null);
   }
 
   /** Declares everything again. Several returned batches share one repair. */
@@ -252,7 +266,14 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   private reportMismatch(error: AmqpError): void {
     const level = error.message === this.lastMismatch ? 'debug' : 'error';
     this.lastMismatch = error.message;
-    this.events.trace(level, 'a queue or exchange exists with other settings', { reason: error.message });
+    this.events.trace(level, 'an exchange exists with other settings', { reason: error.message });
+    this.tellTrouble(error.message);
+  }
+
+  private reportRefused(queue: string, reason: string): void {
+    const level = this.refused.get(queue) === reason ? 'debug' : 'error';
+    this.refused.set(queue, reason);
+    this.events.trace(level, 'the broker refuses the queue of a member, which can only fetch', { queue, reason });
   }
 }
 

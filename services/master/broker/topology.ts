@@ -3,10 +3,17 @@
  * member, which exists before the member starts. Declaring is idempotent, so a first start, a new
  * session and a repair use the same step.
  *
- * The entries exchange is the broker's memory of the log. A master without a log declares only the
- * control exchange, by which nodes find each other. The entries exchange is declared after the
- * queues, so that a failure before it leaves a broker that knows of no log. The limits of a queue
- * are set by its arguments, not by a policy; queue-watch.ts reports policies that lower them.
+ * Declaring is idempotent, so the same step serves a first start, every new session and a repair.
+ * The entries exchange is the broker's memory of the log: a master without a log declares the
+ * control exchange only, by which the nodes find each other; the rest is declared by one that has
+ * begun a log or holds it. It comes after the queues: while a queue refuses to be declared, the
+ * broker still looks like one that knows of none. What the log needs of a queue is set by
+ * arguments, never by a policy of ours.
+ *
+ * Each member's queue is declared on a channel of its own, so that one which the broker refuses
+ * stops no other. One that exists with other arguments (another QUEUE_MAX_BYTES, another type) is
+ * deleted and declared anew: what was in it is fetched. One that is refused for another reason is
+ * left out, and its member gets nothing but what it fetches.
  */
 
 import type { AmqpChannel, QueueOptions } from '#amqp/channel';
@@ -34,6 +41,14 @@ export class MasterTopology {
     private readonly names: Topology,
     /** Largest size of each member's queue, in bytes. */
     private readonly queueMaxBytes: number,
+    private readonly report: {
+      /** A member's queue is deleted and declared anew; the sentence says why. */
+      renewed(queue: string, reason: string): void;
+      /** The broker refuses a member's queue. */
+      refused(queue: string, reason: string): void;
+      /** A member's queue stands. */
+      declared(queue: string): void;
+    },
   ) {}
 
   /** Does the broker know of no log, that is, does the entries exchange not exist? */
@@ -48,14 +63,19 @@ export class MasterTopology {
   }
 
   /**
-   * Declares and binds everything. Rejects with `mismatch` when something exists with other
-   * settings.
+   * Declares and binds everything; `channel` is for the exchanges. Rejects with `mismatch` when an
+   * exchange exists with other settings.
    */
-  async declareAll(channel: AmqpChannel, members: readonly string[]): Promise<void> {
-    for (const node of members) await this.declareQueue(channel, node);
+  async declareAll(session: AmqpSession, channel: AmqpChannel, members: readonly string[]): Promise<void> {
+    const declared: string[] = [];
+    for (const node of members) {
+      if (await this.unlessRefused(session, node, () => this.declareOrRenew(session, node))) declared.push(node);
+    }
     await channel.declareFanout(this.names.controlExchange);
     await channel.declareFanout(this.names.entriesExchange);
-    for (const node of members) await this.bind(channel, node);
+    for (const node of declared) {
+      await this.unlessRefused(session, node, () => this.bind(session, node));
+    }
   }
 
   /** Declares the control exchange, by which nodes find each other before there is a log. */
@@ -63,10 +83,10 @@ export class MasterTopology {
     await channel.declareFanout(this.names.controlExchange);
   }
 
-  /** Declares and binds the queue of one member. */
-  async declareMember(channel: AmqpChannel, node: string): Promise<void> {
-    await this.declareQueue(channel, node);
-    await this.bind(channel, node);
+  /** Declares and binds the queue of one member. Rejects when the broker refuses it. */
+  async declareMember(session: AmqpSession, node: string): Promise<void> {
+    await this.declareOrRenew(session, node);
+    await this.bind(session, node);
   }
 
   /** Unbinds and deletes the queue, with its messages. A missing binding or queue is no error. */
@@ -80,6 +100,31 @@ export class MasterTopology {
     await session.onThrowAwayChannel('delete', (channel) => channel.deleteQueue(queue));
   }
 
+  private async declareOrRenew(session: AmqpSession, node: string): Promise<void> {
+    const declare = () => session.onThrowAwayChannel('member', (channel) => this.declareQueue(channel, node));
+    try {
+      await declare();
+    } catch (error) {
+      if (!(error instanceof AmqpError) || error.code !== 'mismatch') throw error;
+      const queue = this.names.entriesQueue(node);
+      this.report.renewed(queue, error.message);
+      await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
+      await declare();
+    }
+  }
+
+  /** False: the broker refused it, and the session goes on. */
+  private async unlessRefused(session: AmqpSession, node: string, step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      if (!session.isOpen || !(error instanceof AmqpError) || error.blastRadius !== 'channel') throw error;
+      this.report.refused(this.names.entriesQueue(node), error.message);
+      return false;
+    }
+  }
+
   private declareQueue(channel: AmqpChannel, node: string): Promise<void> {
     return channel.declareQueue(this.names.entriesQueue(node), {
       durable: true,
@@ -89,7 +134,9 @@ export class MasterTopology {
     });
   }
 
-  private bind(channel: AmqpChannel, node: string): Promise<void> {
-    return channel.bindQueue(this.names.entriesQueue(node), this.names.entriesExchange);
+  private async bind(session: AmqpSession, node: string): Promise<void> {
+    const queue = this.names.entriesQueue(node);
+    await session.onThrowAwayChannel('bind', (channel) => channel.bindQueue(queue, this.names.entriesExchange));
+    this.report.declared(queue);
   }
 }

@@ -3,6 +3,7 @@
  * exchanges.
  */
 
+import amqp from 'amqplib';
 import { AmqpError } from '#amqp/error';
 import type { WireMessage } from '#protocol/wire/messages';
 import { ackOf, announcement, batch, Cast, findBroker, Operator, Recorder, type TestBroker } from './amqp-support';
@@ -132,30 +133,54 @@ describe('members', () => {
     expect(again.messageCount).toBe(0);
   });
 
-  it('a queue that exists with other settings is named once at error level, and mended without a restart', async () => {
+  it('a queue that exists with other settings is deleted and declared anew, and the log says so', async () => {
     const queue = cast.topology.entriesQueue('s1');
     await operator.do((channel) =>
       channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } }),
     );
     const { broker, seen } = cast.master();
-    const sentence = 'a queue or exchange exists with other settings';
-    expect(await seen.next(sentence)).toBe('error');
-    expect(await seen.next(sentence)).toBe('debug');
-    const facts = seen.all.find(({ name }) => name === sentence)?.values[1];
-    expect(JSON.stringify(facts)).toContain(`queue ${queue} exists with other settings: x-`);
-    expect(JSON.stringify(facts)).toContain(`rabbitmqctl delete_queue --vhost / ${queue}`);
-    await operator.do((channel) => channel.deleteQueue(queue));
     expect(await seen.next('up')).toEqual({ freshBroker: true });
+    const renewed = seen.all.find(({ name }) => name.startsWith('the queue of a member has other settings'));
+    expect(JSON.stringify(renewed)).toContain(`queue ${queue} exists with other settings: x-`);
     await broker.publishEntries(batch(1));
+    expect((await operator.takeOne(queue)).properties.type).toBe('entries');
   });
 
-  it('a member whose queue has other settings is refused and the session lives', async () => {
+  it('a classic queue in the place of a member that joins is declared anew, and the session lives', async () => {
     const { broker, seen } = cast.master({ members: () => [] });
     await seen.next('up');
     await operator.do((channel) => channel.assertQueue(cast.topology.entriesQueue('s2'), { durable: true }));
-    expect(await refusal(broker.ensureMember('s2'))).toBe('mismatch');
+    await broker.ensureMember('s2');
     await broker.publishEntries(batch(1));
+    expect((await operator.takeOne(cast.topology.entriesQueue('s2'))).properties.type).toBe('entries');
     expect(seen.count('down')).toBe(0);
+  });
+
+  it('a queue that the broker refuses keeps no other member from its own', async () => {
+    const owner = await amqp.connect(server.url);
+    const channel = await owner.createChannel();
+    await channel.assertQueue(cast.topology.entriesQueue('s1'), { exclusive: true });
+    const { broker, seen } = cast.master({ members: () => ['s1', 's2'] });
+    await seen.next('up');
+    await broker.publishEntries(batch(1));
+    expect((await operator.takeOne(cast.topology.entriesQueue('s2'))).properties.type).toBe('entries');
+    expect(broker.warnings).toEqual([expect.stringContaining(cast.topology.entriesQueue('s1'))]);
+    await owner.close();
+    await broker.ensureMember('s1');
+    expect(broker.warnings).toEqual([]);
+  });
+
+  it('an exchange of another type is named once at error level, and mended without a restart', async () => {
+    const { entriesExchange } = cast.topology;
+    await operator.do((channel) => channel.assertExchange(entriesExchange, 'direct'));
+    const { broker, seen } = cast.master();
+    const sentence = 'an exchange exists with other settings';
+    expect(await seen.next(sentence)).toBe('error');
+    expect(await seen.next(sentence)).toBe('debug');
+    expect(broker.status().trouble).toContain(`exchange ${entriesExchange} exists with other settings`);
+    await operator.do((channel) => channel.deleteExchange(entriesExchange));
+    await seen.next('up');
+    expect(broker.status().trouble).toBeNull();
   });
 });
 
