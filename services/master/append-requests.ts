@@ -21,6 +21,7 @@ import type {
   ConcernRequest,
 } from './core/append';
 import type { Answer, Append, Await, MasterEffect, MasterEvent, NewEntry } from './core/events';
+import { entryMessageBytes } from './core/size-limit';
 
 /** Node's longest timer, 24 days; a longer timeout is as good as none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -52,6 +53,13 @@ export interface AppendRequestsOptions {
   readonly store: LogStore;
   readonly reader: LogReader;
   readonly dispatch: (event: MasterEvent) => void;
+  /** What the broker takes, which is found out before an entry gets its seq. */
+  readonly limit: {
+    /** Bytes up to which it takes every message. */
+    knownBytes(): number;
+    isKnown(bytes: number): boolean;
+    learn(bytes: number): Promise<void>;
+  };
   /** A record that a request depends on is damaged. */
   readonly onDamage: (error: StorageError) => void;
 }
@@ -72,14 +80,13 @@ export class AppendRequests {
   }
 
   async append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome> {
-    const { message, id, timeoutMs } = request;
-    const answer = await this.submit(this.appendOf([{ message, id }], request), timeoutMs, client);
-    return this.outcomeOf(answer);
+    const { message, id } = request;
+    return this.outcomeOf(await this.submitAppend([{ message, id }], request, client));
   }
 
   async appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome> {
-    const { entries, timeoutMs } = request;
-    return bulkOf(await this.submit(this.appendOf(entries, request), timeoutMs, client), entries.length);
+    const { entries } = request;
+    return bulkOf(await this.submitAppend(entries, request, client), entries.length);
   }
 
   /** Null: there is no such entry. */
@@ -126,6 +133,26 @@ export class AppendRequests {
 
   private read(index: number): Promise<readonly LogRecord[]> {
     return this.options.store.read(index, { to: index, maxBytes: 1, maxRecords: 1 });
+  }
+
+  /** Returns before the wait begins: see `submit`. */
+  private submitAppend(
+    entries: readonly NewEntry[],
+    request: Pick<AppendRequest, 'writeConcern' | 'timeoutMs'>,
+    client: WaitingClient,
+  ): Promise<Told> {
+    const submit = () => this.submit(this.appendOf(entries, request), request.timeoutMs, client);
+    const largest = this.unknownSize(entries);
+    return largest === null ? submit() : this.options.limit.learn(largest).then(submit);
+  }
+
+  /** Bytes of the largest message of which it is not known whether the broker takes it; null: none. */
+  private unknownSize(entries: readonly NewEntry[]): number | null {
+    const { limit } = this.options;
+    const unknown = entries
+      .map((entry) => entryMessageBytes(entry, limit.knownBytes()))
+      .filter((bytes) => !limit.isKnown(bytes));
+    return unknown.length === 0 ? null : unknown.reduce((a, b) => Math.max(a, b));
   }
 
   private appendOf(entries: readonly NewEntry[], { writeConcern }: Pick<AppendRequest, 'writeConcern'>): Append {
@@ -196,6 +223,8 @@ export class AppendRequests {
         return { outcome: 'id-conflict', seq: answer.seq };
       case 'id-reserved':
         return { outcome: 'id-reserved' };
+      case 'too-large':
+        return { outcome: 'too-large', bytesMax: answer.bytesMax };
       case 'unsatisfiable':
       case 'refused':
         return answer;
@@ -223,6 +252,7 @@ function bulkOf(answer: Told, count: number): BulkOutcome {
       return { outcome: 'ids-known', lines: answer.lines };
     case 'unsatisfiable':
     case 'refused':
+    case 'too-large':
       return answer;
     case 'no-such-entry':
       throw unexpected(answer);
@@ -245,6 +275,7 @@ function concernOutcomeOf(answer: Told): ConcernOutcome | null {
     case 'id-conflict':
     case 'id-reserved':
     case 'ids-known':
+    case 'too-large':
       throw unexpected(answer);
   }
 }

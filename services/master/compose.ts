@@ -33,7 +33,17 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
   const { view } = machine;
   const reader = createReader(view, context);
   const dispatch = (event: MasterEvent) => driver.dispatch(event);
-  const requests: AppendRequests = new AppendRequests({ store, reader, dispatch, onDamage: context.restart });
+  const requests: AppendRequests = new AppendRequests({
+    store,
+    reader,
+    dispatch,
+    onDamage: context.restart,
+    limit: {
+      knownBytes: () => broker.sizes.limit.knownBytes,
+      isKnown: (bytes) => broker.sizes.limit.isKnown(bytes),
+      learn: (bytes) => broker.sizes.learn(bytes),
+    },
+  });
   const operators = new OperatorRequests({ next: () => requests.next(), dispatch });
   const outdated = new OutdatedNodes(logger);
   const broker = new MasterBroker(
@@ -50,6 +60,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
       down: () => dispatch({ type: 'down' }),
       blockedChanged: (reason) => dispatch({ type: 'blocked', blocked: reason !== null }),
       troubleChanged: (reason) => dispatch({ type: 'brokerTrouble', reason }),
+      messageLimitChanged: (bytesMax) => dispatch({ type: 'messageLimit', bytesMax }),
       message: (message, replyTo) => {
         if ('node' in message) outdated.noteUpgraded(message.node);
         dispatch({ type: 'wire', message, replyTo });
@@ -79,7 +90,8 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
     force: (begin) => operators.force(begin),
     health: () => {
       const { shortage } = store;
-      const parts = { view, settings, members: members(), outdated: outdated.names, shortage };
+      const { warnings: brokerWarnings } = broker;
+      const parts = { view, settings, members: members(), outdated: outdated.names, shortage, brokerWarnings };
       return masterHealth(parts, performance.now());
     },
     readiness: () => masterReadiness(view, store.shortage, performance.now()),

@@ -23,16 +23,18 @@ export interface HealthParts {
   readonly outdated: readonly string[];
   /** Of the disk; null while there is room. */
   readonly shortage: Shortage | null;
+  /** What the broker's settings keep from working, as sentences. */
+  readonly brokerWarnings: readonly string[];
 }
 
 export function masterHealth(parts: HealthParts, now: number): MasterHealth {
-  const { view, settings, members, outdated, shortage } = parts;
+  const { view, settings, members, outdated, shortage, brokerWarnings } = parts;
   const { head, commit, quorum, forcedEpoch, reigningElsewhere: holder, identity, young } = view;
   const phase = view.isBeginning(now) && !quorum.ok ? 'reigning' : view.phaseName;
   const readOnly = view.refusal(now) !== null || shortage !== null;
   const unsurvivable = view.phaseName === 'reigning' && settings.quorumAppend ? unsurvivableLosses(view) : null;
   const foreign = view.foreign(now);
-  const warnings = warningsOf(view, settings);
+  const warnings = [...warningsOf(view, settings), ...brokerWarnings];
   const isWell =
     members.every((member) => member.status === 'Healthy') &&
     unsurvivable === null &&

@@ -18,6 +18,7 @@ import { bodyOf, type Envelope, type Malformed, propertiesOf, readWire } from '#
 import type { NodeSettings } from '#process/node-settings';
 import { type Topology, topologyOf } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
+import { BatchSizes, type SizeEvents } from './batch-sizes';
 
 /** The settings of a broker edge. */
 export interface EdgeOptions {
@@ -34,7 +35,7 @@ export interface EdgeOptions {
  * The events of a broker edge. No callback may block. `down` follows each `up`, unless `close` was
  * called.
  */
-export interface EdgeEvents {
+export interface EdgeEvents extends SizeEvents {
   /** Another process has the exclusive queue. Called once until this edge was up again. */
   locked(): void;
   /** The session has ended, and with it the exclusive queue. */
@@ -47,7 +48,6 @@ export interface EdgeEvents {
   malformed(what: Malformed): void;
   /** One of these callbacks threw: a broken invariant of the owner. */
   callbackThrew(error: unknown): void;
-  trace: Trace;
 }
 
 /** The status of a broker edge. */
@@ -64,6 +64,8 @@ export interface EdgeStatus extends LinkStatus {
 export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events extends EdgeEvents> {
   protected readonly outbox = new Outbox();
   private readonly link: AmqpLink<Ready>;
+  /** What the broker takes in one message, as it turns out. */
+  readonly sizes: BatchSizes;
   private lockedOut = false;
   private malformed = 0;
   /** Time until which the exclusive queue is not taken, in monotonic milliseconds. */
@@ -78,10 +80,14 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
     protected ownQueue: string,
   ) {
     const { urls, heartbeatS, connections, node } = options;
+    this.sizes = new BatchSizes(events);
     this.link = new AmqpLink<Ready>(
       { urls, heartbeatS, connections, node },
       {
-        setUp: (session) => this.setUp(session),
+        setUp: (session) => {
+          this.sizes.attach(session);
+          return this.setUp(session);
+        },
         up: (ready, session) => this.becomeUp(ready, session),
         down: (error) => this.becomeDown(error),
         blockedChanged: (reason) => events.blockedChanged(reason),
@@ -118,6 +124,11 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
   /** Takes a delivery of another process from `queue`. */
   protected abstract take(queue: string, delivery: ConsumeMessage): void;
 
+  /** Things that keep the broker from its work although the session lives, for people. */
+  get warnings(): readonly string[] {
+    return this.sizes.warning === null ? [] : [this.sizes.warning];
+  }
+
   /** Something of the broker's keeps this session from its work; null: nothing does. */
   protected tellTrouble(reason: string | null): void {
     this.link.tellTrouble(reason);
@@ -125,6 +136,7 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
 
   protected becomeDown(error: AmqpError): void {
     this.outbox.detach();
+    this.sizes.limit.noteRefusal(error);
     this.events.down(error);
   }
 
@@ -181,17 +193,18 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
   }
 
   /**
-   * Sends a message that the protocol repeats.
-   * @param expiresMs milliseconds for which it may wait in a queue; null: without a bound
-   * @returns false when it was dropped
+   * False: dropped, and repeated by the protocol. `expiresMs` null: the message may wait in a queue
+   * for ever. Of a batch it sends as many records as the broker takes in one message.
    */
   protected post(
     to: { readonly exchange: string; readonly routingKey: string },
     message: WireMessage,
     expiresMs: number | null,
   ): boolean {
-    const properties = propertiesOf(message, this.envelope({ persistent: false, expiresMs }));
-    return this.outbox.send({ ...to, body: bodyOf(message), properties });
+    const fitting = message.type === 'entries' ? this.sizes.fitted(message) : message;
+    if (fitting === null) return false;
+    const properties = propertiesOf(fitting, this.envelope({ persistent: false, expiresMs }));
+    return this.outbox.send({ ...to, body: bodyOf(fitting), properties });
   }
 
   protected envelope(kind: Pick<Envelope, 'persistent' | 'expiresMs'>): Envelope {

@@ -36,6 +36,7 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
       // Asked for when they are shown.
       blockedChanged: () => undefined,
       troubleChanged: () => undefined,
+      messageLimitChanged: () => undefined,
       control: (message, replyTo) => driver.receiveControl(message, replyTo),
       delivery: (message, handle) => driver.receiveDelivery(message, handle),
       entriesMissing: () => driver.dispatch({ type: 'entriesMissing' }),
@@ -52,8 +53,9 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
     stop: () => driver.stop(),
     health: () => {
       const { shortage } = context.store;
-      const parts = { node: settings.nodeId, view, broker: broker.status(), catchUp: catchUp.read(), shortage };
-      return secondaryHealth(parts);
+      const { warnings } = broker;
+      const edge = { broker: broker.status(), warnings };
+      return secondaryHealth({ node: settings.nodeId, view, ...edge, catchUp: catchUp.read(), shortage });
     },
     readiness: () => secondaryReadiness(view, broker.status().trouble),
     masterUrl: () => view.masterUrl,

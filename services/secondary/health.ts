@@ -17,6 +17,8 @@ export interface HealthParts {
     SecondaryBrokerStatus,
     'blocked' | 'consuming' | 'redelivered' | 'dropped' | 'malformed' | 'trouble'
   >;
+  /** What the broker's settings keep from working, as sentences. */
+  readonly warnings: readonly string[];
   /** Null: the node does not catch up. */
   readonly catchUp: CatchUp | null;
   /** Of the disk; null while there is room. */
@@ -24,7 +26,7 @@ export interface HealthParts {
 }
 
 /** The body of `GET /health`. */
-export function secondaryHealth({ node, view, broker, catchUp, shortage }: HealthParts): SecondaryHealth {
+export function secondaryHealth({ node, view, broker, warnings, catchUp, shortage }: HealthParts): SecondaryHealth {
   const { applied, head, epoch, status, identity, foreignMaster: met, differsAt } = view;
   const { blocked, consuming, redelivered, dropped, malformed, trouble } = broker;
   const foreign =
@@ -45,6 +47,7 @@ export function secondaryHealth({ node, view, broker, catchUp, shortage }: Healt
     counters: { ...view.counters, redelivered, dropped, malformed },
     ...(differsAt === null ? {} : { differsAt }),
     ...(catchUp === null ? {} : { catchUp }),
+    ...(warnings.length > 0 ? { warning: warnings.join('; ') } : {}),
   };
 }
 

@@ -8,10 +8,10 @@
  * them on either side of a channel's buffer, so at most 32 MiB and one message.
  */
 import type { Options } from 'amqplib/callback_api';
+import { MESSAGE_BYTES_MAX } from '#protocol/limits';
 import type { AmqpChannel } from './channel';
 import { AmqpError } from './error';
 import type { AmqpSession } from './session';
-import { MESSAGE_BYTES_MAX } from './wire';
 
 const FRAMES_MAX = 128;
 

@@ -11,11 +11,6 @@ import { NAME_PATTERN } from '#protocol/topology';
 import { decodeWire, encodeWire, WireError } from '#protocol/wire/codec';
 import type { WireMessage } from '#protocol/wire/messages';
 
-/**
- * Largest body in bytes: RabbitMQ 4.x closes the channel for a larger message (`max_message_size`).
- */
-export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
-
 /** A message that could not be parsed. */
 export interface Malformed {
   /** The AMQP `type` property, shortened; null when there was none. */

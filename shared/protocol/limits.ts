@@ -1,6 +1,12 @@
 /** Defines the limits that master and secondaries share, each with the reason for its number. */
 
 /**
+ * Largest wire message in bytes: the default `max_message_size` of RabbitMQ 4.x, which closes the
+ * channel for a larger one. A broker may take less.
+ */
+export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
  * Bytes of records at which a batch is closed: far below RabbitMQ's limit of 16 MiB, and large
  * enough that the broker does not limit the throughput.
  */

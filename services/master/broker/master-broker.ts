@@ -69,18 +69,11 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   private active: { readonly session: AmqpSession; readonly publisher: EntriesPublisher } | null = null;
   private lastMismatch: string | null = null;
   private repairing: Promise<void> | null = null;
-  /** Queues that the broker refuses, with its reasons. */
-  private readonly refused = new Map<string, string>();
 
   constructor(options: MasterBrokerOptions, events: MasterBrokerEvents) {
     const { node, topology, queueMaxBytes } = options;
     super(options, events, topology.repliesQueue);
-    const renewed = 'the queue of a member has other settings: it is deleted and declared anew, the member fetches';
-    this.topology = new MasterTopology(topology, queueMaxBytes, {
-      renewed: (queue, reason) => events.trace('warn', renewed, { queue, reason }),
-      refused: (queue, reason) => this.reportRefused(queue, reason),
-      declared: (queue) => this.refused.delete(queue),
-    });
+    this.topology = new MasterTopology(topology, queueMaxBytes, events.trace);
     this.standbyListener = new StandbyListener(topology, node, {
       heard: (delivery) => this.receive(topology.controlQueue(node), delivery),
       threw: (error) => events.callbackThrew(error),
@@ -117,14 +110,24 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     }
   }
 
-  private publishOn(
+  private async publishOn(
     { publisher, session }: NonNullable<MasterBroker['active']>,
     message: EntriesMessage,
   ): Promise<void> {
-    if (!session.isOpen) return Promise.reject(notUp());
+    if (!session.isOpen) throw notUp();
+    const body = bodyOf(message);
+    const { limit } = this.sizes;
+    if (!limit.isKnown(body.length)) await this.sizes.learn(body.length);
+    if (body.length > limit.bytesMax) {
+      // The next try has fewer records, unless it is one already.
+      const [only, second] = message.records;
+      if (only !== undefined && second === undefined) this.sizes.noteTooLarge(only);
+      throw new AmqpError(`a batch of ${body.length} bytes`, { code: 'too-large', blastRadius: 'delivery' });
+    }
     const mandatory = this.options.members().length > 0;
     const envelope = this.envelope({ persistent: true, expiresMs: null });
-    return publisher.publish({ message, body: bodyOf(message), envelope, mandatory });
+    await publisher.publish({ message, body, envelope, mandatory });
+    this.sizes.noteTaken(body.length);
   }
 
   /**
@@ -152,18 +155,11 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
    */
   async ensureMember(node: string): Promise<void> {
     if (this.active === null) throw notUp();
-    try {
-      await this.topology.declareMember(this.active.session, node);
-    } catch (error) {
-      if (error instanceof AmqpError && error.blastRadius === 'channel')
-        this.reportRefused(this.options.topology.entriesQueue(node), error.message);
-      throw error;
-    }
+    await this.topology.declareMember(this.active.session, node);
   }
 
-  /** Queues of members that the broker refuses, and why, for people. */
-  get warnings(): readonly string[] {
-    return [...this.refused.values()];
+  override get warnings(): readonly string[] {
+    return [...super.warnings, ...this.topology.warnings];
   }
 
   /**
@@ -268,12 +264,6 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     this.lastMismatch = error.message;
     this.events.trace(level, 'an exchange exists with other settings', { reason: error.message });
     this.tellTrouble(error.message);
-  }
-
-  private reportRefused(queue: string, reason: string): void {
-    const level = this.refused.get(queue) === reason ? 'debug' : 'error';
-    this.refused.set(queue, reason);
-    this.events.trace(level, 'the broker refuses the queue of a member, which can only fetch', { queue, reason });
   }
 }
 

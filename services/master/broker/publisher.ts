@@ -11,7 +11,7 @@
 
 import type { AmqpChannel } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
-import { type Envelope, MESSAGE_BYTES_MAX, propertiesOf } from '#amqp/wire';
+import { type Envelope, propertiesOf } from '#amqp/wire';
 import type { EntriesMessage } from '#protocol/wire/messages';
 
 /** Guard of the memory. The caller's own bound of bytes in flight is far lower. */
@@ -61,12 +61,11 @@ export class EntriesPublisher {
   }
 
   /**
-   * Resolves when every bound queue has accepted the batch. Rejects with an AmqpError: `nacked`,
-   * `returned`, `too-large`, `overloaded`, or the reason of the channel's end.
+   * Resolves when every bound queue has taken the batch. Rejects with an AmqpError: `nacked`,
+   * `returned`, `overloaded`, or the reason of the channel's end.
    */
   publish(batch: PublishBatch): Promise<void> {
     const bytes = batch.body.length;
-    if (bytes > MESSAGE_BYTES_MAX) return Promise.reject(refusal('too-large', `a batch of ${bytes} bytes`));
     if (this.pendingBytes + bytes > PENDING_BYTES_MAX) {
       return Promise.reject(refusal('overloaded', `${this.pendingBytes} bytes wait for the broker`));
     }
@@ -118,6 +117,6 @@ function returnedError(): AmqpError {
   return refusal('returned', 'no queue was bound to the entries exchange');
 }
 
-function refusal(code: 'returned' | 'too-large' | 'overloaded', message: string): AmqpError {
+function refusal(code: 'returned' | 'overloaded', message: string): AmqpError {
   return new AmqpError(message, { code, blastRadius: 'delivery' });
 }

@@ -18,6 +18,7 @@
 
 import type { AmqpChannel, QueueOptions } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
+import type { Trace } from '#amqp/link';
 import type { AmqpSession } from '#amqp/session';
 import { entriesQueueArguments, type Topology } from '#protocol/topology';
 
@@ -35,23 +36,24 @@ export const REPLIES_QUEUE: QueueOptions = {
   arguments: { 'x-max-length-bytes': REPLIES_BYTES_MAX },
 };
 
-/** The objects of one log. Methods reject with an AmqpError. */
+const RENEWED = 'the queue of a member has other settings: it is deleted and declared anew, the member fetches';
+
 export class MasterTopology {
+  private readonly refused = new Map<string, string>();
+
   constructor(
     private readonly names: Topology,
     /** Largest size of each member's queue, in bytes. */
     private readonly queueMaxBytes: number,
-    private readonly report: {
-      /** A member's queue is deleted and declared anew; the sentence says why. */
-      renewed(queue: string, reason: string): void;
-      /** The broker refuses a member's queue. */
-      refused(queue: string, reason: string): void;
-      /** A member's queue stands. */
-      declared(queue: string): void;
-    },
+    private readonly trace: Trace,
   ) {}
 
-  /** Does the broker know of no log, that is, does the entries exchange not exist? */
+  /** Members' queues that the broker refuses, and why, for people. */
+  get warnings(): readonly string[] {
+    return [...this.refused.values()];
+  }
+
+  /** Did this broker never see the log? */
   async isFresh(session: AmqpSession): Promise<boolean> {
     try {
       await session.onThrowAwayChannel('look', (channel) => channel.checkExchange(this.names.entriesExchange));
@@ -69,12 +71,12 @@ export class MasterTopology {
   async declareAll(session: AmqpSession, channel: AmqpChannel, members: readonly string[]): Promise<void> {
     const declared: string[] = [];
     for (const node of members) {
-      if (await this.unlessRefused(session, node, () => this.declareOrRenew(session, node))) declared.push(node);
+      if (await this.isTaken(session, node, () => this.declareOrRenew(session, node))) declared.push(node);
     }
     await channel.declareFanout(this.names.controlExchange);
     await channel.declareFanout(this.names.entriesExchange);
     for (const node of declared) {
-      await this.unlessRefused(session, node, () => this.bind(session, node));
+      await this.isTaken(session, node, () => this.bind(session, node));
     }
   }
 
@@ -85,8 +87,10 @@ export class MasterTopology {
 
   /** Declares and binds the queue of one member. Rejects when the broker refuses it. */
   async declareMember(session: AmqpSession, node: string): Promise<void> {
-    await this.declareOrRenew(session, node);
-    await this.bind(session, node);
+    await this.orReport(session, node, async () => {
+      await this.declareOrRenew(session, node);
+      await this.bind(session, node);
+    });
   }
 
   /** Unbinds and deletes the queue, with its messages. A missing binding or queue is no error. */
@@ -107,22 +111,37 @@ export class MasterTopology {
     } catch (error) {
       if (!(error instanceof AmqpError) || error.code !== 'mismatch') throw error;
       const queue = this.names.entriesQueue(node);
-      this.report.renewed(queue, error.message);
+      this.trace('warn', RENEWED, { queue, reason: error.message });
       await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
       await declare();
     }
   }
 
   /** False: the broker refused it, and the session goes on. */
-  private async unlessRefused(session: AmqpSession, node: string, step: () => Promise<void>): Promise<boolean> {
+  private async isTaken(session: AmqpSession, node: string, step: () => Promise<void>): Promise<boolean> {
     try {
-      await step();
+      await this.orReport(session, node, step);
       return true;
     } catch (error) {
-      if (!session.isOpen || !(error instanceof AmqpError) || error.blastRadius !== 'channel') throw error;
-      this.report.refused(this.names.entriesQueue(node), error.message);
-      return false;
+      if (isRefusal(error, session)) return false;
+      throw error;
     }
+  }
+
+  /** Rejects as the step does; a refusal is reported once, until the queue stands. */
+  private async orReport(session: AmqpSession, node: string, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (isRefusal(error, session)) this.noteRefused(this.names.entriesQueue(node), error.message);
+      throw error;
+    }
+  }
+
+  private noteRefused(queue: string, reason: string): void {
+    const level = this.refused.get(queue) === reason ? 'debug' : 'error';
+    this.refused.set(queue, reason);
+    this.trace(level, 'the broker refuses the queue of a member, which can only fetch', { queue, reason });
   }
 
   private declareQueue(channel: AmqpChannel, node: string): Promise<void> {
@@ -137,6 +156,11 @@ export class MasterTopology {
   private async bind(session: AmqpSession, node: string): Promise<void> {
     const queue = this.names.entriesQueue(node);
     await session.onThrowAwayChannel('bind', (channel) => channel.bindQueue(queue, this.names.entriesExchange));
-    this.report.declared(queue);
+    this.refused.delete(queue);
   }
+}
+
+/** The broker has refused the request, and closed no more than its channel. */
+function isRefusal(error: unknown, session: AmqpSession): error is AmqpError {
+  return session.isOpen && error instanceof AmqpError && error.blastRadius === 'channel';
 }

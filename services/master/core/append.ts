@@ -53,6 +53,8 @@ export type AppendOutcome =
   | { readonly outcome: 'id-conflict'; readonly seq: number }
   /** An id of the generated form that this log has not given. */
   | { readonly outcome: 'id-reserved' }
+  /** Nothing was appended: no message of `bytesMax` bytes, which the broker takes, could carry it. */
+  | { readonly outcome: 'too-large'; readonly bytesMax: number }
   | {
       /** Nothing was appended. */
       readonly outcome: 'refused';
@@ -110,7 +112,9 @@ export type BulkOutcome =
       /** Nodes known to hold all of the entries. */
       readonly acks: readonly string[];
     }
-  /** Some ids are known and some are new: lines, from 1, of the known ones. */
+  /** As for a single entry; lines, from 1, of those that are too large. */
+  | { readonly outcome: 'too-large'; readonly lines: readonly number[]; readonly bytesMax: number }
+  /** Some ids are known and some are not: lines, from 1, of the known ones. */
   | { readonly outcome: 'ids-known'; readonly lines: readonly number[] }
   /** Ids that are known with another message: their lines, from 1. */
   | { readonly outcome: 'ids-conflict'; readonly lines: readonly number[] }

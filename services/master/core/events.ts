@@ -87,6 +87,8 @@ export type MasterEvent =
   /** Another process has the lock. */
   | { readonly type: 'locked' }
   | { readonly type: 'blocked'; readonly blocked: boolean }
+  /** Bytes of the largest message that the broker takes. */
+  | { readonly type: 'messageLimit'; readonly bytesMax: number }
   /** Why the broker gives this node no session, in its words; null: it does. */
   | { readonly type: 'brokerTrouble'; readonly reason: string | null }
   | { readonly type: 'confirmed'; readonly publish: number }
@@ -116,6 +118,8 @@ export type Answer =
   /** Nothing was appended: see idempotency.ts. Lines count the append's entries from 1. */
   | { readonly outcome: 'id-conflict'; readonly lines: readonly number[]; readonly seq: number }
   | { readonly outcome: 'id-reserved' | 'ids-known'; readonly lines: readonly number[] }
+  /** Nothing was appended: the broker takes no message with these entries. */
+  | { readonly outcome: 'too-large'; readonly lines: readonly number[]; readonly bytesMax: number }
   /** Nothing was appended: the store cannot tell whether an id is known, or with which text. */
   | { readonly outcome: 'unreadable' }
   /** The log has no such entry: the seq is above the head. */

@@ -128,6 +128,9 @@ export class MasterMachine {
         return this.locked(step);
       case 'blocked':
         return this.state.broker.setBlocked(event.blocked);
+      case 'messageLimit':
+        this.state.sizeLimit.bytesMax = event.bytesMax;
+        return undefined;
       case 'brokerTrouble':
         return this.state.broker.setTrouble(event.reason);
       case 'confirmed':

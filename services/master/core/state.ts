@@ -19,6 +19,7 @@ import { Publisher } from './leadership/publisher';
 import type { Reign } from './leadership/reign';
 import { Membership } from './members/membership';
 import type { MasterCoreSettings, MasterStart } from './settings';
+import { SizeLimit } from './size-limit';
 
 /** Raft's role of this node: follower without a candidacy, candidate, or leader. */
 export type Phase =
@@ -36,7 +37,8 @@ export class MasterState {
   readonly force = new ForceOrder();
   readonly membership: Membership;
   readonly announcer: Announcer;
-  readonly publisher = new Publisher(this.broker);
+  readonly sizeLimit = new SizeLimit();
+  readonly publisher = new Publisher(this.broker, this.sizeLimit);
   readonly pendingIds = new PendingIds();
   phase: Phase = { name: 'standby' };
   /** This node's vote and the other facts that are on disk beside its log. */

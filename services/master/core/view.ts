@@ -17,6 +17,7 @@ import type { Reign } from './leadership/reign';
 import type { MemberState } from './members/member-table';
 import type { Quorum } from './quorum-gate';
 import type { Refused, Situation } from './refusals';
+import type { SizeLimit } from './size-limit';
 import type { MasterState } from './state';
 
 /**
@@ -99,6 +100,11 @@ export class MasterView implements GateFacts {
   get phaseName(): PhaseName {
     if (this.state.broker.lockedOut) return 'standby';
     return this.state.reigning?.open === true ? 'reigning' : 'recovering';
+  }
+
+  /** The entries that the broker would not take. */
+  get sizeLimit(): SizeLimit {
+    return this.state.sizeLimit;
   }
 
   /** The reign of this node; null: it does not reign. */

@@ -56,6 +56,8 @@ export interface SecondaryHealth {
     readonly perSecond: number | null;
     readonly secondsLeft: number | null;
   };
+  /** The broker's settings keep something from working: what, and what ends that. */
+  readonly warning?: string;
 }
 
 export interface SecondaryPort {

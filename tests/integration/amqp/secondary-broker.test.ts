@@ -83,6 +83,17 @@ describe('control', () => {
     expect(other.seen.count('control')).toBe(1);
   });
 
+  it('an answer that is larger than any broker takes brings the records that fit', async () => {
+    const { master, secondary } = await pair();
+    const [first, second] = [batch(1, 'x'.repeat(1_048_000)), batch(2, 'x'.repeat(15_800_000))];
+    const answer = { ...first, records: [...first.records, ...second.records] };
+    expect(master.broker.sendTo(cast.topology.controlQueue('s1'), answer)).toBe(true);
+    const [message] = await secondary.seen.next<[WireMessage]>('control');
+    expect(message).toMatchObject({ type: 'entries', records: [{ index: 1 }] });
+    expect(master.broker.sendTo(cast.topology.controlQueue('s1'), batch(3, 'x'.repeat(17_000_000)))).toBe(false);
+    expect(master.broker.warnings).toEqual([expect.stringMatching(/entry 3 makes a message of 1700\d{4} bytes/)]);
+  });
+
   it('a control exchange that was deleted and made anew is heard again', async () => {
     const { master, secondary } = await pair();
     await operator.do((channel) => channel.deleteExchange(cast.topology.controlExchange));

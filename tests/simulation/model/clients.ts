@@ -170,6 +170,7 @@ export class Clients {
       case 'unsatisfiable':
       // Of a bulk append a part is there, and the rest went with a crash.
       case 'ids-known':
+      case 'too-large':
         return this.history.recordRefused(operation);
       case 'unresolved':
         this.history.recordUnknown();

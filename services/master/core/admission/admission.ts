@@ -22,6 +22,7 @@ import type { EpochId } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { Answer, Append, Await, GiveUp, Loaded, MasterEffect } from '../events';
 import { type Refused, refused, type Situation } from '../refusals';
+import type { SizeLimit } from '../size-limit';
 import { judge, type KnownIds, type SeqOfId } from './idempotency';
 
 /** The facts about the master that a decision needs. */
@@ -31,7 +32,8 @@ export interface Admitting {
   /** Seq up to which readers see the log; 0: no entry. */
   readonly head: number;
   readonly isStopping: boolean;
-  /** Number of truncations of the log. */
+  readonly sizeLimit: SizeLimit;
+  /** How often the log was cut. */
   readonly cuts: number;
   /** The record with this id that is in the log and not durable yet; null: none. */
   pendingRecord(id: string): LogRecord | null;
@@ -164,6 +166,9 @@ export class Admission {
   private append(event: Append, { wasKnown, isExpired }: Reading, moment: Moment): void {
     const { now, reign, out } = moment;
     const { request } = event;
+    const { bytesMax } = this.master.sizeLimit;
+    const lines = this.master.sizeLimit.tooLarge(event.entries);
+    if (lines.length > 0) return answer(request, { outcome: 'too-large', lines, bytesMax }, moment);
     const refusal = this.master.refusal(now);
     if (refusal !== null) return answer(request, wasKnown ? { ...refusal, stored: 'unknown' } : refusal, moment);
     // The driver promises no `flush` for the step in which a reading ends.

@@ -7,8 +7,15 @@
  * first unconfirmed record is published again, in order. Duplicates are harmless; a gap would have
  * to be fetched. A late answer to a batch of an earlier round is ignored.
  */
-import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, UNCONFIRMED_BATCHES_MAX, UNCONFIRMED_BYTES_MAX } from '#protocol/limits';
+import {
+  BATCH_BYTES_MAX,
+  BATCH_RECORDS_MAX,
+  MESSAGE_BYTES_MAX,
+  UNCONFIRMED_BATCHES_MAX,
+  UNCONFIRMED_BYTES_MAX,
+} from '#protocol/limits';
 import type { LogRecord } from '#protocol/record';
+import { fittingRecords } from '#protocol/wire/batch-size';
 
 /** A batch to publish. */
 export interface Publish {
@@ -42,8 +49,11 @@ export class PublishWindow {
     }
   }
 
-  /** The next batch to publish, or null when nothing waits or the window is full. */
-  take(): Publish | null {
+  /**
+   * The next batch to publish, in a message of `bytesMax` bytes or with a single record; null when
+   * nothing waits or the window is full.
+   */
+  take(bytesMax = MESSAGE_BYTES_MAX): Publish | null {
     if (this.sentCount === this.records.length) return null;
     if (this.sent.length >= UNCONFIRMED_BATCHES_MAX || this.sentBytes >= UNCONFIRMED_BYTES_MAX) return null;
     const records: LogRecord[] = [];
@@ -54,6 +64,8 @@ export class PublishWindow {
       records.push(record);
       bytes += record.bytes.length;
     }
+    records.length = Math.max(fittingRecords(records, bytesMax).length, 1);
+    bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
     const publish = { id: this.nextId, records };
     this.nextId += 1;
     this.sent.push({ id: publish.id, count: records.length, bytes, confirmed: false });

@@ -11,6 +11,7 @@ import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { trace } from '#protocol/trace';
 import type { BrokerLink } from '../broker-link';
 import type { MasterEffect } from '../events';
+import type { SizeLimit } from '../size-limit';
 import { PublishWindow } from './publish-window';
 import type { Reign } from './reign';
 
@@ -30,12 +31,15 @@ export class Publisher {
   /** Batches in a row that the broker rejected. */
   private failures = 0;
 
-  constructor(private readonly broker: BrokerLink) {}
+  constructor(
+    private readonly broker: BrokerLink,
+    private readonly limit: Pick<SizeLimit, 'bytesMax'>,
+  ) {}
 
   publish(reign: Reign, out: MasterEffect[]): void {
     if (!this.broker.hasLock || this.retryAt !== null) return;
     if (this.travelling !== null && this.travelling > reign.commitIndex) return;
-    const batch = this.window.take();
+    const batch = this.window.take(this.limit.bytesMax);
     const [first, last] = [batch?.records[0], batch?.records.at(-1)];
     if (batch === null || first === undefined || last === undefined) return;
     out.push({ do: 'publish', publish: batch, header: reign.header(first.index - 1) });
@@ -69,7 +73,8 @@ export class Publisher {
     this.travelling = null;
     this.failures += 1;
     this.retryAt = now + retryDelayMs(REPUBLISH, this.failures, failed.random);
-    out.push(trace('warn', 'the broker did not accept a batch', { attempt: this.failures }));
+    const level = this.failures === 1 ? 'warn' : 'debug';
+    out.push(trace(level, 'the broker did not accept a batch', { attempt: this.failures }));
   }
 
   /** Returns true once, when the time of the next attempt has come. */

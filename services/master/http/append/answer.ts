@@ -92,6 +92,8 @@ export function problemOfOutcome(
       return notStored(idConflict(outcome));
     case 'id-reserved':
       return notStored(invalidRequest([{ path: 'id', message: ID_RESERVED }]));
+    case 'too-large':
+      return notStored(tooLargeForBroker('the entry', outcome.bytesMax));
     case 'refused':
       return refusedAppend(outcome);
     case 'unresolved':
@@ -101,7 +103,12 @@ export function problemOfOutcome(
 
 const ID_RESERVED = 'must not have the form of the ids that masters make; this one was never given';
 
-/** The problem for a write concern of more nodes than the log has. */
+/** `what`: the entry, or its lines. */
+export function tooLargeForBroker(what: string, bytesMax: number): Problem {
+  const detail = `${what} would make a message of more than ${bytesMax} bytes, the most that the broker takes (max_message_size)`;
+  return { kind: PROBLEM_KINDS.tooLarge, detail, members: { brokerBytesMax: bytesMax } };
+}
+
 export function unsatisfiableProblem({ w, nodes }: OutcomeOf<'unsatisfiable'>): Problem {
   const detail = `w asks for ${w} nodes, and this log has ${nodes}`;
   return { kind: UNSATISFIABLE, detail, members: { w, nodes } };

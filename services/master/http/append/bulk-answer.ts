@@ -10,6 +10,7 @@ import {
   type IsCommitted,
   notStored,
   refusedAppend,
+  tooLargeForBroker,
   unresolvedProblem,
   unsatisfiableProblem,
 } from './answer';
@@ -44,6 +45,8 @@ function problemOfOutcome(
   switch (outcome.outcome) {
     case 'unsatisfiable':
       return notStored(unsatisfiableProblem(outcome));
+    case 'too-large':
+      return notStored(tooLarge(linesOf(outcome.lines, lines), outcome.bytesMax));
     case 'refused':
       return refusedAppend(outcome);
     case 'ids-conflict':
@@ -63,6 +66,11 @@ function linesOf(entries: readonly number[], lines: readonly number[]): readonly
 function conflict(lines: readonly number[]): Problem {
   const detail = `the ids of ${lines.length} lines belong to other messages; to append new messages, give them new ids`;
   return { kind: ID_CONFLICT, detail, members: { lines } };
+}
+
+function tooLarge(lines: readonly number[], bytesMax: number): Problem {
+  const { members, ...problem } = tooLargeForBroker(`each of ${lines.length} lines`, bytesMax);
+  return { ...problem, members: { ...members, lines } };
 }
 
 function known(lines: readonly number[]): Problem {

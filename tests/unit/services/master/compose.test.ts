@@ -19,6 +19,8 @@ jest.mock('#master/broker/master-broker', () => ({
     start(): void {
       events?.up({ freshBroker: true });
     }
+    readonly sizes = { limit: { knownBytes: Number.MAX_SAFE_INTEGER, isKnown: () => true } };
+    readonly warnings = [];
     close = async (): Promise<void> => undefined;
     publishEntries = async (): Promise<void> => undefined;
     declareLog = (): void => undefined;

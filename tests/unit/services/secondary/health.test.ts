@@ -18,6 +18,7 @@ test('health shows what the machine and the broker edge have counted', () => {
     node: 's1',
     view: new SecondaryView(parts),
     broker: BROKER,
+    warnings: [],
     catchUp: null,
     shortage: null,
   });
@@ -40,7 +41,7 @@ test('a node that has met a master of another log names it, and is not ready for
   const parts = partsOf();
   parts.foreign.record({ node: 'm2', log: 'r9/r10' });
   const view = new SecondaryView(parts);
-  const health = secondaryHealth({ node: 's1', view, broker: BROKER, catchUp: null, shortage: null });
+  const health = secondaryHealth({ node: 's1', view, broker: BROKER, warnings: [], catchUp: null, shortage: null });
   expect(health).toMatchObject({ status: 'foreign', foreign: { master: 'm2', log: 'r9' } });
   expect(secondaryReadiness(view, null)).toMatchObject({
     ready: false,

@@ -2,6 +2,7 @@ import { Admission, type Admitting } from '#master/core/admission/admission';
 import type { Answer, Append, Await, MasterEffect, NewEntry } from '#master/core/events';
 import type { Reign } from '#master/core/leadership/reign';
 import { refused } from '#master/core/refusals';
+import { SizeLimit } from '#master/core/size-limit';
 import { generatedId } from '#protocol/entry';
 import { entryRecord, type LogRecord } from '#protocol/record';
 import type { WriteConcern } from '#protocol/write-concern';
@@ -15,6 +16,7 @@ class Desk {
   readonly harness = new ReignHarness(['s1', 's2']);
   readonly loads: Extract<MasterEffect, { do: 'load' }>[] = [];
   readonly admission: Admission;
+  readonly sizeLimit = new SizeLimit();
   reign: Reign | null;
   isStopping = false;
   isRefused = false;
@@ -102,6 +104,7 @@ class Desk {
       get cuts() {
         return desk.cuts;
       },
+      sizeLimit: desk.sizeLimit,
       pendingRecord: (id) => desk.harness.pending.get(id),
       unsatisfiable: (w) => (typeof w === 'number' && w > 3 ? { w, nodes: 3 } : null),
       refusal: () => (desk.isRefused ? refused('standby', 'another reigns', SITUATION) : null),
@@ -180,6 +183,23 @@ describe('an append', () => {
     desk.loaded();
     expect(desk.answerTo(request)).toEqual({ outcome: 'ids-known', lines: [2] });
     expect(desk.lastSeq).toBe(1);
+  });
+
+  test('that no message of the broker could carry takes no seq; a known one is answered all the same', () => {
+    desk.stored('a', 'text a');
+    desk.sizeLimit.bytesMax = 20_000;
+    const large = { id: null, message: 'x'.repeat(20_000) };
+    const told = { outcome: 'too-large', bytesMax: 20_000 };
+    expect(desk.answerTo(desk.append([large]))).toEqual({ ...told, lines: [1] });
+    expect(desk.answerTo(desk.append([B, large, B, large]))).toEqual({ ...told, lines: [2, 4] });
+    expect(desk.lastSeq).toBe(1);
+    // Six bytes a character at worst: only what JSON really takes counts.
+    desk.append([{ id: null, message: 'x'.repeat(15_000) }]);
+    expect(desk.lastSeq).toBe(2);
+    desk.sizeLimit.bytesMax = 1;
+    const repeat = desk.append([A]);
+    desk.loaded();
+    expect(desk.answerTo(repeat)).toMatchObject({ outcome: 'acknowledged', seq: 1 });
   });
 
   test('with an id that this reign will give is told so', () => {

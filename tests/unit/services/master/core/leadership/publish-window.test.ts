@@ -33,6 +33,15 @@ test('a batch is taken once, and leaves with its confirm', () => {
   expect(window.recordConfirm(idOf(batch))).toBe(false);
 });
 
+test('a batch has no more records than the broker takes in one message, and at least one', () => {
+  const window = new PublishWindow();
+  window.add([...recordsFrom(1, 3, 10_000), record(4, 100_000), record(5)]);
+  const taken = [1, 2, 3].map(() => window.take(30_000));
+  expect(taken.map((batch) => batch?.records.map(({ index }) => index))).toEqual([[1, 2], [3], [4]]);
+  for (const batch of taken) window.recordConfirm(idOf(batch));
+  expect([window.retainedBytes, window.take(30_000)?.records.length]).toEqual([10, 1]);
+});
+
 test('a batch that the broker did not take is sent again with everything after it', () => {
   const window = new PublishWindow();
   const batches = [1, 2, 3].map((index) => {

@@ -2,13 +2,14 @@ import { BrokerLink } from '#master/core/broker-link';
 import type { MasterEffect } from '#master/core/events';
 import { Publisher } from '#master/core/leadership/publisher';
 import type { Reign } from '#master/core/leadership/reign';
+import { MESSAGE_BYTES_MAX } from '#protocol/limits';
 import { RecordSource } from '#tests/contract/log-records';
 
 /** A publisher whose reign is nothing but a commit index. */
 function publisherUp() {
   const broker = new BrokerLink();
   broker.becomeUp();
-  const publisher = new Publisher(broker);
+  const publisher = new Publisher(broker, { bytesMax: MESSAGE_BYTES_MAX });
   const source = new RecordSource();
   const reign = { commitIndex: 0, header: () => ({}) } as unknown as Reign;
   const sent: { id: number; indexes: number[] }[] = [];
