@@ -35,6 +35,8 @@ export interface ChannelOptions {
 }
 
 interface ConsumeOptions {
+  /** Names the consumer on its channel, for `cancel`; the broker names it when left out. */
+  readonly consumerTag?: string;
   readonly noAck: boolean;
   readonly onMessage: (message: ConsumeMessage) => void;
   /**
@@ -133,7 +135,7 @@ export class AmqpChannel {
     return this.request('prefetch', (reply) => this.raw().prefetch(count, false, reply));
   }
 
-  consume(queue: string, { noAck, onMessage, onCancel, onThrow }: ConsumeOptions): Promise<void> {
+  consume(queue: string, { consumerTag, noAck, onMessage, onCancel, onThrow }: ConsumeOptions): Promise<void> {
     const take = (message: ConsumeMessage | null) => {
       try {
         if (message === null) onCancel();
@@ -142,7 +144,13 @@ export class AmqpChannel {
         onThrow(error);
       }
     };
-    return this.request(`consume ${queue}`, (reply) => this.raw().consume(queue, take, { noAck }, reply));
+    const options = consumerTag === undefined ? { noAck } : { noAck, consumerTag };
+    return this.request(`consume ${queue}`, (reply) => this.raw().consume(queue, take, options, reply));
+  }
+
+  /** Ends a consumer; what it was given stays with this channel, to be settled. */
+  cancel(consumerTag: string): Promise<void> {
+    return this.request(`cancel ${consumerTag}`, (reply) => this.raw().cancel(consumerTag, reply));
   }
 
   /**
@@ -183,16 +191,16 @@ export class AmqpChannel {
   }
 
   /** Acknowledges a delivery of this channel. Does nothing when the channel has ended. */
-  ack(message: Message): void {
-    this.answer(() => this.raw().ack(message));
+  ack(delivery: Pick<Message, 'fields'>): void {
+    this.answer(() => this.raw().ack(delivery as Message));
   }
 
   /**
    * Gives a delivery of this channel back to its queue (basic.nack). Does nothing when the channel
    * has ended.
    */
-  requeue(message: Message): void {
-    this.answer(() => this.raw().nack(message, false, true));
+  requeue(delivery: Pick<Message, 'fields'>): void {
+    this.answer(() => this.raw().nack(delivery as Message, false, true));
   }
 
   /**

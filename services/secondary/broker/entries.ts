@@ -18,6 +18,7 @@ import { type AmqpError, amqpErrorOf } from '#amqp/error';
 import type { Trace } from '#amqp/link';
 import { type AmqpSession, pause } from '#amqp/session';
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
+import { BoundedConsumer } from './bounded-consumer';
 
 /**
  * One delivery, to be settled or given back once; later calls and calls after its channel's end do
@@ -26,9 +27,11 @@ import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 export class DeliveryHandle {
   private open = true;
 
+  /** `closed`: called once. The content is not kept: it has been read. */
   constructor(
     private readonly channel: AmqpChannel,
-    private readonly delivery: ConsumeMessage,
+    private readonly delivery: Pick<ConsumeMessage, 'fields'>,
+    private readonly closed: () => void,
   ) {}
 
   settle(): void {
@@ -42,6 +45,7 @@ export class DeliveryHandle {
   private close(): boolean {
     const wasOpen = this.open;
     this.open = false;
+    if (wasOpen) this.closed();
     return wasOpen;
   }
 }
@@ -69,7 +73,7 @@ export class EntriesConsumer {
 
   constructor(
     private readonly queue: string,
-    /** Unsettled deliveries at a time. */
+    /** Unsettled deliveries at a time, of small ones. */
     private readonly prefetch: number,
     private readonly events: EntriesConsumerEvents,
   ) {}
@@ -141,13 +145,15 @@ export class EntriesConsumer {
   }
 
   private async consumeOn(channel: AmqpChannel): Promise<void> {
-    await channel.prefetch(this.prefetch);
-    await channel.consume(this.queue, {
-      noAck: false,
-      onMessage: (delivery) => this.events.delivery(delivery, new DeliveryHandle(channel, delivery)),
-      onCancel: () => void channel.close(CLOSE_TIMEOUT_MS),
-      onThrow: (error) => this.events.callbackThrew(error),
+    const consumer = new BoundedConsumer(channel, this.queue, this.prefetch, {
+      delivery: (delivery, settled) => {
+        const { fields } = delivery;
+        this.events.delivery(delivery, new DeliveryHandle(channel, { fields }, settled));
+      },
+      cancelled: () => void channel.close(CLOSE_TIMEOUT_MS),
+      threw: (error) => this.events.callbackThrew(error),
     });
+    await consumer.begin();
   }
 
   private becomeMissing(): void {

@@ -89,6 +89,7 @@ interface MasterOptions {
   readonly node: string;
   readonly members: () => readonly string[];
   readonly holdsLog: () => boolean;
+  readonly queueMaxBytes: number;
   readonly seen: Recorder;
 }
 
@@ -107,6 +108,7 @@ export class Cast {
 
   /** One that holds a log, unless told otherwise. */
   master(options: Partial<MasterOptions> = {}): Running<MasterBroker> {
+    const { queueMaxBytes = 1_000_000 } = options;
     const { node = 'master', members = () => ['s1'], holdsLog = () => true, seen = new Recorder() } = options;
     const events = recordAll<MasterBrokerEvents>(seen, [
       'locked',
@@ -121,7 +123,7 @@ export class Cast {
       'trace',
     ]);
     const { urls, topology } = this;
-    const bounds = { heartbeatS: 5, connections: 2 as const, queueMaxBytes: 1_000_000 };
+    const bounds = { heartbeatS: 5, connections: 2 as const, queueMaxBytes };
     const broker = new MasterBroker({ urls, ...bounds, topology, node, members, holdsLog }, events);
     this.started.push(broker);
     broker.start();

@@ -111,6 +111,46 @@ describe('control', () => {
 });
 
 describe('the backlog', () => {
+  it('of large batches is held in bounded bytes while nothing is settled, and comes whole when it is', async () => {
+    const [count, mib] = [24, 4 * 2 ** 20];
+    const master = cast.master({ queueMaxBytes: 2 * count * mib });
+    await master.seen.next('up');
+    for (let index = 1; index <= count; index += 1) await master.broker.publishEntries(batch(index, 'x'.repeat(mib)));
+    const handles: DeliveryHandle[] = [];
+    let isSlow = true;
+    const secondary = cast.secondary('s1', {
+      delivery: (_, handle) => {
+        handles.push(handle);
+        if (!isSlow) handle.settle();
+      },
+    });
+    await secondary.seen.next('up');
+    secondary.broker.consumeEntries();
+    await eventually('the window is full', () => expect(handles.length).toBeGreaterThanOrEqual(4));
+    const queue = cast.topology.entriesQueue('s1');
+    await eventually('the broker has given what it may', async () => {
+      const before = handles.length;
+      expect(await operator.depth(queue)).toBe(count - before);
+      expect(handles.length).toBe(before);
+    });
+    expect(handles.length * mib).toBeLessThanOrEqual(48 * 2 ** 20);
+    isSlow = false;
+    for (const handle of [...handles]) handle.settle();
+    await eventually('all of it has come', () => expect(handles.length).toBe(count));
+    expect(handles.filter(({ redelivered }) => redelivered)).toEqual([]);
+  });
+
+  it('of small batches is held by 64 and the first few, while nothing is settled', async () => {
+    const master = cast.master();
+    await master.seen.next('up');
+    for (let index = 1; index <= 80; index += 1) await master.broker.publishEntries(batch(index));
+    const handles: DeliveryHandle[] = [];
+    const secondary = cast.secondary('s1', { delivery: (_, handle) => handles.push(handle) });
+    await secondary.seen.next('up');
+    secondary.broker.consumeEntries();
+    await eventually('the window is full', () => expect(handles.length).toBe(4 + 64));
+  });
+
   it('what was published before the node ever started comes in order', async () => {
     const master = cast.master();
     await master.seen.next('up');
