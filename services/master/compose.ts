@@ -90,9 +90,10 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
     force: (begin) => operators.force(begin),
     health: () => {
       const { shortage } = store;
-      const { warnings: brokerWarnings } = broker;
-      const parts = { view, settings, members: members(), outdated: outdated.names, shortage, brokerWarnings };
-      return masterHealth(parts, performance.now());
+      const brokerWarnings = [...broker.warnings, ...(queues?.warnings ?? [])];
+      const policiesUnknown = queues === null ? 'MANAGEMENT_URL is not set' : queues.unknown;
+      const said = { outdated: outdated.names, shortage, brokerWarnings, policiesUnknown };
+      return masterHealth({ view, settings, members: members(), ...said }, performance.now());
     },
     readiness: () => masterReadiness(view, store.shortage, performance.now()),
   };
@@ -120,6 +121,7 @@ function createQueueWatch(view: MasterView, { settings, logger }: NodeContext<Ma
     managementUrl,
     amqpUrl: urls[0] ?? '',
     queueOf: (node) => topology.entriesQueue(node),
+    otherQueues: () => [topology.repliesQueue, ...machine.members.map((node) => topology.controlQueue(node))],
     queueBytesMax: settings.queueBytesMax,
     members: () => (view.phaseName === 'reigning' ? view.members : []),
     logger,

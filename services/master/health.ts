@@ -25,10 +25,12 @@ export interface HealthParts {
   readonly shortage: Shortage | null;
   /** What the broker's settings keep from working, as sentences. */
   readonly brokerWarnings: readonly string[];
+  /** Why it is not known whether policies limit the log's queues; null: it is. */
+  readonly policiesUnknown: string | null;
 }
 
 export function masterHealth(parts: HealthParts, now: number): MasterHealth {
-  const { view, settings, members, outdated, shortage, brokerWarnings } = parts;
+  const { view, settings, members, outdated, shortage, brokerWarnings, policiesUnknown } = parts;
   const { head, commit, quorum, forcedEpoch, reigningElsewhere: holder, identity, young } = view;
   const phase = view.isBeginning(now) && !quorum.ok ? 'reigning' : view.phaseName;
   const readOnly = view.refusal(now) !== null || shortage !== null;
@@ -53,7 +55,7 @@ export function masterHealth(parts: HealthParts, now: number): MasterHealth {
     commit,
     quorum,
     readOnly,
-    broker: view.link,
+    broker: { ...view.link, ...(policiesUnknown === null ? {} : { policies: `not known: ${policiesUnknown}` }) },
     voters: { names: voters, up: votersUp === null ? null : votersUp.length },
     secondaries: members.map(({ voter: _, ...secondary }) => secondary),
     ...(shortage === null ? {} : { storage: shortage }),

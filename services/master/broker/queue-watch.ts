@@ -9,6 +9,7 @@
  */
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { PolicyWatch, policySchema } from './policy-watch';
 
 /** The state of a member's queue. */
 export interface QueueState {
@@ -26,6 +27,8 @@ export interface QueueWatchOptions {
   readonly managementUrl: string;
   readonly amqpUrl: string;
   readonly queueOf: (node: string) => string;
+  /** Queues of the log that are no member's, asked for their policies. */
+  readonly otherQueues: () => readonly string[];
   readonly queueBytesMax: number;
   readonly members: () => readonly string[];
   readonly logger: Logger;
@@ -37,18 +40,12 @@ const ASK_EVERY_MS = 2_000;
 const ANSWER_MS_MAX = 2_000;
 const STALE_MS = 15_000;
 
-/**
- * Policy keys that must not apply to these queues: RabbitMQ uses the lower of a policy's limit and
- * the queue's own.
- */
-const HARMFUL = ['delivery-limit', 'max-length', 'max-length-bytes', 'message-ttl', 'expires', 'overflow'] as const;
-
-const answerSchema = z.object({
+const answerSchema = policySchema.extend({
   messages: z.number().optional(),
   message_bytes: z.number().optional(),
-  policy: z.string().nullish(),
-  effective_policy_definition: z.unknown().optional(),
 });
+
+type Answer = z.infer<typeof answerSchema>;
 
 interface Seen extends QueueState {
   readonly at: number;
@@ -57,12 +54,25 @@ interface Seen extends QueueState {
 /** Watches the queues of the members. */
 export class QueueWatch {
   private readonly seen = new Map<string, Seen>();
-  /** The policy that was logged for each queue, so that it is logged once. */
-  private readonly policies = new Map<string, string>();
+  private readonly policies: PolicyWatch;
+  /** Why the API does not answer; null: it does. */
+  private failure: string | null = 'not asked yet';
   private timer: NodeJS.Timeout | null = null;
   private isReachable: boolean | null = null;
 
-  constructor(private readonly options: QueueWatchOptions) {}
+  constructor(private readonly options: QueueWatchOptions) {
+    this.policies = new PolicyWatch(options.logger);
+  }
+
+  /** Policies that take away what the log needs, as sentences. */
+  get warnings(): readonly string[] {
+    return this.policies.warnings;
+  }
+
+  /** Why it is not known which policies there are; null: it is. */
+  get unknown(): string | null {
+    return this.failure;
+  }
 
   start(): void {
     this.timer = setTimeout(() => {
@@ -89,28 +99,38 @@ export class QueueWatch {
   async askAll(): Promise<void> {
     const members = this.options.members();
     for (const node of [...this.seen.keys()]) if (!members.includes(node)) this.seen.delete(node);
-    const answers = await Promise.all(members.map((node) => this.ask(node)));
+    const { queueOf, otherQueues } = this.options;
+    const others = otherQueues();
+    this.policies.keep(new Set([...members.map(queueOf), ...others]));
+    const answers = await Promise.all([
+      ...members.map((node) => this.ask(queueOf(node), (answer) => this.take(node, answer))),
+      ...others.map((queue) => this.ask(queue, null)),
+    ]);
     const failure = answers.find((answer) => answer !== null) ?? null;
+    this.failure = failure;
     if (members.length === 0 || this.isReachable === (failure === null)) return;
     this.isReachable = failure === null;
     if (failure === null) this.options.logger.info('the management api answers');
     else this.options.logger.warn({ reason: failure }, 'the management api does not answer: queue depths are left out');
   }
 
-  /** @returns null, or the reason why there is no answer */
-  private async ask(node: string): Promise<string | null> {
-    const { url, authorization } = this.requestFor(node);
+  /** Null, or why there is no answer. `take` null: a queue that need not be there. */
+  private async ask(queue: string, take: ((answer: Answer) => void) | null): Promise<string | null> {
+    const { url, authorization } = this.requestFor(queue);
     try {
       const response = await fetch(url, { headers: { authorization }, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-      if (!response.ok) return `${response.status} ${response.statusText}`;
-      this.take(node, answerSchema.parse(await response.json()));
+      const isMissing = take === null && response.status === 404;
+      if (!response.ok && !isMissing) return `${response.status} ${response.statusText}`;
+      const answer = isMissing ? null : answerSchema.parse(await response.json());
+      this.policies.look(queue, answer);
+      if (answer !== null) take?.(answer);
       return null;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
   }
 
-  private take(node: string, answer: z.infer<typeof answerSchema>): void {
+  private take(node: string, answer: Answer): void {
     const { messages = 0, message_bytes: bytes = 0 } = answer;
     const isFull = messages > 0 && bytes + (2 * bytes) / messages >= this.options.queueBytesMax;
     const before = this.seen.get(node);
@@ -122,32 +142,16 @@ export class QueueWatch {
       );
     }
     this.seen.set(node, { messages, bytes, overflowed, at: this.options.now() });
-    this.recordDepth(node, answer);
   }
 
-  /** A policy may have come or gone. */
-  private recordDepth(
-    node: string,
-    { policy, effective_policy_definition: definition }: z.infer<typeof answerSchema>,
-  ): void {
-    const settings = typeof definition === 'object' && definition !== null ? definition : {};
-    const harmful = Object.entries(settings).filter(([key]) => (HARMFUL as readonly string[]).includes(key));
-    const said = JSON.stringify([policy, harmful]);
-    const isNew = harmful.length > 0 && this.policies.get(node) !== said;
-    this.policies.set(node, said);
-    if (!isNew) return;
-    const facts = { peer: node, queue: this.options.queueOf(node), policy, settings: Object.fromEntries(harmful) };
-    this.options.logger.warn(facts, 'a policy limits the queue of a member: dropped batches have to be fetched');
-  }
-
-  private requestFor(node: string): { readonly url: URL; readonly authorization: string } {
-    const { managementUrl, amqpUrl, queueOf } = this.options;
+  private requestFor(queue: string): { readonly url: URL; readonly authorization: string } {
+    const { managementUrl, amqpUrl } = this.options;
     const amqp = new URL(amqpUrl);
     const vhost = decodeURIComponent(amqp.pathname.slice(1)) || '/';
     const base = new URL(managementUrl);
     const { username, password } = base.username === '' ? amqp : base;
     const credentials = `${decodeURIComponent(username || 'guest')}:${decodeURIComponent(password || 'guest')}`;
-    const path = `/api/queues/${encodeURIComponent(vhost)}/${encodeURIComponent(queueOf(node))}`;
+    const path = `/api/queues/${encodeURIComponent(vhost)}/${encodeURIComponent(queue)}`;
     const url = new URL(base.pathname.replace(/\/$/, '') + path, base.origin);
     return { url, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
   }

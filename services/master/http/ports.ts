@@ -65,7 +65,13 @@ export interface MasterHealth {
   readonly quorum: { readonly required: number; readonly alive: number; readonly ok: boolean };
   readonly readOnly: boolean;
   /** `trouble`: why there is no session with it, in its own words, and what ends that. */
-  readonly broker: { readonly connected: boolean; readonly blocked: boolean; readonly trouble?: string };
+  readonly broker: {
+    readonly connected: boolean;
+    readonly blocked: boolean;
+    readonly trouble?: string;
+    /** Why it is not known whether policies limit the log's queues. */
+    readonly policies?: string;
+  };
   /**
    * Names of the voters, and the number of them that are up with the store that has the vote; null:
    * this node does not reign.

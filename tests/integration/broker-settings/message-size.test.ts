@@ -58,7 +58,7 @@ it(
     const bulk = await postLines(cluster, lines);
     expect([bulk.status, bulk.json()]).toEqual([413, expect.objectContaining({ stored: false, lines: [2] })]);
     const { broker: link, head } = await cluster.master.health<{ broker: object; head: number }>();
-    expect([link, head]).toEqual([{ connected: true, blocked: false }, 2]);
+    expect([link, head]).toEqual([expect.objectContaining({ connected: true, blocked: false }), 2]);
     // Nobody was thrown out for it.
     expect(cluster.master.process.linesOf('the session with the broker ended')).toEqual([]);
   }),
@@ -120,7 +120,7 @@ it(
       expect(await warningOf(cluster)).toMatch(/entry 1 makes a message of 60\d+ bytes.*max_message_size/),
     );
     await expectTaken(cluster, 'small', 1);
-    expect((await cluster.master.health()).broker).toEqual({ connected: true, blocked: false });
+    expect((await cluster.master.health()).broker).toMatchObject({ connected: true, blocked: false });
     await takesUpTo(AS_EVER);
     await broker.ctl('close_all_connections', '--vhost', '/', 'restarted with the old settings');
     await cluster.agreed(2);

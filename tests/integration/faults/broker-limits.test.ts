@@ -155,7 +155,7 @@ it(
       watch.writable();
       const warning = await cluster.master.process.line(
         'the policy',
-        ({ msg, policy }) => policy === 'harmful' && msg.startsWith('a policy limits the queue of a member'),
+        ({ msg, policy }) => policy === 'harmful' && msg.startsWith('a policy limits a queue of the log'),
       );
       expect(warning).toMatchObject({ level: 40, settings: definition });
       for (let crash = 1; crash <= 4; crash += 1) {

@@ -26,12 +26,15 @@ afterEach(() => {
   server.close();
 });
 
-function watch(more: { readonly userInfo?: string; readonly amqpUrl?: string } = {}): QueueWatch {
+function watch(
+  more: { readonly userInfo?: string; readonly amqpUrl?: string; readonly otherQueues?: string[] } = {},
+): QueueWatch {
   const { port } = server.address() as AddressInfo;
   return new QueueWatch({
     managementUrl: `http://${more.userInfo ?? ''}127.0.0.1:${port}`,
     amqpUrl: more.amqpUrl ?? 'amqp://log:secret@localhost/logs',
     queueOf: (node) => `rlog.entries.${node}`,
+    otherQueues: () => more.otherQueues ?? [],
     queueBytesMax: 1_000,
     members: () => ['secondary-1'],
     logger: log.logger,
@@ -86,6 +89,7 @@ test.each([
   [{ 'delivery-limit': 3 }, true],
   [{ 'max-length': 100 }, true],
   [{ 'message-ttl': 1 }, true],
+  [{ expires: 1 }, true],
   [{ 'ha-mode': 'all' }, false],
   [[], false],
 ])('the policy %j is named when it limits the queue: %s', async (definition, named) => {
@@ -95,7 +99,31 @@ test.each([
   await queues.askAll();
   const warnings = log.lines.filter(({ msg }) => `${msg}`.includes('policy'));
   expect(warnings).toHaveLength(named ? 1 : 0);
-  if (named) expect(warnings[0]).toMatchObject({ policy: 'theirs', settings: definition, peer: 'secondary-1' });
+  const queue = 'rlog.entries.secondary-1';
+  if (named) expect(warnings[0]).toMatchObject({ policy: 'theirs', settings: definition, queue });
+  expect(queues.warnings).toEqual(named ? [expect.stringContaining(`theirs limits the queue ${queue}`)] : []);
+  answer.body = { messages: 0, message_bytes: 0, effective_policy_definition: {} };
+  await queues.askAll();
+  expect(queues.warnings).toEqual([]);
+});
+
+test("a policy of the operator, on a queue that is no member's, is named too", async () => {
+  const definition = { 'max-length': 1 };
+  answer.body = { operator_policy: 'op', effective_policy_definition: definition };
+  const queues = watch({ otherQueues: ['rlog.replies'] });
+  await queues.askAll();
+  expect(queues.warnings).toContainEqual(expect.stringContaining('op limits the queue rlog.replies (max-length=1)'));
+});
+
+test('whether there are policies is not known before the api has answered, nor when it does not', async () => {
+  const queues = watch({ otherQueues: ['rlog.replies'] });
+  expect(queues.unknown).toBe('not asked yet');
+  answer = { status: 401, body: {} };
+  await queues.askAll();
+  expect(queues.unknown).toContain('401');
+  answer = { status: 200, body: {} };
+  await queues.askAll();
+  expect(queues.unknown).toBeNull();
 });
 
 test('an answer that is none is no answer', async () => {
