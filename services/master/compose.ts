@@ -121,7 +121,7 @@ function createQueueWatch(view: MasterView, { settings, logger }: NodeContext<Ma
     managementUrl,
     amqpUrl: urls[0] ?? '',
     queueOf: (node) => topology.entriesQueue(node),
-    otherQueues: () => [topology.repliesQueue, ...machine.members.map((node) => topology.controlQueue(node))],
+    otherQueues: () => [topology.repliesQueue, ...view.members.map((node) => topology.controlQueue(node))],
     queueBytesMax: settings.queueBytesMax,
     members: () => (view.phaseName === 'reigning' ? view.members : []),
     logger,
