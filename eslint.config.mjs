@@ -74,6 +74,20 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['services/**/*.ts', 'shared/**/*.ts'],
+    ignores: ['shared/process/logger.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        ...['debug', 'info', 'warn', 'error', 'fatal'].map((property) => ({
+          object: 'logger',
+          property,
+          message: 'Every line has an event: logEvent of #process/logger.',
+        })),
+      ],
+    },
+  },
   room('**/*.ts'),
   room('shared/protocol/**/*.ts', packages, only('protocol')),
   room('shared/storage/**/*.ts', only('protocol', 'storage', 'process')),

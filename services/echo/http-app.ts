@@ -3,6 +3,7 @@
  * that the log's nodes use; its bodies are read by koa-bodyparser, those of the log by hand
  * (shared/http/body/json.ts says why).
  */
+
 import Router from '@koa/router';
 import type Koa from 'koa';
 import bodyParser from 'koa-bodyparser';
@@ -12,6 +13,7 @@ import { createHttpApp, requestIdOf } from '#http/app';
 import { addProbeRoutes } from '#http/probe-routes';
 import { invalidRequest, sendProblem } from '#http/problem';
 import { requestFaults } from '#http/request-faults';
+import { logEvent } from '#process/logger';
 
 const BODY_BYTES_MAX = 2 ** 20;
 
@@ -37,7 +39,7 @@ export function createEchoApp({ logger, stopping }: EchoAppOptions): Koa {
       return;
     }
     const { message } = read.data;
-    logger.info({ requestId: requestIdOf(ctx), bytes: Buffer.byteLength(message) }, 'echo');
+    logEvent(logger, 'info', 'echo.answered', { requestId: requestIdOf(ctx), bytes: Buffer.byteLength(message) });
     ctx.body = { message };
   });
   return createHttpApp({ logger, router, stopping });

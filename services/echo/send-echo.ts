@@ -1,6 +1,8 @@
 /** One request of the echo client, and the log of it. */
+
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { logEvent } from '#process/logger';
 
 const ANSWER_MS_MAX = 10_000;
 /** EX_UNAVAILABLE of sysexits.h. */
@@ -27,10 +29,14 @@ export interface EchoRequest {
 /** Sends a message and gives back what the server echoed. Throws an `EchoError`. */
 export async function sendEcho({ url, message, logger }: EchoRequest): Promise<string> {
   const startedAt = performance.now();
-  logger.info({ url, bytes: Buffer.byteLength(message) }, 'request');
+  logEvent(logger, 'info', 'echo.request', { url, bytes: Buffer.byteLength(message) });
   const response = await post(url, message);
   const elapsedMs = Math.round(performance.now() - startedAt);
-  logger.info({ status: response.status, requestId: response.headers.get('x-request-id'), elapsedMs }, 'response');
+  logEvent(logger, 'info', 'echo.response', {
+    status: response.status,
+    requestId: response.headers.get('x-request-id'),
+    elapsedMs,
+  });
   const body = await response.text();
   if (!response.ok) throw new EchoError(`${url} refused with ${response.status}: ${body}`);
   return readAnswer(url, body);

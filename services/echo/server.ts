@@ -1,7 +1,8 @@
 /** The echo server's process. */
+
 import { HttpServer } from '#http/server';
 import { type ProcessHandle, type RunningService, runProcess } from '#process/lifecycle';
-import { createLogger } from '#process/logger';
+import { createLogger, logEvent } from '#process/logger';
 import { readEchoServerSettings } from './config';
 import { createEchoApp } from './http-app';
 
@@ -14,6 +15,6 @@ async function startEchoServer(process: ProcessHandle): Promise<RunningService> 
   const server = new HttpServer(logger);
   const app = createEchoApp({ logger, stopping: server.stopping });
   const { url } = await server.listen(app, settings);
-  logger.info({ url }, 'listening');
+  logEvent(logger, 'info', 'http.listening', { url });
   return { stop: () => server.close() };
 }

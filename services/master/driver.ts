@@ -3,11 +3,13 @@
  * ended. It decides nothing about the log; what it adds is the outside: a clock, random numbers,
  * the store, the broker, and clients that wait.
  */
+
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AmqpError } from '#amqp/error';
 import { type DriverParts, NodeDriver } from '#node/driver';
 import { FetchServer } from '#node/fetch-server';
+import { logEvent } from '#process/logger';
 import type { AppendRequests } from './append-requests';
 import type { MasterBroker } from './broker/master-broker';
 import type { QueueWatch } from './broker/queue-watch';
@@ -132,7 +134,7 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
       await this.parts.broker.ensureMember(node);
     } catch (err) {
       if (!(err instanceof AmqpError)) throw err;
-      this.parts.logger.warn({ peer: node, reason: err.message }, 'the queue of a member could not be declared');
+      logEvent(this.parts.logger, 'warn', 'queue.declare-failed', { peer: node, reason: err.message });
     }
   }
 
@@ -146,7 +148,7 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
     } catch (err) {
       if (!(err instanceof AmqpError)) throw err;
       const facts = { peer: node, reason: err.message };
-      this.parts.logger.warn(facts, 'the queue of a former member could not be deleted');
+      logEvent(this.parts.logger, 'warn', 'queue.delete-failed', facts);
     }
   }
 }

@@ -3,8 +3,10 @@
  * dropped, since it does not say which log they hold. A node leaves the list with its first message
  * of this release.
  */
+
 import type { Logger } from 'pino';
 import type { Malformed } from '#amqp/wire';
+import { logEvent } from '#process/logger';
 
 /** More than a log has nodes. */
 const NODES_MAX = 64;
@@ -20,11 +22,11 @@ export class OutdatedNodes {
 
   noteMalformed(what: Malformed): void {
     const { outdatedNode } = what;
-    if (outdatedNode === null) this.logger.warn(what, 'a malformed wire message was dropped');
+    if (outdatedNode === null) logEvent(this.logger, 'warn', 'wire.malformed', what);
     if (outdatedNode === null || this.nodes.has(outdatedNode) || this.nodes.size >= NODES_MAX) return;
     this.nodes.add(outdatedNode);
     const facts = { peer: outdatedNode, type: what.type };
-    this.logger.error(facts, 'a node of an older release says no log id: upgrade it, all nodes together');
+    logEvent(this.logger, 'error', 'node.outdated', facts);
   }
 
   noteUpgraded(node: string): void {

@@ -22,7 +22,7 @@ export class BatchSizes {
 
   constructor(private readonly events: SizeEvents) {
     this.limit = new MessageLimit((bytesMax) => {
-      events.trace('warn', 'the broker takes messages up to another size', { bytesMax });
+      events.trace('warn', 'broker.message-limit', { bytesMax });
       events.messageLimitChanged(bytesMax);
     });
   }
@@ -72,6 +72,6 @@ export class BatchSizes {
       `rabbitmq.conf to ${bytes} or more. Until then ${what} and what follows reaches no further node`;
     if (this.tooLarge === sentence) return;
     this.tooLarge = sentence;
-    this.events.trace('error', 'a record is larger than the broker takes', { index, bytes, bytesMax });
+    this.events.trace('error', 'broker.record-too-large', { index, bytes, bytesMax });
   }
 }

@@ -7,6 +7,7 @@
  * Messages that cannot be read are counted, reported and dropped. A callback that throws is a
  * broken invariant of the owner; it does not end the session.
  */
+
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { Logger } from 'pino';
 import { AmqpError } from '#amqp/error';
@@ -15,7 +16,9 @@ import { AmqpLink, type LinkStatus, type Trace, type TraceLevel } from '#amqp/li
 import { Outbox } from '#amqp/outbox';
 import { type AmqpSession, pause } from '#amqp/session';
 import { bodyOf, type Envelope, type Malformed, propertiesOf, readWire } from '#amqp/wire';
+import { logEvent } from '#process/logger';
 import type { NodeSettings } from '#process/node-settings';
+import type { LogEvent } from '#protocol/log-events';
 import { type Topology, topologyOf } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import { BatchSizes, type SizeEvents } from './batch-sizes';
@@ -150,10 +153,10 @@ export abstract class BrokerEdge<Ready, Options extends EdgeOptions, Events exte
   }
 
   /** Another process has the exclusive queue. */
-  protected becomeLockedOut(level: TraceLevel, sentence: string, queue: string): void {
+  protected becomeLockedOut(level: TraceLevel, event: LogEvent, queue: string): void {
     if (this.lockedOut) return;
     this.lockedOut = true;
-    this.events.trace(level, sentence, { queue });
+    this.events.trace(level, event, { queue });
     this.call(() => this.events.locked());
   }
 
@@ -237,5 +240,5 @@ export function edgeOptionsOf({ nodeId: node, logName, broker }: NodeSettings): 
 
 /** Logs the traces of a broker edge. */
 export function traceTo(logger: Logger): Trace {
-  return (level, sentence, fields) => logger[level](fields, sentence);
+  return (level, event, fields) => logEvent(logger, level, event, fields);
 }

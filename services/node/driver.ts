@@ -6,8 +6,10 @@
  * Each role adds its own effects in an exhaustive switch (`perform`), so that a new kind of effect
  * does not compile until it is performed.
  */
+
 import type { Logger } from 'pino';
 import { MachineDriver } from '#process/driver';
+import { logEvent } from '#process/logger';
 import { PromiseKeeper } from '#process/promise-keeper';
 import type { Group } from '#protocol/log/group-commit';
 import type { LogEffect } from '#protocol/log/replica-log';
@@ -119,7 +121,7 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
       case 'halt':
         return fail(new Error(effect.why));
       case 'trace':
-        return logger[effect.level](effect.facts, effect.what);
+        return logEvent(logger, effect.level, effect.event, effect.facts);
     }
   }
 
@@ -140,7 +142,7 @@ export abstract class NodeDriver<Event, Effect, Parts extends DriverParts<Event 
         return await work();
       } catch (error) {
         if (!isPassing(error)) throw error;
-        this.parts.logger.warn({ err: error }, 'the store has no room for what must be done, trying again');
+        logEvent(this.parts.logger, 'warn', 'disk.waiting', { err: error });
       }
       await new Promise((resolve) => setTimeout(resolve, STORE_RETRY_MS));
     }

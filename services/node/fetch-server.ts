@@ -3,7 +3,9 @@
  * dropped, and the protocol repeats it. If a record is damaged, the node restarts, which repairs
  * the store. After any other fault of the store the fetch gets no answer.
  */
+
 import type { Logger } from 'pino';
+import { logEvent } from '#process/logger';
 import { BATCH_BYTES_MAX } from '#protocol/limits';
 import type { LogRecord } from '#protocol/record';
 import { type LogStore, StorageError } from '#storage/log-store';
@@ -39,7 +41,7 @@ export class FetchServer {
       if (!(err instanceof StorageError)) throw err;
       // This node stops.
       if (err.code === 'closed') return;
-      this.parts.logger.error({ err, peer: asker }, 'a fetch cannot be answered');
+      logEvent(this.parts.logger, 'error', 'fetch.failed', { err, peer: asker });
       if (err.code === 'damaged') this.parts.restart(err);
     } finally {
       this.serving.delete(asker);

@@ -3,17 +3,15 @@
  * the order of their dependencies. The stop goes in reverse: first the server, so that every client
  * is answered before the node stops.
  */
+
 import type Koa from 'koa';
 import type { Logger } from 'pino';
 import { HttpServer } from '#http/server';
 import type { ProcessHandle, RunningService } from '#process/lifecycle';
-import { createLogger } from '#process/logger';
+import { createLogger, logEvent } from '#process/logger';
 import { type NodeSettings, namedLogId } from '#process/node-settings';
 import type { LogStore } from '#storage/log-store';
 import { logOpened, openLogStore } from '#storage/open';
-
-const LOCK_WATCHED =
-  'the folder was last used by a process that cannot be seen from here: the start waits to see whether it still runs';
 
 /** The parts of a node that do not depend on its role. */
 export interface NodeContext<Settings extends NodeSettings> {
@@ -54,7 +52,7 @@ export async function openNode<Settings extends NodeSettings, RoleNode extends N
   const settings = readSettings();
   const logger = createLogger({ level: settings.logLevel, node: settings.nodeId, role });
   handle.useLogger(logger);
-  for (const fault of settings.misspelt) logger.warn(fault, 'a variable of the environment is ignored');
+  for (const fault of settings.misspelt) logEvent(logger, 'warn', 'settings.ignored', fault);
   const store = await openStore(settings, { logger, fail: (error) => handle.fail(error) });
   const context: NodeContext<Settings> = {
     settings,
@@ -66,7 +64,7 @@ export async function openNode<Settings extends NodeSettings, RoleNode extends N
   const node = createNode(context);
   const server = new HttpServer(logger);
   const at = await server.listen(createApp(node, context, server.stopping), settings.http);
-  logger.info({ url: at.url }, 'listening');
+  logEvent(logger, 'info', 'http.listening', { url: at.url });
   node.start(settings.http.publicUrl ?? at.url);
   return {
     async stop() {
@@ -85,13 +83,11 @@ async function openStore(
     dataDir: settings.store.kind === 'disk' ? settings.store.directory : '',
     logName: settings.logName,
     logId: namedLogId(settings),
-    onProgress: (progress) => logger.info(progress, 'checking the log'),
+    onProgress: (progress) => logEvent(logger, 'info', 'log.checking', progress),
     freeBytesMin: settings.diskFreeBytesMin,
     onShortage: (shortage) =>
-      shortage === null
-        ? logger.info('the disk has room again: entries are taken')
-        : logger.warn(shortage, 'the disk has less than DISK_FREE_MIN free: entries are refused until it has more'),
-    lock: { onWait: (wait) => logger.warn(wait, LOCK_WATCHED), onLost: fail },
+      shortage === null ? logEvent(logger, 'info', 'disk.recovered') : logEvent(logger, 'warn', 'disk.low', shortage),
+    lock: { onWait: (wait) => logEvent(logger, 'warn', 'disk.lock-watched', { ...wait }), onLost: fail },
   });
   logOpened(logger, store, report);
   return store;

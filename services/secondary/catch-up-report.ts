@@ -1,5 +1,7 @@
 /** How a secondary's catching up is shown: in its log every few seconds, and in /health. */
+
 import type { Logger } from 'pino';
+import { logEvent } from '#process/logger';
 import { type CatchUp, CatchUpMeter } from './catch-up-meter';
 import type { SecondaryView } from './core/view';
 
@@ -33,6 +35,6 @@ export class CatchUpReport {
     const catchUp = this.read();
     if (catchUp === null) return;
     this.nextProgressAt = now + PROGRESS_MS;
-    this.logger.info({ applied, head, ...catchUp }, 'catching up');
+    logEvent(this.logger, 'info', 'log.catch-up-progress', { applied, head, ...catchUp });
   }
 }

@@ -2,9 +2,11 @@
  * Puts a secondary together: machine, reader, broker, driver and injected faults. It has a file of
  * its own, beside main.ts, so that tests put together what the process does.
  */
+
 import { StoreReader } from '#http/reading/store-reader';
 import { edgeOptionsOf, traceTo } from '#node/broker-edge';
 import type { Node, NodeContext } from '#node/opening';
+import { logEvent } from '#process/logger';
 import { namedLogId } from '#process/node-settings';
 import { SecondaryBroker } from './broker/secondary-broker';
 import { CatchUpReport } from './catch-up-report';
@@ -40,7 +42,7 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
       control: (message, replyTo) => driver.receiveControl(message, replyTo),
       delivery: (message, handle) => driver.receiveDelivery(message, handle),
       entriesMissing: () => driver.dispatch({ type: 'entriesMissing' }),
-      malformed: (what) => logger.warn(what, 'a malformed wire message was dropped'),
+      malformed: (what) => logEvent(logger, 'warn', 'wire.malformed', what),
       callbackThrew: context.fail,
       trace: traceTo(logger),
     },

@@ -2,8 +2,10 @@
  * Performs the effects of a secondary's machine, and reports to it how they ended. It decides
  * nothing about the log. It adds a clock, random numbers, the store, the broker and injected faults.
  */
+
 import { type DriverParts, NodeDriver } from '#node/driver';
 import { FetchServer } from '#node/fetch-server';
+import { logEvent } from '#process/logger';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { DeliveryHandle } from './broker/entries';
 import type { SecondaryBroker } from './broker/secondary-broker';
@@ -66,7 +68,7 @@ export class SecondaryDriver extends NodeDriver<SecondaryEvent, SecondaryEffect,
   setFaults(change: FaultChange): void {
     const { injector, logger } = this.parts;
     injector.change(change);
-    logger.warn({ ...injector.settings }, 'faults are injected');
+    logEvent(logger, 'warn', 'faults.injected', { ...injector.settings });
     if (change.paused === true) injector.clear();
     if (change.paused !== undefined) this.dispatch({ type: 'pause', paused: change.paused });
   }

@@ -15,6 +15,7 @@
  * connection, a consumer on the old one of two connections). amqplib's own recovery was rejected:
  * it reconnects only the connection, to one address, and can adopt a dead one.
  */
+import type { LogEvent } from '#protocol/log-events';
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf, describeUrl } from './error';
@@ -24,7 +25,7 @@ import { AmqpSession, pause } from './session';
 /** Levels of the lines that a link logs. */
 export type TraceLevel = 'debug' | 'info' | 'warn' | 'error';
 /** Logs a constant sentence with the facts as fields. */
-export type Trace = (level: TraceLevel, sentence: string, fields: Readonly<Record<string, unknown>>) => void;
+export type Trace = (level: TraceLevel, event: LogEvent, fields: Readonly<Record<string, unknown>>) => void;
 
 interface LinkOptions {
   /** AMQP URLs, one or more, tried in turn. */
@@ -82,10 +83,10 @@ interface SessionEnd {
   readonly error: AmqpError;
 }
 
-const SENTENCE_OF_END: Readonly<Record<SessionEnd['phase'], string>> = {
-  connecting: 'the broker cannot be reached',
-  'setting up': 'the session with the broker cannot be set up',
-  up: 'the session with the broker ended',
+const EVENT_OF_END: Readonly<Record<SessionEnd['phase'], LogEvent>> = {
+  connecting: 'broker.unreachable',
+  'setting up': 'broker.session-failed',
+  up: 'broker.session-ended',
 };
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5000 };
@@ -209,7 +210,7 @@ export class AmqpLink<Ready> {
       return new AmqpSession(publish, await open('consume'));
     } catch (error) {
       if (error instanceof AmqpError && isConnectionLimit(error.message) && publish.isOpen) {
-        this.role.trace('warn', 'the broker allows one connection, which does the work of two', {
+        this.role.trace('warn', 'broker.one-connection', {
           reason: error.message,
         });
         return new AmqpSession(publish, publish);
@@ -233,7 +234,7 @@ export class AmqpLink<Ready> {
   private becomeUp(ready: Ready, session: AmqpSession): void {
     this.isUp = true;
     const lasted = { elapsedMs: Math.round(performance.now() - this.downSinceMs), attempts: this.failures + 1 };
-    this.role.trace('info', 'the session with the broker is set up', lasted);
+    this.role.trace('info', 'broker.session-up', lasted);
     this.downSinceMs = performance.now();
     this.becomeSteadySoon();
     this.call(() => this.role.up(ready, session));
@@ -275,7 +276,7 @@ export class AmqpLink<Ready> {
       attempts: this.failures + 1,
     };
     const repeated = this.trouble?.startsWith('setting up') ?? false;
-    this.role.trace(repeated ? 'debug' : 'info', 'connected to the broker', facts);
+    this.role.trace(repeated ? 'debug' : 'info', 'broker.connected', facts);
   }
 
   private reportEnd(url: string, { phase, error }: SessionEnd): void {
@@ -284,12 +285,12 @@ export class AmqpLink<Ready> {
     this.trouble = trouble;
     if (error.code !== 'closed') this.tellTrouble(error.message);
     const facts = { url: describeUrl(url), code: error.code, reason: error.message, attempts: this.failures };
-    this.role.trace(level, SENTENCE_OF_END[phase], facts);
+    this.role.trace(level, EVENT_OF_END[phase], facts);
   }
 
   private reportBlocked(reason: string | null): void {
-    if (reason === null) this.role.trace('info', 'the broker takes publishes again', {});
-    else this.role.trace('warn', 'the broker blocks publishes', { reason });
+    if (reason === null) this.role.trace('info', 'broker.unblocked', {});
+    else this.role.trace('warn', 'broker.blocked', { reason });
     this.role.blockedChanged(reason);
   }
 

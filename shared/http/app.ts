@@ -7,12 +7,14 @@
  * Paths and methods are the router's. A request that it leaves unanswered gets 404, or 405 with
  * `Allow` when the path exists.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type Router from '@koa/router';
 import type { Layer } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Logger } from 'pino';
+import { logEvent } from '#process/logger';
 import { CLIENT_LIMITS, type ClientLimits } from '#process/node-settings';
 import { systemErrorCode } from '#process/system-error';
 import { requireBearerToken } from './bearer-token';
@@ -126,7 +128,12 @@ function methodsAt(ctx: Context): readonly string[] {
 function answerError(logger: Logger, ctx: Context, error: unknown): void {
   const problem = problemOf(error);
   if (problem === null || problem.kind === PROBLEM_KINDS.internal) {
-    logger.error({ err: error, method: ctx.method, path: ctx.path, requestId: requestIdOf(ctx) }, 'request failed');
+    logEvent(logger, 'error', 'http.request-failed', {
+      err: error,
+      method: ctx.method,
+      path: ctx.path,
+      requestId: requestIdOf(ctx),
+    });
   }
   sendProblem(ctx, problem ?? INTERNAL);
 }
@@ -143,8 +150,8 @@ const INTERNAL: Problem = {
 function logStreamError(logger: Logger, error: unknown, ctx?: Context): void {
   const facts = ctx === undefined ? {} : { method: ctx.method, path: ctx.path, requestId: requestIdOf(ctx) };
   const code = systemErrorCode(error);
-  if (code !== undefined && CLIENT_LEFT.has(code)) logger.debug({ ...facts, code }, 'client left');
-  else logger.error({ ...facts, err: error }, 'answer cut short');
+  if (code !== undefined && CLIENT_LEFT.has(code)) logEvent(logger, 'debug', 'http.client-left', { ...facts, code });
+  else logEvent(logger, 'error', 'http.answer-cut', { ...facts, err: error });
 }
 
 const CLIENT_LEFT = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE']);
@@ -155,9 +162,13 @@ function logWhenDone(logger: Logger, ctx: Context): void {
   const requestId = requestIdOf(ctx);
   res.once('close', () => {
     const elapsedMs = Math.round((performance.now() - startedAt) * 10) / 10;
-    logger.debug(
-      { method, path, status: res.statusCode, elapsedMs, requestId, complete: res.writableFinished },
-      'request done',
-    );
+    logEvent(logger, 'debug', 'http.request-done', {
+      method,
+      path,
+      status: res.statusCode,
+      elapsedMs,
+      requestId,
+      complete: res.writableFinished,
+    });
   });
 }

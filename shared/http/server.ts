@@ -12,6 +12,7 @@
  * answer; the rest is cut off after the time limit. Connections are counted here because Node's
  * `closeIdleConnections` leaves connections open that never sent a request.
  */
+
 import { randomUUID } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
@@ -19,6 +20,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type Koa from 'koa';
 import type { Logger } from 'pino';
+import { logEvent } from '#process/logger';
 import { systemErrorCode } from '#process/system-error';
 import { PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type Problem, problemBody } from './problem';
 
@@ -150,7 +152,7 @@ export class HttpServer {
   }
 
   private cutConnections(): void {
-    this.logger.warn({ connections: this.pending.size }, 'connections cut: their clients took too long');
+    logEvent(this.logger, 'warn', 'http.connections-cut', { connections: this.pending.size });
     for (const socket of this.pending.keys()) socket.destroy();
   }
 
@@ -166,10 +168,7 @@ export class HttpServer {
     if (this.isFull) return;
     this.isFull = true;
     const facts = { connections: this.pending.size, connectionsMax: this.connectionsMax };
-    this.logger.warn(
-      facts,
-      'connections are refused: the process has no more file descriptors for clients (ulimit -n)',
-    );
+    logEvent(this.logger, 'warn', 'http.connections-refused', facts);
   }
 
   private watchAnswer(response: ServerResponse): void {

@@ -8,8 +8,11 @@
  * the start that carries an exit code (`ConfigError` 78, `ListenError` 69) is for the operator to
  * correct, so it is reported without a stack.
  */
+
 import { constants } from 'node:os';
 import type { Logger } from 'pino';
+import type { LogEvent } from '#protocol/log-events';
+import { logEvent } from './logger';
 
 /** EX_SOFTWARE of sysexits.h. */
 const EXIT_SOFTWARE = 70;
@@ -95,7 +98,7 @@ class Lifecycle implements ProcessHandle {
   fail(error: unknown): void {
     const err = error instanceof Error ? error : new Error(String(error));
     if (this.logger === null) this.host.writeError(`${err.stack ?? err.message}\n`);
-    else this.logger.fatal({ err }, 'process fails');
+    else logEvent(this.logger, 'fatal', 'process.failed', { err });
     this.host.exit(EXIT_SOFTWARE);
   }
 
@@ -103,7 +106,7 @@ class Lifecycle implements ProcessHandle {
     if (this.isStopping) return;
     this.isStopping = true;
     this.exitCode = EXIT_RESTART;
-    this.logger?.fatal({ err: error }, 'stopping, to be mended by the next start');
+    this.log('fatal', 'process.restarting', { err: error });
     this.stop().catch((failure: unknown) => this.fail(failure));
   }
 
@@ -114,19 +117,19 @@ class Lifecycle implements ProcessHandle {
       return;
     }
     if (this.logger === null) this.host.writeError(`${error.message}\n`);
-    else this.logger.fatal({ reason: error.message }, 'cannot start');
+    else logEvent(this.logger, 'fatal', 'process.cannot-start', { reason: error.message });
     await this.flushLog();
     this.host.exit(exitCode);
   }
 
   private takeSignal(signal: 'SIGTERM' | 'SIGINT'): void {
     if (this.isStopping) {
-      this.logger?.warn({ signal }, 'second signal: exit at once');
+      this.log('warn', 'process.exit-at-once', { signal });
       this.host.exit(128 + constants.signals[signal]);
       return;
     }
     this.isStopping = true;
-    this.logger?.info({ signal }, 'stopping');
+    this.log('info', 'process.stopping', { signal });
     this.stop().catch((error: unknown) => this.fail(error));
   }
 
@@ -136,12 +139,12 @@ class Lifecycle implements ProcessHandle {
    */
   private async stop(): Promise<void> {
     setTimeout(() => {
-      this.logger?.error({ withinMs: STOP_MS_MAX }, 'stopping took too long: exit without waiting');
+      this.log('error', 'process.stop-timeout', { withinMs: STOP_MS_MAX });
       this.host.exit(this.exitCode);
     }, STOP_MS_MAX).unref();
     const service = await this.started?.catch(() => null);
     await service?.stop();
-    this.logger?.info('stopped');
+    this.log('info', 'process.stopped');
     await this.flushLog();
     this.host.exit(this.exitCode);
   }
@@ -149,6 +152,11 @@ class Lifecycle implements ProcessHandle {
   /**
    * Log lines are written asynchronously; an exit during a write would put the next line before it.
    */
+  /** Without a logger, before the settings are read, nothing is logged. */
+  private log(level: 'info' | 'warn' | 'error' | 'fatal', event: LogEvent, facts: object = {}): void {
+    if (this.logger !== null) logEvent(this.logger, level, event, facts);
+  }
+
   private async flushLog(): Promise<void> {
     const { logger } = this;
     if (logger !== null) await new Promise<void>((resolve) => logger.flush(() => resolve()));

@@ -8,6 +8,7 @@
  */
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { LOG_EVENTS, type LogEvent } from '#protocol/log-events';
 import type { LogLevel } from './node-settings';
 
 /** Unwritten bytes beyond which lines are dropped. */
@@ -24,6 +25,19 @@ interface LoggerOptions {
   readonly role: string;
   /** Default stdout; a command whose stdout is its result logs to stderr. */
   readonly to?: 'stdout' | 'stderr';
+}
+
+/**
+ * Logs an event: its name as the field `event`, its sentence as the message.
+ * @param facts fields of the line, never a client's text at info or above
+ */
+export function logEvent(
+  logger: Logger,
+  level: 'debug' | 'info' | 'warn' | 'error' | 'fatal',
+  event: LogEvent,
+  facts: object = {},
+): void {
+  logger[level]({ event, ...facts }, LOG_EVENTS[event]);
 }
 
 /** A pino logger with ISO 8601 timestamps. */

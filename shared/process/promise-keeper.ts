@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import type { Promised } from '#protocol/promised';
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { type LogStore, StorageError } from '#storage/log-store';
+import { logEvent } from './logger';
 
 const RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 5_000 };
 
@@ -44,7 +45,7 @@ export class PromiseKeeper {
         // This node is stopping, and no peer was told of a promise that is not durable.
         if (err instanceof StorageError && err.code === 'closed') return;
         if (!(err instanceof StorageError) || err.fatal) throw err;
-        if (attempt === 1) this.options.logger.error({ err }, 'a promise cannot be stored, trying again');
+        if (attempt === 1) logEvent(this.options.logger, 'error', 'promise.failed', { err });
         await new Promise((resolve) => setTimeout(resolve, retryDelayMs(RETRY, attempt, Math.random())));
         continue;
       }

@@ -2,9 +2,12 @@
  * Opens the log store that the settings ask for; the only way for a service's main file. Reports
  * what was found, for the process's log.
  */
+
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { logEvent } from '#process/logger';
+import type { LogEvent } from '#protocol/log-events';
 import { errorCode, nodeFileSystem } from './disk/file-system';
 import { type LockOptions, takeStoreLock } from './disk/lock';
 import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
@@ -76,15 +79,15 @@ const CACHE_BYTES = 2 * 1024 * 1024;
 const KEPT_MAX = 2;
 
 const REPLACED_BECAUSE = {
-  damaged: 'the log was damaged: a new store begins with its good part',
-  'rolled-back': 'the log was rolled back: a new store begins with what is left of it',
-  'renewal-asked': 'the store had lost what it had acknowledged: a new store begins with what it holds',
-} as const satisfies Record<SalvageReason, string>;
+  damaged: 'store.damaged',
+  'rolled-back': 'store.replaced-after-rollback',
+  'renewal-asked': 'store.renewed',
+} as const satisfies Record<SalvageReason, LogEvent>;
 
 /** Logs what an open has found: at error level that the store was replaced, at info the open. */
 export function logOpened(logger: Logger, store: LogStore, report: OpenReport): void {
-  if (report.replaced !== null) logger.error(report.replaced, REPLACED_BECAUSE[report.replaced.why]);
-  logger.info({ ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` }, 'log opened');
+  if (report.replaced !== null) logEvent(logger, 'error', REPLACED_BECAUSE[report.replaced.why], report.replaced);
+  logEvent(logger, 'info', 'log.opened', { ...report, kind: store.kind, store: store.storeId, log: `${store.opened}` });
 }
 
 /**

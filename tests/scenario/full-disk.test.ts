@@ -8,7 +8,7 @@ const VICTIM = 'secondary-1';
 
 /** Lines of failed stores that the trace still has. */
 function failures(cluster: SimCluster): string[] {
-  return cluster.world.trace.lines().filter((line) => line.includes('the store failed'));
+  return cluster.world.trace.lines().filter((line) => line.includes('store.failed'));
 }
 
 function acknowledge(cluster: SimCluster, message: string, w: number | 'all'): void {

@@ -32,7 +32,7 @@ test('when no node is missing but their stores are, the refusal names the voters
   expect({ problem, missing }).toEqual({ problem: 'no-quorum', missing: [] });
   expect(detail).toMatch(/of the voters \(master, .*POST \/members\/force/);
   expect(cluster.masterMachine.view.waitingFor(cluster.now)).toMatch(/majority of the voters \(master, /);
-  expect(cluster.world.trace.lines().join('\n')).toMatch(/read-only: no quorum/);
+  expect(cluster.world.trace.lines().join('\n')).toMatch(/appends.refused/);
 
   expect(cluster.force().state).toBe('ready');
   const taken = () => cluster.masterMachine.view.refusal(cluster.now) === null;

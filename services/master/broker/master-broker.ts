@@ -205,7 +205,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
     const { repliesQueue } = this.options.topology;
     const retriable = (error: AmqpError) => error.code === 'locked';
     const onFailure = () => {
-      this.becomeLockedOut('info', 'another process has the lock, waiting for it', repliesQueue);
+      this.becomeLockedOut('info', 'lock.waiting', repliesQueue);
       this.standbyListener.listen(session).catch((error: unknown) => this.events.callbackThrew(error));
     };
     this.ownQueue = await session.persist('lock', { policy: LOCK_RETRY, retriable, onFailure }, () =>
@@ -239,7 +239,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   private async renewQueue(session: AmqpSession, queue: string): Promise<void> {
-    this.events.trace('warn', 'a queue accepts no message: it is deleted and declared again', { queue });
+    this.events.trace('warn', 'queue.repaired', { queue });
     await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
     await this.declareAll(session);
   }
@@ -262,7 +262,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   private reportMismatch(error: AmqpError): void {
     const level = error.message === this.lastMismatch ? 'debug' : 'error';
     this.lastMismatch = error.message;
-    this.events.trace(level, 'an exchange exists with other settings', { reason: error.message });
+    this.events.trace(level, 'exchange.mismatch', { reason: error.message });
     this.tellTrouble(error.message);
   }
 }

@@ -3,8 +3,10 @@
  * has to be fetched, said again, or waited for. RabbitMQ shows policies in its management API only;
  * over AMQP their effects are seen (holes, queues that are gone), but not the policy.
  */
+
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { logEvent } from '#process/logger';
 
 /**
  * What a policy must not say of these queues; RabbitMQ takes the lower of a policy's limit and the
@@ -54,9 +56,6 @@ export class PolicyWatch {
     const sentence = `the policy ${policy} limits the queue ${queue} (${said}): exempt the log's queues from it`;
     if (this.limited.get(queue) === sentence) return;
     this.limited.set(queue, sentence);
-    this.logger.warn(
-      { queue, policy, settings: Object.fromEntries(harmful) },
-      'a policy limits a queue of the log: what it drops has to be fetched or said again',
-    );
+    logEvent(this.logger, 'warn', 'queue.policy', { queue, policy, settings: Object.fromEntries(harmful) });
   }
 }

@@ -7,8 +7,10 @@
  *
  * Each change is logged once.
  */
+
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { logEvent } from '#process/logger';
 import { PolicyWatch, policySchema } from './policy-watch';
 
 /** The state of a member's queue. */
@@ -110,8 +112,8 @@ export class QueueWatch {
     this.failure = failure;
     if (members.length === 0 || this.isReachable === (failure === null)) return;
     this.isReachable = failure === null;
-    if (failure === null) this.options.logger.info('the management api answers');
-    else this.options.logger.warn({ reason: failure }, 'the management api does not answer: queue depths are left out');
+    if (failure === null) logEvent(this.options.logger, 'info', 'management.up');
+    else logEvent(this.options.logger, 'warn', 'management.down', { reason: failure });
   }
 
   /** Null, or why there is no answer. `take` null: a queue that need not be there. */
@@ -136,10 +138,7 @@ export class QueueWatch {
     const before = this.seen.get(node);
     const overflowed = messages > 0 && (isFull || (before?.overflowed ?? false));
     if (overflowed && before?.overflowed !== true) {
-      this.options.logger.warn(
-        { peer: node, messages, bytes },
-        'the queue of a member is full: it drops the oldest batches',
-      );
+      logEvent(this.options.logger, 'warn', 'queue.overflowed', { peer: node, messages, bytes });
     }
     this.seen.set(node, { messages, bytes, overflowed, at: this.options.now() });
   }

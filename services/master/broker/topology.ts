@@ -36,8 +36,6 @@ export const REPLIES_QUEUE: QueueOptions = {
   arguments: { 'x-max-length-bytes': REPLIES_BYTES_MAX },
 };
 
-const RENEWED = 'the queue of a member has other settings: it is deleted and declared anew, the member fetches';
-
 export class MasterTopology {
   private readonly refused = new Map<string, string>();
 
@@ -111,7 +109,7 @@ export class MasterTopology {
     } catch (error) {
       if (!(error instanceof AmqpError) || error.code !== 'mismatch') throw error;
       const queue = this.names.entriesQueue(node);
-      this.trace('warn', RENEWED, { queue, reason: error.message });
+      this.trace('warn', 'queue.replaced', { queue, reason: error.message });
       await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
       await declare();
     }
@@ -141,7 +139,7 @@ export class MasterTopology {
   private noteRefused(queue: string, reason: string): void {
     const level = this.refused.get(queue) === reason ? 'debug' : 'error';
     this.refused.set(queue, reason);
-    this.trace(level, 'the broker refuses the queue of a member, which can only fetch', { queue, reason });
+    this.trace(level, 'queue.refused', { queue, reason });
   }
 
   private declareQueue(channel: AmqpChannel, node: string): Promise<void> {

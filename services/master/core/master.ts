@@ -168,7 +168,7 @@ export class MasterMachine {
   private storeFailed(event: Extract<MasterEvent, { type: 'storeFailed' }>, step: Step): void {
     if (!this.state.log.isCurrent(event.generation)) return;
     const { durableIndex } = this.state.log;
-    step.out.push(trace('error', 'the store failed', { fatal: event.fatal, durableIndex, error: event.what }));
+    step.out.push(trace('error', 'store.failed', { fatal: event.fatal, durableIndex, error: event.what }));
     if (event.fatal) {
       this.state.reigning?.end('shutting-down', step.out);
       step.out.push({ do: 'halt', why: event.what });
@@ -208,7 +208,7 @@ export class MasterMachine {
     this.state.listening.end();
     this.dropForce(step);
     if (this.state.claiming !== null) this.state.phase = { name: 'standby' };
-    step.out.push(trace('info', 'stands by: another process has the lock', {}));
+    step.out.push(trace('info', 'lock.refused', {}));
   }
 
   /**
@@ -231,7 +231,7 @@ export class MasterMachine {
     const options = { claim, self, secondaries, needsVotes, forced, heartbeatIntervalMs };
     this.state.phase = { name: 'claiming', candidacy: new Candidacy(log, options) };
     this.promise({ epoch, reign, identity }, step);
-    step.out.push(trace('info', 'claims the mastership', { epoch, log: `${log.outline}`, identity }));
+    step.out.push(trace('info', 'election.started', { epoch, log: `${log.outline}`, identity }));
   }
 
   /** Saves the vote for itself, and with it the other facts that are on disk beside the log. */
@@ -244,7 +244,7 @@ export class MasterMachine {
 
   /** This node belongs to the log from now on: an elected master or a majority of voters has it. */
   private adoptLog(log: Identity, step: Step): void {
-    step.out.push(trace('info', 'belongs to a log, or to a later branch of it', { log, formerly: this.view.identity }));
+    step.out.push(trace('info', 'log.adopted', { log, formerly: this.view.identity }));
     this.promise({ ...this.state.promised, identity: log }, step);
   }
 
@@ -275,9 +275,8 @@ export class MasterMachine {
   private renewStore(step: Step): void {
     if (this.isRenewing) return;
     this.isRenewing = true;
-    const what = 'this store lacks what it has acknowledged: it becomes another one';
     const ahead = this.state.listening.heard.best(step.now, this.view.identity)?.node;
-    step.out.push(trace('error', what, { lastSeq: this.view.outline.lastSeq, ahead }));
+    step.out.push(trace('error', 'store.rolled-back', { lastSeq: this.view.outline.lastSeq, ahead }));
     step.out.push({ do: 'renewStore' });
   }
 
@@ -413,7 +412,7 @@ export class MasterMachine {
     const isWilling = type === 'join' || type === 'heartbeat';
     const { claiming, reigning, membership } = this.state;
     if (isWilling && reigning !== null && membership.admit(node)) {
-      step.out.push(trace('info', 'a new node wants to be a member', { peer: node }));
+      step.out.push(trace('info', 'member.requested', { peer: node }));
       this.changeConfiguration(reigning, step);
     }
     if (type === 'vote' && claiming !== null) this.countVote(message, replyTo, step);
@@ -423,7 +422,7 @@ export class MasterMachine {
   private recordForeign(message: MemberMessage, step: Step): void {
     const { node, log } = message;
     if (this.state.listening.foreigners.record(step.now, message))
-      step.out.push(trace('error', 'a node holds another log', { peer: node, log: this.view.identity, theirs: log }));
+      step.out.push(trace('error', 'node.foreign', { peer: node, log: this.view.identity, theirs: log }));
     if (this.view.members.includes(node)) this.state.membership.table.recordForeign(step.now, message, step.out);
   }
 
@@ -453,7 +452,7 @@ export class MasterMachine {
     if (this.state.reigning !== null && book.isRolledBack(message)) {
       book.recordRolledBack(message);
       const facts = { peer: node, store, lastIndex: message.lastIndex };
-      step.out.push(trace('error', 'a store came back with less than it had acknowledged', facts));
+      step.out.push(trace('error', 'member.rolled-back', facts));
     }
     book.recordJoin(message, step.out);
     // A broker that knows of no log has no exchange to bind a queue to.
@@ -484,7 +483,7 @@ export class MasterMachine {
     const { claiming } = this.state;
     if (claiming === null) return;
     claiming.recordVote(step.now, vote, replyTo, step.out);
-    step.out.push(trace('debug', 'a vote', { peer: vote.node, granted: vote.granted, epoch: vote.claimed }));
+    step.out.push(trace('debug', 'vote.received', { peer: vote.node, granted: vote.granted, epoch: vote.claimed }));
     this.applyVerdict(claiming, step);
   }
 
@@ -507,7 +506,7 @@ export class MasterMachine {
   private stepDown(epoch: number, step: Step): void {
     this.highestSeen = Math.max(this.highestSeen, epoch);
     if (this.state.reigning !== null) {
-      step.out.push(trace('warn', 'deposed', { epoch: this.state.reigning.id.epoch, seen: epoch }));
+      step.out.push(trace('warn', 'leader.deposed', { epoch: this.state.reigning.id.epoch, seen: epoch }));
       this.state.log.flush(step.out);
       this.state.reigning.end('deposed', step.out);
       this.state.publisher.clear();
@@ -570,7 +569,7 @@ export class MasterMachine {
     if (!this.lockYield.hasEnded(step.now, { progress, isShortOfNodes: isAlone, random })) return;
     this.state.broker.giveUpLock();
     const facts = { epoch: this.view.epoch.epoch, waitingFor: this.view.waitingFor(step.now) };
-    step.out.push({ do: 'yield' }, trace('info', 'releases the lock for a while', facts));
+    step.out.push({ do: 'yield' }, trace('info', 'lock.released', facts));
   }
 
   private changeMember(change: ChangeMember, step: Step): void {
@@ -586,8 +585,8 @@ export class MasterMachine {
       return;
     }
     reigning.awaitChange(change, step.out);
-    const what = type === 'admit' ? 'an operator admits a member' : 'an operator removes a member';
-    step.out.push(trace('warn', what, { peer: node }));
+    const event = type === 'admit' ? 'member.admit-ordered' : 'member.remove-ordered';
+    step.out.push(trace('warn', event, { peer: node }));
     this.changeConfiguration(reigning, step);
     reigning.advance(step.out);
   }
@@ -604,11 +603,8 @@ export class MasterMachine {
       this.state.force.prepare(step.now);
       return this.lookForLogs(step);
     }
-    const what =
-      begin === 'new'
-        ? 'an operator begins a new log'
-        : 'an operator forces a new configuration: entries that only the lost voters had are lost';
-    step.out.push(trace('error', what, { epoch: this.state.promised.epoch, from: plan.from, lastSeq: plan.lastSeq }));
+    const event = begin === 'new' ? 'force.new-log' : 'force.branch';
+    step.out.push(trace('error', event, { epoch: this.state.promised.epoch, from: plan.from, lastSeq: plan.lastSeq }));
     if (begin === 'new') this.state.force.isNewLogForced = true;
     else this.beginForced(step);
     if (this.state.claiming !== null) this.applyVerdict(this.state.claiming, step);
@@ -620,7 +616,7 @@ export class MasterMachine {
    */
   private dropForce(step: Step): void {
     if (!this.state.force.revoke()) return;
-    step.out.push(trace('warn', 'a force was revoked: send it again', { epoch: this.state.promised.epoch }));
+    step.out.push(trace('warn', 'force.revoked', { epoch: this.state.promised.epoch }));
     if (this.state.claiming !== null) this.state.phase = { name: 'standby' };
   }
 
@@ -641,6 +637,6 @@ export class MasterMachine {
     if (this.readOnly === !ok) return;
     this.readOnly = !ok;
     const facts = { required, alive, voters: this.view.voters };
-    step.out.push(trace(ok ? 'info' : 'warn', ok ? 'accepts appends' : 'read-only: no quorum', facts));
+    step.out.push(trace(ok ? 'info' : 'warn', ok ? 'appends.accepted' : 'appends.refused', facts));
   }
 }

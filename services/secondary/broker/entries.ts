@@ -122,7 +122,7 @@ export class EntriesConsumer {
       if (error.code === 'missing') return this.becomeMissing();
       if (performance.now() - startedMs >= STABLE_AFTER_MS) attempt = 1;
       const level = attempt === 1 ? 'warn' : 'debug';
-      this.events.trace(level, 'consumption of entries ended, starting again', {
+      this.events.trace(level, 'entries.consumer-restarted', {
         code: error.code,
         reason: error.message,
       });

@@ -203,11 +203,10 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
 
   private becomeWaiting({ code }: AmqpError): void {
     const { topology, node } = this.options;
-    if (code === 'locked')
-      this.becomeLockedOut('error', 'another process runs under this node id', topology.controlQueue(node));
+    if (code === 'locked') this.becomeLockedOut('error', 'node.duplicate-id', topology.controlQueue(node));
     if (code === 'missing' && !this.waitsForExchange) {
       this.waitsForExchange = true;
-      this.events.trace('info', 'no master has been here yet, waiting for it', { exchange: topology.controlExchange });
+      this.events.trace('info', 'broker.no-master-yet', { exchange: topology.controlExchange });
     }
   }
 

@@ -32,8 +32,7 @@ export class Replication {
     if (message.type === 'entries' && integrity.agrees && ballot.accepts(message))
       return this.entries(now, message, { tag, fail }, out);
     out.push({ do: 'settle', tag });
-    if (type !== 'entries')
-      out.push(trace('warn', 'dropped a message that does not belong in the entries queue', { type }));
+    if (type !== 'entries') out.push(trace('warn', 'entries.unexpected-message', { type }));
   }
 
   /** Takes a batch, and flushes what was appended to the store. A stale epoch is fenced. */
@@ -66,7 +65,7 @@ export class Replication {
     const { log, deliveries, gap } = this.parts;
     if (!log.isCurrent(event.generation)) return;
     const { durableIndex } = log;
-    out.push(trace('error', 'the store failed', { fatal: event.fatal, durableIndex, error: event.what }));
+    out.push(trace('error', 'store.failed', { fatal: event.fatal, durableIndex, error: event.what }));
     if (event.fatal) {
       out.push({ do: 'halt', why: event.what });
       return;
@@ -88,7 +87,7 @@ export class Replication {
     if (cut === null) return;
     if (cut.isRefused) {
       const refused = { ...cut.facts, commit: log.commitSeq, masterLog: ends.log };
-      out.push(trace('error', 'the master lacks entries that are committed here: nothing is cut', refused));
+      out.push(trace('error', 'log.master-lacks-committed', refused));
       return this.becomeDiffering(now, log.outline.lastIndex, out);
     }
     gap.recordProgress(now, true);
@@ -134,8 +133,7 @@ export class Replication {
   /** Becomes ready, if the head first announced is applied. */
   becomeReady(out: SecondaryEffect[]): void {
     const { applied, isSynced } = this.view;
-    if (isSynced && this.parts.master.reaches(applied))
-      out.push(trace('info', 'ready: has reached the head', { applied }));
+    if (isSynced && this.parts.master.reaches(applied)) out.push(trace('info', 'node.ready', { applied }));
   }
 
   heartbeat(out: SecondaryEffect[]): void {
@@ -162,7 +160,7 @@ export class Replication {
   private becomeSynced(out: SecondaryEffect[]): void {
     const { placement, ballot, log } = this.parts;
     placement.becomeSynced();
-    out.push(trace('info', 'the log agrees with the master', { epoch: ballot.epoch, log: `${log.outline}` }));
+    out.push(trace('info', 'log.synced', { epoch: ballot.epoch, log: `${log.outline}` }));
     this.ack(out);
     this.consume(out);
   }
@@ -185,6 +183,6 @@ export class Replication {
     const { lastIndex, lastEpoch, lastReign } = log.outline;
     const range = { from: lastIndex + 1, lastEpoch, lastReign, limit: BATCH_RECORDS_MAX };
     reporter.fetch(range, out);
-    out.push(trace('debug', 'fetches', range));
+    out.push(trace('debug', 'fetch.sent', range));
   }
 }

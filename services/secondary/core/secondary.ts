@@ -78,7 +78,7 @@ export class SecondaryMachine {
         return this.down();
       case 'locked':
         session.becomeLockedOut();
-        out.push(trace('error', 'another process runs under this node id', { node: self.node }));
+        out.push(trace('error', 'node.duplicate-id', { node: self.node }));
         return undefined;
       case 'entriesMissing':
         session.recordMissing();
@@ -177,7 +177,7 @@ export class SecondaryMachine {
     if (message.type === 'claim' && isPrefixOf(log, identity)) return;
     if (foreign.record({ node, log })) {
       const facts = { log: identity, lastSeq: own.outline.lastSeq, master: node, masterLog: log };
-      out.push(trace('error', 'the master has another log: this node does not follow it, and cuts nothing', facts));
+      out.push(trace('error', 'node.foreign-master', facts));
     }
     session.stop(out);
     out.push({ do: 'withdraw' });
@@ -213,7 +213,7 @@ export class SecondaryMachine {
     const { ballot, log } = this.parts;
     if (!ballot.recordSaved(promised)) return;
     const { epoch, identity } = promised;
-    out.push(trace('info', 'follows an epoch', { epoch, log: `${log.outline}`, identity }));
+    out.push(trace('info', 'leader.followed', { epoch, log: `${log.outline}`, identity }));
     const request = ballot.takeWaiting();
     if (request !== null) this.vote(request, out);
     else this.join(now, out);
@@ -245,10 +245,7 @@ export class SecondaryMachine {
     if (isRemoved === this.wasRemoved) return;
     this.wasRemoved = isRemoved;
     if (isRemoved) this.parts.session.stop(out);
-    const what = isRemoved
-      ? 'an operator has removed this node from the log'
-      : 'this node is a member of the log again';
-    out.push(trace('warn', what, { log: identity }));
+    out.push(trace('warn', isRemoved ? 'node.removed' : 'node.admitted', { log: identity }));
   }
 
   /** The master has recorded a higher ack from this store than the store holds now. */
@@ -256,7 +253,7 @@ export class SecondaryMachine {
     const { self, ballot, log } = this.parts;
     if (node !== self.node || store !== self.store || !ballot.follows(sender)) return;
     const { lastSeq } = log.outline;
-    out.push(trace('error', 'this store lacks what it has acknowledged: it becomes another one', { lastSeq }));
+    out.push(trace('error', 'store.rolled-back', { lastSeq }));
     out.push({ do: 'renewStore' });
   }
 }

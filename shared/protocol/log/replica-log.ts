@@ -216,12 +216,9 @@ export class ReplicaLog {
     if (!this.isIdle || index >= lastIndex) return null;
     const facts = { afterSeq: this.shape.seqAt(index), lastSeq, ...about };
     if (index < this.committed) return { isRefused: true, facts };
-    const what =
-      ends.log === identity
-        ? 'truncates records that were never committed'
-        : 'truncates records that the forced branch lacks';
+    const event = ends.log === identity ? 'log.truncated' : 'log.truncated-to-branch';
     this.truncateAfter(index);
-    out.push(trace('warn', what, facts), { do: 'truncate', index }, { do: 'visible' });
+    out.push(trace('warn', event, facts), { do: 'truncate', index }, { do: 'visible' });
     return { isRefused: false, facts };
   }
 

@@ -159,7 +159,7 @@ export class Cast {
   }
 }
 
-/** `trace` is recorded under its sentence, everything else under its own name. */
+/** `trace` is recorded under its event, everything else under its own name. */
 function recordAll<Events>(seen: Recorder, names: readonly (keyof Events & string)[]): Events {
   const record = (name: string) => [
     name,

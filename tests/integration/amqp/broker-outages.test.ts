@@ -88,7 +88,7 @@ it('a consumer that the broker threw out for holding a delivery too long consume
   const { master, secondary } = await pair();
   await master.broker.publishEntries(batch(1));
   await secondary.seen.next('delivery');
-  await secondary.seen.next('consumption of entries ended, starting again');
+  await secondary.seen.next('entries.consumer-restarted');
   await node.ctl('eval', 'application:set_env(rabbit, consumer_timeout, 1800000).');
   await secondary.seen.next('delivery');
   expect(secondary.seen.count('entriesMissing')).toBe(0);
@@ -123,14 +123,14 @@ it('a broker that stops and comes back has what it confirmed, and its absence is
   await secondary.broker.stopEntries();
   await node.server.halt();
   await Promise.all([master.seen.next('down'), secondary.seen.next('down')]);
-  await master.seen.next('the broker cannot be reached');
+  await master.seen.next('broker.unreachable');
   expect(master.broker.status()).toMatchObject({ connected: false, up: false });
   await node.server.start();
   expect(await master.seen.next('up')).toEqual({ freshBroker: false });
   await secondary.seen.next('up');
   secondary.broker.consumeEntries();
   await secondary.seen.next('delivery');
-  const unreachable = master.seen.all.filter(({ name }) => name === 'the broker cannot be reached');
+  const unreachable = master.seen.all.filter(({ name }) => name === 'broker.unreachable');
   expect(unreachable.map(({ values }) => values[0]).filter((level) => level === 'warn').length).toBeLessThanOrEqual(2);
   expect(unreachable.length).toBeGreaterThan(2);
 });
@@ -139,7 +139,7 @@ it('a broker that starts after its nodes is found, and one address that is dead 
   await node.server.halt();
   cast = new Cast(['amqp://guest:guest@127.0.0.1:1', node.url]);
   const master = cast.master();
-  await master.seen.next('the broker cannot be reached');
+  await master.seen.next('broker.unreachable');
   await node.server.start();
   await master.seen.next('up');
   await master.broker.publishEntries(batch(1));

@@ -174,9 +174,9 @@ describe('members', () => {
     const { entriesExchange } = cast.topology;
     await operator.do((channel) => channel.assertExchange(entriesExchange, 'direct'));
     const { broker, seen } = cast.master();
-    const sentence = 'an exchange exists with other settings';
-    expect(await seen.next(sentence)).toBe('error');
-    expect(await seen.next(sentence)).toBe('debug');
+    const event = 'exchange.mismatch';
+    expect(await seen.next(event)).toBe('error');
+    expect(await seen.next(event)).toBe('debug');
     expect(broker.status().trouble).toContain(`exchange ${entriesExchange} exists with other settings`);
     await operator.do((channel) => channel.deleteExchange(entriesExchange));
     await seen.next('up');
@@ -194,7 +194,7 @@ describe('the lock', () => {
     await first.broker.close();
     expect(await second.seen.next('up')).toEqual({ freshBroker: false });
     expect(second.seen.count('locked')).toBe(1);
-    expect(second.seen.count('connected to the broker')).toBe(1);
+    expect(second.seen.count('broker.connected')).toBe(1);
     expect(second.broker.status()).toMatchObject({ up: true, lockedOut: false });
   });
 

@@ -62,10 +62,10 @@ describe('the node id', () => {
 
   it('before any master was there it waits for the control exchange on living connections', async () => {
     const secondary = cast.secondary();
-    await secondary.seen.next('no master has been here yet, waiting for it');
+    await secondary.seen.next('broker.no-master-yet');
     cast.master();
     await secondary.seen.next('up');
-    expect(secondary.seen.count('connected to the broker')).toBe(1);
+    expect(secondary.seen.count('broker.connected')).toBe(1);
     expect(secondary.seen.count('down')).toBe(0);
   });
 });

@@ -271,10 +271,10 @@ export class LogChecker implements Watcher {
       else if (effect.do === 'answer' && effect.answer.outcome === 'acknowledged')
         this.checkHolders(machine, disk, effect.answer);
       else if (effect.do === 'answer' && effect.answer.outcome === 'unresolved') this.checkStored(disk, effect.answer);
-      else if (effect.do === 'trace' && effect.what === 'reigns') {
+      else if (effect.do === 'trace' && effect.event === 'leader.elected') {
         this.reigns += 1;
         this.checkComplete(process, disk.platter, machine.view.epoch.epoch);
-      } else if (effect.do === 'trace' && effect.what === 'a member holds another log' && this.ledger.isPromised)
+      } else if (effect.do === 'trace' && effect.event === 'member.differs' && this.ledger.isPromised)
         throw new Violation('S1', `${node} takes a log for another: ${JSON.stringify(effect.facts)}`);
     }
   }

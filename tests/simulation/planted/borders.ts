@@ -47,10 +47,7 @@ const votesBeforePromise = secondariesThat((step, { ballot }) => (now, event) =>
  */
 const throwsBelowCommit = secondariesThat((step) => (now, event) => {
   const out = step(now, event);
-  const refuses = out.some(
-    (effect) =>
-      effect.do === 'trace' && effect.what === 'the master lacks entries that are committed here: nothing is cut',
-  );
+  const refuses = out.some((effect) => effect.do === 'trace' && effect.event === 'log.master-lacks-committed');
   if (refuses) throw new Error('told to cut what is committed');
   return out;
 });

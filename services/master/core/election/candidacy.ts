@@ -152,7 +152,7 @@ export class Candidacy {
     this.catchUp = new CatchUp(this.log, { ...ahead, replyTo: ahead.replyTo }, asker, now);
     const { node, last } = ahead;
     const facts = { from: node, log: `${this.log.outline}`, index: last.index, epoch: last.epoch };
-    out.push(trace('info', 'fetches the log it lacks', facts));
+    out.push(trace('info', 'log.catching-up', facts));
     this.catchUp.ask(now, out);
   }
 

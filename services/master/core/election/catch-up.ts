@@ -87,8 +87,7 @@ export class CatchUp {
     if (cut.isRefused) {
       this.isContradicted = true;
       const refused = { ...cut.facts, commit: this.log.commitSeq };
-      const what = 'the log that is ahead lacks entries that are committed here: nothing is truncated';
-      out.push(trace('error', what, refused));
+      out.push(trace('error', 'log.source-lacks-committed', refused));
       return;
     }
     this.steps += 1;

@@ -74,7 +74,7 @@ export class Publisher {
     this.failures += 1;
     this.retryAt = now + retryDelayMs(REPUBLISH, this.failures, failed.random);
     const level = this.failures === 1 ? 'warn' : 'debug';
-    out.push(trace(level, 'the broker did not accept a batch', { attempt: this.failures }));
+    out.push(trace(level, 'publish.refused', { attempt: this.failures }));
   }
 
   /** Returns true once, when the time of the next attempt has come. */

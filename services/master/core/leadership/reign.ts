@@ -220,7 +220,7 @@ export class Reign {
     if (!this.isOpen && this.openingIndex > 0 && openedBy >= this.openingIndex) {
       this.isOpen = true;
       const { epoch, reign } = this.id;
-      out.push(trace('info', 'reigns', { epoch, reign, log: `${log.outline}` }));
+      out.push(trace('info', 'leader.elected', { epoch, reign, log: `${log.outline}` }));
     }
     this.release(out);
     const { index, members } = log.outline.newestConfiguration();
@@ -236,7 +236,7 @@ export class Reign {
   appendConfiguration(list: MembersControl, out: MasterEffect[]): void {
     this.write(list);
     const voters = list.voters.map(({ node }) => node);
-    out.push(trace('info', 'the configuration changes', { members: list.members, voters }));
+    out.push(trace('info', 'configuration.changed', { members: list.members, voters }));
     this.parts.log.flush(out);
   }
 

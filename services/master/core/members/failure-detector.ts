@@ -20,7 +20,7 @@ export type MemberStatus = 'Unknown' | 'Healthy' | 'Suspected' | 'Unhealthy';
 export interface Transition {
   readonly node: string;
   readonly from: MemberStatus;
-  readonly to: MemberStatus;
+  readonly to: Exclude<MemberStatus, 'Unknown'>;
   /** Milliseconds since its last message before the change; null: it was never heard. */
   readonly silentMs: number | null;
 }
@@ -117,7 +117,7 @@ export class FailureDetector {
     return [...this.watched].map(([node, { status }]) => `${node}:${status}`).join(' ');
   }
 
-  private statusAfter(silentMs: number): MemberStatus {
+  private statusAfter(silentMs: number): Transition['to'] {
     if (silentMs >= this.bounds.unhealthyAfterMs) return 'Unhealthy';
     return silentMs >= this.bounds.suspectAfterMs ? 'Suspected' : 'Healthy';
   }
@@ -127,7 +127,7 @@ function isUp(status: MemberStatus): boolean {
   return status === 'Healthy' || status === 'Suspected';
 }
 
-function become(node: string, member: Watched, to: MemberStatus, silentMs: number | null): Transition | null {
+function become(node: string, member: Watched, to: Transition['to'], silentMs: number | null): Transition | null {
   const from = member.status;
   if (from === to) return null;
   member.status = to;

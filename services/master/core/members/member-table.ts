@@ -91,8 +91,8 @@ export class MemberTable {
   recordJoin(voter: Voter & { readonly lastIndex: number; readonly lastEpoch: number }, out: MasterEffect[]): void {
     const { node, store, lastIndex, lastEpoch } = voter;
     const isNew = this.recordStore(voter);
-    const what = isNew ? 'joins with another store' : 'joins';
-    out.push(trace(isNew ? 'warn' : 'info', what, { peer: node, store, lastIndex, lastEpoch }));
+    const event = isNew ? 'member.joined-with-new-store' : 'member.joined';
+    out.push(trace(isNew ? 'warn' : 'info', event, { peer: node, store, lastIndex, lastEpoch }));
   }
 
   /**
@@ -131,7 +131,7 @@ export class MemberTable {
     if (!differs || (known !== undefined && (differsAt ?? 0) <= known)) return;
     this.differing.set(node, differsAt ?? 0);
     this.tracker.forget(node);
-    out.push(trace('error', 'a member holds another log', { peer: node, index, seq: differsAt ?? null }));
+    out.push(trace('error', 'member.differs', { peer: node, index, seq: differsAt ?? null }));
   }
 
   /** Do the member's acks count? */
@@ -177,9 +177,15 @@ export class MemberTable {
   }
 }
 
+const EVENT_OF_STATUS = {
+  Healthy: 'member.healthy',
+  Suspected: 'member.suspected',
+  Unhealthy: 'member.unhealthy',
+} as const;
+
 function traceOf({ node, from, to, silentMs }: Transition): MasterEffect {
   const level = to === 'Healthy' ? 'info' : 'warn';
-  return trace(level, `becomes ${to}`, { peer: node, from, silentMs: wholeMs(silentMs) });
+  return trace(level, EVENT_OF_STATUS[to], { peer: node, from, silentMs: wholeMs(silentMs) });
 }
 
 function wholeMs(ms: number | null): number | null {

@@ -77,7 +77,7 @@ export class Placement {
       records.slice(0, known).every((record) => isThere(outline, record));
     const follows = first === undefined || outline.isFollowedBy(first);
     if (!agrees || !follows) {
-      out.push(trace('warn', 'a batch contradicts the log', { prevIndex, log: `${outline}` }));
+      out.push(trace('warn', 'entries.contradiction', { prevIndex, log: `${outline}` }));
       return false;
     }
     for (const record of fresh) log.append(record);

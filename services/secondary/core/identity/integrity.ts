@@ -52,7 +52,7 @@ export class Integrity {
   /** The checksums differ at `headIndex`. */
   becomeDiffering(now: number, headIndex: number, out: SecondaryEffect[]): void {
     this.search = new DivergenceSearch(headIndex);
-    out.push(trace('error', "this log is not the master's: stops applying", { headIndex }));
+    out.push(trace('error', 'log.differs', { headIndex }));
     this.proceed(now, out);
   }
 
@@ -96,7 +96,7 @@ export class Integrity {
     if (found !== null && !this.isReported) {
       this.isReported = true;
       const facts = { seq: this.differsAt, index: found, epoch: following.id.epoch };
-      out.push(trace('error', "the first entry that differs from the master's", facts));
+      out.push(trace('error', 'log.difference-found', facts));
     }
     if (index === null) return;
     this.nextQuestionAt = now + this.retryMs;

@@ -168,7 +168,7 @@ export class Ballot {
     const { epoch: claimed } = claim;
     const message = { type: 'vote', ...this.id, ...self, granted, claimed, ...end, storeKind, voters } as const;
     out.push({ do: 'send', to, message });
-    out.push(trace('info', granted ? 'votes' : 'refuses its vote', { peer: claim.node, epoch: claimed }));
+    out.push(trace('info', granted ? 'vote.granted' : 'vote.refused', { peer: claim.node, epoch: claimed }));
   }
 
   /**

@@ -68,7 +68,7 @@ async function listen(manner: (socket: Socket) => void): Promise<string> {
 
 interface Traced {
   readonly level: string;
-  readonly sentence: string;
+  readonly event: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -83,7 +83,7 @@ function roleOf(traced: (line: Traced) => void): LinkRole<void> {
     blockedChanged: unexpected('blocked'),
     troubleChanged: () => undefined,
     callbackThrew: (error) => escaped.push(error),
-    trace: (level, sentence, fields) => traced({ level, sentence, fields }),
+    trace: (level, event, fields) => traced({ level, event, fields }),
   };
 }
 
@@ -114,7 +114,7 @@ describe.each(Object.entries(manners))('a server that %s', (_, manner) => {
     // warning.
     const expected = troubles.map((code, at) => (code === troubles[at - 1] ? 'debug' : 'warn'));
     expect(lines.map(({ level }) => level)).toEqual(expected);
-    expect(lines[0]?.sentence).toBe('the broker cannot be reached');
+    expect(lines[0]?.event).toBe('broker.unreachable');
     expect(['unreachable', 'timeout']).toContain(lines[0]?.fields.code);
   });
 

@@ -138,7 +138,7 @@ describe('a cut for another log', () => {
     const facts = { afterSeq: 1, lastSeq: 2, source: 's1' };
     expect(log.cutFor(diverged(1, 2), { source: 's1' }, out)).toEqual({ isRefused: false, facts });
     expect(out).toEqual([
-      { do: 'trace', level: 'warn', what: 'truncates records that were never committed', facts },
+      { do: 'trace', level: 'warn', event: 'log.truncated', facts },
       { do: 'truncate', index: 2 },
       { do: 'visible' },
     ]);
@@ -148,7 +148,7 @@ describe('a cut for another log', () => {
   test('that an operator has forced is called so', () => {
     const out: LogEffect[] = [];
     logOf([1, 1, 2]).cutFor(diverged(1, 2, 'r1/r8'), {}, out);
-    expect(out[0]).toMatchObject({ what: 'truncates records that the forced branch lacks' });
+    expect(out[0]).toMatchObject({ event: 'log.truncated-to-branch' });
   });
 
   test('below the commit index is refused, and changes nothing', () => {

@@ -23,7 +23,7 @@ const leave = (node: string): MessageOf<'leave'> => ({ type: 'leave', ...SENDER,
 function said(act: (out: MasterEffect[]) => void): string[] {
   const out: MasterEffect[] = [];
   act(out);
-  return out.map((effect) => (effect.do === 'trace' ? `${effect.facts.peer} ${effect.what}` : effect.do));
+  return out.map((effect) => (effect.do === 'trace' ? `${effect.facts.peer} ${effect.event}` : effect.do));
 }
 
 const hear = (book: MemberTable, now: number, message: WireMessage & { readonly node: string }): string[] =>
@@ -42,11 +42,11 @@ function bookWithAcks(index: number, ...members: string[]): MemberTable {
 describe('a sign of life', () => {
   test('is told once, and again when the member was away', () => {
     const book = bookOf('s1');
-    expect(hear(book, 0, beat('s1'))).toEqual(['s1 becomes Healthy']);
+    expect(hear(book, 0, beat('s1'))).toEqual(['s1 member.healthy']);
     expect(hear(book, 500, beat('s1'))).toEqual([]);
-    expect(said((out) => book.tick(1_500, out))).toEqual(['s1 becomes Suspected']);
-    expect(said((out) => book.tick(3_500, out))).toEqual(['s1 becomes Unhealthy']);
-    expect(hear(book, 4_000, beat('s1'))).toEqual(['s1 becomes Healthy']);
+    expect(said((out) => book.tick(1_500, out))).toEqual(['s1 member.suspected']);
+    expect(said((out) => book.tick(3_500, out))).toEqual(['s1 member.unhealthy']);
+    expect(hear(book, 4_000, beat('s1'))).toEqual(['s1 member.healthy']);
   });
 
   test('says where the member is reached', () => {
@@ -66,7 +66,7 @@ describe('a sign of life', () => {
   test('is not a goodbye: that one is believed at once, and named as such until the member is back', () => {
     const book = bookOf('s1');
     hear(book, 0, beat('s1'));
-    expect(hear(book, 250, leave('s1'))).toEqual(['s1 becomes Unhealthy']);
+    expect(hear(book, 250, leave('s1'))).toEqual(['s1 member.unhealthy']);
     expect(book.missing(250)).toEqual([{ id: 's1', status: 'Unhealthy', lastSeenMs: 250, left: true }]);
     hear(book, 500, beat('s1'));
     expect(book.missing(500)).toEqual([]);
@@ -89,7 +89,7 @@ test('followers are the members that are up and belong to the log', () => {
 test('a node of the name that holds another log is not there, and what it had acknowledged counts no more', () => {
   const book = bookWithAcks(7, 's1', 's2');
   expect(said((out) => book.recordForeign(100, beat('s1', { store: 'other', log: 'r9' }), out))).toEqual([
-    's1 becomes Unhealthy',
+    's1 member.unhealthy',
   ]);
   expect(book.isAlive('s1')).toBe(false);
   expect(book.followers).toEqual(['s2']);
@@ -137,7 +137,7 @@ describe('a member holds another log', () => {
     const book = bookWithAcks(7, 's1');
     const told = said((out) => book.compare(beat('s1', message), expected, out));
     expect(book.agrees('s1')).toBe(agrees);
-    expect(told).toEqual(agrees ? [] : ['s1 a member holds another log']);
+    expect(told).toEqual(agrees ? [] : ['s1 member.differs']);
     expect(book.tracker.holdersOf(1)).toEqual(agrees ? ['s1'] : []);
   });
 
@@ -157,9 +157,9 @@ describe('a member holds another log', () => {
     expect(book.agrees('s1')).toBe(false);
     const end = { lastIndex: 0, lastEpoch: 0 };
     const told = said((out) => book.recordJoin({ node: 's1', store: 'new', ...end }, out));
-    expect(told).toEqual(['s1 joins with another store']);
+    expect(told).toEqual(['s1 member.joined-with-new-store']);
     expect(book.agrees('s1')).toBe(true);
-    expect(said((out) => book.recordJoin({ node: 's1', store: 'new', ...end }, out))).toEqual(['s1 joins']);
+    expect(said((out) => book.recordJoin({ node: 's1', store: 'new', ...end }, out))).toEqual(['s1 member.joined']);
   });
 });
 
