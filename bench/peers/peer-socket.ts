@@ -13,7 +13,7 @@ export interface AnswerReader<Answer> {
   take(data: Buffer): Answer[];
 }
 
-interface Waiting<Answer> {
+interface PendingAnswer<Answer> {
   readonly answers: Answer[];
   readonly count: number;
   readonly resolve: (answers: Answer[]) => void;
@@ -21,7 +21,7 @@ interface Waiting<Answer> {
 }
 
 export class PeerSocket<Answer> {
-  private waiting: Waiting<Answer> | null = null;
+  private waiting: PendingAnswer<Answer> | null = null;
   private failed: Error | null = null;
 
   private constructor(

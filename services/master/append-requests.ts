@@ -42,7 +42,7 @@ const GONE: Answer = {
 /** What a client's promise resolves to; it rejects when the store could not be read. */
 type Told = Exclude<Answer, { outcome: 'unreadable' }>;
 
-interface Waiting {
+interface WaitingRequest {
   readonly resolve: (answer: Told) => void;
   readonly reject: (error: unknown) => void;
   /** Ends the timer and the listener. */
@@ -65,7 +65,7 @@ export interface AppendRequestsOptions {
 }
 
 export class AppendRequests {
-  private readonly waiting = new Map<number, Waiting>();
+  private readonly waiting = new Map<number, WaitingRequest>();
   private requests = 0;
   private isFlushDue = false;
   /** Why the store could not be read; whoever is told `unreadable` gets it. */

@@ -20,7 +20,7 @@ const MEBIBYTE = 2 ** 20;
  * JSON writes one byte of a message as six at worst (`\u0000`), and RabbitMQ refuses what is over
  * 16 MiB: 2.5 MiB of message leave a mebibyte for the rest of the batch.
  */
-const MESSAGE_BYTES_MAX = 2.5 * MEBIBYTE;
+const ENTRY_BYTES_LIMIT = 2.5 * MEBIBYTE;
 
 export interface MasterSettings extends NodeSettings {
   readonly secondaries: readonly string[];
@@ -148,7 +148,7 @@ export function readMasterSettings(environment: Environment = process.env): Mast
  */
 function readMessageBytes(text: string): { readonly value: number } | { readonly fault: string } {
   const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : 0;
-  return value >= 1 && value <= MESSAGE_BYTES_MAX
+  return value >= 1 && value <= ENTRY_BYTES_LIMIT
     ? { value }
-    : wrong(text, `must be a whole number from 1 to ${MESSAGE_BYTES_MAX}`);
+    : wrong(text, `must be a whole number from 1 to ${ENTRY_BYTES_LIMIT}`);
 }

@@ -32,7 +32,7 @@ const ANSWER_MS = 1000;
 const CLOSE_MS = 1000;
 
 /** State of a place. `unknown`: no answer in time. */
-type Holder = 'none' | 'alive' | 'dead' | 'unknown';
+type OwnerState = 'none' | 'alive' | 'dead' | 'unknown';
 
 /** The part of a session that is used here, so that tests can supply their own. */
 export type ExclusiveSession = Pick<AmqpSession, 'onThrowAwayChannel' | 'openChannel'>;
@@ -49,7 +49,7 @@ export async function takeExclusive(session: ExclusiveSession, name: string, opt
       await leaveToOthers(session, name, place);
       return queue;
     }
-    if ((await holderOf(session, queue)) !== 'dead') throw refusal;
+    if ((await ownerOf(session, queue)) !== 'dead') throw refusal;
   }
   throw lockedError(`${name} and all its places are locked by brokers that are down`);
 }
@@ -80,7 +80,7 @@ async function declare(session: ExclusiveSession, queue: string, options: QueueO
 /** Gives the place up and rejects with `locked` when a later place has a living holder. */
 async function leaveToOthers(session: ExclusiveSession, name: string, place: number): Promise<void> {
   for (let later = place + 1; later <= PLACES_MAX; later += 1) {
-    const holder = await holderOf(session, placeName(name, later));
+    const holder = await ownerOf(session, placeName(name, later));
     if (holder === 'none' || holder === 'unknown') return;
     if (holder === 'dead') continue;
     const queue = placeName(name, place);
@@ -93,10 +93,10 @@ async function leaveToOthers(session: ExclusiveSession, name: string, place: num
  * Probes over the connection that publishes: the broker may block it, while the other connection
  * must stay readable.
  */
-async function holderOf(session: ExclusiveSession, queue: string): Promise<Holder> {
+async function ownerOf(session: ExclusiveSession, queue: string): Promise<OwnerState> {
   const channel = await session.openChannel('publish', 'probe', { confirm: true });
   try {
-    return await new Promise<Holder>((resolve, reject) => {
+    return await new Promise<OwnerState>((resolve, reject) => {
       const overdue = setTimeout(() => resolve('unknown'), ANSWER_MS);
       let isReturned = false;
       channel.onReturn(() => {

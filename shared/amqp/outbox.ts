@@ -15,7 +15,7 @@ import type { AmqpSession } from './session';
 
 const FRAMES_MAX = 128;
 
-interface Parcel {
+interface OutgoingMessage {
   /** '' for the default exchange. */
   readonly exchange: string;
   /**
@@ -53,7 +53,7 @@ export class Outbox {
    * Sends a message. Returns false when it was dropped; true only means that it was handed to the
    * channel.
    */
-  send({ exchange, routingKey, body, properties }: Parcel): boolean {
+  send({ exchange, routingKey, body, properties }: OutgoingMessage): boolean {
     const lane = this.lane;
     if (lane === null || this.full || lane.session.publish.isBlocked || body.length > MESSAGE_BYTES_MAX)
       return this.drop();

@@ -32,7 +32,7 @@ const FORCE_REFUSALS: Readonly<Record<ForceRefusal, ProblemKind>> = {
 };
 
 /** Seconds after which a force that is being prepared may be ready. */
-const RETRY_AFTER_S = 1;
+const FORCE_RETRY_AFTER_S = 1;
 
 /** The parts of the routes. */
 export interface MemberRoutesOptions {
@@ -129,7 +129,7 @@ function sendForced(ctx: Context, plan: ForcePlan, log: string): void {
     sendProblem(ctx, { kind: FORCE_REFUSALS[plan.problem], detail: plan.detail });
   } else {
     const { state, detail, from } = plan;
-    const headers = { 'Retry-After': String(RETRY_AFTER_S) };
+    const headers = { 'Retry-After': String(FORCE_RETRY_AFTER_S) };
     const said = `${detail} Nothing is forced yet: ask again.`;
     sendProblem(ctx, { kind: NOT_YET, detail: said, members: { state, from }, headers });
   }

@@ -39,7 +39,7 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
 const TIMEOUT: ProblemKind = { name: 'write-concern-timeout', status: 504, title: 'The write concern is not met yet' };
 
 /** Seconds after which a waiting client may try again: another process can listen here by then. */
-const RETRY_AFTER_S = 1;
+const UNRESOLVED_RETRY_AFTER_S = 1;
 
 /** Whether the entry with this seq is known to be committed. */
 export type IsCommitted = (seq: number) => boolean;
@@ -164,5 +164,5 @@ export function unresolvedProblem(
   }
   const why = problem === 'deposed' ? 'this master lost its reign' : 'this master stops';
   const detail = `${why} while ${entry.what} waited for ${w} nodes; retry with ${entry.ids}: it is appended once at most`;
-  return { kind: REFUSALS[problem], detail, members, headers: { 'Retry-After': String(RETRY_AFTER_S) } };
+  return { kind: REFUSALS[problem], detail, members, headers: { 'Retry-After': String(UNRESOLVED_RETRY_AFTER_S) } };
 }
