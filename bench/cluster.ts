@@ -34,7 +34,7 @@ interface Health {
   readonly secondaries?: readonly { readonly id: string; readonly status: string }[];
 }
 
-export class BenchNode {
+class BenchNode {
   url = '';
   private child: ChildProcess | null = null;
   private lastLines: string[] = [];

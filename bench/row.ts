@@ -5,7 +5,7 @@
 import type { BenchCluster } from './cluster';
 import type { Percentiles } from './load/histogram';
 
-export interface Limit {
+interface Limit {
   /** Its name in the table, as "bare Koa POST". */
   readonly what: string;
   readonly value: number;

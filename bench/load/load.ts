@@ -8,7 +8,7 @@
 import { Histogram, type Percentiles } from './histogram';
 import { type Answer, HttpConnection, type Target } from './http-connection';
 
-export interface Load {
+interface Load {
   readonly target: Target;
   readonly request: Buffer;
   readonly clients: number;

@@ -2,7 +2,7 @@
 import { get } from 'node:http';
 import type { Target } from './http-connection';
 
-export interface Counted {
+interface Counted {
   readonly lines: number;
   readonly bytes: number;
   readonly seconds: number;

@@ -10,7 +10,7 @@
 const WITH_LENGTH = 2;
 
 /** ASCII both. */
-export interface Put {
+interface Put {
   readonly key: string;
   readonly value: string;
 }

@@ -6,7 +6,7 @@ import type { AnswerReader } from './peer-socket';
 
 const END = '\r\n';
 
-export interface Publication {
+interface Publication {
   readonly subject: string;
   /** Where the answer goes. */
   readonly reply: string;

@@ -30,7 +30,7 @@ export interface SystemUser {
   readonly gid: number;
 }
 
-export interface Command {
+interface Command {
   readonly binary: string;
   readonly args: readonly string[];
   readonly user?: SystemUser | undefined;

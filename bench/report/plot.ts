@@ -13,7 +13,7 @@ interface Scale {
   readonly ticks: readonly number[];
 }
 
-export interface Plot {
+interface Plot {
   readonly title: string;
   readonly svg: string;
 }

@@ -25,9 +25,9 @@ export function systemLoad(): number {
   return Number((loadavg()[0] ?? 0).toFixed(1));
 }
 
-export type Verdict = 'goal' | 'floor' | 'short';
+type Verdict = 'goal' | 'floor' | 'short';
 
-export function verdictOf({ value, floor, goal, lessIsBetter }: RowResult): Verdict {
+function verdictOf({ value, floor, goal, lessIsBetter }: RowResult): Verdict {
   const reaches = (bound: number) => (lessIsBetter === true ? value <= bound : value >= bound);
   if (reaches(goal)) return 'goal';
   return reaches(floor) ? 'floor' : 'short';
@@ -60,7 +60,7 @@ export function notesOf(rows: readonly RowResult[]): string {
   return rows.flatMap(({ title, notes = [] }) => notes.map((note) => `  ${title}: ${note}`)).join('\n');
 }
 
-export interface MovedRatio {
+interface MovedRatio {
   /** Of the row. */
   readonly id: string;
   readonly what: string;

@@ -5,14 +5,14 @@ import { type Environment, readSettings } from '#process/settings';
 
 const PORT = 8080;
 
-export interface EchoServerSettings {
+interface EchoServerSettings {
   readonly logLevel: LogLevel;
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
 }
 
-export interface EchoClientSettings {
+interface EchoClientSettings {
   readonly logLevel: LogLevel;
   /** Address of the server, without a slash at its end. */
   readonly url: string;

@@ -22,7 +22,7 @@ const bodySchema = z.strictObject(
   { error: 'the body must be a JSON object' },
 );
 
-export interface EchoAppOptions {
+interface EchoAppOptions {
   readonly logger: Logger;
   /** Aborts when the server stops: `HttpServer.stopping`. */
   readonly stopping: AbortSignal;

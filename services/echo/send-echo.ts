@@ -20,7 +20,7 @@ export class EchoError extends Error {
   }
 }
 
-export interface EchoRequest {
+interface EchoRequest {
   readonly url: string;
   readonly message: string;
   readonly logger: Logger;

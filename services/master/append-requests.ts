@@ -49,7 +49,7 @@ interface WaitingRequest {
   readonly release: () => void;
 }
 
-export interface AppendRequestsOptions {
+interface AppendRequestsOptions {
   readonly store: LogStore;
   readonly reader: LogReader;
   readonly dispatch: (event: MasterEvent) => void;

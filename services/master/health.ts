@@ -15,7 +15,7 @@ import type { MasterHealth, MemberHealth, Unsurvivable } from './http/ports';
 const WITHOUT_QUORUM =
   'QUORUM_APPEND=false: an acknowledged entry can be lost with a minority, and two masters can reign';
 
-export interface HealthParts {
+interface HealthParts {
   readonly view: MasterView;
   readonly settings: MasterSettings;
   readonly members: readonly MemberHealth[];

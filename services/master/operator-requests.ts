@@ -6,7 +6,7 @@
 import type { ForcePlan } from './core/election/force';
 import type { ChangeMember, MasterEvent, MemberChange } from './core/events';
 
-export interface OperatorRequestsOptions {
+interface OperatorRequestsOptions {
   /** A number for the next request; no other request of this node has it. */
   readonly next: () => number;
   readonly dispatch: (event: MasterEvent) => void;

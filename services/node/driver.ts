@@ -44,7 +44,7 @@ export type SharedEvent =
   | { readonly type: 'promiseSaved'; readonly promised: Promised };
 
 /** A core, as its driver uses it. */
-export interface Machine<Event, Effect> {
+interface Machine<Event, Effect> {
   /** URL of this node's HTTP edge, as other nodes learn it. */
   httpUrl: string;
   /** Takes an event. `now`: milliseconds of a monotonic clock. */

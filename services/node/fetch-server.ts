@@ -11,7 +11,7 @@ import type { LogRecord } from '#protocol/record';
 import { type LogStore, StorageError } from '#storage/log-store';
 
 /** The records `header.prevIndex` + 1 … `lastIndex`, at most one batch of `limit` records. */
-export interface Fetch {
+interface Fetch {
   readonly node: string;
   readonly header: { readonly prevIndex: number };
   readonly lastIndex: number;

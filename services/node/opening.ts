@@ -35,7 +35,7 @@ export interface Node {
 }
 
 /** A role's own part of opening a node. */
-export interface Role<Settings extends NodeSettings, RoleNode extends Node> {
+interface Role<Settings extends NodeSettings, RoleNode extends Node> {
   readonly role: 'master' | 'secondary';
   /** Throws a `ConfigError`. */
   readonly readSettings: () => Settings;

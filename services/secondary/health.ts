@@ -10,7 +10,7 @@ import type { SecondaryView } from './core/view';
 import type { SecondaryHealth } from './http/ports';
 
 /** What the answers are built from. */
-export interface HealthParts {
+interface HealthParts {
   readonly node: string;
   readonly view: SecondaryView;
   readonly broker: Pick<

@@ -9,7 +9,7 @@ import { nearestName } from '#process/nearest';
 import type { RequestFault } from './problem';
 
 /** Names of the members that a schema takes. */
-export function namesOf(schema: z.ZodObject): readonly string[] {
+function namesOf(schema: z.ZodObject): readonly string[] {
   return Object.keys(schema.shape);
 }
 

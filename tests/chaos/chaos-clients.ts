@@ -10,7 +10,7 @@ import type { Answer } from '../support/http/ask';
 import type { SeededRandom } from '../support/seeded-random';
 import { type ChaosCluster, MASTERS, NotRunning, SECONDARIES } from './chaos-cluster';
 
-export type Outcome = 'ok' | 'refused' | 'unknown';
+type Outcome = 'ok' | 'refused' | 'unknown';
 
 export interface Attempted {
   readonly client: number;

@@ -16,7 +16,7 @@ export interface ChaosParts {
   readonly say: (line: string) => void;
 }
 
-export interface MemberShown {
+interface MemberShown {
   readonly id: string;
   readonly voter: boolean;
   readonly acked: number;

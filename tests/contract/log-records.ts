@@ -4,7 +4,7 @@ import { controlRecord, entryRecord, type LogRecord } from '#protocol/record';
 
 export const NO_LIMITS = { to: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER, maxRecords: 1_000_000 };
 
-export interface NextEntry {
+interface NextEntry {
   readonly message?: string;
   /** Left out: a generated one. */
   readonly id?: string;

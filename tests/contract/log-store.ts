@@ -5,7 +5,7 @@ import type { LogRecord } from '#protocol/record';
 import { type LogStore, StorageError } from '#storage/log-store';
 import { NO_LIMITS, RecordSource } from './log-records';
 
-export interface LogStoreFactory {
+interface LogStoreFactory {
   /** An empty store. */
   create(): Promise<LogStore>;
   /** Closes the store and opens it again; null: it does not outlive its process. */

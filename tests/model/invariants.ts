@@ -8,7 +8,7 @@ import { commonLength, type Log } from './log';
 import type { Step } from './shape';
 import { FLAGS, type Flag, type Folder, identityOf, type State } from './state';
 
-export type Rule =
+type Rule =
   | 'foreign cut'
   | 'cut below commit'
   | 'commit back'

@@ -9,7 +9,7 @@ import { REAL_RULES, type Rules } from './rules';
 import { type Setup, SMALL } from './setups';
 import type { Start } from './steps/starts';
 
-export interface PlantedChange {
+interface PlantedChange {
   readonly name: string;
   readonly rules: Rules;
   readonly setup: Setup;

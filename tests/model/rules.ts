@@ -13,7 +13,7 @@ import { saidEnd } from '#protocol/wire/messages';
 import type { Log } from './log';
 import { type Folder, identityOf, type Reign } from './state';
 
-export interface Candidate {
+interface Candidate {
   readonly log: Log;
   readonly identity: Identity | null;
 }

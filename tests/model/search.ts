@@ -23,7 +23,7 @@ export interface SearchResult {
   readonly findings: readonly Finding[];
 }
 
-export interface SearchOptions {
+interface SearchOptions {
   readonly setup: Setup;
   readonly rules?: Rules;
   readonly depth: number;

@@ -21,7 +21,7 @@ import { Nemesis } from './nemesis/nemesis';
 import { describeProfile, drawProfile, keepsAll, type Profile, type ProfileWish } from './nemesis/profile';
 import { follow } from './nemesis/schedules';
 
-export interface SimulationOptions extends ProfileWish {
+interface SimulationOptions extends ProfileWish {
   readonly seed: number;
   readonly cores?: Cores;
   readonly isTraced?: boolean;

@@ -1,7 +1,6 @@
 /** What happened in a run: a hash of all of it, and the last steps in words. */
 
 import type { Shown } from './model/sim-process';
-import type { World } from './model/world';
 
 interface Step {
   readonly at: number;
@@ -81,5 +80,3 @@ function brief(thing: object): string {
   });
   return text.replaceAll('"', '').slice(0, 400);
 }
-
-export type Tracing = Pick<World, 'trace'>;

@@ -27,7 +27,7 @@ export interface PublishBatch {
 }
 
 /** Repairs the queues that did not accept a batch. The promises reject when the session ends. */
-export interface Repairs {
+interface Repairs {
   /** Declares and binds the queues again. */
   bindAgain(): Promise<void>;
   /** The broker has confirmed a batch. */

@@ -14,7 +14,7 @@ import { logEvent } from '#process/logger';
 import { PolicyWatch, policySchema } from './policy-watch';
 
 /** The state of a member's queue. */
-export interface QueueState {
+interface QueueState {
   /** Batches that are ready or unacknowledged. */
   readonly messages: number;
   /** Bytes of these batches. */
@@ -24,7 +24,7 @@ export interface QueueState {
 }
 
 /** The settings of a queue watch. */
-export interface QueueWatchOptions {
+interface QueueWatchOptions {
   /** URL of the management API. Without user and password, those of `amqpUrl` apply. */
   readonly managementUrl: string;
   readonly amqpUrl: string;

@@ -102,7 +102,7 @@ export type MasterEvent =
   | { readonly type: 'shutdown' };
 
 /** The entries that a client waits for, or waited for. */
-export interface Awaited {
+interface Awaited {
   /** All of them were in the log when the client asked for them. */
   readonly repeated: boolean;
   /** Seqs of the first and the last entry. */

@@ -22,7 +22,7 @@ import type { MasterCoreSettings, MasterStart } from './settings';
 import { SizeLimit } from './size-limit';
 
 /** Raft's role of this node: follower without a candidacy, candidate, or leader. */
-export type Phase =
+type Phase =
   | { readonly name: 'standby' }
   | { readonly name: 'claiming'; readonly candidacy: Candidacy }
   | { readonly name: 'reigning'; readonly reign: Reign };

@@ -24,7 +24,7 @@ import type { MasterState } from './state';
  * State of a master, as clients see it. standby: another process has the lock. recovering: no
  * appends yet. reigning: appends are accepted unless another gate refuses them.
  */
-export type PhaseName = 'standby' | 'recovering' | 'reigning';
+type PhaseName = 'standby' | 'recovering' | 'reigning';
 
 /** A read-only view of one master. */
 export class MasterView implements GateFacts {

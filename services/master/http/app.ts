@@ -18,7 +18,7 @@ import type { MasterPort } from './ports';
 import { addReplicationRoute } from './replication-route';
 
 /** The parts and the limits of the HTTP edge. */
-export interface MasterAppOptions {
+interface MasterAppOptions {
   readonly master: MasterPort;
   readonly logger: Logger;
   /** Aborts when the server stops: `HttpServer.stopping`. */

@@ -35,7 +35,7 @@ const FORCE_REFUSALS: Readonly<Record<ForceRefusal, ProblemKind>> = {
 const FORCE_RETRY_AFTER_S = 1;
 
 /** The parts of the routes. */
-export interface MemberRoutesOptions {
+interface MemberRoutesOptions {
   readonly master: MasterPort;
   readonly logName: string;
   /** For those who wait until a change is committed. */

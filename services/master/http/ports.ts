@@ -18,7 +18,7 @@ import type { ForcePlan } from '../core/election/force';
 import type { MemberChange } from '../core/events';
 
 /** A secondary, as `/health` shows it. */
-export interface SecondaryHealth extends MissingNode {
+interface SecondaryHealth extends MissingNode {
   /** Seq up to which it is known to hold the log; 0: nothing yet. */
   readonly acked: number;
   /** Number of entries that it is behind the master. */

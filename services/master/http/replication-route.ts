@@ -15,7 +15,7 @@ import type { MasterPort } from './ports';
 import { parseWaitQuery } from './wait-query';
 
 /** The parts of the route. `defaultWriteConcern` applies to a request with only `timeoutMs`. */
-export interface ReplicationOptions {
+interface ReplicationOptions {
   readonly master: MasterPort;
   readonly defaultWriteConcern: WriteConcern;
   /** For those who wait. */

@@ -13,7 +13,7 @@ import { ConfigError, type Environment, readSettings, type SettingFault, type Se
 
 type Field<Value> = z.ZodType<Value, string | undefined>;
 
-export interface Option<Value> {
+interface Option<Value> {
   /** What the usage shows for the value, as in `--port N`; null: the option is a flag. */
   readonly shows: string | null;
   /** May have several lines. */
@@ -49,7 +49,7 @@ export interface Program<Values> extends Outline {
 }
 
 /** A rule about several options. */
-export interface Relation<Values> {
+interface Relation<Values> {
   /** The one to blame. */
   readonly variable: keyof Values & string;
   /** What else `fault` looks at; it is asked only when all of them are right. */
@@ -57,7 +57,7 @@ export interface Relation<Values> {
   readonly fault: (values: Values) => string | null;
 }
 
-export interface Operands {
+interface Operands {
   readonly min: number;
   readonly max: number;
   /** The fault when there are fewer or more, a whole sentence. */

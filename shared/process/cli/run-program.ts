@@ -6,7 +6,7 @@ import { type Arguments, type Program, readArguments, UsageError, usageOf } from
 
 const EXIT_FAILED = 1;
 
-export interface RunOptions {
+interface RunOptions {
   /** What is done when the reader has gone, once; left out: the process exits with 0. */
   readonly onReaderGone?: () => void;
 }

@@ -13,7 +13,7 @@ import type { Control, LogRecord, MembersControl, Voter } from '../record';
  * A position in a log: the record at `index` with its epoch and reign (0 and '' at index 0). Logs
  * are compared by the pair of epoch and reign, because two logs may use one epoch number.
  */
-export interface LogPosition {
+interface LogPosition {
   readonly index: number;
   readonly epoch: number;
   readonly reign: string;
@@ -25,7 +25,7 @@ export interface LogEnd extends LogPosition {
 }
 
 /** The end of an epoch (Kafka: diverging epoch): the last position at which two logs can agree. */
-export interface EpochEnd {
+interface EpochEnd {
   readonly endEpoch: number;
   readonly endReign: string;
   readonly endIndex: number;
@@ -46,7 +46,7 @@ interface EpochStart {
 /**
  * A configuration and the index of its record; index 0 and null when the log has none.
  */
-export interface MembersPlace {
+interface MembersPlace {
   readonly index: number;
   readonly members: MembersControl | null;
 }

@@ -56,12 +56,12 @@ export type FetchEffect =
 export type BatchHeader = Omit<MessageOf<'entries'>, 'records'>;
 
 /** An effects list that takes at least the log's effects: a core's own list is one. */
-export interface LogEffects {
+interface LogEffects {
   push(...effects: LogEffect[]): unknown;
 }
 
 /** The result of a `diverged` answer. */
-export interface Cut {
+interface Cut {
   /** True: it asked for the removal of a committed record, so nothing was changed. */
   readonly isRefused: boolean;
   /** For traces: the seq at the cut, the last seq before it, and the caller's own facts. */
@@ -69,7 +69,7 @@ export interface Cut {
 }
 
 /** The state of the store when the node starts. */
-export interface ReplicaLogStart {
+interface ReplicaLogStart {
   /** Outline of the records in the store, all durable. Only the ReplicaLog changes it later. */
   readonly outline: LogOutline;
   /** Running CRC-32 of all records' bytes. */

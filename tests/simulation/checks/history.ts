@@ -27,7 +27,7 @@ export interface Operation {
   seq: number;
 }
 
-export interface Acknowledgement {
+interface Acknowledgement {
   /** Of the last entry. */
   readonly seq: number;
   /** Promised to survive: w ≥ m, or nothing is lost in this run. */

@@ -48,7 +48,7 @@ interface Traced {
   savedCommit: number;
 }
 
-export interface LogEvents {
+interface LogEvents {
   /** A record that no disk had before. */
   appeared(record: LogRecord): void;
   halted(node: string): void;

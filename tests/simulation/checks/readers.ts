@@ -18,7 +18,7 @@ import type { History } from './history';
 import type { PromiseLedger } from './promise-ledger';
 import { Violation } from './violation';
 
-export interface Expected {
+interface Expected {
   readonly seq: number;
   readonly text: string;
   /** In which it was acknowledged. */

@@ -9,7 +9,7 @@ import { type Failure, simulate } from '../simulation';
 
 export const FIRST_SEED = 50_000;
 
-export interface Found {
+interface Found {
   /** Number of seeds that it took. */
   readonly seeds: number;
   readonly failure: Failure;

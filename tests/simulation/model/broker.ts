@@ -12,8 +12,8 @@ import { type Deliver, EntriesQueue } from './entries-queue';
 import type { Envelope } from './envelope';
 import type { Faults } from './faults';
 
-export type Receiver = (parcel: Envelope) => void;
-export type PublishEnd = 'confirmed' | 'refused' | 'returned';
+type Receiver = (parcel: Envelope) => void;
+type PublishEnd = 'confirmed' | 'refused' | 'returned';
 
 interface Publishing {
   readonly connection: Connection;

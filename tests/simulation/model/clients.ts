@@ -26,7 +26,7 @@ interface Attempt {
 /** Ids of which one may be used for another text. */
 const RECENT_IDS = 20;
 
-export interface ClientWishes {
+interface ClientWishes {
   readonly count: number;
   readonly thinkMs: number;
   /** Whatever is acknowledged stays, with any w. */

@@ -10,7 +10,7 @@ import type { Timeline } from '#tests/support/fakes/timeline';
 import type { SeededRandom } from '#tests/support/seeded-random';
 import type { Faults } from './faults';
 
-export interface ConnectionParts {
+interface ConnectionParts {
   readonly timeline: Timeline;
   readonly random: SeededRandom;
   readonly faults: Faults;

@@ -15,7 +15,7 @@ import type { Timeline } from '#tests/support/fakes/timeline';
 import type { SeededRandom } from '#tests/support/seeded-random';
 import type { Faults } from './faults';
 
-export type WriteEnd = { readonly checksum: number } | { readonly fatal: boolean; readonly what: string };
+type WriteEnd = { readonly checksum: number } | { readonly fatal: boolean; readonly what: string };
 
 interface Write {
   readonly records: readonly LogRecord[];

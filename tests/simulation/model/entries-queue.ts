@@ -8,7 +8,7 @@ import type { Envelope } from './envelope';
 
 export type Deliver = (parcel: Envelope, tag: number) => void;
 
-export interface Consumer {
+interface Consumer {
   readonly connection: Connection;
   readonly deliver: Deliver;
 }

@@ -14,7 +14,7 @@ import { type Envelope, pack, unpack } from './envelope';
 import { SimProcess } from './sim-process';
 import type { World } from './world';
 
-export interface Ask {
+interface Ask {
   readonly entries: readonly NewEntry[];
   readonly writeConcern: WriteConcern;
 }

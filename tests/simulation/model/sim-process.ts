@@ -20,7 +20,7 @@ export interface Shown {
   readonly identity: Identity | null;
 }
 
-export interface Serving {
+interface Serving {
   readonly to: string;
   readonly node: string;
   readonly header: Omit<Extract<WireMessage, { type: 'entries' }>, 'records'>;

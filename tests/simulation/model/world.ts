@@ -34,7 +34,7 @@ export const REAL_CORES: Cores = {
   secondary: (settings, start) => new SecondaryMachine(secondaryParts(settings, start)),
 };
 
-export interface WorldOptions {
+interface WorldOptions {
   readonly masters: readonly string[];
   /** The masters' SECONDARIES. */
   readonly secondaries: readonly string[];

@@ -12,7 +12,7 @@ import type { World } from '../model/world';
 import { type Action, type Profile, WILD_ACTIONS, type WildAction } from './profile';
 import { StrangeDisks } from './strange-disks';
 
-export interface NemesisEvents {
+interface NemesisEvents {
   /** The process is about to end. */
   killing(node: string): void;
   /** The store of a stopped node was lost. */

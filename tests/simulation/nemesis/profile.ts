@@ -12,7 +12,7 @@ const BORDER_SCHEDULES = ['list changes', 'births', 'split votes', 'lost majorit
 export const SCHEDULES = [...TAME_SCHEDULES, ...BORDER_SCHEDULES] as const;
 export type Schedule = (typeof SCHEDULES)[number];
 
-export const ACTIONS = [
+const ACTIONS = [
   'kill',
   'freeze',
   'cut',
@@ -46,7 +46,7 @@ export const WILD_ACTIONS = [
 export type WildAction = (typeof WILD_ACTIONS)[number];
 
 /** A run at the borders of a log's life. */
-export interface Wild {
+interface Wild {
   readonly actions: readonly WildAction[];
   /** Does what the README does not promise to survive, too; else it stops short of that. */
   readonly isBeyond: boolean;

@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 
-export const ROOT = resolve(__dirname, '../../..');
+const ROOT = resolve(__dirname, '../../..');
 
 /** A build on a loaded machine with nothing cached. */
 const COMMAND_MS_MAX = 8 * 60_000;

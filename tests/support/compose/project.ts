@@ -24,7 +24,7 @@ const PORTS = {
   'rabbitmq-3': 'MANAGEMENT_3_PORT',
 } as const;
 
-export type Service = keyof typeof PORTS;
+type Service = keyof typeof PORTS;
 
 const RUN = process.env.REPLICATED_LOG_TEST_RUN ?? 'by-hand';
 

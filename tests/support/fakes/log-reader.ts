@@ -5,7 +5,7 @@ import type { Entry } from '#protocol/entry';
 import type { Identity } from '#protocol/identity';
 import { LogOutline } from '#protocol/log/outline';
 
-export const FIRST_REIGN = '1a';
+const FIRST_REIGN = '1a';
 
 export class FakeLogReader implements LogReader {
   head = 0;

@@ -13,7 +13,7 @@ import {
   tokenText,
 } from '#protocol/resume-token';
 
-export interface ModelRecord {
+interface ModelRecord {
   readonly index: number;
   readonly epoch: number;
   readonly seq: number;
@@ -57,10 +57,10 @@ export class ModelNode {
 }
 
 /** What a reader did that it must not do. */
-export class ReaderFault extends Error {}
+class ReaderFault extends Error {}
 
 /** One client, at one node at a time. Every event that it takes is checked. */
-export class ModelReader {
+class ModelReader {
   held: ModelRecord[] = [];
   resets = 0;
   private lastId: string | null = null;

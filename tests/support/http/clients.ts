@@ -20,7 +20,7 @@ export interface Acknowledged {
 }
 
 /** Anything but an acknowledgement: a problem's name, or `connection` when there was no answer. */
-export interface Setback {
+interface Setback {
   readonly id: string;
   readonly why: string;
   /** What the problem says of the entry. */

@@ -59,7 +59,7 @@ export class EventParser {
   }
 }
 
-export interface Followed {
+interface Followed {
   /** With path and query. */
   readonly url: string;
   readonly lastEventId: string | null;
@@ -69,7 +69,7 @@ export interface Followed {
   readonly take: (event: SentEvent) => void;
 }
 
-export interface FollowedEnd {
+interface FollowedEnd {
   /** 0: there was no answer. */
   readonly status: number;
   readonly headers: IncomingHttpHeaders;

@@ -9,7 +9,7 @@ import { type Answer, type Asked, ask } from './ask';
 const READ_MS = 15_000;
 
 /** Body of an append; anything may be wrong with it. */
-export type Append = Readonly<Record<string, unknown>>;
+type Append = Readonly<Record<string, unknown>>;
 
 export class HttpNode {
   constructor(

@@ -15,7 +15,7 @@ export interface Answer {
   readonly json: () => Record<string, unknown>;
 }
 
-export interface Asked {
+interface Asked {
   readonly method?: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;

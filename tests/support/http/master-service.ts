@@ -5,7 +5,7 @@ import type { MasterPort } from '#master/http/ports';
 import type { WriteConcern } from '#protocol/write-concern';
 import { HttpService } from './http-service';
 
-export interface EdgeLimits {
+interface EdgeLimits {
   readonly defaultWriteConcern: WriteConcern;
   readonly messageBytesMax: number;
   readonly bodyBytesMax: number;

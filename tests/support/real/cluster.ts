@@ -18,7 +18,7 @@ import { type Environment, type Exit, type LogLine, RealProcess, RUN_DIR } from 
 
 const LINES_SHOWN = 120;
 
-export interface ClusterSettings {
+interface ClusterSettings {
   /** The master's SECONDARIES, started or not. */
   readonly secondaries?: readonly string[];
   /** Of every process, below what its start says. */

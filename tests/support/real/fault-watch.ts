@@ -10,7 +10,7 @@ import { relative, resolve } from 'node:path';
 
 const ROOT = resolve(__dirname, '../../..');
 
-export interface FaultLine {
+interface FaultLine {
   readonly fault: string;
   readonly clientSees: string;
   /** From the fault's begin, or from its end when it began with the end of all writing. */

@@ -32,7 +32,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-export interface Program {
+interface Program {
   /** For people. */
   readonly name: string;
   /** Below dist/. */

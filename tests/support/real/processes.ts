@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-export interface ObservedProcess {
+interface ObservedProcess {
   /** Opaque; equal only for the same process. */
   readonly start: string;
   readonly commandLine: string;

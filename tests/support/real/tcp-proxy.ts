@@ -11,7 +11,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-export interface Slowness {
+interface Slowness {
   /** Each byte arrives so much later, in either direction. */
   readonly delayMs?: number;
   /** For each connection and direction. */

@@ -45,7 +45,7 @@ export interface Admitting {
 }
 
 /** The part of a reign that requests need. */
-export interface TakesRequests {
+interface TakesRequests {
   /** Gives the entries their seqs and appends them. */
   append(event: Append, out: MasterEffect[]): void;
   /** @returns false when the log has no such entry */
@@ -54,7 +54,7 @@ export interface TakesRequests {
 }
 
 /** The client of `request` waits for the entries with the seqs `first` to `seq`. */
-export interface EntryWait {
+interface EntryWait {
   readonly request: number;
   readonly first: number;
   readonly seq: number;
@@ -64,7 +64,7 @@ export interface EntryWait {
 }
 
 /** The step in which a request is decided. */
-export interface Moment {
+interface Moment {
   /** Milliseconds of the core's clock. */
   readonly now: number;
   /** Null: this node does not reign. */

@@ -46,7 +46,7 @@ export interface KnownIds {
 }
 
 /** What the ids of an append say about it. */
-export type Verdict =
+type Verdict =
   | { readonly is: 'new' }
   /** All entries are in the log; `first` and `last` by seq. */
   | { readonly is: 'repeat'; readonly first: Entry; readonly last: Entry }
@@ -57,7 +57,7 @@ export type Verdict =
   | Clash;
 
 /** The append is refused, and nothing is appended. Lines count its entries from 1. */
-export type Clash =
+type Clash =
   /** Ids of other texts, and reserved ids; `seq` of the first entry with another text. */
   | { readonly is: 'id-conflict'; readonly lines: readonly number[]; readonly seq: number }
   /** No text differs, but these ids are reserved. */

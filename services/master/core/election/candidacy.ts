@@ -21,7 +21,7 @@ import { CatchUp } from './catch-up';
 import { Election } from './election';
 
 /** The facts that a candidacy begins with. */
-export interface CandidacyOptions {
+interface CandidacyOptions {
   /** The claim. Its `log` is the claimed log; null: this node knows of none. */
   readonly claim: Sender;
   readonly self: Voter;

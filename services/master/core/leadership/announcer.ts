@@ -10,7 +10,7 @@ import type { MasterEffect } from '../events';
 import type { Reign } from './reign';
 
 /** The parts of a master that an announcement is made from. */
-export interface AnnouncerParts {
+interface AnnouncerParts {
   readonly self: Voter;
   readonly log: ReplicaLog;
   /** The nodes that an operator has removed. */

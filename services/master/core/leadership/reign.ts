@@ -31,7 +31,7 @@ import type { PublishWindow } from './publish-window';
 import { type Waiter, Waiters } from './waiters';
 
 /** The positions of the members: the indexes that their newest stores have acknowledged. */
-export interface Positions {
+interface Positions {
   /** Index that this store holds; 0: nothing yet, or not the node's newest store. */
   indexOf(voter: Voter): number;
   /** Members that hold the record at `index`. */
@@ -41,7 +41,7 @@ export interface Positions {
 }
 
 /** The parts that a reign works on. All of them outlive the reign. */
-export interface ReignParts {
+interface ReignParts {
   readonly log: ReplicaLog;
   readonly window: PublishWindow;
   readonly positions: Positions;

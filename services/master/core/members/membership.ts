@@ -21,9 +21,7 @@ import { nextConfiguration, type WantedConfiguration } from './configuration-cha
 import { type MemberState, MemberTable } from './member-table';
 
 /** The answer to an operator's change that needs no new configuration. */
-export type Unchanged =
-  | { readonly outcome: 'own-node' | 'unknown' }
-  | { readonly outcome: 'done'; readonly isNew: false };
+type Unchanged = { readonly outcome: 'own-node' | 'unknown' } | { readonly outcome: 'done'; readonly isNew: false };
 
 /** The members of one master. */
 export class Membership {

@@ -81,7 +81,7 @@ function badLines(faults: readonly (LineFault | RequestFault)[]): Problem {
 }
 
 /** "line 3", "lines 3, 5 and 9 more". */
-export function saidLines(lines: readonly number[]): string {
+function saidLines(lines: readonly number[]): string {
   const shown = lines.slice(0, FAULTS_SAID_MAX).join(', ');
   const more = lines.length - FAULTS_SAID_MAX;
   return `${lines.length === 1 ? 'line' : 'lines'} ${shown}${more > 0 ? ` and ${more} more` : ''}`;

@@ -82,7 +82,7 @@ function agreed<Value>(path: string, given: readonly (Value | undefined)[], faul
 }
 
 /** The id that a header gives, null for none, and what is wrong with it. */
-export interface ReadHeader {
+interface ReadHeader {
   readonly id: string | null;
   readonly faults: readonly RequestFault[];
 }
