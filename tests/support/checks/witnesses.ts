@@ -56,7 +56,8 @@ export class Witnesses {
     expect(this.unknown.filter(({ id }) => (counts.get(id) ?? 0) > 1)).toEqual([]);
   }
 
-  private async try(node: RealNode, told: Told, w: WriteConcern): Promise<Answer | null> {
+  private async try(node: RealNode, { id, message }: Told, w: WriteConcern): Promise<Answer | null> {
+    const told = { id, message };
     const askedAt = performance.now();
     let answer: Answer;
     try {
