@@ -1,6 +1,7 @@
 /**
  * A master that has no file descriptor left when it needs one for a new segment. The limit of the
- * running process is lowered by prlimit(1) to what it has open and two more: one is the client's, and a new segment takes two.
+ * running process is lowered by prlimit(1) to what it has open and one more: that may become a
+ * client's, and a new segment takes two.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -39,11 +40,12 @@ withPrlimit(
     limitFiles(master, LIMIT);
     await clients.burst(20, 'all');
     const watch = FaultWatch.begin('master: no file descriptor is free for a new segment');
-    limitFiles(master, limitLeaving(master, 2));
     const text = 'x'.repeat(MIB);
     let status = 201;
     for (let at = 1; status === 201 && at <= (2 * SEGMENT_BYTES) / MIB; at += 1) {
       const append = { id: `large-${at}`, message: text, w: 1 };
+      // Each time: connections that the master had when it was limited may have ended since.
+      limitFiles(master, limitLeaving(master, 1));
       // A connection that finds no descriptor is closed; its client connects again.
       const answer = await eventually('an answer', () => master.post(append));
       status = answer.status;
