@@ -21,15 +21,17 @@ export interface CommandOptions {
 
 /**
  * Resolves with stdout. @throws Error with the end of what the command said, when it fails; with a
- * cause, when it cannot be started; the signal's reason when aborted.
+ * code such as ENOENT, when it cannot be started; the signal's reason when aborted.
  */
 export async function runCommand(command: readonly string[], options: CommandOptions): Promise<string> {
-  const { env = process.env, timeoutMs: timeout, signal, onLine, isInteractive = false } = options;
+  const { env = process.env, timeoutMs, signal, onLine, isInteractive = false } = options;
   const [program = '', ...args] = command;
   signal?.throwIfAborted();
   const stdio = [isInteractive ? 'inherit' : 'ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'];
   // Ctrl-C at our terminal is for us alone, as far as that can be.
-  const child = spawn(program, args, { env, timeout, stdio, detached: !isInteractive, ...(signal && { signal }) });
+  const child = spawn(program, args, { env, stdio, detached: !isInteractive, ...(signal && { signal }) });
+  // Not spawn's own timeout: that one goes on when the command cannot be started.
+  const timer = setTimeout(() => child.kill(), timeoutMs);
   const said: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] };
   for (const name of ['stdout', 'stderr'] as const)
     createInterface({ input: child[name] }).on('line', (line) => said[name].push(line));
@@ -42,5 +44,7 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -19,8 +19,11 @@ describe('running a command', () => {
     await expect(runCommand(node('process.exitCode = 3'), { timeoutMs: 10_000 })).rejects.toThrow('exit code 3');
   });
 
-  it('names the reason when there is no such command', async () => {
+  it('names the reason when there is no such command, and leaves no timer behind', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
     await expect(runCommand(['/nonexistent/command'], { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(timers()).toBe(before);
   });
 
   it('ends a command whose time is over', async () => {
