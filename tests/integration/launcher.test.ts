@@ -75,10 +75,10 @@ afterEach(async () => {
 it(
   'npm start brings up a log that outlives Ctrl-C, a node that was killed, and a launcher that was killed',
   async () => {
-    const first = start('--delay', 'secondary-2=1');
+    const first = start();
     await first.isUp();
     expect(first.output).toMatch(/ {2}master +http:\/\/127\.0\.0\.1:\d+ +ready, 0 entries, pid \d+\n/);
-    expect(first.output).toMatch(/ {2}secondary-2 +http\S+ +ready, 0 entries, appends after 1 ms, pid \d+\n/);
+    expect(first.output).toMatch(/ {2}secondary-2 +http\S+ +ready, 0 entries, pid \d+\n/);
     expect(first.output).toContain(place.dataDir);
     expect(await append('one')).toMatchObject({ seq: 1, acks: ['master', 'secondary-1', 'secondary-2'] });
     await untilAllShow(['one']);
@@ -170,7 +170,7 @@ it(
       const launcher = start();
       expect(await launcher.ended()).toBe(69);
       expect(launcher.output).toContain(`port ${place.port + 1} on 127.0.0.1, for secondary-1: is in use`);
-      expect(launcher.output).toMatch(/use other ports: npm start -- --port \d+/);
+      expect(launcher.output).toMatch(/use other ports: npm start -- --port N/);
       expect(existsSync(join(place.dataDir, 'broker'))).toBe(false);
       expect(existsSync(join(place.dataDir, 'lock'))).toBe(false);
     } finally {

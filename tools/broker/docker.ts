@@ -1,12 +1,15 @@
 /**
- * Whether a Docker engine of this machine answers, and getting the RabbitMQ image if it can be had.
- * An engine on another machine does not count: it would publish the broker's ports on that
- * machine's loopback.
+ * RabbitMQ as a container, driven through the docker command. It is made anew at every start, so
+ * that its settings and ports are today's, and removed at every end; what it stores is in a volume
+ * of its own, which stays unless the broker is temporary.
  */
-
-import type { Environment } from '#process/settings';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { runCommand } from './command';
-import { messageOf } from './errors';
+import { messageOf } from './launch-error';
+import { OwnBroker, type StartOptions } from './own-broker';
+import { freePorts } from './ports';
+import { SHARED_CONF } from './private-node';
 
 export const IMAGE = 'rabbitmq:4-management';
 
@@ -17,44 +20,29 @@ const REGISTRY_MS = 15_000;
 /** The whole image, about 100 MB, over a slow line. */
 const PULL_MS = 30 * 60_000;
 
-export type DockerFact =
-  /** No engine, one of another machine, or one whose container did not come up. */
-  | { readonly state: 'unusable'; readonly why: string }
-  | { readonly state: 'image-missing' }
-  | { readonly state: 'ready' };
+const LOGIN = { user: 'rlog', password: 'rlog' };
 
-export interface DockerSearch {
-  readonly env: Environment;
-  readonly signal?: AbortSignal | undefined;
-}
+type DockerOptions = Pick<StartOptions, 'env' | 'log' | 'signal'>;
 
-/** @throws the signal's reason when aborted. */
-export async function findDocker({ env, signal }: DockerSearch): Promise<DockerFact> {
+/**
+ * Why no container can be started here; undefined once an engine of this machine has the image. An
+ * engine elsewhere does not count: it would publish the broker's ports on that machine's loopback.
+ * @throws the signal's reason when aborted.
+ */
+export async function whyNoContainer(options: DockerOptions): Promise<string | undefined> {
+  const { env, log, signal } = options;
   const docker = (...args: string[]) => runCommand(['docker', ...args], { env, signal, timeoutMs: ENGINE_MS });
   try {
-    const context = await docker('context', 'inspect', '--format', '{{.Endpoints.docker.Host}}').catch((error) => {
-      // A client too old to know contexts has only the local engine, or DOCKER_HOST.
-      if (codeOf(error) === 'ENOENT') throw error;
-      return env.DOCKER_HOST ?? 'unix:///var/run/docker.sock';
-    });
-    if (!/^(unix|npipe):|^tcp:\/\/(localhost|127\.)/.test(context))
-      return { state: 'unusable', why: 'the engine is on another machine' };
-    await docker('version', '--format', '{{.Server.Version}}');
+    const host = await docker('context', 'inspect', '--format', '{{.Endpoints.docker.Host}}');
+    if (!/^(unix|npipe):|^tcp:\/\/(localhost|127\.)/.test(host)) return 'the engine is on another machine';
+    if ((await docker('image', 'ls', '--quiet', IMAGE)) !== '') return undefined;
   } catch (error) {
     signal?.throwIfAborted();
-    return { state: 'unusable', why: codeOf(error) === 'ENOENT' ? 'not installed' : firstLine(error) };
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'not installed' : firstLine(error);
   }
-  const image = await docker('image', 'inspect', '--format', '{{.Id}}', IMAGE).catch(() => undefined);
-  signal?.throwIfAborted();
-  return { state: image === undefined ? 'image-missing' : 'ready' };
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as NodeJS.ErrnoException).code;
-}
-
-function firstLine(error: unknown): string {
-  return messageOf(error).split('\n')[0] ?? '';
+  log(`a Docker engine answers; pulling ${IMAGE}`);
+  const failure = await pullImage(options);
+  return failure && `${IMAGE} cannot be pulled: ${failure}`;
 }
 
 /**
@@ -62,11 +50,8 @@ function firstLine(error: unknown): string {
  * has answered. Returns why the image cannot be had, or undefined once it is there.
  * @throws the signal's reason when aborted.
  */
-export async function pullImage(
-  { env, signal }: DockerSearch,
-  log: (line: string) => void,
-  registryMs = REGISTRY_MS,
-): Promise<string | undefined> {
+export async function pullImage(options: DockerOptions, registryMs = REGISTRY_MS): Promise<string | undefined> {
+  const { env, log, signal } = options;
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(new Error(`no progress in ${registryMs / 1000} s`)), registryMs);
   const onLine = (line: string) => {
@@ -83,4 +68,48 @@ export async function pullImage(
   } finally {
     clearTimeout(timer);
   }
+}
+
+function firstLine(error: unknown): string {
+  return messageOf(error).split('\n')[0] ?? '';
+}
+
+/** @throws LaunchError `start-failed`; the signal's reason. */
+export function startContainer(options: StartOptions): Promise<OwnBroker> {
+  return OwnBroker.launch(options, async (dataDir) => {
+    const [amqp = 0, management = 0] = await freePorts([options.ports?.amqp, options.ports?.management]);
+    // Of this data folder: two checkouts must not take each other's container.
+    const name = `replicated-log-${options.name}-${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
+    const log = join(dataDir, 'log', 'container.log');
+    options.log(`starting the container ${name} of ${IMAGE}`);
+    return {
+      title: `container ${name}`,
+      amqpUrl: `amqp://${LOGIN.user}:${LOGIN.password}@127.0.0.1:${amqp}`,
+      management: { url: `http://127.0.0.1:${management}`, ...LOGIN },
+      env: options.env,
+      logs: [log],
+      wipe: [['docker', 'volume', 'rm', '--force', `${name}-data`]],
+      prepare: [
+        ['docker', ...createArguments({ name, amqp, management })],
+        // Copied, not mounted: the engine need not see our folders, nor its user read them.
+        ['docker', 'cp', SHARED_CONF, `${name}:/etc/rabbitmq/conf.d/90-replicated-log.conf`],
+      ],
+      command: ['docker', 'start', '--attach', name],
+      log,
+      clear: [['docker', 'rm', '--force', '--volumes', name]],
+    };
+  });
+}
+
+export function createArguments(spec: { name: string; amqp: number; management: number }): string[] {
+  return [
+    ...['create', '--name', spec.name, '--label', 'replicated-log=broker'],
+    // RabbitMQ's node name, and with it the folder of its data, contains the host's name.
+    ...['--hostname', 'replicated-log', '--volume', `${spec.name}-data:/var/lib/rabbitmq`],
+    // Only for this machine.
+    ...['--publish', `127.0.0.1:${spec.amqp}:5672`, '--publish', `127.0.0.1:${spec.management}:15672`],
+    // A user of our own: guest may log in from inside the container only.
+    ...['--env', `RABBITMQ_DEFAULT_USER=${LOGIN.user}`, '--env', `RABBITMQ_DEFAULT_PASS=${LOGIN.password}`],
+    IMAGE,
+  ];
 }

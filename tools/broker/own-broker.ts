@@ -7,16 +7,17 @@
  * any  → over  by stop(); afterwards nothing of it is left but the data, and of a temporary one
  *              nothing at all
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import type { Environment } from '#process/settings';
 import { runCommand } from './command';
-import { BrokerError, messageOf } from './errors';
-import { awaitGreeting } from './handshake';
+import { awaitGreeting } from './given-broker';
+import { LaunchError, messageOf } from './launch-error';
 import type { Command, Leash } from './leash/leash';
-import { type Leashed, startLeashed } from './leash/leashed';
 
 export interface Management {
   /** Without a trailing slash. */
@@ -41,35 +42,31 @@ export interface StartOptions {
   readonly onDied?: ((how: string) => void) | undefined;
 }
 
-export interface BrokerSpec {
-  readonly kind: 'container' | 'private-node';
+export interface BrokerSpec extends Omit<Leash, 'folder' | 'orphaned'> {
   readonly title: string;
   readonly amqpUrl: string;
   readonly management: Management;
-  readonly leash: Omit<Leash, 'folder' | 'orphaned'>;
   readonly env: Environment;
   /** Files whose ends explain a failed start. */
   readonly logs: readonly string[];
   /** Delete all that it stored, outside the data folder too. */
   readonly wipe: readonly Command[];
-  /** Done before each start. */
-  prepare(): Promise<void>;
 }
 
 /** A cold start takes 3–4 s on a laptop and several times that on a busy one. */
 const READY_MS = 60_000;
 /** A full disk of queues takes a second. */
-const CLEAR_MS = 20_000;
+const WIPE_MS = 20_000;
 /** Of each log, shown when a start fails. */
 const TAIL_LINES = 15;
 /** A freshly killed server's files can still appear while they are being deleted. */
 const DELETE = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 } as const;
 
 export class OwnBroker {
-  /** undefined: it is down. */
-  private leashed: Leashed | undefined;
+  /** Its leash (leash/leash.ts); undefined: it is down. */
+  private child: ChildProcess | undefined;
   private isOver = false;
-  private serverVersion: string | undefined;
+  private product = 'RabbitMQ';
 
   private constructor(
     private readonly spec: BrokerSpec,
@@ -78,7 +75,7 @@ export class OwnBroker {
   ) {}
 
   /**
-   * In a data folder that exists. @throws BrokerError `start-failed`; the signal's reason. In both
+   * In a data folder that exists. @throws LaunchError `start-failed`; the signal's reason. In both
    * cases nothing is left running, and no temporary folder.
    */
   static async launch(options: StartOptions, specify: (dataDir: string) => Promise<BrokerSpec>): Promise<OwnBroker> {
@@ -94,10 +91,6 @@ export class OwnBroker {
     }
   }
 
-  get kind(): BrokerSpec['kind'] {
-    return this.spec.kind;
-  }
-
   get amqpUrl(): string {
     return this.spec.amqpUrl;
   }
@@ -106,101 +99,92 @@ export class OwnBroker {
     return this.spec.management;
   }
 
-  /** As the server says it, "3.10.8". */
-  get version(): string | undefined {
-    return this.serverVersion;
-  }
-
+  /** "RabbitMQ 4.3.6, container …" */
   describe(): string {
-    return `RabbitMQ ${this.version ?? 'of unknown version'}, ${this.spec.title}`;
+    return `${this.product}, ${this.spec.title}`;
   }
 
-  /** Returns when AMQP is served. @throws BrokerError `start-failed` with the end of its log. */
+  /** Returns when AMQP is served. @throws LaunchError `start-failed` with the end of its log. */
   async start(signal = new AbortController().signal): Promise<void> {
-    this.require('down');
-    const { spec, dataDir, options } = this;
-    try {
-      await spec.prepare();
-      signal.throwIfAborted();
-    } catch (error) {
-      // Nothing runs yet that would clear this away; where there is nothing, the command fails.
-      await this.run(spec.leash.after).catch(() => undefined);
-      throw error;
-    }
-    const orphaned: Command[] = options.dataDir === undefined ? [...spec.wipe, ['rm', '-rf', dataDir]] : [];
-    const leashed = startLeashed({ ...spec.leash, folder: dataDir, orphaned }, spec.env);
-    this.leashed = leashed;
+    signal.throwIfAborted();
+    const child = this.spawn();
+    this.child = child;
     const death = new AbortController();
-    void leashed.ended.then((how) => death.abort(new Error(`it ended: ${how}`)));
+    const ended = once(child, 'exit').then(([code, by]) => String(by ?? `exit code ${code}`));
+    void ended.then((how) => death.abort(new Error(`it ended: ${how}`)));
     try {
-      await leashed.isAlone;
-      const either = AbortSignal.any([signal, death.signal]);
-      this.serverVersion = (await awaitGreeting(spec.amqpUrl, { boundMs: READY_MS, signal: either })).version;
+      // Before it, the server that answers may be one that a killed leash has left.
+      await Promise.race([once(child, 'message'), ended]);
+      this.product = await awaitGreeting(this.spec.amqpUrl, READY_MS, AbortSignal.any([signal, death.signal]));
     } catch (cause) {
-      const logs = spec.logs.filter((path) => existsSync(path)).map(tail);
+      const logs = this.spec.logs.filter((path) => existsSync(path)).map(tail);
       // Half booted, an orderly stop can take long, and is worth nothing.
-      await this.end('kill');
+      await this.end('SIGUSR2');
       signal.throwIfAborted();
-      const sentence = `RabbitMQ did not start: ${messageOf(cause)}`;
-      throw new BrokerError('start-failed', [sentence, ...logs].join('\n'), { cause });
+      const text = [`RabbitMQ did not start: ${messageOf(cause)}`, ...logs].join('\n');
+      throw new LaunchError(text, { code: 'start-failed', cause });
     }
-    void leashed.ended.then((how) => this.noteEnd(leashed, how));
+    // An owner that exits without a word is not held up, and its broker stops all the same.
+    child.unref();
+    child.channel?.unref();
+    void ended.then((how) => {
+      if (this.child !== child) return;
+      this.child = undefined;
+      this.options.onDied?.(how);
+    });
   }
 
-  /** Orderly. */
-  async halt(): Promise<void> {
-    this.require('up');
-    await this.end('halt');
+  /** Orderly; returns when it is gone. */
+  halt(): Promise<void> {
+    return this.end('SIGTERM');
   }
 
-  /** SIGKILL; returns when it is gone. */
-  async kill(): Promise<void> {
-    this.require('up');
-    await this.end('kill');
+  /** As by a power cut; returns when it is gone. */
+  kill(): Promise<void> {
+    return this.end('SIGUSR2');
   }
 
-  async restart({ graceful }: { graceful: boolean }): Promise<void> {
-    await (graceful ? this.halt() : this.kill());
-    await this.start();
-  }
-
-  /** Deletes all its queues, messages, users. @throws BrokerError `wrong-state` while it is up. */
+  /** Deletes all its queues, messages, users; only while it is down. */
   async wipe(): Promise<void> {
-    this.require('down');
-    await this.run(this.spec.wipe);
+    for (const command of this.spec.wipe) await runCommand(command, { env: this.spec.env, timeoutMs: WIPE_MS });
   }
 
   /** Ends it for good; a second call does nothing. */
   async stop(): Promise<void> {
     if (this.isOver) return;
     this.isOver = true;
-    await this.end('halt');
+    await this.end('SIGTERM');
     if (this.options.dataDir !== undefined) return;
-    await this.run(this.spec.wipe);
+    await this.wipe();
     await rm(this.dataDir, DELETE);
   }
 
-  private async run(commands: readonly Command[]): Promise<void> {
-    for (const command of commands) await runCommand(command, { env: this.spec.env, timeoutMs: CLEAR_MS });
+  private spawn(): ChildProcess {
+    const { spec, dataDir, options } = this;
+    const orphaned: Command[] = options.dataDir === undefined ? [...spec.wipe, ['rm', '-rf', dataDir]] : [];
+    const { prepare, command, log, clear } = spec;
+    const leash: Leash = { folder: dataDir, prepare, command, log, clear, orphaned };
+    // Compiled, these are plain scripts; run from the sources they need a loader.
+    const extension = extname(__filename);
+    const loader = extension === '.ts' ? ['--require', require.resolve('tsx/cjs')] : [];
+    const script = (name: string) => join(__dirname, 'leash', name + extension);
+    const args = [...loader, '--require', script('end-with-parent'), script('leash'), JSON.stringify(leash)];
+    const output = openSync(log, 'a');
+    // Detached: it decides itself when it ends, and Ctrl-C at our terminal is for us alone.
+    const stdio = ['ignore', 'ignore', output, 'ipc'] as const;
+    const child = spawn(process.execPath, args, { env: spec.env, stdio: [...stdio], detached: true });
+    closeSync(output);
+    return child;
   }
 
-  private async end(how: 'halt' | 'kill'): Promise<void> {
-    const { leashed } = this;
-    this.leashed = undefined;
-    leashed?.[how]();
-    await leashed?.ended;
-  }
-
-  private require(wanted: 'up' | 'down'): void {
-    const state = this.isOver ? 'over' : this.leashed === undefined ? 'down' : 'up';
-    if (state !== wanted)
-      throw new BrokerError('wrong-state', `The broker is ${state} and would have to be ${wanted} for this.`);
-  }
-
-  private noteEnd(leashed: Leashed, how: string): void {
-    if (this.leashed !== leashed) return;
-    this.leashed = undefined;
-    this.options.onDied?.(how);
+  /** SIGTERM: it stops in order, within the leash's bound. SIGUSR2: at once. */
+  private async end(signal: 'SIGTERM' | 'SIGUSR2'): Promise<void> {
+    const { child } = this;
+    this.child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.ref();
+    child.kill(signal);
+    await once(child, 'exit');
   }
 }
 

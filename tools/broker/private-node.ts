@@ -13,6 +13,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { Environment } from '#process/settings';
+import type { InstalledServer } from './machine';
 import { OwnBroker, type StartOptions } from './own-broker';
 import { freePorts } from './ports';
 
@@ -23,13 +24,6 @@ export const SHARED_CONF = join(
   'rabbitmq/rabbitmq.conf',
 );
 
-export interface InstalledServer {
-  /** The server's own script. */
-  readonly script: string;
-  /** Erlang's name service. */
-  readonly epmd: string;
-}
-
 export interface PrivateNodePorts {
   readonly amqp: number;
   readonly management: number;
@@ -39,6 +33,7 @@ export interface PrivateNodePorts {
   readonly epmd: number;
 }
 
+/** @throws LaunchError `start-failed`; the signal's reason. */
 export function startPrivateNode({ script, epmd }: InstalledServer, options: StartOptions): Promise<OwnBroker> {
   return OwnBroker.launch(options, async (dataDir) => {
     const preferred = [options.ports?.amqp, options.ports?.management, undefined, undefined];
@@ -46,36 +41,42 @@ export function startPrivateNode({ script, epmd }: InstalledServer, options: Sta
     const nodeName = `${options.name}@localhost`;
     const ports = { amqp, management, distribution, epmd: epmdPort };
     const env = { ...foreignEnvironment(options.env), ...nodeEnvironment(dataDir, nodeName, ports) };
-    const mnesia = env.RABBITMQ_MNESIA_BASE;
     const log = join(dataDir, 'log', 'console.log');
     // Erlang ignores a flag that it does not know: this one makes the process recognizable as ours.
-    const flag = ['-replicated_log_node', nodeName];
+    const mark = `replicated_log_node ${nodeName}`;
     options.log(`starting a private RabbitMQ node, ${nodeName}, in ${dataDir}`);
+    mkdirSync(env.HOME, { recursive: true });
+    writeFileSync(env.RABBITMQ_CONFIG_FILE, renderConf(ports));
+    // Named by the environment, so it has to exist; without it the system's would count.
+    writeFileSync(env.RABBITMQ_ADVANCED_CONFIG_FILE, '[].\n');
+    writeFileSync(env.RABBITMQ_ENABLED_PLUGINS_FILE, '[rabbitmq_management].\n');
     return {
-      kind: 'private-node',
       title: `a private node in ${dataDir}`,
       amqpUrl: `amqp://guest:guest@127.0.0.1:${amqp}`,
       management: { url: `http://127.0.0.1:${management}`, user: 'guest', password: 'guest' },
       env,
       logs: [env.RABBITMQ_LOGS, log],
-      wipe: [['rm', '-rf', mnesia]],
-      leash: {
-        command: [script, ...flag],
-        log,
-        leftover: { pidFile: env.RABBITMQ_PID_FILE, mark: flag.join(' ') },
+      wipe: [['rm', '-rf', env.RABBITMQ_MNESIA_BASE]],
+      prepare: [],
+      command: [script, ...`-${mark}`.split(' ')],
+      log,
+      clear: [
+        ['sh', '-c', END_LEFTOVER, 'sh', env.RABBITMQ_PID_FILE, mark],
         // The server starts it, and leaves it running.
-        after: [[epmd, '-kill']],
-      },
-      async prepare() {
-        for (const folder of [env.HOME, mnesia]) mkdirSync(folder, { recursive: true });
-        writeFileSync(env.RABBITMQ_CONFIG_FILE, renderConf(ports));
-        // Named by the environment, so it has to exist; without it the system's would count.
-        writeFileSync(env.RABBITMQ_ADVANCED_CONFIG_FILE, '[].\n');
-        writeFileSync(env.RABBITMQ_ENABLED_PLUGINS_FILE, '[rabbitmq_management].\n');
-      },
+        [epmd, '-kill'],
+      ],
     };
   });
 }
+
+/**
+ * A server whose leash was killed lives on, and must not share its files with the next one. Its pid
+ * alone names nobody, since the system uses it again: its command line does.
+ */
+const END_LEFTOVER = `
+pid=$(cat "$1") || exit
+command_line() { tr '\\0' ' ' <"/proc/$pid/cmdline" || ps -ww -o args= -p "$pid"; }
+while command_line 2>/dev/null | grep -qF "$2"; do kill -KILL "$pid"; sleep 0.1; done`;
 
 /** A private node listens on loopback alone, so that its guest user is nobody else's. */
 export function renderConf({ amqp, management }: Pick<PrivateNodePorts, 'amqp' | 'management'>): string {

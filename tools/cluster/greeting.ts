@@ -3,28 +3,26 @@
  * what to try. Pure.
  */
 import type { BrokerAddress, NodePlan } from './node-plan';
-import type { NodeHealth, Readiness } from './readiness';
+import type { NodeHealth } from './readiness';
 
 export interface GreetedNode {
   readonly plan: NodePlan;
   /** null: it is not running at this moment. */
   readonly pid: number | null;
-  readonly readiness: Readiness;
+  /** Why it is not ready; null: it is. */
+  readonly notReady: string | null;
   /** null: it did not say. */
   readonly health: NodeHealth | null;
 }
 
 export interface GreetingFacts {
   /** The master first. */
-  readonly nodes: readonly GreetedNode[];
+  readonly nodes: readonly [GreetedNode, ...GreetedNode[]];
   readonly broker: BrokerAddress & { readonly description: string };
   /** As shown; null: nothing is kept. */
   readonly dataDir: string | null;
   readonly logName: string;
-  /**
-   * Id of the log that was kept in the data folder, when the folder of no node holds any of it;
-   * null: that is not so.
-   */
+  /** Id of the log that was kept in the data folder, when no node holds any of it; else null. */
   readonly goneLog: string | null;
   readonly logsDir: string;
   readonly hasApiToken: boolean;
@@ -32,120 +30,91 @@ export interface GreetingFacts {
 }
 
 export function renderGreeting(facts: GreetingFacts): string {
-  const table = renderTable(
-    ['node', 'URL', 'state'],
-    [...facts.nodes.map(nodeRow), brokerRow(facts.broker), ...placeRows(facts)],
-  );
-  return ['', table, '', ...warnings(facts), ...hints(facts)].join('\n');
-}
-
-function nodeRow({ plan, pid, readiness, health }: GreetedNode): string[] {
-  const parts = [
-    readiness.ready ? 'ready' : `not ready: ${readiness.reason}`,
-    ...(health === null ? [] : [countOf(health.entries)]),
-    ...(plan.delayMs === 0 ? [] : [`appends after ${plan.delayMs} ms`]),
-    pid === null ? 'down' : `pid ${pid}`,
-  ];
-  return [plan.name, plan.url, parts.join(', ')];
-}
-
-function countOf(entries: number): string {
-  return entries === 1 ? '1 entry' : `${entries} entries`;
-}
-
-function brokerRow({ management, description }: GreetingFacts['broker']): string[] {
-  if (management === undefined) return ['RabbitMQ', '', description];
-  const { url, user, password } = management;
-  return ['RabbitMQ UI', url, `log in as ${user} / ${password}`];
-}
-
-function placeRows({ dataDir, logsDir }: GreetingFacts): string[][] {
-  return [
+  const { nodes, broker, dataDir, logsDir } = facts;
+  const { url = '', user, password } = broker.management ?? {};
+  const rows = [
+    ...nodes.map(nodeRow),
+    url === '' ? ['RabbitMQ', '', broker.description] : ['RabbitMQ UI', url, `log in as ${user} / ${password}`],
     dataDir === null
       ? ['data', 'in memory', 'gone when this stops']
       : ['data', dataDir, 'kept: the next npm start finds the log'],
     ['log files', logsDir, 'one for each node'],
   ];
+  const notes = [...waitingNotes(facts), ...absentNotes(facts), ...hints(facts)];
+  return ['', renderTable(['node', 'URL', 'state'], rows), '', ...notes, '', 'Ctrl-C stops everything.'].join('\n');
 }
 
-function warnings(facts: GreetingFacts): string[] {
-  const { nodes, hasApiToken } = facts;
-  const waiting = nodes.filter(({ readiness }) => !readiness.ready).map(({ plan }) => plan.name);
-  const [master] = nodes;
-  const names = nodes.map(({ plan }) => plan.name);
-  const absent = (master?.health?.members ?? []).filter((id) => !names.includes(id));
-  return [
-    ...(waiting.length === 0
-      ? []
-      : [`Not ready yet: ${waiting.join(', ')}. They go on trying; see their log files.`, '']),
-    ...recoveryHints(facts),
-    ...(absent.length === 0
-      ? []
-      : [
-          `Members from an earlier start: ${absent.join(', ')}. A message that waits for all waits for them too;`,
-          'start as many secondaries as then (npm start -- --secondaries N), or remove each of them:',
-          ...absent.map((id) => `  curl${tokenOption(hasApiToken)} -X DELETE ${master?.plan.url}/members/${id}`),
-          '',
-        ]),
+function nodeRow({ plan, pid, notReady, health }: GreetedNode): string[] {
+  const entries = health?.applied ?? health?.head ?? 0;
+  const state = [
+    notReady === null ? 'ready' : `not ready: ${notReady}`,
+    health && `${entries} ${entries === 1 ? 'entry' : 'entries'}`,
+    pid === null ? 'down' : `pid ${pid}`,
   ];
+  return [plan.name, plan.url, state.filter(Boolean).join(', ')];
 }
 
-/** Why the master does not reign, and what only an operator can do about it. */
-function recoveryHints({ nodes, goneLog, dataDir, logName, hasApiToken }: GreetingFacts): string[] {
-  const [master] = nodes;
-  if (master?.health == null || master.readiness.ready) return [];
-  if (goneLog !== null)
-    return [
+/** Columns of text, aligned, below a heading and a rule. */
+function renderTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heading.map((_, at) => Math.max(...[heading, ...rows].map((cells) => (cells[at] ?? '').length)));
+  const lines = [heading, widths.map((width) => '-'.repeat(width)), ...rows];
+  return lines
+    .map((cells) => `  ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`.trimEnd())
+    .join('\n');
+}
+
+/** Who is not ready; why the master does not reign, and what only an operator can do about it. */
+function waitingNotes({ nodes, goneLog, dataDir, logName, hasApiToken }: GreetingFacts): string[] {
+  const waiting = nodes.filter(({ notReady }) => notReady !== null).map(({ plan }) => plan.name);
+  if (waiting.length === 0) return [];
+  const notes = [`Not ready yet: ${waiting.join(', ')}. They go on trying; see their log files.`, ''];
+  const [{ plan, notReady, health }] = nodes;
+  if (notReady !== null && goneLog !== null)
+    notes.push(
       `The master is recovering: the log ${goneLog} was kept in ${dataDir}, and the folder of no node holds any of it.`,
       'To go on with it, stop this, give a node its folder back, and start again.',
       `To begin another log, stop this, delete ${dataDir}, and start again.`,
       '',
-    ];
-  const { waitingFor } = master.health;
-  if (waitingFor === null) return [];
-  const token = hasApiToken ? ' --token "$API_TOKEN"' : '';
+    );
+  else if (notReady !== null && health?.waitingFor !== undefined)
+    notes.push(
+      `The master is recovering: it waits for ${health.waitingFor}`,
+      'It goes on by itself once that comes. If it is lost for good, see what a force would give up, and decide:',
+      `  npm run force -- --url ${plan.url} --log ${logName}${hasApiToken ? ' --token "$API_TOKEN"' : ''}`,
+      '',
+    );
+  return notes;
+}
+
+function absentNotes({ nodes: [master, ...secondaries], hasApiToken }: GreetingFacts): string[] {
+  const names = secondaries.map(({ plan }) => plan.name);
+  const absent = (master.health?.secondaries ?? []).map(({ id }) => id).filter((id) => !names.includes(id));
+  if (absent.length === 0) return [];
   return [
-    `The master is recovering: it waits for ${waitingFor}`,
-    'It goes on by itself once that comes. If it is lost for good, see what a force would give up, and decide:',
-    `  npm run force -- --url ${master.plan.url} --log ${logName}${token}`,
+    `Members from an earlier start: ${absent.join(', ')}. A message that waits for all waits for them too;`,
+    'start as many secondaries as then (npm start -- --secondaries N), or remove each of them:',
+    ...absent.map((id) => `  ${curl(hasApiToken)} -X DELETE ${master.plan.url}/members/${id}`),
     '',
   ];
 }
 
 function hints({ nodes, hasApiToken, launcherPid }: GreetingFacts): string[] {
-  const token = tokenOption(hasApiToken);
-  const json = `${token} -H 'Content-Type: application/json'`;
-  const [master] = nodes;
-  const first = nodes.find(({ plan }) => plan.role === 'secondary');
-  const last = nodes.at(-1);
-  const lines = [
-    'Try it:',
-    `  curl${json} -d '{"message": "hello"}' ${master?.plan.url}/messages`,
-    `  curl${token} ${last?.plan.url}/messages`,
+  const json = `${curl(hasApiToken)} -H 'Content-Type: application/json'`;
+  const [master, first] = nodes;
+  const faults = first && [
+    'Make a secondary slow, lossy or deaf (delayMs, failRate, dropRate, duplicateRate, reorderRate, paused):',
+    `  ${json} -X PUT -d '{"delayMs": 5000}' ${first.plan.url}/faults`,
+    `Stop one, and start it again:  kill ${first.pid ?? 'PID'}  and  kill -USR2 ${launcherPid}`,
   ];
-  if (first !== undefined) {
-    lines.push(
-      'Make a secondary slow, lossy or deaf (delayMs, failRate, dropRate, duplicateRate, reorderRate, paused):',
-      `  curl${json} -X PUT -d '{"delayMs": 5000}' ${first.plan.url}/faults`,
-      `Stop one, and start it again:  kill ${first.pid ?? 'PID'}  and  kill -USR2 ${launcherPid}`,
-    );
-  }
-  return [...lines, '', 'Ctrl-C stops everything.'];
+  return [
+    'Try it:',
+    `  ${json} -d '{"message": "hello"}' ${master.plan.url}/messages`,
+    `  ${curl(hasApiToken)} ${nodes.at(-1)?.plan.url}/messages`,
+    ...(faults ?? []),
+  ];
 }
 
-/** For the shell to fill in: a terminal is no place for a token. */
-function tokenOption(hasApiToken: boolean): string {
-  return hasApiToken ? ' -H "Authorization: Bearer $API_TOKEN"' : '';
-}
-
-/**
- * Columns of text, aligned: a heading, a rule below it, the rows. Plain characters, so that every
- * terminal and file shows it.
- */
-function renderTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [heading, heading.map(() => ''), ...rows];
-  const widths = heading.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? '').length)));
-  lines[1] = widths.map((width) => '-'.repeat(width));
-  const cellsOf = (cells: readonly string[]) => widths.map((width, column) => (cells[column] ?? '').padEnd(width));
-  return lines.map((cells) => `  ${cellsOf(cells).join('  ')}`.trimEnd()).join('\n');
+/** The token is for the shell to fill in: a terminal is no place for it. */
+function curl(hasApiToken: boolean): string {
+  return `curl${hasApiToken ? ' -H "Authorization: Bearer $API_TOKEN"' : ''}`;
 }

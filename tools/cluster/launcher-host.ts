@@ -16,55 +16,36 @@ import type { ProcessHost } from '#process/lifecycle';
 const SAME_SIGNAL_MS = 1_000;
 
 export class LauncherHost implements ProcessHost {
+  /** No exit before this has settled. */
+  busy: Promise<unknown> = Promise.resolve();
   private readonly interruption = new AbortController();
-  /** What must not be cut and has not settled. */
-  private held = 0;
-  private exitCode: number | null = null;
+  /** Aborts at the first signal. */
+  readonly interrupted = this.interruption.signal;
+  private isExiting = false;
   private interruptedAt: number | null = null;
 
-  constructor(
-    private readonly host: Pick<NodeJS.Process, 'on' | 'exit'> = process,
-    private readonly now: () => number = () => performance.now(),
-  ) {}
-
-  /** Aborts at the first signal. */
-  get interrupted(): AbortSignal {
-    return this.interruption.signal;
-  }
-
-  /** No exit before this has settled. */
-  hold(work: Promise<unknown>): void {
-    this.held += 1;
-    const release = () => {
-      this.held -= 1;
-      if (this.exitCode !== null) this.exit(this.exitCode);
-    };
-    work.then(release, release);
-  }
+  constructor(private readonly host: Pick<NodeJS.Process, 'on' | 'exit'> = process) {}
 
   on(event: Parameters<ProcessHost['on']>[0], listener: (cause: unknown) => void): void {
-    if (event !== 'SIGTERM' && event !== 'SIGINT') {
-      this.host.on(event, listener);
-      return;
-    }
     const take = () => {
-      const at = this.now();
+      const at = performance.now();
       if (this.interruptedAt !== null && at - this.interruptedAt < SAME_SIGNAL_MS) return;
       this.interruptedAt ??= at;
       this.interruption.abort();
       listener(event);
     };
-    this.host.on(event, take);
+    this.host.on(event, event === 'SIGTERM' || event === 'SIGINT' ? take : listener);
     if (event === 'SIGTERM') this.host.on('SIGHUP', take);
   }
 
   exit(code: number): void {
-    this.exitCode = code;
-    if (this.held === 0) this.host.exit(code);
+    this.isExiting = true;
+    const exit = () => this.host.exit(code);
+    this.busy.then(exit, exit);
   }
 
   /** Nothing once the exit was asked for: a write that nobody reads fails, and comes back here. */
   writeError(text: string): void {
-    if (this.exitCode === null) process.stderr.write(text);
+    if (!this.isExiting) process.stderr.write(text);
   }
 }

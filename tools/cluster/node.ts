@@ -3,7 +3,8 @@
  * node's end is nobody else's: everything else goes on.
  *
  *   down     → up       by start()
- *   up       → down     it ended and stays down, see restart-policy.ts
+ *   up       → down     it ended with code 0 (somebody stopped it) or with one that says that its
+ *                       settings or its port are wrong: the same start would end the same way
  *   up       → waiting  it crashed; → up when its delay is over, or by start()
  *   any      → over     by stop(): SIGTERM, and SIGKILL when the bound is reached
  *
@@ -15,24 +16,36 @@ import { once } from 'node:events';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import pino from 'pino';
+import type { LogLevel } from '#process/node-settings';
 import type { Environment } from '#process/settings';
-import { messageOf } from '../broker/errors';
-import { LaunchError } from './launch-error';
+import { LaunchError, messageOf } from '../broker/launch-error';
 import { NodeLog } from './node-log';
 import type { NodePlan } from './node-plan';
-import type { LauncherSettings } from './options';
 import { awaitReady } from './readiness';
-import { afterEnd, describeEnd, type NodeEnd } from './restart-policy';
 
 /** A node with a long log, on a busy machine. */
-export const READY_MS_MAX = 60_000;
+export const READY_MS_MAX = 30_000;
 /** A node stops within a second; one whose clients do not read their answers takes 5 s. */
 const STOP_MS_MAX = 6_000;
+/** Having run this long, a node has proven itself: its next crash is a first one. */
+const PROVEN_MS = 60_000;
+
+/** EX_CONFIG and EX_UNAVAILABLE of sysexits.h, as the nodes use them. */
+const HOPELESS = [78, 69];
+
+/**
+ * Until a node that has crashed so often in a row is started again: long enough to be watched, for a
+ * master needs 3 s to call a silent secondary Unhealthy.
+ */
+export function restartDelayMs(crashes: number): number {
+  return Math.min(60_000, 10_000 * 2 ** (crashes - 1));
+}
 
 export interface NodeOptions {
   readonly plan: NodePlan;
-  readonly settings: LauncherSettings;
   readonly environment: Environment;
+  /** Of the terminal. */
+  readonly logLevel: LogLevel;
   readonly logsDir: string;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
@@ -43,7 +56,9 @@ export interface NodeOptions {
 export class Node {
   /** While the first start is waited for, the table tells who is ready. */
   isStarting = true;
+  readonly plan: NodePlan;
   private readonly log: NodeLog;
+  private readonly logPath: string;
   private child: ChildProcess | null = null;
   private closed: Promise<unknown> = Promise.resolve();
   private restart: NodeJS.Timeout | undefined;
@@ -51,18 +66,10 @@ export class Node {
   private isOver = false;
 
   constructor(private readonly options: NodeOptions) {
-    const { plan, settings, logsDir } = options;
-    this.log = new NodeLog({
-      node: plan.name,
-      path: join(logsDir, `${plan.name}.log`),
-      level: settings.logLevel,
-      isColored: process.stdout.isTTY,
-      show: (text, level) => this.showLog(text, level),
-    });
-  }
-
-  get plan(): NodePlan {
-    return this.options.plan;
+    const { plan, logLevel, logsDir } = options;
+    this.plan = plan;
+    this.logPath = join(logsDir, `${plan.name}.log`);
+    this.log = new NodeLog(plan.name, this.logPath, logLevel, (text, level) => this.showLog(text, level));
   }
 
   /** null: it is not running. */
@@ -77,11 +84,11 @@ export class Node {
     this.log.forgetTail();
     this.child = this.spawn();
     this.closed = this.awaitEnd(this.child, performance.now());
-    if (!this.isStarting) this.followRestart();
+    if (!this.isStarting) void this.followRestart();
   }
 
-  /** Returns when it is gone. False: it had to be killed. */
-  async stop(): Promise<boolean> {
+  /** Returns when it is gone, with its name when it had to be killed. */
+  async stop(): Promise<string | null> {
     this.isOver = true;
     clearTimeout(this.restart);
     const { child } = this;
@@ -89,13 +96,12 @@ export class Node {
     const force = setTimeout(() => child?.kill('SIGKILL'), STOP_MS_MAX);
     await this.closed;
     clearTimeout(force);
-    return child?.signalCode !== 'SIGKILL';
+    return child?.signalCode === 'SIGKILL' ? this.plan.name : null;
   }
 
   private spawn(): ChildProcess {
-    const script = (...path: string[]) => join(__dirname, '..', ...path);
-    const preload = script('broker', 'leash', 'end-with-parent.js');
-    const main = script('..', 'services', this.plan.role, 'main.js');
+    const preload = join(__dirname, '../broker/leash/end-with-parent.js');
+    const main = join(__dirname, '../../services', this.plan.role, 'main.js');
     const child = spawn(process.execPath, ['--require', preload, main], {
       env: this.options.environment,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -113,51 +119,41 @@ export class Node {
       return [1, null] as const;
     });
     this.child = null;
-    if (!this.isOver)
-      this.noteEnd({ code, signal, uptimeMs: performance.now() - startedAt, crashes: this.crashes }, child.pid);
+    if (this.isOver) return;
+    this.crashes = performance.now() - startedAt >= PROVEN_MS ? 1 : this.crashes + 1;
+    const how = signal === null ? `exit code ${code}` : `killed by ${signal}`;
+    this.noteEnd(code, `${this.plan.name} (pid ${child.pid}) ended: ${how}.`);
   }
 
-  private noteEnd(end: NodeEnd, pid = 0): void {
-    const { plan, say, signal, onHopeless, logsDir } = this.options;
-    const after = afterEnd(end);
-    if (after.next === 'restart') {
-      this.crashes = after.crashes;
-      this.restart = setTimeout(() => this.start(), after.delayMs);
-    }
+  private noteEnd(code: number | null, what: string): void {
+    const { say, signal, onHopeless } = this.options;
+    const isHopeless = HOPELESS.includes(code ?? 0);
+    const delayMs = restartDelayMs(this.crashes);
+    if (code !== 0 && !isHopeless) this.restart = setTimeout(() => this.start(), delayMs);
     if (signal.aborted) return;
-    const what = `${plan.name} (pid ${pid}) ended: ${describeEnd(end)}.`;
-    const path = relative(process.cwd(), join(logsDir, `${plan.name}.log`));
-    const tail = `Its last lines, from ${path}:\n${this.log.tail()}`;
-    if (after.next === 'hopeless' && this.isStarting) {
-      onHopeless(new LaunchError(`${what} ${tail}`, { exitCode: end.code ?? 1 }));
-      return;
-    }
+    const tail = `Its last lines, from ${relative(process.cwd(), this.logPath)}:\n${this.log.tail()}`;
     const again = `kill -USR2 ${process.pid}`;
-    const sequel = {
-      'stays-down': ` It stays down until you start it again: ${again}`,
-      hopeless: ` ${tail}\nIt is not started again by itself: mend this first, then: ${again}`,
-      restart: ` ${tail}\nIt is started again in ${'delayMs' in after && after.delayMs / 1000} s; at once with: ${again}`,
-    };
-    say(`${what} Everything else goes on.${sequel[after.next]}`);
+    const soFar = `${what} Everything else goes on.`;
+    if (isHopeless && this.isStarting) onHopeless(new LaunchError(`${what} ${tail}`, { exitCode: code ?? 1 }));
+    else if (isHopeless) say(`${soFar} ${tail}\nIt is not started again by itself: mend this first, then: ${again}`);
+    else if (code === 0) say(`${soFar} It stays down until you start it again: ${again}`);
+    else say(`${soFar} ${tail}\nIt is started again in ${delayMs / 1000} s; at once with: ${again}`);
   }
 
-  private followRestart(): void {
+  private async followRestart(): Promise<void> {
     const { plan, say, signal } = this.options;
     say(`${plan.name} is started again (pid ${this.pid}).`);
-    awaitReady(plan.url, READY_MS_MAX, signal).then(
-      (readiness) => say(`${plan.name} is ${readiness.ready ? 'ready' : `not ready yet: ${readiness.reason}`}.`),
-      () => undefined,
-    );
+    const reason = await awaitReady(plan.url, READY_MS_MAX, signal).catch(() => undefined);
+    if (reason !== undefined) say(`${plan.name} is ${reason === null ? 'ready' : `not ready yet: ${reason}`}.`);
   }
 
   /**
-   * That the others are not there yet, or go, is worth a warning of every node, and no news to
-   * whoever has just started or stopped them all: such lines are in the files only, unless more
-   * than warnings were asked for.
+   * While all are started, that the others are not there yet is worth a warning of every node, and
+   * no news on the terminal.
    */
   private showLog(text: string, level: number | null): void {
-    const { settings, signal, say } = this.options;
-    const isExpected = this.isStarting && settings.logLevel === 'warn' && level === pino.levels.values.warn;
+    const { logLevel, signal, say } = this.options;
+    const isExpected = this.isStarting && logLevel === 'warn' && level === pino.levels.values.warn;
     if (!isExpected && !signal.aborted) say(text);
   }
 }

@@ -6,42 +6,41 @@ const ASK_EVERY_MS = 100;
 /** For one answer. */
 const ANSWER_MS_MAX = 2_000;
 
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
-
+/** The part of /health that is shown. */
 export interface NodeHealth {
-  /** Entries in its log. */
-  readonly entries: number;
-  /** Of a master: all members that it knows, this start's or an earlier one's. */
-  readonly members: readonly string[];
+  /** Entries in its log: of a master, of a secondary. */
+  readonly head?: number;
+  readonly applied?: number;
   /** Id of its log; null: it belongs to none. */
-  readonly log: string | null;
-  /** Of a master that does not reign: what would end that; null: nothing has to. */
-  readonly waitingFor: string | null;
+  readonly log?: string | null;
+  /** Of a master that does not reign: what would end that. */
+  readonly waitingFor?: string;
+  /** Of a master: all members that it knows, this start's or an earlier one's. */
+  readonly secondaries?: readonly { readonly id: string }[];
 }
 
 /**
- * Returns as soon as the node is ready, else when the time is over, with what it said last.
+ * Returns null as soon as the node is ready, or, when the time is over, why it is not.
  * @throws the signal's reason when aborted.
  */
-export async function awaitReady(url: string, boundMs: number, signal: AbortSignal): Promise<Readiness> {
-  const deadline = performance.now() + boundMs;
-  for (;;) {
-    const readiness = await askReady(url);
+export async function awaitReady(url: string, boundMs: number, signal: AbortSignal): Promise<string | null> {
+  for (const deadline = performance.now() + boundMs; ; ) {
+    const reason = await whyNotReady(url);
     signal.throwIfAborted();
-    if (readiness.ready || performance.now() >= deadline) return readiness;
+    if (reason === null || performance.now() >= deadline) return reason;
     // An aborted delay rejects with an error of its own; the signal's reason is what is to be said.
     await delay(ASK_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
-async function askReady(url: string): Promise<Readiness> {
+async function whyNotReady(url: string): Promise<string | null> {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-    const body = (await response.json()) as { readonly detail?: unknown };
-    return response.ok ? { ready: true } : { ready: false, reason: String(body.detail ?? response.status) };
+    const { detail } = (await response.json()) as { readonly detail?: unknown };
+    return response.ok ? null : String(detail ?? response.status);
   } catch (error) {
     const { cause, message } = error as Error & { readonly cause?: { readonly code?: string } };
-    return { ready: false, reason: `does not answer (${cause?.code ?? message})` };
+    return `does not answer (${cause?.code ?? message})`;
   }
 }
 
@@ -50,23 +49,8 @@ export async function readHealth(url: string, apiToken: string | null): Promise<
   const headers: Record<string, string> = apiToken === null ? {} : { authorization: `Bearer ${apiToken}` };
   try {
     const response = await fetch(`${url}/health`, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-    if (!response.ok) return null;
-    const health = (await response.json()) as HealthBody;
-    return {
-      entries: health.applied ?? health.head ?? 0,
-      members: (health.secondaries ?? []).map(({ id }) => id),
-      log: health.log ?? null,
-      waitingFor: health.waitingFor ?? null,
-    };
+    return response.ok ? ((await response.json()) as NodeHealth) : null;
   } catch {
     return null;
   }
-}
-
-interface HealthBody {
-  readonly head?: number;
-  readonly applied?: number;
-  readonly log?: string | null;
-  readonly waitingFor?: string;
-  readonly secondaries?: readonly { readonly id: string }[];
 }

@@ -13,9 +13,9 @@ import { connect } from 'amqplib';
 import { eventually } from '#tests/support/eventually';
 import { awaitGone, descendants, observe } from '#tests/support/real/processes';
 import { runCommand } from '#tools/broker/command';
-import { findDocker } from '#tools/broker/docker';
+import { whyNoContainer } from '#tools/broker/docker';
 import { findServer } from '#tools/broker/machine';
-import type { OwnBroker } from '#tools/broker/own-broker';
+import { OwnBroker } from '#tools/broker/own-broker';
 import { startPrivateNode } from '#tools/broker/private-node';
 import { type ProvideOptions, provideBroker } from '#tools/broker/provide';
 
@@ -25,7 +25,7 @@ async function startNode(options: Partial<ProvideOptions> = {}): Promise<OwnBrok
   const log = () => undefined;
   const env = { ...process.env, AMQP_URL: undefined };
   const broker = await provideBroker({ name: 'provide-test', log, env, ways: ['private-node'], ...options });
-  if (broker.kind === 'given') throw new Error('expected a broker of our own');
+  if (!(broker instanceof OwnBroker)) throw new Error('expected a broker of our own');
   return broker;
 }
 
@@ -93,15 +93,14 @@ async function live(broker: OwnBroker): Promise<void> {
   expect(broker.describe()).toMatch(/^RabbitMQ \d+\.\d+/);
   await expect(look(amqpUrl, 'm')).resolves.toBe('m');
 
-  await broker.restart({ graceful: true });
+  await broker.halt();
+  await broker.start();
   await expect(look(amqpUrl)).resolves.toBe('m');
 
   await broker.kill();
   await expect(connect(amqpUrl, { timeout: 1_000 })).rejects.toThrow();
-  await expect(broker.halt()).rejects.toMatchObject({ code: 'wrong-state' });
   await broker.start();
   await expect(look(amqpUrl)).resolves.toBe('m');
-  await expect(broker.wipe()).rejects.toMatchObject({ code: 'wrong-state' });
 
   await broker.kill();
   await broker.wipe();
@@ -119,11 +118,9 @@ const STORY = 'keeps a confirmed message through a restart and a kill, loses it 
 
 describe('a container for a test', () => {
   it(STORY, async () => {
-    const docker = await findDocker({ env: process.env });
-    if (docker.state !== 'ready') {
-      console.warn(
-        `skipped: the container, because of Docker: ${docker.state === 'unusable' ? docker.why : docker.state}`,
-      );
+    const reason = await whyNoContainer({ env: process.env, log: () => undefined });
+    if (reason !== undefined) {
+      console.warn(`skipped: the container, because of Docker: ${reason}`);
       return;
     }
     await live(await startNode({ ways: ['container'] }));
@@ -143,7 +140,9 @@ story('a private node for a test', () => {
       const { url, user, password } = broker.management;
       const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
       const overview = await fetch(`${url}/api/overview`, { headers: { authorization } });
-      await expect(overview.json()).resolves.toMatchObject({ rabbitmq_version: broker.version });
+      await expect(overview.json()).resolves.toMatchObject({
+        rabbitmq_version: /RabbitMQ ([\d.]+)/.exec(broker.describe())?.[1],
+      });
     } finally {
       await broker.stop();
     }

@@ -5,7 +5,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BrokerError } from '#tools/broker/errors';
+import { LaunchError } from '#tools/broker/launch-error';
 import { build } from '#tools/scripts/build';
 import { startTestBroker, type TestBroker } from './test-broker';
 
@@ -35,7 +35,7 @@ async function provide(): Promise<TestBroker> {
   try {
     return await startTestBroker((line) => process.stderr.write(`${line}\n`));
   } catch (error) {
-    if (note !== undefined && error instanceof BrokerError && error.code === 'no-way')
+    if (note !== undefined && error instanceof LaunchError && error.code === 'no-way')
       writeFileSync(note, error.message);
     throw error;
   }

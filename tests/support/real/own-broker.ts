@@ -6,7 +6,7 @@
 import { OwnBroker } from '#tools/broker/own-broker';
 import { provideBroker, type Way } from '#tools/broker/provide';
 
-/** @throws BrokerError `no-way` when this machine can start none */
+/** @throws LaunchError `no-way` when this machine can start none */
 export async function launchOwnBroker(name: string): Promise<OwnBroker> {
   const { AMQP_URL: _notOurs, ...env } = process.env;
   const ways: readonly Way[] = env.RLOG_TEST_BROKER === 'private' ? ['private-node'] : ['container', 'private-node'];

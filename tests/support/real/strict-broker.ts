@@ -5,7 +5,7 @@
  */
 import { RabbitMQContainer } from '@testcontainers/rabbitmq';
 import { PrivateNode } from '#tests/integration/amqp/private-node';
-import { findDocker, IMAGE } from '#tools/broker/docker';
+import { IMAGE, whyNoContainer } from '#tools/broker/docker';
 import { freePorts } from '#tools/broker/ports';
 
 const LOGIN = { user: 'root', password: 'root' };
@@ -24,7 +24,8 @@ export interface StrictBroker {
 /** `RLOG_TEST_BROKER=private` asks for a private node. */
 export async function launchStrictBroker(): Promise<StrictBroker> {
   const isPrivate = process.env.RLOG_TEST_BROKER === 'private';
-  if (!isPrivate && (await findDocker({ env: process.env })).state === 'ready') return launchContainer();
+  if (!isPrivate && (await whyNoContainer({ env: process.env, log: () => undefined })) === undefined)
+    return launchContainer();
   const node = await PrivateNode.launch();
   if (node === null) throw new Error('these tests need Docker, or rabbitmq-server on Linux');
   return node;

@@ -8,8 +8,8 @@
  *   private     a private node, or no tests: Debian's package is RabbitMQ 3.10, which the same tests must pass
  */
 import { RabbitMQContainer } from '@testcontainers/rabbitmq';
-import { findDocker, IMAGE, pullImage } from '#tools/broker/docker';
-import { BrokerError } from '#tools/broker/errors';
+import { IMAGE, whyNoContainer } from '#tools/broker/docker';
+import { LaunchError } from '#tools/broker/launch-error';
 import { freePorts } from '#tools/broker/ports';
 import { provideBroker } from '#tools/broker/provide';
 
@@ -25,24 +25,17 @@ const READY_MS = 120_000;
 const AMQP = 5672;
 const MANAGEMENT = 15672;
 
-/** @throws BrokerError `no-way` when this machine has no such broker */
+/** @throws LaunchError `no-way` when this machine has no such broker */
 export async function startTestBroker(log: (line: string) => void): Promise<TestBroker> {
   const wanted = process.env.RLOG_TEST_BROKER ?? '';
   if (!['', 'container', 'private'].includes(wanted)) throw new Error(`RLOG_TEST_BROKER=${wanted} is not known`);
   if (wanted !== 'private' && (wanted === 'container' || !process.env.AMQP_URL)) {
-    const reason = await whyNoContainer(log);
-    if (reason === null) return startContainer(log);
-    if (wanted === 'container') throw new BrokerError('no-way', `no container: ${reason}`);
+    const reason = await whyNoContainer({ env: process.env, log });
+    if (reason === undefined) return startContainer(log);
+    if (wanted === 'container') throw new LaunchError(`no container: ${reason}`, { code: 'no-way' });
     log(`no container for the integration tests: ${reason}`);
   }
   return startFound(log, wanted === 'private');
-}
-
-async function whyNoContainer(log: (line: string) => void): Promise<string | null> {
-  const fact = await findDocker({ env: process.env });
-  if (fact.state === 'unusable') return fact.why;
-  if (fact.state === 'ready') return null;
-  return (await pullImage({ env: process.env }, log)) ?? null;
 }
 
 /**

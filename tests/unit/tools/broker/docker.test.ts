@@ -1,8 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createArguments } from '#tools/broker/container';
-import { findDocker, pullImage } from '#tools/broker/docker';
+import { createArguments, pullImage, whyNoContainer } from '#tools/broker/docker';
 
 describe('pulling the image', () => {
   let folder: string;
@@ -23,7 +22,7 @@ describe('pulling the image', () => {
     writeFileSync(docker, `#!/bin/sh\n${script}\n`);
     chmodSync(docker, 0o755);
     const env = { PATH: `${folder}:${process.env.PATH}` };
-    return pullImage({ env, signal }, (line) => lines.push(line), registryMs);
+    return pullImage({ env, signal, log: (line) => lines.push(line) }, registryMs);
   }
 
   it('asks for the public image by its tag, and says how it goes', async () => {
@@ -53,10 +52,8 @@ describe('pulling the image', () => {
 
 describe('looking for Docker', () => {
   it('says that there is none where the command is missing', async () => {
-    await expect(findDocker({ env: { PATH: '/nonexistent' } })).resolves.toEqual({
-      state: 'unusable',
-      why: 'not installed',
-    });
+    const refusal = whyNoContainer({ env: { PATH: '/nonexistent' }, log: () => undefined });
+    await expect(refusal).resolves.toBe('not installed');
   });
 });
 

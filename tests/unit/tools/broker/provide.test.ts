@@ -1,8 +1,7 @@
 import { redact } from '#tools/broker/given-broker';
-import { installPackage } from '#tools/broker/install';
-import { parseDistributions } from '#tools/broker/machine';
+import { whyNoInstall } from '#tools/broker/install';
 import { freePorts } from '#tools/broker/ports';
-import { provideBroker } from '#tools/broker/provide';
+import { explainWaysOut, provideBroker } from '#tools/broker/provide';
 
 const quiet = { name: 'unit', log: () => undefined };
 
@@ -31,13 +30,19 @@ describe('providing a broker', () => {
   });
 });
 
-describe('installing the package', () => {
-  it('does nothing when the user says no', async () => {
-    const confirm = jest.fn(async () => false);
-    const outcome = installPackage({ env: { PATH: '/nonexistent' }, log: () => undefined, ask: true, confirm });
-    await expect(outcome).resolves.toBe('you said no');
-    expect(confirm).toHaveBeenCalledWith(expect.stringContaining('rabbitmq-server'));
-  });
+it('the package is not installed where nobody can be asked', () => {
+  jest.spyOn(process, 'getuid').mockReturnValue(1000);
+  expect(whyNoInstall({ PATH: '/nonexistent' })).toMatch(/only done on Debian|no sudo/);
+});
+
+it('when no way applies, it is said of every way why, and what helps', () => {
+  const text = explainWaysOut({ docker: 'cannot connect', server: 'not installed', install: 'no sudo' });
+  for (const row of [
+    'Docker            cannot connect',
+    'rabbitmq-server   not installed',
+    'installing it     no sudo',
+  ])
+    expect(text).toContain(row);
 });
 
 describe('what a screen shows of an address', () => {
@@ -46,13 +51,4 @@ describe('what a screen shows of an address', () => {
     ['amqps://u:p%40ss@host/vhost', 'amqps://u:…@host/vhost'],
     ['amqp://host', 'amqp://host'],
   ])('%s is shown as %s', (address, shown) => expect(redact(address)).toBe(shown));
-});
-
-describe('what a system says it is', () => {
-  it.each([
-    ['ID=debian\nVERSION_ID="12"', ['debian']],
-    ['NAME="Linux Mint"\nID=linuxmint\nID_LIKE="ubuntu debian"\n', ['linuxmint', 'ubuntu', 'debian']],
-    ['ID="rocky"\nID_LIKE="rhel centos fedora"', ['rocky', 'rhel', 'centos', 'fedora']],
-    ['', []],
-  ])('%j', (text, ids) => expect(parseDistributions(text)).toEqual(ids));
 });

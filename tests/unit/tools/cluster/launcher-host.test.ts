@@ -11,11 +11,14 @@ class FakeProcess extends EventEmitter {
 function setUp() {
   const fake = new FakeProcess();
   let now = 1_000;
-  const host = new LauncherHost(fake as unknown as NodeJS.Process, () => now);
+  jest.spyOn(performance, 'now').mockImplementation(() => now);
+  const host = new LauncherHost(fake as unknown as NodeJS.Process);
   const heard: unknown[] = [];
   for (const signal of ['SIGINT', 'SIGTERM'] as const) host.on(signal, (cause) => heard.push(cause));
   return { fake, host, heard, pass: (elapsedMs: number) => (now += elapsedMs) };
 }
+
+afterEach(() => jest.restoreAllMocks());
 
 describe('a signal', () => {
   it('that npm passes on is the one that the terminal sent', () => {
@@ -43,22 +46,24 @@ describe('a signal', () => {
 });
 
 describe('the exit', () => {
-  it('is at once', () => {
+  it('is at once', async () => {
     const { fake, host } = setUp();
     host.exit(70);
+    await new Promise(setImmediate);
     expect(fake.exits).toEqual([70]);
   });
 
   it('waits for what must not be cut, however that ends', async () => {
     const { fake, host } = setUp();
-    const failures: ((error: Error) => void)[] = [];
-    for (let works = 0; works < 2; works += 1) host.hold(new Promise((_, reject) => failures.push(reject)));
+    let fail: (error: Error) => void = () => undefined;
+    host.busy = new Promise((_, reject) => {
+      fail = reject;
+    });
     host.exit(0);
-    for (const fail of failures) {
-      expect(fake.exits).toEqual([]);
-      fail(new Error('interrupted'));
-      await new Promise(setImmediate);
-    }
+    await new Promise(setImmediate);
+    expect(fake.exits).toEqual([]);
+    fail(new Error('interrupted'));
+    await new Promise(setImmediate);
     expect(fake.exits).toEqual([0]);
   });
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogLevel } from '#process/node-settings';
@@ -17,16 +17,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function open(level: LogLevel, more: { bytesMax?: number; path?: string } = {}): NodeLog {
-  const show = (text: string) => shown.push(text);
-  return new NodeLog({
-    node: 'master',
-    path: join(folder, 'logs', 'master.log'),
-    level,
-    isColored: false,
-    show,
-    ...more,
-  });
+function open(level: LogLevel, path = join(folder, 'logs', 'master.log')): NodeLog {
+  return new NodeLog('master', path, level, (text) => shown.push(text));
 }
 
 describe('the terminal shows', () => {
@@ -78,21 +70,14 @@ describe('a log file', () => {
     expect(read('master.log')).toBe(`${remark}\nError: new\n`);
   });
 
-  it('is begun anew at each start, and the one before is kept', () => {
-    for (const line of ['first', 'second', 'third']) open('warn').take(line);
-    expect([read('master.log'), read('master.log.1')]).toEqual(['third\n', 'second\n']);
-    expect(existsSync(join(folder, 'logs', 'master.log.2'))).toBe(false);
-  });
-
-  it('has a bound', () => {
-    const log = open('warn', { bytesMax: 20 });
-    for (let number = 1; number <= 7; number += 1) log.take(`line ${number}…`);
-    expect([read('master.log'), read('master.log.1')]).toEqual(['line 7…\n', 'line 5…\nline 6…\n']);
+  it('is begun anew at each start', () => {
+    for (const line of ['first', 'second']) open('warn').take(line);
+    expect(read('master.log')).toBe('second\n');
   });
 
   it('that cannot be written is said once, and the terminal still shows the lines', () => {
     writeFileSync(join(folder, 'in-the-way'), '');
-    const log = open('warn', { path: join(folder, 'in-the-way', 'master.log') });
+    const log = open('warn', join(folder, 'in-the-way', 'master.log'));
     log.take('one');
     log.take('two');
     expect(shown).toEqual([expect.stringMatching(/master\.log cannot be written: /), 'master | one', 'master | two']);

@@ -1,8 +1,9 @@
+import { resolve } from 'node:path';
 import { UsageError, usageOf } from '#process/cli/program';
 import { type LauncherSettings, PROGRAM, readLauncherSettings } from '#tools/cluster/options';
 
 function read(args: readonly string[], environment: Readonly<Record<string, string>> = {}): LauncherSettings | null {
-  return readLauncherSettings({ args, environment, workingDir: '/here', root: '/checkout' });
+  return readLauncherSettings(args, environment);
 }
 
 function faultsOf(args: readonly string[], environment = {}): Record<string, string> {
@@ -22,7 +23,7 @@ describe('npm start without options', () => {
     expect(read([])).toMatchObject({
       secondaries: 2,
       port: 8000,
-      dataDir: '/checkout/data',
+      dataDir: resolve('data'),
       memory: false,
       mayInstall: true,
       logLevel: 'warn',
@@ -58,19 +59,10 @@ describe('the options', () => {
     expect(read(args)).toMatchObject({
       secondaries: 4,
       port: 9000,
-      dataDir: '/here/mine',
+      dataDir: resolve('mine'),
       memory: true,
       mayInstall: false,
       logLevel: 'trace',
-    });
-  });
-
-  it('give several secondaries a delay, in one or in several', () => {
-    const settings = read(['--delay', 'secondary-1=0,secondary-2=5000', '--secondaries', '3', '--delay=secondary-3=7']);
-    expect(Object.fromEntries(settings?.delaysMs ?? [])).toEqual({
-      'secondary-1': 0,
-      'secondary-2': 5000,
-      'secondary-3': 7,
     });
   });
 
@@ -82,13 +74,10 @@ describe('the options', () => {
 
 describe('options that cannot be used', () => {
   it('are told all at once', () => {
-    expect(
-      faultsOf(['--secondaries', 'two', '--port=70000', '--log-level', 'loud', '--delay', 'x', '--bogus', '-q']),
-    ).toEqual({
+    expect(faultsOf(['--secondaries', 'two', '--port=70000', '--log-level', 'loud', '--bogus', '-q'])).toEqual({
       '--secondaries': expect.stringContaining('whole number from 0 to 64, not "two"'),
-      '--port': expect.stringContaining('from 1 to 65535'),
+      '--port': expect.stringContaining('from 1 to 65471'),
       '--log-level': expect.stringContaining('"loud"'),
-      '--delay': expect.stringContaining('NAME=MILLISECONDS'),
       '--bogus': 'unknown option',
       '-q': 'unknown option',
     });
@@ -114,20 +103,8 @@ describe('options that cannot be used', () => {
     expect(faultsOf(['--no-memory'])).toEqual({ '--no-memory': 'unknown option; did you mean --memory?' });
   });
 
-  it('a delay is of a secondary that there is', () => {
-    expect(faultsOf(['--delay', 'secondary-3=1,master=5'])).toEqual({
-      '--delay': 'secondary-3, master: there is only secondary-1, secondary-2',
-    });
-    expect(faultsOf(['--delay', 'secondary-1=1', '--secondaries', '0'])['--delay']).toContain('only the master');
-  });
-
-  it('a delay is not longer than a day', () => {
-    expect(faultsOf(['--delay', 'secondary-1=86400001'])['--delay']).toContain('at most 86400000');
-  });
-
-  it('the ports must suffice for the secondaries', () => {
-    expect(faultsOf(['--port', '65534'])['--port']).toContain('the last would be 65536');
-    expect(read(['--port', '65533'])?.port).toBe(65_533);
+  it('the ports suffice for all secondaries', () => {
+    expect(faultsOf(['--port', '65534'])['--port']).toContain('from 1 to 65471');
   });
 });
 
@@ -138,7 +115,6 @@ describe('options that npm has taken for its own', () => {
     ['--data=mine', { npm_config_data: 'mine' }, 'npm start -- --data mine'],
     ['--memory', { npm_config_memory: 'true' }, 'npm start -- --memory'],
     ['--no-install', { npm_config_install: '' }, 'npm start -- --no-install'],
-    ['--delay', { npm_config_delay: 'secondary-1=5' }, 'npm start -- --delay secondary-1=5'],
     ['--log-level', { npm_config_log_level: 'true' }, 'npm start -- --log-level LEVEL'],
   ])('%s is refused with the right command', (_, environment: Record<string, string>, command) => {
     expect(() => read([], environment)).toThrow(command);

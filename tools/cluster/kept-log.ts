@@ -9,54 +9,36 @@
  * Under `auto` a log begins only on a broker that knows of none. RabbitMQ's data can outlive the
  * data folder: a broker that the user gives, or the volume of a container. The first start of an
  * empty folder therefore permits its master to begin one log; it then listens for
- * UNHEALTHY_AFTER_MS and begins unless a node that it hears holds a log. A private RabbitMQ whose
- * data is new remembers nothing, and those seconds are saved.
+ * UNHEALTHY_AFTER_MS and begins unless a node that it hears holds a log.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { majority } from '#protocol/write-concern';
 import { errorCode, nodeFileSystem } from '#storage/disk/file-system';
 import { MANIFEST } from '#storage/disk/files';
 import { firstIndexOf } from '#storage/disk/segments/segment';
 import { readSmallFile, replaceSmallFile } from '#storage/disk/small-file';
 import { StorageError } from '#storage/log-store';
-import { LaunchError } from './launch-error';
+import { writeBeginPermission } from '#storage/write-begin-permission';
+import { LaunchError } from '../broker/launch-error';
 
-export interface LogFacts {
-  /** LOG_ID in the environment; null: it is not set. */
-  readonly given: string | null;
-  readonly memory: boolean;
-  /** The id that an earlier start has kept; null: none. */
-  readonly kept: string | null;
-  /** For each node: does its folder hold a store? */
-  readonly holds: readonly boolean[];
-  /** The broker may know of a log that was begun before this start. */
-  readonly brokerMayRemember: boolean;
-}
-
-export interface LogPlan {
-  /** LOG_ID for every node; null: what the environment says. */
-  readonly logId: string | null;
-  readonly permitsBirth: boolean;
-  /**
-   * The kept log: `gone` when no folder has any of it, `short` when fewer than a majority of the
-   * folders hold a store.
-   */
-  readonly state: 'fine' | 'short' | 'gone';
-}
-
-export function planLog({ given, memory, kept, holds, brokerMayRemember }: LogFacts): LogPlan {
-  if (memory || given !== null) return { logId: null, permitsBirth: false, state: 'fine' };
-  const stores = holds.filter(Boolean).length;
-  if (kept === null) return { logId: null, permitsBirth: stores === 0 && brokerMayRemember, state: 'fine' };
-  const isShort = stores < majority(holds.length);
-  return { logId: kept, permitsBirth: false, state: stores === 0 ? 'gone' : isShort ? 'short' : 'fine' };
+export interface KeptLog {
+  /** Of the log that an earlier start has kept; null: none. */
+  readonly id: string | null;
+  /** No node's folder has any of it. */
+  readonly isGone: boolean;
 }
 
 const LOG_ID = 'log-id';
 
-/** null: no start has kept one. @throws LaunchError when the file cannot be read. */
-export async function readKeptLogId(dataDir: string): Promise<string | null> {
+/** `folders` are the nodes', the master's first. @throws LaunchError when the id cannot be read. */
+export async function prepareLog(dataDir: string, folders: readonly string[]): Promise<KeptLog> {
+  const id = await readKeptLogId(dataDir);
+  const isEmpty = !(await Promise.all(folders.map(holdsStore))).includes(true);
+  if (id === null && isEmpty && folders[0] !== undefined) await writeBeginPermission(folders[0]);
+  return { id, isGone: id !== null && isEmpty };
+}
+
+async function readKeptLogId(dataDir: string): Promise<string | null> {
   try {
     const kept = await readSmallFile(nodeFileSystem, { directory: dataDir, name: LOG_ID });
     return typeof kept === 'string' ? kept : null;
@@ -77,7 +59,7 @@ export async function keepLogId(dataDir: string, id: string): Promise<void> {
 }
 
 /** By the names of the files alone; a damaged store is one. */
-export async function holdsStore(directory: string): Promise<boolean> {
+async function holdsStore(directory: string): Promise<boolean> {
   try {
     const names = await readdir(directory);
     return names.some((name) => name === MANIFEST || firstIndexOf(name) !== null);

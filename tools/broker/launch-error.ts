@@ -1,0 +1,30 @@
+export type LaunchErrorCode =
+  /** AMQP_URL is set and nothing usable answers there. */
+  | 'unreachable'
+  /** None of the ways to a broker works on this machine; the message shows what would. */
+  | 'no-way'
+  /** The broker that we started did not become ready; the message shows the end of its log. */
+  | 'start-failed'
+  /** Options, ports or folders that cannot be used; a node that cannot run. */
+  | 'refused';
+
+/**
+ * Something could not be started, and the operator can mend it: `message` says how, and is shown
+ * without a stack. Whoever aborts gets the reason of their own AbortSignal instead.
+ */
+export class LaunchError extends Error {
+  readonly code: LaunchErrorCode;
+  /** EX_UNAVAILABLE of sysexits.h unless another one is given. */
+  readonly exitCode: number;
+
+  constructor(message: string, options: ErrorOptions & { code?: LaunchErrorCode; exitCode?: number } = {}) {
+    super(message, options);
+    this.code = options.code ?? 'refused';
+    this.exitCode = options.exitCode ?? 69;
+  }
+}
+
+/** The sentence of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
