@@ -95,6 +95,7 @@ export function startContainer(options: StartOptions): Promise<OwnBroker> {
         ['docker', 'cp', SHARED_CONF, `${name}:/etc/rabbitmq/conf.d/90-replicated-log.conf`],
       ],
       command: ['docker', 'start', '--attach', name],
+      halt: ['docker', 'stop', name],
       log,
       clear: [['docker', 'rm', '--force', '--volumes', name]],
     };

@@ -162,8 +162,8 @@ export class OwnBroker {
   private spawn(): ChildProcess {
     const { spec, dataDir, options } = this;
     const orphaned: Command[] = options.dataDir === undefined ? [...spec.wipe, ['rm', '-rf', dataDir]] : [];
-    const { prepare, command, log, clear } = spec;
-    const leash: Leash = { folder: dataDir, prepare, command, log, clear, orphaned };
+    const { prepare, command, halt, log, clear } = spec;
+    const leash: Leash = { folder: dataDir, prepare, command, halt, log, clear, orphaned };
     // Compiled, these are plain scripts; run from the sources they need a loader.
     const extension = extname(__filename);
     const loader = extension === '.ts' ? ['--require', require.resolve('tsx/cjs')] : [];

@@ -3,7 +3,7 @@
  * program. The foreign program knows nothing of our IPC channel; this process does
  * (end-with-parent.ts), and takes the program along.
  *
- *   SIGTERM          the program gets SIGTERM, and SIGKILL when the bound is reached
+ *   SIGTERM          the program is told to stop, and gets SIGKILL when the bound is reached
  *   SIGUSR2          the program gets SIGKILL
  *   the program ends what is left of it is cleared away, then this process ends with its exit code
  *
@@ -28,6 +28,8 @@ export interface Leash {
   /** Run before the program; one that fails ends the start. */
   readonly prepare: readonly Command[];
   readonly command: Command;
+  /** In place of SIGTERM: the docker command ends by it, and leaves its container running. */
+  readonly halt?: Command | undefined;
   /** stdout and stderr of the program are appended to it. */
   readonly log: string;
   /**
@@ -51,7 +53,7 @@ let isOver = false;
 let program: ChildProcess | undefined;
 
 async function main(leash: Leash): Promise<number> {
-  process.on('SIGTERM', () => end('SIGTERM')).on('SIGUSR2', () => end('SIGKILL'));
+  process.on('SIGTERM', () => end('SIGTERM', leash.halt)).on('SIGUSR2', () => end('SIGKILL'));
   const lock = await takeFolder(leash.folder);
   await runAll(leash.clear);
   process.send?.('alone', () => undefined);
@@ -63,9 +65,10 @@ async function main(leash: Leash): Promise<number> {
   }
 }
 
-function end(signal: NodeJS.Signals): void {
+function end(signal: NodeJS.Signals, command?: Command): void {
   isOver = true;
-  program?.kill(signal);
+  if (command !== undefined && program !== undefined) void runAll([command]);
+  else program?.kill(signal);
   setTimeout(() => program?.kill('SIGKILL'), GRACE_MS).unref();
 }
 
