@@ -20,7 +20,7 @@ import { EPOCH_JUMP_MAX } from '#protocol/limits';
 import type { Promised } from '#protocol/promised';
 import { trace } from '#protocol/trace';
 import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
-import { Admission } from './admission/admission';
+import { Admission, type Moment } from './admission/admission';
 import { Candidacy } from './election/candidacy';
 import { LockYieldTimer } from './election/lock-yield';
 import type { ChangeMember, MasterEffect, MasterEvent } from './events';
@@ -98,9 +98,9 @@ export class MasterMachine {
     switch (event.type) {
       case 'append':
       case 'await':
-        return this.admission.ask(event, { ...step, reign: this.state.reigning });
+        return this.admission.ask(event, this.momentOf(step));
       case 'loaded':
-        return this.admission.loaded(event, { ...step, reign: this.state.reigning });
+        return this.admission.loaded(event, this.momentOf(step));
       case 'flush':
         // In any phase: clients wait for the collected records even after their reign.
         return this.state.log.flush(step.out);
@@ -149,9 +149,13 @@ export class MasterMachine {
       case 'shutdown':
         this.state.isStopping = true;
         this.saveCommit(step);
-        this.admission.end({ ...step, reign: this.state.reigning });
+        this.admission.end(this.momentOf(step));
         return this.state.reigning?.end('shutting-down', step.out);
     }
+  }
+
+  private momentOf({ now, out }: Step): Moment {
+    return { now, reign: this.state.reigning, out };
   }
 
   private stored({ generation, checksum }: Extract<MasterEvent, { type: 'stored' }>, step: Step): void {

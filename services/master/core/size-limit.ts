@@ -18,7 +18,10 @@ export class SizeLimit {
 
   /** Numbers, from 1, of the entries that no message could carry. */
   tooLarge(entries: readonly NewEntry[]): readonly number[] {
-    return entries.flatMap((entry, at) => (entryMessageBytes(entry, this.bytesMax) > this.bytesMax ? [at + 1] : []));
+    const lines: number[] = [];
+    for (const [at, entry] of entries.entries())
+      if (entryMessageBytes(entry, this.bytesMax) > this.bytesMax) lines.push(at + 1);
+    return lines;
   }
 }
 

@@ -64,7 +64,7 @@ interface EntryWait {
 }
 
 /** The step in which a request is decided. */
-interface Moment {
+export interface Moment {
   /** Milliseconds of the core's clock. */
   readonly now: number;
   /** Null: this node does not reign. */
@@ -87,11 +87,21 @@ interface Reading {
 /** The requests of clients. Those whose records are being read are kept here. */
 export class Admission {
   private readonly readings = new Map<number, Reading>();
+  private readonly ids: KnownIds;
 
   constructor(
     private readonly master: Admitting,
-    private readonly seqOfId: SeqOfId,
-  ) {}
+    seqOfId: SeqOfId,
+  ) {
+    this.ids = {
+      seqOfId,
+      pendingRecord: (id) => master.pendingRecord(id),
+      indexOf: (seq) => master.outline.indexOf(seq),
+      get reign() {
+        return master.epoch.reign;
+      },
+    };
+  }
 
   ask(event: Append | Await, moment: Moment): void {
     this.decide({ event, read: new Map(), cuts: 0, isExpired: false, wasKnown: false }, moment);
@@ -202,13 +212,7 @@ export class Admission {
 
   /** The places where ids are looked up. */
   get knownIds(): KnownIds {
-    const { master, seqOfId } = this;
-    return {
-      seqOfId,
-      pendingRecord: (id) => master.pendingRecord(id),
-      indexOf: (seq) => master.outline.indexOf(seq),
-      reign: master.epoch.reign,
-    };
+    return this.ids;
   }
 }
 
