@@ -14,7 +14,7 @@ import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from '../pro
 import { readsQuery } from '../query';
 import { waitSignal } from '../wait-signal';
 import type { LogReader, ReaderPosition } from './log-reader';
-import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery } from './query';
+import { EVERYTHING, parseLogQuery, parseReadingQuery, type ReadingQuery, refusedByTails } from './query';
 import { Reads } from './reads';
 import { type EntryFormat, entriesBody, JSON_ARRAY, JSON_LINES, type SeqRange } from './stream';
 import { EntryTails, EVENT_STREAM, foreignLog } from './tail';
@@ -93,11 +93,8 @@ async function sendEntries(ctx: Context, reading: Reading): Promise<void> {
 
 /** Hands the response over to the tail: Koa would wait for the end of the stream. */
 function sendTail(ctx: Context, query: ReadingQuery, tails: EntryTails): void {
-  if (query.id !== null) {
-    throw new ProblemError(
-      invalidRequest([{ path: 'id', message: `names one entry; ${EVENT_STREAM} follows the log` }]),
-    );
-  }
+  const faults = refusedByTails(query);
+  if (faults.length > 0) throw new ProblemError(invalidRequest(faults));
   const { refusal } = tails;
   if (refusal !== null) return sendProblem(ctx, refusal);
   const resume = resumePoint(ctx);
