@@ -17,7 +17,7 @@ import type { AmqpSession } from '#amqp/session';
 import { bodyOf, replyToOf } from '#amqp/wire';
 import { BrokerEdge, type EdgeEvents, type EdgeOptions } from '#node/broker-edge';
 import type { RetryPolicy } from '#protocol/retry-policy';
-import type { EntriesMessage, MessageOf, WireMessage } from '#protocol/wire/messages';
+import type { ControlMessage, EntriesMessage, WireMessage } from '#protocol/wire/messages';
 import { EntriesPublisher } from './publisher';
 import { QueueRenewal } from './renewal';
 import { StandbyListener } from './standby-listener';
@@ -135,7 +135,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
    * `controlExpiresMs`.
    * @returns false when it was dropped; the protocol repeats it
    */
-  sendControl(message: MessageOf<'announce' | 'claim'>): boolean {
+  sendControl(message: ControlMessage): boolean {
     const expiresMs = this.options.controlExpiresMs ?? CONTROL_EXPIRES_MS;
     return this.post({ exchange: this.options.topology.controlExchange, routingKey: '' }, message, expiresMs);
   }

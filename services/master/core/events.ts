@@ -5,7 +5,7 @@
 import type { BatchHeader, FetchEffect, LogEffect } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
-import type { MessageOf, WireMessage } from '#protocol/wire/messages';
+import type { ControlMessage, WireMessage } from '#protocol/wire/messages';
 import type { WriteConcern } from '#protocol/write-concern';
 import type { AppendOutcome } from './append';
 import type { ForcePlan } from './election/force';
@@ -145,7 +145,7 @@ export type MasterEffect =
   /** A log has begun: declare the entries exchange and the members' queues. */
   | { readonly do: 'declare' }
   | { readonly do: 'publish'; readonly publish: Publish; readonly header: BatchHeader }
-  | { readonly do: 'broadcast'; readonly message: MessageOf<'announce' | 'claim'> }
+  | { readonly do: 'broadcast'; readonly message: ControlMessage }
   /** Release the lock for a while, so that another master can try to be elected. */
   | { readonly do: 'yield' }
   | { readonly do: 'answer'; readonly request: number; readonly answer: Answer }

@@ -19,7 +19,13 @@ import { extendsLog, type Identity, isForeign } from '#protocol/identity';
 import { EPOCH_JUMP_MAX } from '#protocol/limits';
 import type { Promised } from '#protocol/promised';
 import { trace } from '#protocol/trace';
-import { isSameEpoch, type MessageOf, type Sender, type WireMessage } from '#protocol/wire/messages';
+import {
+  isSameEpoch,
+  type MemberMessage,
+  type MessageOf,
+  type Sender,
+  type WireMessage,
+} from '#protocol/wire/messages';
 import { Admission, type Moment } from './admission/admission';
 import { Candidacy } from './election/candidacy';
 import { LockYieldTimer } from './election/lock-yield';
@@ -29,9 +35,6 @@ import { refused } from './refusals';
 import type { MasterCoreSettings, MasterStart } from './settings';
 import { MasterState } from './state';
 import { MasterView } from './view';
-
-/** A message of a member, or of a node that wants to be one. */
-type MemberMessage = Exclude<WireMessage, MessageOf<'announce' | 'claim' | 'entries' | 'diverged' | 'renew'>>;
 
 /** One step of the machine: its time in milliseconds and its effects. */
 interface Step {

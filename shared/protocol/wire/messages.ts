@@ -176,6 +176,10 @@ export type WireMessage = PlainMessage | EntriesMessage;
 type WireType = WireMessage['type'];
 /** The wire message of one kind. */
 export type MessageOf<Type extends WireType> = Extract<WireMessage, { readonly type: Type }>;
+/** What a master sends to all nodes at once. */
+export type ControlMessage = MessageOf<'announce' | 'claim'>;
+/** What a master takes from a member, or from a node that wants to be one. */
+export type MemberMessage = MessageOf<'ack' | 'heartbeat' | 'join' | 'leave' | 'fetch' | 'vote'>;
 
 /** Whether both name the same epoch: the number and the reign. */
 export function isSameEpoch(a: EpochId, b: EpochId): boolean {
