@@ -7,6 +7,7 @@ import { StoreReader } from '#http/reading/store-reader';
 import { edgeOptionsOf, traceTo } from '#node/broker-edge';
 import type { Node, NodeContext } from '#node/opening';
 import { namedLogId } from '#process/node-settings';
+import { isInMemory } from '#protocol/store-kind';
 import { topologyOf } from '#protocol/topology';
 import type { LogStore } from '#storage/log-store';
 import { AppendRequests } from './append-requests';
@@ -138,5 +139,5 @@ function coreSettings(settings: MasterSettings, store: LogStore): CoreSettings {
   const mode = settings.logId === 'new' || store.mayBegin ? 'new' : 'auto';
   const birth = settings.standby || logId !== null ? 'never' : mode;
   const { nodeId: node } = settings;
-  return { ...settings, node, store: store.storeId, birth, logId, inMemory: store.kind === 'memory' };
+  return { ...settings, node, store: store.storeId, birth, logId, inMemory: isInMemory(store.kind) };
 }

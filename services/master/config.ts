@@ -12,6 +12,7 @@ import {
   type SettingRelation,
   settingField,
 } from '#process/settings';
+import { isInMemory } from '#protocol/store-kind';
 import { nodeCount, parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
 
 const MEBIBYTE = 2 ** 20;
@@ -84,7 +85,7 @@ const relations: readonly SettingRelation<typeof fields>[] = [
     fault: (of) => {
       if (!of.OPEN_MEMBERSHIP || of.SECONDARIES.length > 0 || of.LOG_ID !== 'auto') return null;
       const why = 'with neither, a master that lost its store could not know that there is a log already';
-      return of.LOG_STORE === 'memory'
+      return isInMemory(of.LOG_STORE)
         ? `needs SECONDARIES: ${why}`
         : `needs SECONDARIES or LOG_ID: ${why}. Set LOG_ID=new for the first start, and after it the id that /health shows as log`;
     },
@@ -101,8 +102,8 @@ const relations: readonly SettingRelation<typeof fields>[] = [
     variable: 'LOG_ID',
     needs: ['LOG_STORE'],
     fault: (of) =>
-      of.LOG_STORE === 'memory' && of.LOG_ID !== 'auto'
-        ? `must be auto with LOG_STORE=memory, not ${of.LOG_ID}: a log in memory ends when all its nodes have restarted, and another one begins`
+      isInMemory(of.LOG_STORE) && of.LOG_ID !== 'auto'
+        ? `must be auto with LOG_STORE=${of.LOG_STORE}, not ${of.LOG_ID}: a log in memory ends when all its nodes have restarted, and another one begins`
         : null,
   },
   {

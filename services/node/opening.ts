@@ -80,7 +80,7 @@ async function openStore(
 ): Promise<LogStore> {
   const { store, report } = await openLogStore({
     kind: settings.store.kind,
-    dataDir: settings.store.kind === 'disk' ? settings.store.directory : '',
+    dataDir: settings.store.directory,
     logName: settings.logName,
     logId: namedLogId(settings),
     onProgress: (progress) => logEvent(logger, 'info', 'log.checking', progress),

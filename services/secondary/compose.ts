@@ -8,6 +8,7 @@ import { edgeOptionsOf, traceTo } from '#node/broker-edge';
 import type { Node, NodeContext } from '#node/opening';
 import { logEvent } from '#process/logger';
 import { namedLogId } from '#process/node-settings';
+import { isInMemory } from '#protocol/store-kind';
 import { SecondaryBroker } from './broker/secondary-broker';
 import { CatchUpReport } from './catch-up-report';
 import type { SecondarySettings } from './config';
@@ -68,7 +69,7 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
 
 function createMachine({ settings, store }: NodeContext<SecondarySettings>): SecondaryMachine {
   const self = { node: settings.nodeId, store: store.storeId };
-  const inMemory = store.kind === 'memory';
+  const inMemory = isInMemory(store.kind);
   const { opened: outline, promised, checksum } = store;
   const machineSettings = { ...settings, ...self, inMemory, logId: namedLogId(settings) };
   return new SecondaryMachine(secondaryParts(machineSettings, { outline, promised, checksum }));

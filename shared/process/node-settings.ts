@@ -2,6 +2,7 @@
  * Defines the settings that the master and a secondary share: their environment variables, and the
  * typed object that is read from them.
  */
+import { STORE_KINDS, type StoreKind } from '#protocol/store-kind';
 import {
   brokerUrlsField,
   hostField,
@@ -80,7 +81,8 @@ export interface NodeSettings {
    * a master does when there is no log.
    */
   readonly logId: string;
-  readonly store: { readonly kind: 'memory' } | { readonly kind: 'disk'; readonly directory: string };
+  /** `directory` is the folder of a store that has one. */
+  readonly store: { readonly kind: StoreKind; readonly directory: string };
   /** Free bytes of the log's disk below which no entry is taken; 0 for no such bound. */
   readonly diskFreeBytesMin: number;
   readonly heartbeatIntervalMs: number;
@@ -115,7 +117,7 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
     MANAGEMENT_URL: webUrlField(),
     LOG_NAME: nameField('rlog'),
     LOG_ID: logIdField(),
-    LOG_STORE: wordField(['disk', 'memory'], 'disk'),
+    LOG_STORE: wordField(STORE_KINDS, 'disk'),
     DATA_DIR: pathField(),
     DISK_FREE_MIN: wholeNumberField({ min: 0, max: Number.MAX_SAFE_INTEGER, fallback: GIBIBYTE / 4 }),
     HEARTBEAT_INTERVAL_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 500 }),
@@ -157,11 +159,7 @@ export function nodeSettings(
     }),
     logName: values.LOG_NAME,
     logId: values.LOG_ID,
-    store: Object.freeze(
-      values.LOG_STORE === 'memory'
-        ? { kind: 'memory' }
-        : { kind: 'disk', directory: values.DATA_DIR ?? `./data/${values.NODE_ID}` },
-    ),
+    store: Object.freeze({ kind: values.LOG_STORE, directory: values.DATA_DIR ?? `./data/${values.NODE_ID}` }),
     diskFreeBytesMin: values.DISK_FREE_MIN,
     heartbeatIntervalMs: values.HEARTBEAT_INTERVAL_MS,
     gapTimeoutMs: values.GAP_TIMEOUT_MS,

@@ -10,6 +10,7 @@
 import type { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import type { LogRecord } from '#protocol/record';
+import type { StoreKind } from '#protocol/store-kind';
 
 /** Limits of a read, which stops at the first one that it meets. */
 export interface ReadLimits {
@@ -42,7 +43,7 @@ export interface LogStore {
    * id).
    */
   readonly storeId: string;
-  readonly kind: 'memory' | 'disk';
+  readonly kind: StoreKind;
   /**
    * The log's outline when the store was opened. The caller keeps its copy up to date from then on.
    */

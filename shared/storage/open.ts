@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { logEvent } from '#process/logger';
 import type { LogEvent } from '#protocol/log-events';
+import type { StoreKind } from '#protocol/store-kind';
 import { errorCode, nodeFileSystem } from './disk/file-system';
 import { type LockOptions, takeStoreLock } from './disk/lock';
 import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
@@ -20,7 +21,7 @@ import { storageFault } from './storage-fault';
 import { ForeignStoreError } from './store-identity';
 
 interface LogStoreOptions {
-  readonly kind: 'memory' | 'disk';
+  readonly kind: StoreKind;
   /** Folder of a disk store; made when it does not exist. */
   readonly dataDir: string;
   /**
@@ -55,6 +56,17 @@ interface OpenReport {
   readonly replaced: Replaced | null;
   readonly elapsedMs: number;
 }
+
+interface Opened {
+  readonly store: LogStore;
+  readonly report: Omit<OpenReport, 'elapsedMs'>;
+}
+
+/** How a store of each kind is opened. */
+const OPENERS: Readonly<Record<StoreKind, (options: LogStoreOptions) => Promise<Opened>>> = {
+  disk: openDisk,
+  memory: openMemory,
+};
 
 /**
  * Large enough that few files are open and listed, small enough that each can be copied, removed
@@ -97,13 +109,9 @@ export function logOpened(logger: Logger, store: LogStore, report: OpenReport): 
  */
 export async function openLogStore(options: LogStoreOptions): Promise<{ store: LogStore; report: OpenReport }> {
   const start = performance.now();
-  const elapsed = () => Math.round(performance.now() - start);
-  if (options.kind === 'memory') {
-    const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, replaced: null, elapsedMs: elapsed() };
-    return { store: new MemoryLogStore(), report };
-  }
   try {
-    return await openDisk(options, elapsed);
+    const { store, report } = await OPENERS[options.kind](options);
+    return { store, report: { ...report, elapsedMs: Math.round(performance.now() - start) } };
   } catch (cause) {
     if (cause instanceof ForeignStoreError) throw cause;
     throw storageFault(`the log store in ${options.dataDir} could not be opened${hintOf(cause)}`, cause);
@@ -119,10 +127,12 @@ function hintOf(cause: unknown): string {
   return ` (DATA_DIR must be a folder that ${user} can read and write)`;
 }
 
-async function openDisk(
-  options: LogStoreOptions,
-  elapsed: () => number,
-): Promise<{ store: LogStore; report: OpenReport }> {
+async function openMemory(): Promise<Opened> {
+  const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, replaced: null };
+  return { store: new MemoryLogStore(), report };
+}
+
+async function openDisk(options: LogStoreOptions): Promise<Opened> {
   const directory = options.dataDir;
   await nodeFileSystem.makeDirectory(directory);
   const lock = await takeStoreLock(directory, options.lock);
@@ -149,7 +159,7 @@ async function openDisk(
     const { store, segments, tornBytes } = opened;
     const { takenFrom: lockTakenFrom } = lock;
     const records = store.opened.lastIndex;
-    return { store, report: { records, segments, tornBytes, lockTakenFrom, replaced, elapsedMs: elapsed() } };
+    return { store, report: { records, segments, tornBytes, lockTakenFrom, replaced } };
   } catch (error) {
     room.close();
     await lock.release();

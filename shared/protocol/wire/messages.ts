@@ -43,7 +43,7 @@ const sender = { epoch: position, reign, log };
  */
 const end = { lastIndex: position, lastEpoch: position, lastReign: reign, lastLog: log, lastSeq: position };
 
-/** The kind of the sender's store: a memory store is lost with its process. */
+/** Whether the log in the sender's store is lost with its process (store-kind.ts): `memory`, or not. */
 const storeKind = z.enum(['disk', 'memory']);
 
 /**

@@ -65,7 +65,10 @@ describe('the settings of a master', () => {
       store: { kind: 'disk', directory: './data/m-1' },
       quorumAppend: false,
     });
-    expect(readMasterSettings({ LOG_STORE: 'memory', DATA_DIR: '/x' }).store).toEqual({ kind: 'memory' });
+    expect(readMasterSettings({ LOG_STORE: 'memory', DATA_DIR: '/x' }).store).toEqual({
+      kind: 'memory',
+      directory: '/x',
+    });
     expect(readMasterSettings({ DATA_DIR: '/x' }).store).toEqual({ kind: 'disk', directory: '/x' });
   });
 
