@@ -57,6 +57,7 @@ export function masterHealth(parts: HealthParts, now: number): MasterHealth {
     readOnly,
     broker: { ...view.link, ...(policiesUnknown === null ? {} : { policies: `not known: ${policiesUnknown}` }) },
     voters: { names: voters, up: votersUp === null ? null : votersUp.length },
+    counters: { ...view.counters },
     secondaries: members.map(({ voter: _, ...secondary }) => secondary),
     ...(shortage === null ? {} : { storage: shortage }),
     ...(young.length > 0 ? { young } : {}),

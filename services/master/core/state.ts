@@ -9,6 +9,7 @@ import { ReplicaLog } from '#protocol/log/replica-log';
 import type { Promised } from '#protocol/promised';
 import type { Voter } from '#protocol/record';
 import { BrokerLink } from './broker-link';
+import { noCounts } from './counters';
 import type { Candidacy } from './election/candidacy';
 import { ForceOrder } from './election/force-order';
 import { Listening } from './election/listening';
@@ -38,7 +39,8 @@ export class MasterState {
   readonly membership: Membership;
   readonly announcer: Announcer;
   readonly sizeLimit = new SizeLimit();
-  readonly publisher = new Publisher(this.broker, this.sizeLimit);
+  readonly counters = noCounts();
+  readonly publisher = new Publisher(this.broker, this.sizeLimit, this.counters);
   readonly pendingIds = new PendingIds();
   phase: Phase = { name: 'standby' };
   /** This node's vote and the other facts that are on disk beside its log. */

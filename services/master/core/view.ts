@@ -10,6 +10,7 @@ import type { EpochId } from '#protocol/wire/messages';
 import { majority, nodeCount, requiredAcks, type WriteConcern } from '#protocol/write-concern';
 import { type GateFacts, refusalOf } from './admission/gates';
 import type { LockOwner } from './broker-link';
+import type { Counters } from './counters';
 import type { BirthSituation } from './election/candidacy';
 import { type ForcePlan, planForce, planNew } from './election/force';
 import type { ForeignNode } from './election/foreign-nodes';
@@ -75,6 +76,10 @@ export class MasterView implements GateFacts {
   /** Voters that are up with the store that has the vote; null: this node does not reign. */
   get votersUp(): readonly string[] | null {
     return this.state.reigning === null ? null : this.state.membership.votersUp;
+  }
+
+  get counters(): Readonly<Counters> {
+    return this.state.counters;
   }
 
   /** The nodes that an operator has removed. */

@@ -14,6 +14,7 @@ import type {
   ConcernRequest,
   MissingNode,
 } from '../core/append';
+import type { Counters } from '../core/counters';
 import type { ForcePlan } from '../core/election/force';
 import type { MemberChange } from '../core/events';
 
@@ -77,6 +78,8 @@ export interface MasterHealth {
    * this node does not reign.
    */
   readonly voters: { readonly names: readonly string[]; readonly up: number | null };
+  /** Counts since the process started. */
+  readonly counters: Readonly<Counters>;
   readonly secondaries: readonly SecondaryHealth[];
   /** While the disk has less free than DISK_FREE_MIN: no entry is taken. */
   readonly storage?: Shortage;

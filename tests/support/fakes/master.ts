@@ -86,6 +86,7 @@ export class FakeMaster implements MasterPort {
       readOnly: false,
       broker: { connected: true, blocked: false },
       voters: { names: [this.node], up: 1 },
+      counters: { resends: 0 },
       secondaries: [],
     };
   }

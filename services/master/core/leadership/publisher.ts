@@ -10,6 +10,7 @@
 import { type RetryPolicy, retryDelayMs } from '#protocol/retry-policy';
 import { trace } from '#protocol/trace';
 import type { BrokerLink } from '../broker-link';
+import type { Counters } from '../counters';
 import type { MasterEffect } from '../events';
 import type { SizeLimit } from '../size-limit';
 import { PublishWindow } from './publish-window';
@@ -34,6 +35,7 @@ export class Publisher {
   constructor(
     private readonly broker: BrokerLink,
     private readonly limit: Pick<SizeLimit, 'bytesMax'>,
+    private readonly counters: Pick<Counters, 'resends'>,
   ) {}
 
   publish(reign: Reign, out: MasterEffect[]): void {
@@ -72,6 +74,7 @@ export class Publisher {
     if (!this.window.recordFailure(failed.publish) || !this.broker.connected) return;
     this.travelling = null;
     this.failures += 1;
+    this.counters.resends += 1;
     this.retryAt = now + retryDelayMs(REPUBLISH, this.failures, failed.random);
     const level = this.failures === 1 ? 'warn' : 'debug';
     out.push(trace(level, 'publish.refused', { attempt: this.failures }));

@@ -1,4 +1,5 @@
 import { BrokerLink } from '#master/core/broker-link';
+import { noCounts } from '#master/core/counters';
 import type { MasterEffect } from '#master/core/events';
 import { Publisher } from '#master/core/leadership/publisher';
 import type { Reign } from '#master/core/leadership/reign';
@@ -9,7 +10,8 @@ import { RecordSource } from '#tests/contract/log-records';
 function publisherUp() {
   const broker = new BrokerLink();
   broker.becomeUp();
-  const publisher = new Publisher(broker, { bytesMax: MESSAGE_BYTES_MAX });
+  const counters = noCounts();
+  const publisher = new Publisher(broker, { bytesMax: MESSAGE_BYTES_MAX }, counters);
   const source = new RecordSource();
   const reign = { commitIndex: 0, header: () => ({}) } as unknown as Reign;
   const sent: { id: number; indexes: number[] }[] = [];
@@ -25,7 +27,7 @@ function publisherUp() {
     publisher.window.add(source.entries(count));
     return publish();
   };
-  return { broker, publisher, reign, sent, publish, add };
+  return { broker, publisher, counters, reign, sent, publish, add };
 }
 
 test('one batch travels; what comes meanwhile goes out as one when a majority has it', () => {
@@ -51,7 +53,7 @@ test('a confirm of the broker alone lets no further batch go, a tick does', () =
 });
 
 test('after a batch that the broker did not take all goes out again, in order, once it is time', () => {
-  const { publisher, sent, publish, add } = publisherUp();
+  const { publisher, counters, sent, publish, add } = publisherUp();
   add(1);
   add(1);
   add(1);
@@ -60,6 +62,9 @@ test('after a batch that the broker did not take all goes out again, in order, o
   expect(publisher.isRetryDue(1_000)).toBe(false);
   expect(publisher.isRetryDue(60_000)).toBe(true);
   expect(publish()).toEqual([[1, 2, 3]]);
+  expect(counters).toEqual({ resends: 1 });
+  publisher.recordFailure(60_000, { publish: sent[0]?.id ?? 0, random: 0.5 }, []);
+  expect(counters).toEqual({ resends: 1 });
 });
 
 test('neither what travelled nor a wait outlives the reign, or the link', () => {
