@@ -6,7 +6,7 @@
 import { StoreReader } from '#http/reading/store-reader';
 import { edgeOptionsOf, traceTo } from '#node/broker-edge';
 import type { Node, NodeContext } from '#node/opening';
-import { namedLogId } from '#process/node-settings';
+import { missedHeartbeatsMs, namedLogId } from '#process/node-settings';
 import { isInMemory } from '#protocol/store-kind';
 import { topologyOf } from '#protocol/topology';
 import type { LogStore } from '#storage/log-store';
@@ -53,7 +53,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
       queueMaxBytes: settings.queueBytesMax,
       members: () => view.members,
       holdsLog: () => view.outline.newestConfiguration().members !== null,
-      controlExpiresMs: 3 * settings.heartbeatIntervalMs,
+      controlExpiresMs: missedHeartbeatsMs(settings),
     },
     {
       locked: () => dispatch({ type: 'locked' }),

@@ -3,13 +3,20 @@
  * between them.
  */
 
-import { DURATION_MS_MAX, type NodeSettings, nodeFields, nodeSettings } from '#process/node-settings';
+import {
+  DURATION_MS_MAX,
+  missedHeartbeatsMs,
+  type NodeSettings,
+  nodeFields,
+  nodeSettings,
+} from '#process/node-settings';
 import { flagField, namesField, wholeNumberField, wrong } from '#process/setting-fields';
 import {
   type Environment,
   readSettings,
   type SettingFields,
   type SettingRelation,
+  type SettingValues,
   settingField,
 } from '#process/settings';
 import { isInMemory } from '#protocol/store-kind';
@@ -49,8 +56,8 @@ const fields = {
   }, 'all'),
   QUORUM_APPEND: flagField(true),
   STANDBY: flagField(false),
-  SUSPECT_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 1500 }),
-  UNHEALTHY_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 3000 }),
+  SUSPECT_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: null }),
+  UNHEALTHY_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: null }),
   MAX_MESSAGE_BYTES: settingField<number | null>(readMessageBytes, null),
   MAX_IN_FLIGHT_BYTES: wholeNumberField({ min: 1, max: Number.MAX_SAFE_INTEGER, fallback: 64 * MEBIBYTE }),
   QUEUE_MAX_BYTES: wholeNumberField({ min: 1, max: Number.MAX_SAFE_INTEGER, fallback: 256 * MEBIBYTE }),
@@ -61,17 +68,17 @@ const relations: readonly SettingRelation<typeof fields>[] = [
     variable: 'SUSPECT_AFTER_MS',
     needs: ['HEARTBEAT_INTERVAL_MS'],
     fault: (of) =>
-      of.SUSPECT_AFTER_MS > 2 * of.HEARTBEAT_INTERVAL_MS
+      suspectAfterMs(of) > 2 * of.HEARTBEAT_INTERVAL_MS
         ? null
-        : `must be more than twice HEARTBEAT_INTERVAL_MS (${of.HEARTBEAT_INTERVAL_MS}), not ${of.SUSPECT_AFTER_MS}: one late heartbeat is no reason to suspect`,
+        : `must be more than twice HEARTBEAT_INTERVAL_MS (${of.HEARTBEAT_INTERVAL_MS}), not ${suspectAfterMs(of)}: one late heartbeat is no reason to suspect`,
   },
   {
     variable: 'UNHEALTHY_AFTER_MS',
-    needs: ['SUSPECT_AFTER_MS'],
+    needs: ['HEARTBEAT_INTERVAL_MS', 'SUSPECT_AFTER_MS'],
     fault: (of) =>
-      of.UNHEALTHY_AFTER_MS > of.SUSPECT_AFTER_MS
+      unhealthyAfterMs(of) > suspectAfterMs(of)
         ? null
-        : `must be more than SUSPECT_AFTER_MS (${of.SUSPECT_AFTER_MS}), not ${of.UNHEALTHY_AFTER_MS}`,
+        : `must be more than SUSPECT_AFTER_MS (${suspectAfterMs(of)}), not ${unhealthyAfterMs(of)}`,
   },
   {
     variable: 'SECONDARIES',
@@ -125,6 +132,16 @@ const relations: readonly SettingRelation<typeof fields>[] = [
   },
 ];
 
+type Values = SettingValues<typeof fields>;
+
+function suspectAfterMs(of: Pick<Values, 'SUSPECT_AFTER_MS' | 'HEARTBEAT_INTERVAL_MS'>): number {
+  return of.SUSPECT_AFTER_MS ?? missedHeartbeatsMs({ heartbeatIntervalMs: of.HEARTBEAT_INTERVAL_MS });
+}
+
+function unhealthyAfterMs(of: Values): number {
+  return of.UNHEALTHY_AFTER_MS ?? 2 * suspectAfterMs(of);
+}
+
 /** Reads the master's settings. Throws a `ConfigError` that names every fault. */
 export function readMasterSettings(environment: Environment = process.env): MasterSettings {
   const values = readSettings(environment, fields, relations);
@@ -135,8 +152,8 @@ export function readMasterSettings(environment: Environment = process.env): Mast
     defaultWriteConcern: values.DEFAULT_W,
     quorumAppend: values.QUORUM_APPEND,
     standby: values.STANDBY,
-    suspectAfterMs: values.SUSPECT_AFTER_MS,
-    unhealthyAfterMs: values.UNHEALTHY_AFTER_MS,
+    suspectAfterMs: suspectAfterMs(values),
+    unhealthyAfterMs: unhealthyAfterMs(values),
     messageBytesMax: values.MAX_MESSAGE_BYTES ?? Math.min(MEBIBYTE, values.MAX_BODY_BYTES),
     inFlightBytesMax: values.MAX_IN_FLIGHT_BYTES,
     queueBytesMax: values.QUEUE_MAX_BYTES,

@@ -10,6 +10,7 @@
 import type { Logger } from 'pino';
 import { MachineDriver } from '#process/driver';
 import { logEvent } from '#process/logger';
+import { TICK_MS } from '#process/node-settings';
 import { PromiseKeeper } from '#process/promise-keeper';
 import type { Group } from '#protocol/log/group-commit';
 import type { LogEffect } from '#protocol/log/replica-log';
@@ -17,9 +18,6 @@ import type { Promised } from '#protocol/promised';
 import { type LogStore, StorageError } from '#storage/log-store';
 import { isPassing } from '#storage/storage-fault';
 import type { Node } from './opening';
-
-/** Interval of the ticks: well below every interval of a machine. */
-const TICK_MS = 20;
 
 /** How often the store is asked again for what it refused for want of room. */
 const STORE_RETRY_MS = 500;

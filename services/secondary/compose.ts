@@ -7,7 +7,7 @@ import { StoreReader } from '#http/reading/store-reader';
 import { edgeOptionsOf, traceTo } from '#node/broker-edge';
 import type { Node, NodeContext } from '#node/opening';
 import { logEvent } from '#process/logger';
-import { namedLogId } from '#process/node-settings';
+import { missedHeartbeatsMs, namedLogId } from '#process/node-settings';
 import { isInMemory } from '#protocol/store-kind';
 import { SecondaryBroker } from './broker/secondary-broker';
 import { CatchUpReport } from './catch-up-report';
@@ -30,8 +30,9 @@ export function createSecondary(context: NodeContext<SecondarySettings>): Second
   const reader = createReader(view, context);
   const injector = new FaultInjector(settings.faults, Math.random);
   const catchUp = new CatchUpReport(view, logger);
+  const heardWithinMs = missedHeartbeatsMs(settings);
   const broker = new SecondaryBroker(
-    { ...edgeOptionsOf(settings), heartbeatExpiresMs: 3 * settings.heartbeatIntervalMs },
+    { ...edgeOptionsOf(settings), heartbeatExpiresMs: heardWithinMs, controlSilenceMs: 2 * heardWithinMs },
     {
       locked: () => driver.dispatch({ type: 'locked' }),
       up: () => driver.dispatch({ type: 'up' }),

@@ -27,6 +27,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
  */
 export const DURATION_MS_MAX = 86_400_000;
 const GIBIBYTE = 2 ** 30;
+/** Interval of the driver's ticks, the smallest heartbeat interval: a machine acts at ticks. */
+export const TICK_MS = 20;
+/**
+ * Default of HEARTBEAT_INTERVAL_MS. What depends on it is derived from it: SUSPECT_AFTER_MS and
+ * UNHEALTHY_AFTER_MS (services/master/config.ts), and what `missedHeartbeatsMs` returns.
+ */
+const HEARTBEAT_MS = 500;
 
 /** Limits on what clients may hold of a node. */
 export interface ClientLimits {
@@ -41,6 +48,11 @@ export interface ClientLimits {
   readonly waitMsMax: number;
   /** A client that takes nothing of its answer, or sends nothing of its body, for so long is cut off. */
   readonly stalledMs: number;
+  /**
+   * How long a bare seq above the head of the log is believed. What a secondary knows of the
+   * master's head may be old, and the client may since have read the entry at the master.
+   */
+  readonly seqGraceMs: number;
 }
 
 /** The limits unless settings say otherwise. */
@@ -49,6 +61,7 @@ export const CLIENT_LIMITS: ClientLimits = Object.freeze({
   readBytesMax: 64 * 2 ** 20,
   waitMsMax: 3_600_000,
   stalledMs: 10_000,
+  seqGraceMs: missedHeartbeatsMs({ heartbeatIntervalMs: HEARTBEAT_MS }),
 });
 
 /** The settings of a node. Durations are in milliseconds, `S` in seconds. */
@@ -120,7 +133,7 @@ export function nodeFields(fallback: { readonly nodeId?: string; readonly httpPo
     LOG_STORE: wordField(STORE_KINDS, 'disk'),
     DATA_DIR: pathField(),
     DISK_FREE_MIN: wholeNumberField({ min: 0, max: Number.MAX_SAFE_INTEGER, fallback: GIBIBYTE / 4 }),
-    HEARTBEAT_INTERVAL_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 500 }),
+    HEARTBEAT_INTERVAL_MS: wholeNumberField({ min: TICK_MS, max: DURATION_MS_MAX, fallback: HEARTBEAT_MS }),
     GAP_TIMEOUT_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: 200 }),
   } satisfies SettingFields;
 }
@@ -149,6 +162,7 @@ export function nodeSettings(
         readBytesMax: values.MAX_READ_BYTES,
         waitMsMax: values.MAX_WAIT_MS,
         stalledMs: values.STALLED_AFTER_MS,
+        seqGraceMs: missedHeartbeatsMs({ heartbeatIntervalMs: values.HEARTBEAT_INTERVAL_MS }),
       }),
     }),
     broker: Object.freeze({
@@ -170,4 +184,9 @@ export function nodeSettings(
 /** The log id in LOG_ID; null for any log. */
 export function namedLogId({ logId }: Pick<NodeSettings, 'logId'>): string | null {
   return logId === 'auto' || logId === 'new' ? null : logId;
+}
+
+/** Time in which a node that is up is heard, although one message is late and one is lost. */
+export function missedHeartbeatsMs({ heartbeatIntervalMs }: Pick<NodeSettings, 'heartbeatIntervalMs'>): number {
+  return 3 * heartbeatIntervalMs;
 }

@@ -33,9 +33,9 @@ export interface MasterBrokerOptions extends EdgeOptions {
   readonly holdsLog: () => boolean;
   /**
    * Milliseconds for which an announcement or a claim may wait in a queue: a few heartbeat
-   * intervals. Default 3000.
+   * intervals.
    */
-  readonly controlExpiresMs?: number;
+  readonly controlExpiresMs: number;
 }
 
 /**
@@ -58,7 +58,6 @@ interface Ready {
 
 const LOCK_RETRY: RetryPolicy = { delayMsMin: 50, delayMsMax: 1000 };
 const MEND_RETRY: RetryPolicy = { delayMsMin: 200, delayMsMax: 5000 };
-const CONTROL_EXPIRES_MS = 3000;
 /** Time for which a yielded lock stays free: longer than the longest delay of `LOCK_RETRY`. */
 const YIELD_MS = 1500;
 
@@ -136,8 +135,8 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
    * @returns false when it was dropped; the protocol repeats it
    */
   sendControl(message: ControlMessage): boolean {
-    const expiresMs = this.options.controlExpiresMs ?? CONTROL_EXPIRES_MS;
-    return this.post({ exchange: this.options.topology.controlExchange, routingKey: '' }, message, expiresMs);
+    const { topology, controlExpiresMs } = this.options;
+    return this.post({ exchange: topology.controlExchange, routingKey: '' }, message, controlExpiresMs);
   }
 
   /**

@@ -23,12 +23,10 @@ import type { WireMessage } from '#protocol/wire/messages';
 import { type DeliveryHandle, EntriesConsumer } from './entries';
 
 interface SecondaryBrokerOptions extends EdgeOptions {
-  /** How long a heartbeat may wait in a queue: a few intervals, in milliseconds. Default 3000. */
-  readonly heartbeatExpiresMs?: number;
-  /**
-   * A control queue that heard nothing for this long is bound again, in milliseconds. Default 3000.
-   */
-  readonly controlSilenceMs?: number;
+  /** How long a heartbeat may wait in a queue: a few intervals, in milliseconds. */
+  readonly heartbeatExpiresMs: number;
+  /** A control queue that heard nothing for this long is bound again, in milliseconds. */
+  readonly controlSilenceMs: number;
   /** Unsettled deliveries at a time. Default 64. */
   readonly prefetch?: number;
 }
@@ -72,8 +70,6 @@ const LOCK_RETRY: RetryPolicy = { delayMsMin: 100, delayMsMax: 1000 };
 /** A node whose master has another log looks again whether its own is there. */
 const WITHDRAWN: RetryPolicy = { delayMsMin: 1_000, delayMsMax: 15_000 };
 const CLOSE_TIMEOUT_MS = 1_000;
-const EXPIRES_MS = 3000;
-const SILENCE_MS = 3000;
 const PREFETCH = 64;
 
 export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, SecondaryBrokerEvents> {
@@ -114,8 +110,7 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
 
   /** To the queue that a claim named. False: dropped, and repeated by the protocol. */
   sendTo(queue: string, message: WireMessage): boolean {
-    const { heartbeatExpiresMs = EXPIRES_MS } = this.options;
-    const expiresMs = message.type === 'heartbeat' ? heartbeatExpiresMs : null;
+    const expiresMs = message.type === 'heartbeat' ? this.options.heartbeatExpiresMs : null;
     return this.post({ exchange: '', routingKey: queue }, message, expiresMs);
   }
 
@@ -227,7 +222,7 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
 
   /** Runs as long as the session. */
   private async keepBound(session: AmqpSession): Promise<void> {
-    const { topology, controlSilenceMs = SILENCE_MS } = this.options;
+    const { topology, controlSilenceMs } = this.options;
     while (session.isOpen) {
       await pause(controlSilenceMs, session.signal);
       if (!session.isOpen || performance.now() - this.lastControlMs < controlSilenceMs) continue;

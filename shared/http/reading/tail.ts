@@ -34,12 +34,6 @@ import type { ForeignLog, LogReader } from './log-reader';
 const KEEP_ALIVE_MS = 15_000;
 /** Time for the last event of a reader that was cut off to be sent. */
 const LINGER_MS = 1_000;
-/**
- * How long a bare seq above the head of the log is believed. What a secondary knows of the master's
- * head is up to one announcement old (500 ms by default), and the client may since have read the
- * entry at the master.
- */
-const SEQ_GRACE_MS = 1_500;
 /** Chunks that are kept for readers a little behind. */
 const CHUNKS_KEPT = 4;
 
@@ -100,7 +94,7 @@ export class EntryTails {
    * response.
    */
   follow(response: ServerResponse, query: TailQuery): void {
-    const { stalledMs = CLIENT_LIMITS.stalledMs, seqGraceMs = SEQ_GRACE_MS } = this.options;
+    const { stalledMs = CLIENT_LIMITS.stalledMs, seqGraceMs = CLIENT_LIMITS.seqGraceMs } = this.options;
     this.noticeCut();
     const { endOf, read, judge, resetText } = this;
     const tail = new Tail(response, query, { stalledMs, seqGraceMs, endOf, read, judge, resetText });

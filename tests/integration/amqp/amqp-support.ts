@@ -123,7 +123,7 @@ export class Cast {
       'trace',
     ]);
     const { urls, topology } = this;
-    const bounds = { heartbeatS: 5, connections: 2 as const, queueMaxBytes };
+    const bounds = { heartbeatS: 5, connections: 2 as const, queueMaxBytes, controlExpiresMs: 3_000 };
     const broker = new MasterBroker({ urls, ...bounds, topology, node, members, holdsLog }, events);
     this.started.push(broker);
     broker.start();
@@ -147,7 +147,8 @@ export class Cast {
       'trace',
     ]);
     const { urls, topology } = this;
-    const options = { urls, heartbeatS: 5, connections: 2 as const, topology, node, controlSilenceMs: 200 };
+    const intervals = { heartbeatExpiresMs: 3_000, controlSilenceMs: 200 };
+    const options = { urls, heartbeatS: 5, connections: 2 as const, topology, node, ...intervals };
     const broker = new SecondaryBroker(options, { ...recorded, ...events });
     this.started.push(broker);
     broker.start();

@@ -24,7 +24,13 @@ describe('the settings of a master', () => {
         publicUrl: null,
         bodyBytesMax: 16 * MEBIBYTE,
         apiToken: null,
-        limits: { readersMax: 1_000, readBytesMax: 64 * MEBIBYTE, waitMsMax: 3_600_000, stalledMs: 10_000 },
+        limits: {
+          readersMax: 1_000,
+          readBytesMax: 64 * MEBIBYTE,
+          waitMsMax: 3_600_000,
+          stalledMs: 10_000,
+          seqGraceMs: 1_500,
+        },
       },
       broker: { urls: ['amqp://guest:guest@127.0.0.1:5672'], heartbeatS: 5, connections: 2, managementUrl: null },
       logName: 'rlog',
@@ -137,6 +143,7 @@ describe('the settings of a master', () => {
     ['LOG_NAME', { LOG_NAME: 'a.b' }],
     ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
     ['LOG_STORE', { LOG_STORE: 'tape' }],
+    ['HEARTBEAT_INTERVAL_MS', { HEARTBEAT_INTERVAL_MS: '19' }],
     ['HTTP_HOST', { HTTP_HOST: 'a b' }],
     ['HTTP_PORT', { HTTP_PORT: '65536' }],
     ['HTTP_PORT', { HTTP_PORT: 'http' }],
@@ -167,8 +174,8 @@ describe('the settings of a master', () => {
     ['DEFAULT_W', { DEFAULT_W: 'most' }],
     ['DEFAULT_W', { DEFAULT_W: '3', SECONDARIES: 'a' }],
     ['SUSPECT_AFTER_MS', { HEARTBEAT_INTERVAL_MS: '500', SUSPECT_AFTER_MS: '1000' }],
-    ['SUSPECT_AFTER_MS', { HEARTBEAT_INTERVAL_MS: '750' }],
-    ['UNHEALTHY_AFTER_MS', { SUSPECT_AFTER_MS: '3000' }],
+    ['UNHEALTHY_AFTER_MS', { SUSPECT_AFTER_MS: '3000', UNHEALTHY_AFTER_MS: '3000' }],
+    ['UNHEALTHY_AFTER_MS', { HEARTBEAT_INTERVAL_MS: '1000', UNHEALTHY_AFTER_MS: '3000' }],
     ['GAP_TIMEOUT_MS', { GAP_TIMEOUT_MS: '0' }],
     ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '0' }],
     ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '2621441' }],
@@ -221,4 +228,15 @@ describe('the settings of a master', () => {
   it('never show a password', () => {
     expect(faultsOf({ AMQP_URL: 'http://user:hunter2@x' }).join()).not.toContain('hunter2');
   });
+});
+
+test('what depends on the heartbeat interval follows it, unless it is set', () => {
+  expect(readMasterSettings({ HEARTBEAT_INTERVAL_MS: '400' })).toMatchObject({
+    suspectAfterMs: 1_200,
+    unhealthyAfterMs: 2_400,
+    http: { limits: { seqGraceMs: 1_200 } },
+  });
+  expect(readMasterSettings({ SUSPECT_AFTER_MS: '2000' })).toMatchObject({ unhealthyAfterMs: 4_000 });
+  const set = { HEARTBEAT_INTERVAL_MS: '400', SUSPECT_AFTER_MS: '1000', UNHEALTHY_AFTER_MS: '1001' };
+  expect(readMasterSettings(set)).toMatchObject({ suspectAfterMs: 1_000, unhealthyAfterMs: 1_001 });
 });
