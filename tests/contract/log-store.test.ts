@@ -1,8 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { STORE_KINDS, type StoreKind } from '#protocol/store-kind';
 import { openLogStore } from '#storage/open';
 import { logStoreContract } from './log-store';
+
+const TRIED: readonly StoreKind[] = ['memory', 'disk'];
+
+test('the back ends that are tried here are all that there are', () => {
+  expect([...TRIED].sort()).toEqual([...STORE_KINDS].sort());
+});
 
 logStoreContract('memory', {
   create: async () => (await openLogStore({ kind: 'memory', dataDir: '', logName: 'rlog', logId: null })).store,
