@@ -12,6 +12,7 @@ const UNIT_BYTES_MAX = 6;
 /** Of the other fields of an entry, at most: an id has 128 characters. */
 const FIELDS_BYTES_MAX = 1024;
 
+/** The size limit of the broker, as last learned. */
 export class SizeLimit {
   /** Bytes of the largest message that the broker takes. */
   bytesMax = MESSAGE_BYTES_MAX;

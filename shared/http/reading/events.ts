@@ -5,7 +5,7 @@
 import { type ReignRun, type ResetReason, reignRunAt, tokenAt, tokenRest, tokenText } from '#protocol/resume-token';
 import { type Problem, problemBody } from '../problem';
 import type { LogReader, ReaderPosition } from './log-reader';
-import { CHUNK_BYTES } from './stream';
+import { CHUNK_BYTES } from './reads';
 
 /** A comment line: keeps a silent connection open (HTML standard, server-sent events). */
 export const COMMENT = ':\n\n';

@@ -6,8 +6,12 @@
 import type { ServerResponse } from 'node:http';
 import { overloaded, Places } from '../places';
 import { ProblemError } from '../problem';
-import { CHUNK_BYTES } from './stream';
 
+/**
+ * Bytes of entries read at a time: large enough that reads cost little, small enough for many slow
+ * readers at once.
+ */
+export const CHUNK_BYTES = 256 * 1024;
 /** Chunks where half of the bytes are taken: slower to send, and room for eight times the readers. */
 const SMALL_CHUNK_BYTES = CHUNK_BYTES / 8;
 

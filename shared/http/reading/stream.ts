@@ -5,7 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import type { LogReader } from './log-reader';
-import type { Read } from './reads';
+import { CHUNK_BYTES, type Read } from './reads';
 
 /** A format of an answer with several entries. */
 export interface EntryFormat {
@@ -42,12 +42,6 @@ export interface SeqRange {
   readonly from: number;
   readonly to: number;
 }
-
-/**
- * Bytes of entries read at a time: large enough that reads cost little, small enough for many slow
- * readers at once.
- */
-export const CHUNK_BYTES = 256 * 1024;
 
 /**
  * The entries of a range: a buffer when they fit into one chunk, otherwise a stream. The stream

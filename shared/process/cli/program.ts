@@ -66,6 +66,7 @@ interface Operands {
   readonly hasRest?: boolean;
 }
 
+/** What a command line gave: the options' values and the other words. */
 export interface Arguments<Values> {
   readonly values: Values;
   readonly operands: readonly string[];
@@ -111,6 +112,7 @@ export function flag(help: string): Option<boolean> {
   return { shows: null, help, field: flagField(false) };
 }
 
+/** The text of `--help`, for a terminal of 80 columns or more. */
 export function usageOf({ does, synopsis, options, notes }: Outline): string {
   const rows = Object.entries(options).map(([name, { shows, short, help }]) => ({
     left: `${short === undefined ? '' : `-${short}, `}${name}${shows === null ? '' : ` ${shows}`}`,
