@@ -15,7 +15,7 @@ import { type Control, decodeRecord, type Voter } from '#protocol/record';
 import { hasBeginPermission } from './begin-permission';
 import { errorCode, type FileSystem, type OpenFile } from './disk/file-system';
 import { isRenewalAsked, MANIFEST, MARKER, readManifest, readPromise, type StorePlace } from './disk/files';
-import { runningHolderOf } from './disk/lock-holder';
+import { runningHolderOf } from './disk/lock/lock-holder';
 import { readSalvage, type Salvage, setAsideAmong } from './disk/salvage';
 import { type Frame, FrameKind } from './disk/segments/frame';
 import { type ScanEnd, scanFile } from './disk/segments/frame-scan';

@@ -10,7 +10,7 @@ import { logEvent } from '#process/logger';
 import type { LogEvent } from '#protocol/log-events';
 import type { StoreKind } from '#protocol/store-kind';
 import { errorCode, nodeFileSystem } from './disk/file-system';
-import { type LockOptions, takeStoreLock } from './disk/lock';
+import { type LockOptions, takeStoreLock } from './disk/lock/lock';
 import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
 import { watchRoom } from './disk/room';
 import { type SalvageReason, setAsideAmong } from './disk/salvage';

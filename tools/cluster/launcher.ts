@@ -8,7 +8,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type StoreLock, takeStoreLock } from '#storage/disk/lock';
+import { type StoreLock, takeStoreLock } from '#storage/disk/lock/lock';
 import { StorageError } from '#storage/log-store';
 import { LaunchError, messageOf } from '../broker/launch-error';
 import { OwnBroker } from '../broker/own-broker';

@@ -15,7 +15,7 @@ import { identityOfRecords } from '../store-identity';
 import type { FileSystem } from './file-system';
 import { createStore, MANIFEST, MARKER, type Manifest, readManifest, readPromise, StoreFiles } from './files';
 import { IdIndex } from './ids/id-index';
-import type { StoreLock } from './lock';
+import type { StoreLock } from './lock/lock';
 import type { Room } from './room';
 import { type RecoveryProgress, recoverLog } from './segments/recovery';
 import { SegmentedLog } from './segments/segmented-log';

@@ -21,7 +21,7 @@ import { closedFault, fatalFault, isPassing, storageFault } from '../storage-fau
 import { checkExtends } from '../store-identity';
 import type { StoreFiles } from './files';
 import type { IdIndex } from './ids/id-index';
-import type { StoreLock } from './lock';
+import type { StoreLock } from './lock/lock';
 import type { Room } from './room';
 import { FrameKind } from './segments/frame';
 import type { SegmentedLog } from './segments/segmented-log';

@@ -15,7 +15,7 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type StoreLock, takeStoreLock } from '#storage/disk/lock';
+import { type StoreLock, takeStoreLock } from '#storage/disk/lock/lock';
 import { StorageError } from '#storage/log-store';
 import { runCommand } from '../command';
 import { messageOf } from '../launch-error';

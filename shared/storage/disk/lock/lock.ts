@@ -28,9 +28,9 @@ import { readFileSync } from 'node:fs';
 import { type FileHandle, open, readFile, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { StorageError } from '../log-store';
-import { storageFault } from '../storage-fault';
-import { errorCode } from './file-system';
+import { StorageError } from '#storage/log-store';
+import { storageFault } from '#storage/storage-fault';
+import { errorCode } from '../file-system';
 import { encodeHolder, type Holder, isAlive, isVisible, newHolder, parseHolder } from './lock-holder';
 
 /** A lock that is held. */

@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { errorCode } from './file-system';
+import { errorCode } from '../file-system';
 
 /** The content of a lock file, as one line of JSON. */
 export interface Holder {

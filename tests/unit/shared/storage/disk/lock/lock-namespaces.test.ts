@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openLogStore } from '#storage/open';
 
-const WRITER = join(__dirname, 'kill-writer.ts');
+const WRITER = join(__dirname, '../kill-writer.ts');
 const CONTAINER = ['--pid', '--fork', '--kill-child', '--mount-proc'];
 
 const canUnshare = spawnSync('unshare', [...CONTAINER, 'true']).status === 0;

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import fs, { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LockWait, takeStoreLock } from '#storage/disk/lock';
-import { encodeHolder, type Holder, newHolder } from '#storage/disk/lock-holder';
+import { type LockWait, takeStoreLock } from '#storage/disk/lock/lock';
+import { encodeHolder, type Holder, newHolder } from '#storage/disk/lock/lock-holder';
 import { openLogStore } from '#storage/open';
 
 /** So short that a test does not wait for long, and long enough for some heartbeats. */
