@@ -1,16 +1,21 @@
 /**
- * The log lines of a node: all of them in a file, which each start of the launcher begins anew, and
- * from a level on, readable, with the node's name in front, on the launcher's terminal. Lines that
- * are no JSON (what a process says before its logger is there, and what the runtime says when it
- * dies) are always shown. The last lines are kept whatever their level, to explain an end.
+ * The log lines of a node: all of them in a file, and from a level on, readable, with the node's
+ * name in front, on the launcher's terminal. Lines that are no JSON (what a process says before its
+ * logger is there, and what the runtime says when it dies) are always shown. The last lines are
+ * kept whatever their level, to explain an end.
+ *
+ * Each start of the launcher begins the file anew. A file that is full is renamed to `<name>.log.1`,
+ * in place of the one before, so a node has at most two.
  */
-import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import type { LogLevel } from '#process/node-settings';
 import { messageOf } from '../broker/launch-error';
 
+/** Some 80,000 lines. */
+const FILE_BYTES_MAX = 16 * 2 ** 20;
 /** Enough for an error with its stack. */
 const TAIL_LINES = 15;
 
@@ -24,6 +29,7 @@ const pretty = prettyFactory({
 export class NodeLog {
   private recent: string[] = [];
   private isWritable = true;
+  private fileBytes = 0;
 
   /** `show` takes whole lines, with pino's number for their level; null: not lines of our logger. */
   constructor(
@@ -33,11 +39,11 @@ export class NodeLog {
     private readonly show: (text: string, level: number | null) => void,
   ) {
     this.write(() => mkdirSync(dirname(path), { recursive: true }));
-    this.write(() => rmSync(path, { force: true }));
+    for (const old of [path, `${path}.1`]) this.write(() => rmSync(old, { force: true }));
   }
 
   take(line: string): void {
-    this.write(() => appendFileSync(this.path, `${line}\n`));
+    this.write(() => this.append(`${line}\n`));
     const level = levelOf(line);
     const readable = level === null ? line : pretty(line).trimEnd();
     this.recent = [...this.recent, readable].slice(-TAIL_LINES);
@@ -53,6 +59,15 @@ export class NodeLog {
   /** What an earlier process of the node said explains nothing about its successor. */
   forgetTail(): void {
     this.recent = [];
+  }
+
+  private append(line: string): void {
+    if (this.fileBytes >= FILE_BYTES_MAX) {
+      renameSync(this.path, `${this.path}.1`);
+      this.fileBytes = 0;
+    }
+    appendFileSync(this.path, line);
+    this.fileBytes += Buffer.byteLength(line);
   }
 
   /** A disk that takes no more ends the writing, said once; the node's other work goes on. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogLevel } from '#process/node-settings';
@@ -73,6 +73,17 @@ describe('a log file', () => {
   it('is begun anew at each start', () => {
     for (const line of ['first', 'second']) open('warn').take(line);
     expect(read('master.log')).toBe('second\n');
+  });
+
+  it('that is full is kept as the one before, of which there is one', () => {
+    const full = (letter: string) => letter.repeat(16 * 2 ** 20);
+    const log = open('silent');
+    for (const line of [full('a'), full('b'), 'c']) log.take(line);
+    expect(readdirSync(join(folder, 'logs')).sort()).toEqual(['master.log', 'master.log.1']);
+    expect(read('master.log.1') === `${full('b')}\n`).toBe(true);
+    expect(read('master.log')).toBe('c\n');
+    open('silent').take('next start');
+    expect(readdirSync(join(folder, 'logs'))).toEqual(['master.log']);
   });
 
   it('that cannot be written is said once, and the terminal still shows the lines', () => {
