@@ -20,7 +20,8 @@ const REGISTRY_MS = 15_000;
 /** The whole image, about 100 MB, over a slow line. */
 const PULL_MS = 30 * 60_000;
 
-const LOGIN = { user: 'rlog', password: 'rlog' };
+/** User and password. Not guest, who may log in from inside the container only. */
+const LOGIN = 'rlog';
 
 type DockerOptions = Pick<StartOptions, 'env' | 'log' | 'signal'>;
 
@@ -84,8 +85,8 @@ export function startContainer(options: StartOptions): Promise<OwnBroker> {
     options.log(`starting the container ${name} of ${IMAGE}`);
     return {
       title: `container ${name}`,
-      amqpUrl: `amqp://${LOGIN.user}:${LOGIN.password}@127.0.0.1:${amqp}`,
-      management: { url: `http://127.0.0.1:${management}`, ...LOGIN },
+      amqpUrl: `amqp://${LOGIN}:${LOGIN}@127.0.0.1:${amqp}`,
+      management: `http://${LOGIN}:${LOGIN}@127.0.0.1:${management}`,
       env: options.env,
       logs: [log],
       wipe: [['docker', 'volume', 'rm', '--force', `${name}-data`]],
@@ -109,8 +110,7 @@ export function createArguments(spec: { name: string; amqp: number; management: 
     ...['--hostname', 'replicated-log', '--volume', `${spec.name}-data:/var/lib/rabbitmq`],
     // Only for this machine.
     ...['--publish', `127.0.0.1:${spec.amqp}:5672`, '--publish', `127.0.0.1:${spec.management}:15672`],
-    // A user of our own: guest may log in from inside the container only.
-    ...['--env', `RABBITMQ_DEFAULT_USER=${LOGIN.user}`, '--env', `RABBITMQ_DEFAULT_PASS=${LOGIN.password}`],
+    ...['--env', `RABBITMQ_DEFAULT_USER=${LOGIN}`, '--env', `RABBITMQ_DEFAULT_PASS=${LOGIN}`],
     IMAGE,
   ];
 }

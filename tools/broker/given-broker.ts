@@ -9,12 +9,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'amqplib';
 import type { Environment } from '#process/settings';
 import { LaunchError, messageOf } from './launch-error';
-import type { Management } from './own-broker';
 
 export interface GivenBroker {
   /** One or several addresses, separated by commas. */
   readonly amqpUrl: string;
-  readonly management: Management | undefined;
+  /** MANAGEMENT_URL. */
+  readonly management: string | undefined;
   describe(): string;
   /** Does nothing: it is not ours. */
   stop(): Promise<void>;
@@ -61,7 +61,7 @@ export async function useGiven(urls: string, env: Environment, signal?: AbortSig
     signal?.throwIfAborted();
     try {
       const description = `${await greet(url)} at ${redact(url)}, given by AMQP_URL`;
-      const management = env.MANAGEMENT_URL ? managementOf(env.MANAGEMENT_URL) : undefined;
+      const management = env.MANAGEMENT_URL || undefined;
       return { amqpUrl: urls, management, describe: () => description, stop: async () => undefined };
     } catch (error) {
       failures.push(`  ${redact(url)}: ${messageOf(error)}`);
@@ -69,13 +69,6 @@ export async function useGiven(urls: string, env: Environment, signal?: AbortSig
   }
   const sentence = 'AMQP_URL is set, but no broker can be used there (nothing else is tried):';
   throw new LaunchError([sentence, ...failures].join('\n'), { code: 'unreachable' });
-}
-
-function managementOf(address: string): Management {
-  const url = new URL(address);
-  const [user, password] = [url.username, url.password].map(decodeURIComponent) as [string, string];
-  url.username = url.password = '';
-  return { url: url.href.replace(/\/$/, ''), user, password };
 }
 
 /** Hides the password of an address that is shown. */

@@ -19,13 +19,6 @@ import { awaitGreeting } from './given-broker';
 import { LaunchError, messageOf } from './launch-error';
 import type { Command, Leash } from './leash/leash';
 
-export interface Management {
-  /** Without a trailing slash. */
-  readonly url: string;
-  readonly user: string;
-  readonly password: string;
-}
-
 export interface StartOptions {
   /** Keeps the data from start to start. Absent: a temporary folder, deleted with the broker. */
   readonly dataDir?: string | undefined;
@@ -45,7 +38,8 @@ export interface StartOptions {
 export interface BrokerSpec extends Omit<Leash, 'folder' | 'orphaned'> {
   readonly title: string;
   readonly amqpUrl: string;
-  readonly management: Management;
+  /** URL of the management API, with the login in it. */
+  readonly management: string;
   readonly env: Environment;
   /** Files whose ends explain a failed start. */
   readonly logs: readonly string[];
@@ -95,7 +89,7 @@ export class OwnBroker {
     return this.spec.amqpUrl;
   }
 
-  get management(): Management {
+  get management(): string {
     return this.spec.management;
   }
 

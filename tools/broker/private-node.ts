@@ -53,7 +53,7 @@ export function startPrivateNode({ script, epmd }: InstalledServer, options: Sta
     return {
       title: `a private node in ${dataDir}`,
       amqpUrl: `amqp://guest:guest@127.0.0.1:${amqp}`,
-      management: { url: `http://127.0.0.1:${management}`, user: 'guest', password: 'guest' },
+      management: `http://guest:guest@127.0.0.1:${management}`,
       env,
       logs: [env.RABBITMQ_LOGS, log],
       wipe: [['rm', '-rf', env.RABBITMQ_MNESIA_BASE]],

@@ -1,8 +1,5 @@
-/**
- * What is on the terminal once the cluster runs: the table, what is worth knowing about it, and
- * what to try. Pure.
- */
-import type { BrokerAddress, NodePlan } from './node-plan';
+/** The text on the terminal once the cluster runs: the table of nodes, notes, and what to try. Pure. */
+import type { NodePlan } from './node-plan';
 import type { NodeHealth } from './readiness';
 
 export interface GreetedNode {
@@ -18,7 +15,8 @@ export interface GreetedNode {
 export interface GreetingFacts {
   /** The master first. */
   readonly nodes: readonly [GreetedNode, ...GreetedNode[]];
-  readonly broker: BrokerAddress & { readonly description: string };
+  /** `management` is the URL of its API with the login in it; undefined: not known. */
+  readonly broker: { readonly management?: string | undefined; readonly description: string };
   /** As shown; null: nothing is kept. */
   readonly dataDir: string | null;
   readonly logName: string;
@@ -30,18 +28,34 @@ export interface GreetingFacts {
 }
 
 export function renderGreeting(facts: GreetingFacts): string {
-  const { nodes, broker, dataDir, logsDir } = facts;
-  const { url = '', user, password } = broker.management ?? {};
-  const rows = [
+  const { nodes, broker, dataDir, logsDir, hasApiToken, launcherPid } = facts;
+  const [master, first] = nodes;
+  // The token is for the shell to fill in: a terminal is no place for it.
+  const curl = `curl${hasApiToken ? ' -H "Authorization: Bearer $API_TOKEN"' : ''}`;
+  const json = `${curl} -H 'Content-Type: application/json'`;
+  const table = renderTable([
+    ['node', 'URL', 'state'],
     ...nodes.map(nodeRow),
-    url === '' ? ['RabbitMQ', '', broker.description] : ['RabbitMQ UI', url, `log in as ${user} / ${password}`],
+    brokerRow(broker),
     dataDir === null
       ? ['data', 'in memory', 'gone when this stops']
       : ['data', dataDir, 'kept: the next npm start finds the log'],
     ['log files', logsDir, 'one for each node'],
-  ];
-  const notes = [...waitingNotes(facts), ...absentNotes(facts), ...hints(facts)];
-  return ['', renderTable(['node', 'URL', 'state'], rows), '', ...notes, '', 'Ctrl-C stops everything.'].join('\n');
+  ]);
+  const faults =
+    first &&
+    `
+Make a secondary slow, lossy or deaf (delayMs, failRate, dropRate, duplicateRate, reorderRate, paused):
+  ${json} -X PUT -d '{"delayMs": 5000}' ${first.plan.url}/faults
+Stop one, and start it again:  kill ${first.pid ?? 'PID'}  and  kill -USR2 ${launcherPid}`;
+  return `
+${table}
+
+${waitingNote(facts)}${absentNote(facts, curl)}Try it:
+  ${json} -d '{"message": "hello"}' ${master.plan.url}/messages
+  ${curl} ${nodes.at(-1)?.plan.url}/messages${faults ?? ''}
+
+Ctrl-C stops everything.`;
 }
 
 function nodeRow({ plan, pid, notReady, health }: GreetedNode): string[] {
@@ -54,8 +68,15 @@ function nodeRow({ plan, pid, notReady, health }: GreetedNode): string[] {
   return [plan.name, plan.url, state.filter(Boolean).join(', ')];
 }
 
-/** Columns of text, aligned, below a heading and a rule. */
-function renderTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+function brokerRow({ management, description }: GreetingFacts['broker']): string[] {
+  if (management === undefined) return ['RabbitMQ', '', description];
+  const { origin, pathname, username, password } = new URL(management);
+  const login = [username, password].map(decodeURIComponent).join(' / ');
+  return ['RabbitMQ UI', (origin + pathname).replace(/\/$/, ''), `log in as ${login}`];
+}
+
+/** Columns of text, aligned, with a rule below the first row. */
+function renderTable([heading = [], ...rows]: readonly (readonly string[])[]): string {
   const widths = heading.map((_, at) => Math.max(...[heading, ...rows].map((cells) => (cells[at] ?? '').length)));
   const lines = [heading, widths.map((width) => '-'.repeat(width)), ...rows];
   return lines
@@ -64,57 +85,31 @@ function renderTable(heading: readonly string[], rows: readonly (readonly string
 }
 
 /** Who is not ready; why the master does not reign, and what only an operator can do about it. */
-function waitingNotes({ nodes, goneLog, dataDir, logName, hasApiToken }: GreetingFacts): string[] {
+function waitingNote({ nodes, goneLog, dataDir, logName, hasApiToken }: GreetingFacts): string {
   const waiting = nodes.filter(({ notReady }) => notReady !== null).map(({ plan }) => plan.name);
-  if (waiting.length === 0) return [];
-  const notes = [`Not ready yet: ${waiting.join(', ')}. They go on trying; see their log files.`, ''];
+  if (waiting.length === 0) return '';
+  const note = `Not ready yet: ${waiting.join(', ')}. They go on trying; see their log files.\n\n`;
   const [{ plan, notReady, health }] = nodes;
   if (notReady !== null && goneLog !== null)
-    notes.push(
-      `The master is recovering: the log ${goneLog} was kept in ${dataDir}, and the folder of no node holds any of it.`,
-      'To go on with it, stop this, give a node its folder back, and start again.',
-      `To begin another log, stop this, delete ${dataDir}, and start again.`,
-      '',
-    );
-  else if (notReady !== null && health?.waitingFor !== undefined)
-    notes.push(
-      `The master is recovering: it waits for ${health.waitingFor}`,
-      'It goes on by itself once that comes. If it is lost for good, see what a force would give up, and decide:',
-      `  npm run force -- --url ${plan.url} --log ${logName}${hasApiToken ? ' --token "$API_TOKEN"' : ''}`,
-      '',
-    );
-  return notes;
+    return `${note}The master is recovering: the log ${goneLog} was kept in ${dataDir}, and the folder of no node holds any of it.
+To go on with it, stop this, give a node its folder back, and start again.
+To begin another log, stop this, delete ${dataDir}, and start again.
+
+`;
+  if (notReady === null || health?.waitingFor === undefined) return note;
+  return `${note}The master is recovering: it waits for ${health.waitingFor}
+It goes on by itself once that comes. If it is lost for good, see what a force would give up, and decide:
+  npm run force -- --url ${plan.url} --log ${logName}${hasApiToken ? ' --token "$API_TOKEN"' : ''}
+
+`;
 }
 
-function absentNotes({ nodes: [master, ...secondaries], hasApiToken }: GreetingFacts): string[] {
+function absentNote({ nodes: [master, ...secondaries] }: GreetingFacts, curl: string): string {
   const names = secondaries.map(({ plan }) => plan.name);
   const absent = (master.health?.secondaries ?? []).map(({ id }) => id).filter((id) => !names.includes(id));
-  if (absent.length === 0) return [];
-  return [
-    `Members from an earlier start: ${absent.join(', ')}. A message that waits for all waits for them too;`,
-    'start as many secondaries as then (npm start -- --secondaries N), or remove each of them:',
-    ...absent.map((id) => `  ${curl(hasApiToken)} -X DELETE ${master.plan.url}/members/${id}`),
-    '',
-  ];
-}
-
-function hints({ nodes, hasApiToken, launcherPid }: GreetingFacts): string[] {
-  const json = `${curl(hasApiToken)} -H 'Content-Type: application/json'`;
-  const [master, first] = nodes;
-  const faults = first && [
-    'Make a secondary slow, lossy or deaf (delayMs, failRate, dropRate, duplicateRate, reorderRate, paused):',
-    `  ${json} -X PUT -d '{"delayMs": 5000}' ${first.plan.url}/faults`,
-    `Stop one, and start it again:  kill ${first.pid ?? 'PID'}  and  kill -USR2 ${launcherPid}`,
-  ];
-  return [
-    'Try it:',
-    `  ${json} -d '{"message": "hello"}' ${master.plan.url}/messages`,
-    `  ${curl(hasApiToken)} ${nodes.at(-1)?.plan.url}/messages`,
-    ...(faults ?? []),
-  ];
-}
-
-/** The token is for the shell to fill in: a terminal is no place for it. */
-function curl(hasApiToken: boolean): string {
-  return `curl${hasApiToken ? ' -H "Authorization: Bearer $API_TOKEN"' : ''}`;
+  if (absent.length === 0) return '';
+  return `Members from an earlier start: ${absent.join(', ')}. A message that waits for all waits for them too;
+start as many secondaries as then (npm start -- --secondaries N), or remove each of them:
+${absent.map((id) => `  ${curl} -X DELETE ${master.plan.url}/members/${id}\n`).join('')}
+`;
 }

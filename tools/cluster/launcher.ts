@@ -78,7 +78,7 @@ export class Launcher {
     if (greeted[0].notReady === null) await keeping;
     const greeting = renderGreeting({
       nodes: greeted,
-      broker: { amqpUrl: broker.amqpUrl, management: broker.management, description: broker.describe() },
+      broker: { management: broker.management, description: broker.describe() },
       dataDir: memory ? null : shown(dataDir),
       logName: settings.logName,
       goneLog: kept.isGone ? kept.id : null,

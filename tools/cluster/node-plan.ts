@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Environment } from '#process/settings';
-import type { Management } from '../broker/own-broker';
+import type { ProvidedBroker } from '../broker/provide';
 import type { LauncherSettings } from './options';
 
 export interface NodePlan {
@@ -15,12 +15,6 @@ export interface NodePlan {
   readonly url: string;
   /** null: in memory. */
   readonly dataDir: string | null;
-}
-
-/** What the nodes are told of the broker. */
-export interface BrokerAddress {
-  readonly amqpUrl: string;
-  readonly management?: Management | undefined;
 }
 
 /** The master first. */
@@ -43,7 +37,11 @@ export function planNodes(settings: LauncherSettings): readonly [NodePlan, ...No
  */
 export function environmentOf(
   node: NodePlan,
-  { settings, broker, logId }: { settings: LauncherSettings; broker: BrokerAddress; logId: string | null },
+  {
+    settings,
+    broker,
+    logId,
+  }: { settings: LauncherSettings; broker: Pick<ProvidedBroker, 'amqpUrl' | 'management'>; logId: string | null },
 ): Environment {
   const { environment, logLevel } = settings;
   const [, ...secondaries] = planNodes(settings);
@@ -53,7 +51,7 @@ export function environmentOf(
     HTTP_PORT: `${node.port}`,
     PUBLIC_URL: undefined,
     AMQP_URL: broker.amqpUrl,
-    MANAGEMENT_URL: managementUrl(broker),
+    MANAGEMENT_URL: broker.management,
     SECONDARIES: secondaries.map(({ name }) => name).join(','),
     ...(logId !== null && { LOG_ID: logId }),
     LOG_STORE: node.dataDir === null ? 'memory' : 'disk',
@@ -62,10 +60,4 @@ export function environmentOf(
     LOG_LEVEL: logLevel === 'debug' || logLevel === 'trace' ? logLevel : 'info',
     ...(node.role === 'secondary' && { FAULT_INJECTION: 'true' }),
   };
-}
-
-function managementUrl({ management }: BrokerAddress): string | undefined {
-  if (management === undefined) return undefined;
-  const login = `${encodeURIComponent(management.user)}:${encodeURIComponent(management.password)}`;
-  return management.url.replace('://', `://${login}@`);
 }

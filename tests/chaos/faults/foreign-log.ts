@@ -32,9 +32,9 @@ export async function makeForeignFolder({ broker, logName, dir }: ForeignLogOpti
   const folder = join(dir, 'secondary');
   mkdirSync(dir, { recursive: true });
   await askManagement(broker, 'PUT', `vhosts/${VHOST}`);
-  const { user } = broker.management;
+  const { username } = new URL(broker.management);
   const everything = { configure: '.*', write: '.*', read: '.*' };
-  await askManagement(broker, 'PUT', `permissions/${VHOST}/${encodeURIComponent(user)}`, everything);
+  await askManagement(broker, 'PUT', `permissions/${VHOST}/${username}`, everything);
   const shared = { HTTP_PORT: '0', LOG_NAME: logName, AMQP_URL: `${broker.amqpUrl}/${VHOST}` };
   const master = RealProcess.start({
     name: 'master elsewhere',
@@ -86,12 +86,12 @@ async function askManagement(
   path: string,
   content: unknown = {},
 ): Promise<void> {
-  const { url, user, password } = management;
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const { origin, username, password } = new URL(management);
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   const headers = { authorization, 'Content-Type': 'application/json' };
   const body = JSON.stringify(content);
   const look = async () => {
-    const { status, text } = await ask(url, { method, path: `/api/${path}`, headers, body });
+    const { status, text } = await ask(origin, { method, path: `/api/${path}`, headers, body });
     if (status >= 300) throw new Error(`${status} ${text}`);
   };
   await eventually(`${method} ${path} is answered`, look, { withinMs: APPEND_MS });

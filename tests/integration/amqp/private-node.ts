@@ -44,8 +44,7 @@ export class PrivateNode implements TestBroker {
   }
 
   get management(): string {
-    const { url, user, password } = this.server.management;
-    return Object.assign(new URL(url), { username: user, password }).href;
+    return this.server.management;
   }
 
   async ctl(...args: readonly string[]): Promise<void> {

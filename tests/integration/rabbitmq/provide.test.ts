@@ -137,9 +137,9 @@ story('a private node for a test', () => {
   it('serves its management at the address that it says', async () => {
     const broker = await startNode();
     try {
-      const { url, user, password } = broker.management;
-      const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-      const overview = await fetch(`${url}/api/overview`, { headers: { authorization } });
+      const { origin, username, password } = new URL(broker.management);
+      const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+      const overview = await fetch(`${origin}/api/overview`, { headers: { authorization } });
       await expect(overview.json()).resolves.toMatchObject({
         rabbitmq_version: /RabbitMQ ([\d.]+)/.exec(broker.describe())?.[1],
       });

@@ -16,13 +16,7 @@ export default async function globalSetup(): Promise<void> {
   process.stderr.write(`Integration tests use ${broker.describe()}\n`);
   process.env.RLOG_TEST_DIR = mkdtempSync(join(tmpdir(), 'rlog-test-'));
   process.env.RLOG_TEST_AMQP_URL = broker.amqpUrl;
-  if (broker.management !== undefined) {
-    const { url, user, password } = broker.management;
-    process.env.RLOG_TEST_MANAGEMENT_URL = url.replace(
-      '://',
-      `://${encodeURIComponent(user)}:${encodeURIComponent(password)}@`,
-    );
-  }
+  if (broker.management !== undefined) process.env.RLOG_TEST_MANAGEMENT_URL = broker.management;
   (globalThis as { rlogTestBroker?: unknown }).rlogTestBroker = broker;
 }
 

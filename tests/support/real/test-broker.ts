@@ -15,12 +15,14 @@ import { provideBroker } from '#tools/broker/provide';
 
 export interface TestBroker {
   readonly amqpUrl: string;
-  readonly management: { readonly url: string; readonly user: string; readonly password: string } | undefined;
+  /** URL of the management API, with the login in it. */
+  readonly management: string | undefined;
   describe(): string;
   stop(): Promise<void>;
 }
 
-const LOGIN = { user: 'test', password: 'test' };
+/** User and password. */
+const LOGIN = 'test';
 const READY_MS = 120_000;
 const AMQP = 5672;
 const MANAGEMENT = 15672;
@@ -50,7 +52,7 @@ async function startContainer(log: (line: string) => void): Promise<TestBroker> 
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
   const [amqp = 0, management = 0] = await freePorts([undefined, undefined]);
   const container = await new RabbitMQContainer(IMAGE)
-    .withEnvironment({ RABBITMQ_DEFAULT_USER: LOGIN.user, RABBITMQ_DEFAULT_PASS: LOGIN.password })
+    .withEnvironment({ RABBITMQ_DEFAULT_USER: LOGIN, RABBITMQ_DEFAULT_PASS: LOGIN })
     // By it `npm test` finds what a killed run has left.
     .withLabels({ 'replicated-log.test-run': process.env.REPLICATED_LOG_TEST_RUN ?? 'by-hand' })
     .withExposedPorts({ container: AMQP, host: amqp }, { container: MANAGEMENT, host: management })
@@ -59,8 +61,8 @@ async function startContainer(log: (line: string) => void): Promise<TestBroker> 
   const host = container.getHost();
   const version = await container.exec(['rabbitmqctl', '--quiet', 'version']);
   return {
-    amqpUrl: `amqp://${LOGIN.user}:${LOGIN.password}@${host}:${amqp}`,
-    management: { url: `http://${host}:${management}`, ...LOGIN },
+    amqpUrl: `amqp://${LOGIN}:${LOGIN}@${host}:${amqp}`,
+    management: `http://${LOGIN}:${LOGIN}@${host}:${management}`,
     describe: () => `RabbitMQ ${version.output.trim()} in a container of ${IMAGE}, by testcontainers`,
     async stop() {
       await container.stop({ remove: true, removeVolumes: true });

@@ -16,11 +16,7 @@ const master = node('master', 8000);
 const secondary = node('secondary-1', 8001);
 const facts: GreetingFacts = {
   nodes: [master, secondary],
-  broker: {
-    amqpUrl: 'amqp://x',
-    management: { url: 'http://127.0.0.1:15690', user: 'guest', password: 'guest' },
-    description: 'RabbitMQ 4.0',
-  },
+  broker: { management: 'http://guest:p%40ss@127.0.0.1:15690', description: 'RabbitMQ 4.0' },
   dataDir: './data',
   logName: 'rlog',
   goneLog: null,
@@ -35,7 +31,7 @@ it('the greeting is a table, and lines to copy', () => {
   -----------  ----------------------  --------------------------------------
   master       http://127.0.0.1:8000   ready, 4 entries, pid 100
   secondary-1  http://127.0.0.1:8001   ready, 4 entries, pid 101
-  RabbitMQ UI  http://127.0.0.1:15690  log in as guest / guest
+  RabbitMQ UI  http://127.0.0.1:15690  log in as guest / p@ss
   data         ./data                  kept: the next npm start finds the log
   log files    ./data/logs             one for each node
 
@@ -104,7 +100,7 @@ describe('the greeting says', () => {
   });
 
   it('nothing of a login that it does not know, and that nothing is kept', () => {
-    const broker = { amqpUrl: 'amqp://x', description: 'RabbitMQ 4.0 at amqp://x, given by AMQP_URL' };
+    const broker = { description: 'RabbitMQ 4.0 at amqp://x, given by AMQP_URL' };
     const text = renderGreeting({ ...facts, broker, dataDir: null });
     expect(text).toContain('given by AMQP_URL');
     expect(text).not.toContain('log in as');

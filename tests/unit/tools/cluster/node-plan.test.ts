@@ -3,7 +3,7 @@ import { readLauncherSettings } from '#tools/cluster/options';
 
 const broker = {
   amqpUrl: 'amqp://guest:guest@127.0.0.1:5690',
-  management: { url: 'http://127.0.0.1:15690', user: 'guest', password: 'p@ss' },
+  management: 'http://guest:p%40ss@127.0.0.1:15690',
 };
 
 function plan(
@@ -53,7 +53,7 @@ describe('the environment of a node', () => {
       LOG_STORE: 'disk',
       DATA_DIR: '/checkout/data/master',
       AMQP_URL: broker.amqpUrl,
-      MANAGEMENT_URL: 'http://guest:p%40ss@127.0.0.1:15690',
+      MANAGEMENT_URL: broker.management,
     });
   });
 
