@@ -10,7 +10,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findExecutable } from '#tools/broker/machine';
+import { findExecutable } from '#tools/broker/private-node';
 
 const STOP_MS_MAX = 10_000;
 const LINES_KEPT = 12;

@@ -1,7 +1,6 @@
 /**
  * Runs an external command to its end, bounded in time. Arguments are always a list: nothing passes
- * through a shell. (execa would do as much, but it is an ES module only: neither tsx nor jest's
- * global setup can load it from a project that compiles to CommonJS.)
+ * through a shell. (execa, an ES module only, cannot be loaded by tsx or jest's global setup here.)
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,7 +1,7 @@
 /**
- * RabbitMQ as a container, driven through the docker command. It is made anew at every start, so
- * that its settings and ports are today's, and removed at every end; what it stores is in a volume
- * of its own, which stays unless the broker is temporary.
+ * RabbitMQ as a container, driven through the docker command. It is made anew at every start, with
+ * the settings and ports of that start, and removed at every end. What it stores is in a volume of
+ * its own, which stays unless the broker is temporary.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -13,22 +13,20 @@ import { SHARED_CONF } from './private-node';
 
 export const IMAGE = 'rabbitmq:4-management';
 
-/** An engine that runs answers within milliseconds; one that hangs must not hold up a start. */
-const ENGINE_MS = 3_000;
-/** A registry that has not answered by then cannot be reached. */
-const REGISTRY_MS = 15_000;
-/** The whole image, about 100 MB, over a slow line. */
-const PULL_MS = 30 * 60_000;
-
 /** User and password. Not guest, who may log in from inside the container only. */
 const LOGIN = 'rlog';
+/** An engine that runs answers within milliseconds. */
+const ENGINE_MS = 3_000;
+/** Until the registry's first answer. */
+const REGISTRY_MS = 15_000;
+/** About 100 MB, over a slow line. */
+const PULL_MS = 30 * 60_000;
 
 type DockerOptions = Pick<StartOptions, 'env' | 'log' | 'signal'>;
 
 /**
- * Why no container can be started here; undefined once an engine of this machine has the image. An
- * engine elsewhere does not count: it would publish the broker's ports on that machine's loopback.
- * @throws the signal's reason when aborted.
+ * undefined once an engine of this machine has the image. An engine elsewhere does not count: it
+ * would publish the broker's ports on that machine's loopback. @throws the signal's reason.
  */
 export async function whyNoContainer(options: DockerOptions): Promise<string | undefined> {
   const { env, log, signal } = options;
@@ -46,11 +44,7 @@ export async function whyNoContainer(options: DockerOptions): Promise<string | u
   return failure && `${IMAGE} cannot be pulled: ${failure}`;
 }
 
-/**
- * Pulls the image, and hands on each line that `docker pull` says: the first one once the registry
- * has answered. Returns why the image cannot be had, or undefined once it is there.
- * @throws the signal's reason when aborted.
- */
+/** Returns why the image cannot be had; undefined: it is there. @throws the signal's reason. */
 export async function pullImage(options: DockerOptions, registryMs = REGISTRY_MS): Promise<string | undefined> {
   const { env, log, signal } = options;
   const silence = new AbortController();
@@ -75,8 +69,20 @@ function firstLine(error: unknown): string {
   return messageOf(error).split('\n')[0] ?? '';
 }
 
-/** @throws LaunchError `start-failed`; the signal's reason. */
-export function startContainer(options: StartOptions): Promise<OwnBroker> {
+/** Returns why there is none, also when it does not come up. @throws the signal's reason. */
+export async function tryContainer(options: StartOptions): Promise<OwnBroker | string> {
+  const refusal = await whyNoContainer(options);
+  if (refusal !== undefined) return refusal;
+  try {
+    return await startContainer(options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    options.log(`the container did not come up, going on without Docker: ${messageOf(error)}`);
+    return 'the container did not come up';
+  }
+}
+
+function startContainer(options: StartOptions): Promise<OwnBroker> {
   return OwnBroker.launch(options, async (dataDir) => {
     const [amqp = 0, management = 0] = await freePorts([options.ports?.amqp, options.ports?.management]);
     // Of this data folder: two checkouts must not take each other's container.

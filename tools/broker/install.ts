@@ -1,32 +1,25 @@
 /**
- * Installs the package rabbitmq-server on Debian or Ubuntu, and leaves the machine otherwise as it
- * was: the package wants to start a service on the default ports and to start it again at every
- * boot, and neither is what somebody who tries this project has asked for.
+ * Installs the package rabbitmq-server on Debian or Ubuntu, without the service that the package
+ * would start on the default ports, now and at every boot.
  *
- * Loading the packages may be interrupted; unpacking may not, because a half-configured package is
- * a worse thing to leave behind than half a minute of waiting.
+ * Loading the packages may be interrupted; unpacking may not, because it would leave a
+ * half-configured package.
  */
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import type { Environment } from '#process/settings';
 import { runCommand } from './command';
 import { messageOf } from './launch-error';
-import { findExecutable } from './machine';
-import type { StartOptions } from './own-broker';
+import type { OwnBroker, StartOptions } from './own-broker';
+import { findExecutable, tryPrivateNode } from './private-node';
 
 const PACKAGE = 'rabbitmq-server';
 const QUESTION = `There is neither Docker nor RabbitMQ here. Install the package ${PACKAGE} with sudo apt-get? [y/N] `;
-
 /** About 50 MB, over a slow line; half a minute to unpack on a laptop. */
 const STEP_MS = 15 * 60_000;
-
-/**
- * Another apt may be at work, as after a boot: wait for it, not for ever. Debian asks nothing,
- * Ubuntu restarts nothing.
- */
+/** Waits a minute for another apt; Debian asks nothing, Ubuntu restarts nothing. */
 const APT = 'DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get --option DPkg::Lock::Timeout=60 --yes';
 const INSTALL = `${APT} --no-install-recommends install ${PACKAGE}`;
-
 /** The lists that are there may do, and if not, the second command says it better. */
 const LOAD = `${APT} update; ${INSTALL} --download-only`;
 
@@ -54,7 +47,7 @@ for unit in $(enabled); do
   case "$before" in *$unit*) ;; *) systemctl --quiet disable $unit ;; esac
 done`;
 
-type InstallOptions = Pick<StartOptions, 'env' | 'log' | 'signal'>;
+const isRoot = () => process.getuid?.() === 0;
 
 /** undefined: the package can be installed. */
 export function whyNoInstall(env: Environment): string | undefined {
@@ -65,30 +58,29 @@ export function whyNoInstall(env: Environment): string | undefined {
   return process.stdin.isTTY && process.stdout.isTTY ? undefined : 'needs a yes at a terminal, and there is none';
 }
 
-function isRoot(): boolean {
-  return process.getuid?.() === 0;
+/**
+ * Installs the package, after a question where sudo is needed, and starts a private node from it;
+ * otherwise returns why not. @throws LaunchError `start-failed`; the signal's reason.
+ */
+export async function tryInstall(options: StartOptions): Promise<OwnBroker | string> {
+  const refusal = whyNoInstall(options.env) ?? (await installPackage(options));
+  if (refusal !== undefined) return refusal;
+  const node = await tryPrivateNode(options);
+  return typeof node === 'string' ? `the package is installed, but its server is ${node}` : node;
 }
 
-/**
- * Returns undefined when the package is installed, otherwise why not. Who is not root is asked, and
- * sudo does the work. @throws the signal's reason when aborted.
- */
-export async function installPackage({ env, log, signal }: InstallOptions): Promise<string | undefined> {
-  const refusal = whyNoInstall(env);
-  if (refusal !== undefined) return refusal;
+async function installPackage({ env, log, signal }: StartOptions): Promise<string | undefined> {
   const isInteractive = !isRoot();
   if (isInteractive && !(await confirm(signal))) return 'you said no';
   const run = (script: string, interruption?: AbortSignal) => {
     const command = [...(isInteractive ? ['sudo'] : []), 'sh', '-c', script];
     return runCommand(command, { env, signal: interruption, timeoutMs: STEP_MS, isInteractive });
   };
-  const onAbort = () => log('  interrupted: finishing the installation first, so that no half-installed package stays');
   try {
     log(`no Docker and no RabbitMQ here: installing the package ${PACKAGE} (about a minute)`);
     log('  1/2 loading the packages');
     await run(LOAD, signal);
-    log('  2/2 unpacking them (no service is started)');
-    signal?.addEventListener('abort', onAbort);
+    log('  2/2 unpacking them (no service is started; Ctrl-C waits for the end of it)');
     await run(UNPACK);
     log(`${PACKAGE} is installed; remove it with: apt-get purge --autoremove ${PACKAGE}`);
     signal?.throwIfAborted();
@@ -96,8 +88,6 @@ export async function installPackage({ env, log, signal }: InstallOptions): Prom
   } catch (error) {
     signal?.throwIfAborted();
     return `failed: ${messageOf(error)}`;
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
   }
 }
 

@@ -1,16 +1,13 @@
-export type LaunchErrorCode =
-  /** AMQP_URL is set and nothing usable answers there. */
-  | 'unreachable'
-  /** None of the ways to a broker works on this machine; the message shows what would. */
-  | 'no-way'
-  /** The broker that we started did not become ready; the message shows the end of its log. */
-  | 'start-failed'
-  /** Options, ports or folders that cannot be used; a node that cannot run. */
-  | 'refused';
+/**
+ * `unreachable`: AMQP_URL is set and nothing usable answers there. `no-way`: no way to a broker
+ * works on this machine. `start-failed`: the broker that we started did not become ready. `refused`:
+ * options, ports or folders that cannot be used; a node that cannot run.
+ */
+type LaunchErrorCode = 'unreachable' | 'no-way' | 'start-failed' | 'refused';
 
 /**
  * Something could not be started, and the operator can mend it: `message` says how, and is shown
- * without a stack. Whoever aborts gets the reason of their own AbortSignal instead.
+ * without a stack. A caller that aborts gets the reason of its own AbortSignal instead.
  */
 export class LaunchError extends Error {
   readonly code: LaunchErrorCode;

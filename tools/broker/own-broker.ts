@@ -15,16 +15,16 @@ import { tmpdir } from 'node:os';
 import { extname, join, resolve } from 'node:path';
 import type { Environment } from '#process/settings';
 import { runCommand } from './command';
-import { awaitGreeting } from './given-broker';
+import { greet } from './given-broker';
 import { LaunchError, messageOf } from './launch-error';
 import type { Command, Leash } from './leash/leash';
+import { retry } from './retry';
 
 export interface StartOptions {
   /** Keeps the data from start to start. Absent: a temporary folder, deleted with the broker. */
   readonly dataDir?: string | undefined;
   /** Of the broker, for people; letters, digits, `-` and `_`. Keep it the same for one dataDir. */
   readonly name: string;
-  /** What is being done, for people. */
   readonly log: (line: string) => void;
   /** Read: AMQP_URL, MANAGEMENT_URL, PATH, DOCKER_*. */
   readonly env: Environment;
@@ -38,7 +38,6 @@ export interface StartOptions {
 export interface BrokerSpec extends Omit<Leash, 'folder' | 'orphaned'> {
   readonly title: string;
   readonly amqpUrl: string;
-  /** URL of the management API, with the login in it. */
   readonly management: string;
   readonly env: Environment;
   /** Files whose ends explain a failed start. */
@@ -47,8 +46,8 @@ export interface BrokerSpec extends Omit<Leash, 'folder' | 'orphaned'> {
   readonly wipe: readonly Command[];
 }
 
-/** A cold start takes 3–4 s on a laptop and several times that on a busy one. */
-const READY_MS = 60_000;
+/** A cold start takes 3–4 s on a laptop. More frequent questions are noise in the broker's log. */
+const READY_WAIT = { boundMs: 60_000, everyMs: 200 };
 /** A full disk of queues takes a second. */
 const WIPE_MS = 20_000;
 /** Of each log, shown when a start fails. */
@@ -57,8 +56,13 @@ const TAIL_LINES = 15;
 const DELETE = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 } as const;
 
 export class OwnBroker {
+  readonly amqpUrl: string;
+  /** URL of the management API, with the login in it. */
+  readonly management: string;
   /** Its leash (leash/leash.ts); undefined: it is down. */
   private child: ChildProcess | undefined;
+  /** How the last leash ended. */
+  private ended: Promise<string> | undefined;
   private isOver = false;
   private product = 'RabbitMQ';
 
@@ -66,7 +70,10 @@ export class OwnBroker {
     private readonly spec: BrokerSpec,
     private readonly dataDir: string,
     private readonly options: StartOptions,
-  ) {}
+  ) {
+    this.amqpUrl = spec.amqpUrl;
+    this.management = spec.management;
+  }
 
   /**
    * In a data folder that exists. @throws LaunchError `start-failed`; the signal's reason. In both
@@ -85,14 +92,6 @@ export class OwnBroker {
     }
   }
 
-  get amqpUrl(): string {
-    return this.spec.amqpUrl;
-  }
-
-  get management(): string {
-    return this.spec.management;
-  }
-
   /** "RabbitMQ 4.3.6, container …" */
   describe(): string {
     return `${this.product}, ${this.spec.title}`;
@@ -105,18 +104,20 @@ export class OwnBroker {
     this.child = child;
     const death = new AbortController();
     const ended = once(child, 'exit').then(([code, by]) => String(by ?? `exit code ${code}`));
+    this.ended = ended;
     void ended.then((how) => death.abort(new Error(`it ended: ${how}`)));
     try {
       // Before it, the server that answers may be one that a killed leash has left.
       await Promise.race([once(child, 'message'), ended]);
-      this.product = await awaitGreeting(this.spec.amqpUrl, READY_MS, AbortSignal.any([signal, death.signal]));
+      const either = AbortSignal.any([signal, death.signal]);
+      this.product = await retry(() => greet(this.amqpUrl), { ...READY_WAIT, signal: either });
     } catch (cause) {
       const logs = this.spec.logs.filter((path) => existsSync(path)).map(tail);
       // Half booted, an orderly stop can take long, and is worth nothing.
       await this.end('SIGUSR2');
       signal.throwIfAborted();
-      const text = [`RabbitMQ did not start: ${messageOf(cause)}`, ...logs].join('\n');
-      throw new LaunchError(text, { code: 'start-failed', cause });
+      logs.unshift(`RabbitMQ did not start: ${messageOf(cause)}`);
+      throw new LaunchError(logs.join('\n'), { code: 'start-failed', cause });
     }
     // An owner that exits without a word is not held up, and its broker stops all the same.
     child.unref();
@@ -158,8 +159,8 @@ export class OwnBroker {
     const orphaned: Command[] = options.dataDir === undefined ? [...spec.wipe, ['rm', '-rf', dataDir]] : [];
     const { prepare, command, halt, log, clear } = spec;
     const leash: Leash = { folder: dataDir, prepare, command, halt, log, clear, orphaned };
-    // Compiled, these are plain scripts; run from the sources they need a loader.
     const extension = extname(__filename);
+    // The sources need a loader, the compiled scripts none.
     const loader = extension === '.ts' ? ['--require', require.resolve('tsx/cjs')] : [];
     const script = (name: string) => join(__dirname, 'leash', name + extension);
     const args = [...loader, '--require', script('end-with-parent'), script('leash'), JSON.stringify(leash)];
@@ -175,10 +176,9 @@ export class OwnBroker {
   private async end(signal: 'SIGTERM' | 'SIGUSR2'): Promise<void> {
     const { child } = this;
     this.child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.ref();
-    child.kill(signal);
-    await once(child, 'exit');
+    child?.ref();
+    child?.kill(signal);
+    await this.ended;
   }
 }
 

@@ -1,12 +1,10 @@
 /**
- * Free TCP ports. They are asked for before anything is started, so that a port in use costs a
- * sentence and not a half-started cluster. Between the question and the use somebody may still take
- * the port; then whoever wanted to listen says so.
+ * Free TCP ports, looked for before anything is started. Another process may still take a port
+ * before it is used; then the one that wanted to listen says so.
  *
- * A port that nobody has asked for is drawn from 20000–29999. Not "listen on 0 and see": that gives
- * a port of the range from which the system serves outgoing connections, and then a client that
- * reconnects while the broker is down can be given the very port it calls, connect to itself (TCP's
- * simultaneous open), and keep the broker from ever coming back.
+ * Ports are drawn from 20000–29999. Listening on 0 would give one of the range for outgoing
+ * connections: a client that reconnects while the broker is down could get the very port it calls,
+ * connect to itself (TCP's simultaneous open), and keep the broker from ever coming back.
  */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,8 +12,6 @@ import { createServer } from 'node:net';
 
 const LOOPBACK = '127.0.0.1';
 const RANGE = { from: 20_000, to: 30_000 };
-
-/** By the system's word for it. */
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is in use',
   EACCES: 'needs more rights than this process has',

@@ -1,40 +1,57 @@
 /**
- * A private RabbitMQ node from an installed package. All that RabbitMQ would otherwise take from
- * the system (/etc/rabbitmq, /var/lib/rabbitmq, ~/.erlang.cookie, epmd's port 4369, the distribution
- * port 25672) is given here, so that the node shares nothing with a RabbitMQ that the machine may
- * have.
+ * A private RabbitMQ node from an installed package. It shares nothing with a RabbitMQ that the
+ * machine may have: all that RabbitMQ would take from the system (/etc/rabbitmq, /var/lib/rabbitmq,
+ * ~/.erlang.cookie, epmd's port 4369, the distribution port 25672) is given here.
+ * Its name and folders are the same at every start, so the next start finds the queues.
  *
- * The node's name and folders are the same at every start, which is what lets the next start find
- * the queues; the ports are not part of its identity and may change.
- *
- * Source: rabbitmq.com/docs/configure (environment variables), rabbitmq-env(7) and the server
- * script itself.
+ * Source: rabbitmq.com/docs/configure (environment variables), rabbitmq-env(7), the server script.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, extname, join } from 'node:path';
 import type { Environment } from '#process/settings';
-import type { InstalledServer } from './machine';
 import { OwnBroker, type StartOptions } from './own-broker';
 import { freePorts } from './ports';
 
+const ROOT = join(__dirname, extname(__filename) === '.ts' ? '../..' : '../../..');
 /** What every RabbitMQ of this project is told; in the checkout, dist/ has no copy. */
-export const SHARED_CONF = join(
-  __dirname,
-  extname(__filename) === '.ts' ? '../..' : '../../..',
-  'rabbitmq/rabbitmq.conf',
-);
+export const SHARED_CONF = join(ROOT, 'rabbitmq/rabbitmq.conf');
 
-export interface PrivateNodePorts {
-  readonly amqp: number;
-  readonly management: number;
-  /** Between Erlang nodes: here only the command-line tools use it. */
-  readonly distribution: number;
-  /** Erlang's name service, of our own. */
-  readonly epmd: number;
+/** Where packages put servers; not on every user's PATH. */
+const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/opt/homebrew/sbin', '/home/linuxbrew/.linuxbrew/sbin'];
+/**
+ * Debian's and Red Hat's packages put a wrapper on the PATH which changes to the user rabbitmq. The
+ * server's own script, which runs as whoever starts it, is here.
+ */
+const INNER_SCRIPT = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+
+/** Paths of the server's script and of Erlang's name service, or why no server can be started. */
+export function findServer(env: Environment): { script: string; epmd: string } | { missing: string } {
+  if (process.platform === 'win32') return { missing: 'not run on Windows itself, but in WSL 2' };
+  const script = existsSync(INNER_SCRIPT) ? INNER_SCRIPT : findExecutable('rabbitmq-server', env, SERVER_FOLDERS);
+  if (script === undefined) return { missing: 'not installed' };
+  const epmd = findExecutable('epmd', env, [dirname(script), '/usr/lib/erlang/bin']);
+  return epmd === undefined ? { missing: `found as ${script}, but without Erlang's epmd` } : { script, epmd };
 }
 
-/** @throws LaunchError `start-failed`; the signal's reason. */
-export function startPrivateNode({ script, epmd }: InstalledServer, options: StartOptions): Promise<OwnBroker> {
+/** Its path, in the folders of the PATH or in `more`. */
+export function findExecutable(name: string, env: Environment, more: readonly string[]): string | undefined {
+  const folders = [...(env.PATH ?? '').split(delimiter), ...more].filter((folder) => folder !== '');
+  return folders.map((folder) => join(folder, name)).find(existsSync);
+}
+
+/** `distribution`: for the command-line tools. `epmd`: Erlang's name service, of our own. */
+type Ports = Readonly<Record<'amqp' | 'management' | 'distribution' | 'epmd', number>>;
+
+/**
+ * Returns why no server can be started; `found` may name another one. @throws LaunchError
+ * `start-failed`; the signal's reason.
+ */
+export async function tryPrivateNode(
+  options: StartOptions,
+  found = findServer(options.env),
+): Promise<OwnBroker | string> {
+  if ('missing' in found) return found.missing;
+  const { script, epmd } = found;
   return OwnBroker.launch(options, async (dataDir) => {
     const preferred = [options.ports?.amqp, options.ports?.management, undefined, undefined];
     const [amqp = 0, management = 0, distribution = 0, epmdPort = 0] = await freePorts(preferred);
@@ -69,17 +86,14 @@ export function startPrivateNode({ script, epmd }: InstalledServer, options: Sta
   });
 }
 
-/**
- * A server whose leash was killed lives on, and must not share its files with the next one. Its pid
- * alone names nobody, since the system uses it again: its command line does.
- */
+/** For a server whose leash was killed. A pid may be used again: its command line tells. */
 const END_LEFTOVER = `
 pid=$(cat "$1") || exit
 command_line() { tr '\\0' ' ' <"/proc/$pid/cmdline" || ps -ww -o args= -p "$pid"; }
 while command_line 2>/dev/null | grep -qF "$2"; do kill -KILL "$pid"; sleep 0.1; done`;
 
 /** A private node listens on loopback alone, so that its guest user is nobody else's. */
-export function renderConf({ amqp, management }: Pick<PrivateNodePorts, 'amqp' | 'management'>): string {
+export function renderConf({ amqp, management }: Pick<Ports, 'amqp' | 'management'>): string {
   return `# Written at every start: changes made here are lost.
 listeners.tcp.local = 127.0.0.1:${amqp}
 management.tcp.ip = 127.0.0.1
@@ -94,15 +108,15 @@ ${readFileSync(SHARED_CONF, 'utf8')}`;
 }
 
 /**
- * Without a developer's settings for another RabbitMQ or Erlang, and without the locale: under UTF-8
- * the server does not boot in a folder whose path is not ASCII.
+ * Without settings for another RabbitMQ or Erlang, and without the locale: under UTF-8 the server
+ * does not boot in a folder whose path is not ASCII.
  */
 export function foreignEnvironment(env: Environment): Environment {
   const theirs = /^(RABBITMQ_|ERL_|ERLANG_|XDG_|LC_|LANG$|LANGUAGE$|NOTIFY_SOCKET$|SYS_PREFIX$)/;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !theirs.test(name)));
 }
 
-export function nodeEnvironment(dataDir: string, nodeName: string, ports: PrivateNodePorts) {
+export function nodeEnvironment(dataDir: string, nodeName: string, ports: Ports) {
   const below = (...parts: string[]) => join(dataDir, ...parts);
   return {
     RABBITMQ_NODENAME: nodeName,
@@ -118,15 +132,13 @@ export function nodeEnvironment(dataDir: string, nodeName: string, ports: Privat
     RABBITMQ_LOGS: below('log', 'rabbit.log'),
     RABBITMQ_PID_FILE: below('rabbitmq.pid'),
     RABBITMQ_DIST_PORT: String(ports.distribution),
-    // Distribution too is for this machine alone. In braces but unquoted: the scripts split it at
-    // spaces, nothing else.
+    // For this machine alone. Unquoted: the scripts split it at spaces, nothing else.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     // Where Erlang keeps the cookie.
     HOME: below('home'),
-    // Makes the script replace itself by the server instead of waiting for it as a child, so that a
-    // signal to the process that was spawned arrives.
+    // The script replaces itself by the server, so that signals arrive there.
     RUNNING_UNDER_SYSTEMD: 'true',
   };
 }

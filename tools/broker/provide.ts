@@ -1,6 +1,5 @@
 /**
- * Provides a RabbitMQ to whoever starts the project or its tests, whatever the machine has: the
- * first of
+ * Provides a RabbitMQ to the project or its tests, whatever the machine has: the first of
  *
  *   1. AMQP_URL names one: that one, or an error
  *   2. a Docker engine that has the image, or can pull it: a container
@@ -8,31 +7,28 @@
  *   4. Debian or Ubuntu, and we may: the package is installed, then 3
  *   5. an error which shows the ways out
  *
- * The order is from "the user said so" over "leaves nothing behind" to "changes the machine". What
- * was started is stopped, what was found is left alone. A container that fails to come up is not
- * the end: the next way is tried, and the failure is said.
+ * The order is from "the user said so" over "leaves nothing behind" to "changes the machine".
  */
-import { startContainer, whyNoContainer } from './docker';
-import { type GivenBroker, useGiven } from './given-broker';
-import { installPackage } from './install';
-import { LaunchError, messageOf } from './launch-error';
-import { findServer } from './machine';
+import { tryContainer } from './docker';
+import { useGiven } from './given-broker';
+import { tryInstall } from './install';
+import { LaunchError } from './launch-error';
 import type { OwnBroker, StartOptions } from './own-broker';
-import { startPrivateNode } from './private-node';
+import { tryPrivateNode } from './private-node';
 
+/** In the order in which they are tried. */
 export const WAYS = ['container', 'private-node', 'install'] as const;
-
-/** `install` leads to a private node, and is of no use without it. */
 export type Way = (typeof WAYS)[number];
+
+const ATTEMPTS = { container: tryContainer, 'private-node': tryPrivateNode, install: tryInstall };
 
 export interface ProvideOptions extends StartOptions {
   /** Only these may be used; absent: all. A broker that is given by AMQP_URL is always used. */
   readonly ways?: readonly Way[] | undefined;
 }
 
-export type ProvidedBroker = GivenBroker | OwnBroker;
-
-const UNWANTED = 'not wanted by the caller';
+/** One that AMQP_URL names, or an `OwnBroker`. */
+export type ProvidedBroker = Awaited<ReturnType<typeof useGiven>> | OwnBroker;
 
 /**
  * Returns when AMQP is served. @throws LaunchError; the signal's reason when aborted. In both cases
@@ -44,40 +40,21 @@ export async function provideBroker(options: ProvideOptions): Promise<ProvidedBr
   signal?.throwIfAborted();
   const given = env.AMQP_URL?.trim();
   if (given) return useGiven(given, env, signal);
-  const docker = ways.includes('container') ? await tryContainer(options) : UNWANTED;
-  if (typeof docker !== 'string') return docker;
-  const isNodeWanted = ways.includes('private-node');
-  const found = isNodeWanted ? findServer(env) : { missing: UNWANTED };
-  if ('script' in found) return startPrivateNode(found, options);
-  let install: string | undefined = UNWANTED;
-  if (isNodeWanted && ways.includes('install')) {
-    install = await installPackage(options);
-    const installed = findServer(env);
-    if ('script' in installed) return startPrivateNode(installed, options);
-    install ??= 'the package brought no server that we can start';
+  const refusals = { container: '', 'private-node': '', install: '' };
+  for (const way of WAYS) {
+    const broker = ways.includes(way) ? await ATTEMPTS[way](options) : 'not wanted by the caller';
+    if (typeof broker !== 'string') return broker;
+    refusals[way] = broker;
   }
-  throw new LaunchError(explainWaysOut({ docker, server: found.missing, install }), { code: 'no-way' });
-}
-
-/** The container, or why there is none. */
-async function tryContainer(options: ProvideOptions): Promise<OwnBroker | string> {
-  const refusal = await whyNoContainer(options);
-  if (refusal !== undefined) return refusal;
-  try {
-    return await startContainer(options);
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    options.log(`the container did not come up, going on without Docker: ${messageOf(error)}`);
-    return 'the container did not come up';
-  }
+  throw new LaunchError(explainWaysOut(refusals), { code: 'no-way' });
 }
 
 /** For each way why it did not apply, and what helps. */
-export function explainWaysOut(refusals: { docker: string; server: string; install: string }): string {
+export function explainWaysOut(refusals: Readonly<Record<Way, string>>): string {
   return `No RabbitMQ could be had on this machine.
   AMQP_URL          not set
-  Docker            ${refusals.docker}
-  rabbitmq-server   ${refusals.server}
+  Docker            ${refusals.container}
+  rabbitmq-server   ${refusals['private-node']}
   installing it     ${refusals.install}
 
 Any one of these helps; then run the same command again:

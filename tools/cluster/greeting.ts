@@ -1,22 +1,20 @@
-/** The text on the terminal once the cluster runs: the table of nodes, notes, and what to try. Pure. */
+/** The text on the terminal once the cluster runs: nodes, notes, what to try. Pure. */
+import type { ProvidedBroker } from '../broker/provide';
 import type { NodePlan } from './node-plan';
 import type { NodeHealth } from './readiness';
 
+/** `pid` null: not running; `notReady`: why, null: it is ready; `health` null: it did not say. */
 export interface GreetedNode {
   readonly plan: NodePlan;
-  /** null: it is not running at this moment. */
   readonly pid: number | null;
-  /** Why it is not ready; null: it is. */
   readonly notReady: string | null;
-  /** null: it did not say. */
   readonly health: NodeHealth | null;
 }
 
 export interface GreetingFacts {
   /** The master first. */
   readonly nodes: readonly [GreetedNode, ...GreetedNode[]];
-  /** `management` is the URL of its API with the login in it; undefined: not known. */
-  readonly broker: { readonly management?: string | undefined; readonly description: string };
+  readonly broker: Pick<ProvidedBroker, 'management' | 'describe'>;
   /** As shown; null: nothing is kept. */
   readonly dataDir: string | null;
   readonly logName: string;
@@ -68,9 +66,9 @@ function nodeRow({ plan, pid, notReady, health }: GreetedNode): string[] {
   return [plan.name, plan.url, state.filter(Boolean).join(', ')];
 }
 
-function brokerRow({ management, description }: GreetingFacts['broker']): string[] {
-  if (management === undefined) return ['RabbitMQ', '', description];
-  const { origin, pathname, username, password } = new URL(management);
+function brokerRow(broker: GreetingFacts['broker']): string[] {
+  if (broker.management === undefined) return ['RabbitMQ', '', broker.describe()];
+  const { origin, pathname, username, password } = new URL(broker.management);
   const login = [username, password].map(decodeURIComponent).join(' / ');
   return ['RabbitMQ UI', (origin + pathname).replace(/\/$/, ''), `log in as ${login}`];
 }

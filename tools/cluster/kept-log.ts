@@ -1,10 +1,8 @@
 /**
- * Which log the nodes are told to follow, and whether the master may begin one although the broker
- * remembers one.
+ * Which log the nodes follow, and whether the master may begin one although the broker knows one.
  *
- * The first start leaves LOG_ID at `auto`: nothing is known yet. It keeps the id of its log in the
- * file `log-id`, and every later start passes it, so no node that has lost its disk can begin a
- * second log. What the user has set in LOG_ID is passed on as it is.
+ * The first start leaves LOG_ID at `auto`, and keeps the id of its log in the file `log-id`. Every
+ * later start passes it, so no node that has lost its disk can begin a second log.
  *
  * Under `auto` a log begins only on a broker that knows of none. RabbitMQ's data can outlive the
  * data folder: a broker that the user gives, or the volume of a container. The first start of an
@@ -21,17 +19,13 @@ import { StorageError } from '#storage/log-store';
 import { writeBeginPermission } from '#storage/write-begin-permission';
 import { LaunchError } from '../broker/launch-error';
 
-export interface KeptLog {
-  /** Of the log that an earlier start has kept; null: none. */
-  readonly id: string | null;
-  /** No node's folder has any of it. */
-  readonly isGone: boolean;
-}
-
 const LOG_ID = 'log-id';
 
-/** `folders` are the nodes', the master's first. @throws LaunchError when the id cannot be read. */
-export async function prepareLog(dataDir: string, folders: readonly string[]): Promise<KeptLog> {
+/**
+ * `folders` are the nodes', the master's first. Returns the id of the log that an earlier start has
+ * kept, null for none; `isGone`: no folder has any of it. @throws LaunchError for an unreadable id.
+ */
+export async function prepareLog(dataDir: string, folders: readonly string[]) {
   const id = await readKeptLogId(dataDir);
   const isEmpty = !(await Promise.all(folders.map(holdsStore))).includes(true);
   if (id === null && isEmpty && folders[0] !== undefined) await writeBeginPermission(folders[0]);
@@ -60,11 +54,9 @@ export async function keepLogId(dataDir: string, id: string): Promise<void> {
 
 /** By the names of the files alone; a damaged store is one. */
 async function holdsStore(directory: string): Promise<boolean> {
-  try {
-    const names = await readdir(directory);
-    return names.some((name) => name === MANIFEST || firstIndexOf(name) !== null);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  const names = await readdir(directory).catch((error) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return [];
+  });
+  return names.some((name) => name === MANIFEST || firstIndexOf(name) !== null);
 }

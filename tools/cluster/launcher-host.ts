@@ -1,14 +1,10 @@
 /**
- * Signals and the exit, as the launcher wants them from the process lifecycle; it differs from a
- * node in three things.
+ * Signals and the exit of the launcher. It differs from a node in three things:
  *
- * One Ctrl-C can arrive twice: from the terminal, and from npm, which passes it on. What follows
- * within a second is the same one. A later one is meant: it exits at once, and what still runs ends
- * by itself (tools/broker/leash).
- *
- * A terminal that is closed (SIGHUP) counts as SIGTERM.
- *
- * The exit waits for what must not be cut, the unpacking of a package.
+ *   - One Ctrl-C can arrive twice, from the terminal and from npm: within a second it is the same
+ *     one. A later one exits at once, and what still runs ends by itself (tools/broker/leash).
+ *   - A terminal that is closed (SIGHUP) counts as SIGTERM.
+ *   - The exit waits for what must not be cut, the unpacking of a package.
  */
 import type { ProcessHost } from '#process/lifecycle';
 

@@ -1,9 +1,7 @@
 /**
- * The main job, in order: one launcher for one data folder, ports that are free, a RabbitMQ, the
- * nodes, the table. Stopping is the other way round: the nodes all at once, then RabbitMQ, within
- * the 10 s that are promised.
- *
- * Whatever fails or interrupts the start, stop() takes apart what there is by then.
+ * The main job, in order: one launcher for one data folder, free ports, a RabbitMQ, the nodes, the
+ * table. Stopping is the other way round, within the 10 s that are promised: the nodes all at once,
+ * then RabbitMQ. A start that fails or is interrupted is taken apart by stop() too.
  */
 import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -14,28 +12,27 @@ import { LaunchError, messageOf } from '../broker/launch-error';
 import { OwnBroker } from '../broker/own-broker';
 import { findRefused } from '../broker/ports';
 import { type ProvidedBroker, provideBroker, WAYS } from '../broker/provide';
+import { retry } from '../broker/retry';
 import { type GreetedNode, type GreetingFacts, renderGreeting } from './greeting';
-import { type KeptLog, keepLogId, prepareLog } from './kept-log';
+import { keepLogId, prepareLog } from './kept-log';
 import type { LauncherHost } from './launcher-host';
 import { Node, READY_MS_MAX } from './node';
-import { environmentOf, type NodePlan, planNodes } from './node-plan';
+import { environmentOf, planNodes } from './node-plan';
 import type { LauncherSettings } from './options';
 import { awaitReady, readHealth } from './readiness';
 
 /** Half a second less than the process lifecycle allows. */
 const STOP_MS_MAX = 9_000;
 /** Nodes of a launcher that was killed stop by themselves, within the 10 s of every node. */
-const LEFTOVER_MS_MAX = 12_000;
-const LEFTOVER_LOOK_MS = 100;
-/** A folder that no node's store is left for: nobody but an operator may be able to help. */
-const GONE_READY_MS_MAX = 15_000;
+const LEFTOVER_WAIT = { boundMs: 12_000, everyMs: 100 };
 /** Not RabbitMQ's own ports, which the machine's broker may have; others when they are taken. */
 const BROKER_PORTS = { amqp: 5690, management: 15_690 };
 const BROKER_RESTART_MS = 3_000;
-const NOTHING_KEPT: KeptLog = { id: null, isGone: false };
 
 export class Launcher {
   private readonly plans: ReturnType<typeof planNodes>;
+  private readonly names: string;
+  private readonly logsDir: string;
   private readonly signal: AbortSignal;
   private readonly startFailed = new AbortController();
   private lock: StoreLock | null = null;
@@ -48,14 +45,16 @@ export class Launcher {
     private readonly say: (text: string) => void,
   ) {
     this.plans = planNodes(settings);
+    this.names = this.plans.map(({ name }) => name).join(', ');
+    this.logsDir = join(settings.dataDir, 'logs');
     this.signal = host.interrupted;
   }
 
   /** Returns when the table is printed. @throws LaunchError; the signal's reason. */
   async start(): Promise<void> {
-    const { settings, signal, say } = this;
-    const { dataDir, memory, logLevel } = settings;
-    const ports = this.plans.map(({ name, port }) => `${name} (${port})`).join(', ');
+    const { settings, plans, logsDir, signal, say } = this;
+    const { dataDir, memory, logLevel, apiToken, logName } = settings;
+    const ports = plans.map(({ name, port }) => `${name} (${port})`).join(', ');
     say(`Setting up a replicated log in ${memory ? 'memory' : shown(dataDir)}: RabbitMQ, ${ports}`);
     this.lock = await takeLock(dataDir);
     await this.requirePorts(this.lock.takenFrom !== null);
@@ -64,29 +63,22 @@ export class Launcher {
     const broker = await providing;
     this.broker = broker;
     say(`  ${broker.describe()}`);
-    const folders = this.plans.flatMap((plan) => plan.dataDir ?? []);
+    const folders = plans.flatMap((plan) => plan.dataDir ?? []);
     // A LOG_ID that the user has set goes before the one that was kept.
-    const kept = memory || settings.logId ? NOTHING_KEPT : await prepareLog(dataDir, folders);
+    const kept = memory || settings.logId ? { id: null, isGone: false } : await prepareLog(dataDir, folders);
     say(`  starting ${this.names}`);
     const onHopeless = (error: LaunchError) => this.startFailed.abort(error);
-    const shared = { logLevel, logsDir: this.logsDir, signal, say, onHopeless };
-    const environment = (plan: NodePlan) => environmentOf(plan, { settings, broker, logId: kept.id });
-    this.nodes = this.plans.map((plan) => new Node({ ...shared, plan, environment: environment(plan) }));
-    this.startStopped();
-    const greeted = await this.awaitNodes(kept.isGone ? GONE_READY_MS_MAX : READY_MS_MAX);
-    const keeping = memory ? null : this.keepLogId(kept.id);
-    if (greeted[0].notReady === null) await keeping;
-    const greeting = renderGreeting({
-      nodes: greeted,
-      broker: { management: broker.management, description: broker.describe() },
-      dataDir: memory ? null : shown(dataDir),
-      logName: settings.logName,
-      goneLog: kept.isGone ? kept.id : null,
-      logsDir: shown(this.logsDir),
-      hasApiToken: settings.apiToken !== null,
-      launcherPid: process.pid,
+    this.nodes = plans.map((plan) => {
+      const environment = environmentOf(plan, settings, broker, kept.id);
+      return new Node({ plan, environment, logLevel, logsDir, signal, say, onHopeless });
     });
-    say(greeting);
+    this.startStopped();
+    const nodes = await this.awaitNodes();
+    const keeping = memory ? null : this.keepLogId(kept.id);
+    if (nodes[0].notReady === null) await keeping;
+    const facts = { nodes, logName, hasApiToken: apiToken !== null, launcherPid: process.pid };
+    const places = { dataDir: memory ? null : shown(dataDir), logsDir: shown(logsDir) };
+    say(renderGreeting({ ...facts, ...places, broker, goneLog: kept.isGone ? kept.id : null }));
   }
 
   /** Starts whoever is down, cutting short the wait for a restart. */
@@ -112,28 +104,16 @@ export class Launcher {
     say(`Stopped. ${settings.memory ? 'Nothing is kept.' : kept}`);
   }
 
-  private get names(): string {
-    return this.plans.map(({ name }) => name).join(', ');
-  }
-
-  private get logsDir(): string {
-    return join(this.settings.dataDir, 'logs');
-  }
-
-  /**
-   * The nodes of a start that was killed get the time to end. @throws LaunchError that names every
-   * port that cannot be had.
-   */
+  /** Nodes of a start that was killed get time to end. @throws LaunchError that names the ports. */
   private async requirePorts(hasPredecessor: boolean): Promise<void> {
     const { host } = this.settings;
     if (hasPredecessor) this.say('  the start before was killed: waiting until its nodes have ended');
-    for (const deadline = performance.now() + (hasPredecessor ? LEFTOVER_MS_MAX : 0); ; ) {
+    const attempt = async () => {
       const refused = await findRefused(host, this.plans);
-      if (refused.length === 0) return;
       const remedy = 'Stop what listens there, or use other ports: npm start -- --port N';
-      if (performance.now() >= deadline) throw new LaunchError(['Ports cannot be had:', ...refused, remedy].join('\n'));
-      await delay(LEFTOVER_LOOK_MS, undefined, { signal: this.signal });
-    }
+      if (refused.length > 0) throw new LaunchError(['Ports cannot be had:', ...refused, remedy].join('\n'));
+    };
+    await (hasPredecessor ? retry(attempt, { ...LEFTOVER_WAIT, signal: this.signal }) : attempt());
   }
 
   private provideBroker(): Promise<ProvidedBroker> {
@@ -165,19 +145,15 @@ export class Launcher {
   }
 
   /** Returns when all are ready, or the time is over. @throws LaunchError; the signal's reason. */
-  private async awaitNodes(boundMs: number): Promise<GreetingFacts['nodes']> {
+  private async awaitNodes(): Promise<GreetingFacts['nodes']> {
     const signal = AbortSignal.any([this.signal, this.startFailed.signal]);
     const look = async (node: Node): Promise<GreetedNode> => {
-      const notReady = await awaitReady(node.plan.url, boundMs, signal);
-      return {
-        plan: node.plan,
-        pid: node.pid,
-        notReady,
-        health: await readHealth(node.plan.url, this.settings.apiToken),
-      };
+      const notReady = await awaitReady(node.plan.url, READY_MS_MAX, signal);
+      const health = await readHealth(node.plan.url, this.settings.apiToken);
+      return { plan: node.plan, pid: node.pid, notReady, health };
     };
     const nodes = await Promise.all(this.nodes.map(look));
-    for (const node of this.nodes) node.isStarting = false;
+    for (const node of this.nodes) node.endStart();
     return nodes as [GreetedNode, ...GreetedNode[]];
   }
 
@@ -199,14 +175,13 @@ async function takeLock(dataDir: string): Promise<StoreLock> {
     mkdirSync(dataDir, { recursive: true });
     return await takeStoreLock(dataDir);
   } catch (cause) {
-    if (!(cause instanceof StorageError && cause.code === 'locked'))
-      throw new LaunchError(`The data folder ${dataDir} cannot be used: ${messageOf(cause)}`, { cause });
-    throw new LaunchError(
-      `npm start is running here already: ${cause.message}.\n` +
-        'Use that one, or stop it with Ctrl-C in its terminal (kill PID from elsewhere), or give this one its own place:\n' +
-        '  npm start -- --data DIR --port N',
-      { cause },
-    );
+    const isLocked = cause instanceof StorageError && cause.code === 'locked';
+    const text = isLocked
+      ? `npm start is running here already: ${cause.message}.
+Use that one, or stop it with Ctrl-C in its terminal (kill PID from elsewhere), or give this one its own place:
+  npm start -- --data DIR --port N`
+      : `The data folder ${dataDir} cannot be used: ${messageOf(cause)}`;
+    throw new LaunchError(text, { cause });
   }
 }
 

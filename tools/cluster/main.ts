@@ -6,6 +6,7 @@ import { LauncherHost } from './launcher-host';
 import { PROGRAM, readLauncherSettings } from './options';
 
 const host = new LauncherHost();
+const say = (text: string) => void process.stdout.write(`${text}\n`);
 // Whoever read this has gone, as in `npm start | head`: that is a closed terminal.
 const noteGone = () => host.interrupted.aborted || process.kill(process.pid, 'SIGHUP');
 for (const stream of [process.stdout, process.stderr]) stream.on('error', noteGone);
@@ -27,8 +28,4 @@ async function start(): Promise<RunningService | null> {
   }
   process.on('SIGUSR2', () => launcher.startStopped());
   return launcher;
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

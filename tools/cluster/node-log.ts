@@ -1,11 +1,8 @@
 /**
- * The log lines of a node: all of them in a file, and from a level on, readable, with the node's
- * name in front, on the launcher's terminal. Lines that are no JSON (what a process says before its
- * logger is there, and what the runtime says when it dies) are always shown. The last lines are
- * kept whatever their level, to explain an end.
- *
- * Each start of the launcher begins the file anew. A file that is full is renamed to `<name>.log.1`,
- * in place of the one before, so a node has at most two.
+ * The log lines of a node: all of them in a file, and from a level on, readable, on the launcher's
+ * terminal. Lines that are no JSON (of the runtime, or before there is a logger) are always shown.
+ * Each start of the launcher begins the file anew. A full file is renamed to `<name>.log.1`, in
+ * place of the one before, so a node has at most two.
  */
 import { appendFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -31,12 +28,12 @@ export class NodeLog {
   private isWritable = true;
   private fileBytes = 0;
 
-  /** `show` takes whole lines, with pino's number for their level; null: not lines of our logger. */
+  /** `show` takes whole lines, of the log from `level` on. */
   constructor(
     private readonly node: string,
-    private readonly path: string,
-    private readonly level: LogLevel,
-    private readonly show: (text: string, level: number | null) => void,
+    readonly path: string,
+    public level: LogLevel,
+    private readonly show: (text: string) => void,
   ) {
     this.write(() => mkdirSync(dirname(path), { recursive: true }));
     for (const old of [path, `${path}.1`]) this.write(() => rmSync(old, { force: true }));
@@ -48,7 +45,7 @@ export class NodeLog {
     const readable = level === null ? line : pretty(line).trimEnd();
     this.recent = [...this.recent, readable].slice(-TAIL_LINES);
     const isShown = level === null || level >= (pino.levels.values[this.level] ?? Number.POSITIVE_INFINITY);
-    if (isShown) this.show(prefixed(`${this.node} | `, readable), level);
+    if (isShown) this.show(prefixed(`${this.node} | `, readable));
   }
 
   /** The last lines, whatever their level. */
@@ -76,7 +73,7 @@ export class NodeLog {
       if (this.isWritable) action();
     } catch (error) {
       this.isWritable = false;
-      this.show(`${this.path} cannot be written: ${messageOf(error)}`, null);
+      this.show(`${this.path} cannot be written: ${messageOf(error)}`);
     }
   }
 }

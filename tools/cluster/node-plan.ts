@@ -1,7 +1,4 @@
-/**
- * Which nodes there will be, where each listens, where it stores, and the environment that makes it
- * so. Pure.
- */
+/** Which nodes there will be, where each listens and stores, and its environment. Pure. */
 import { join } from 'node:path';
 import type { Environment } from '#process/settings';
 import type { ProvidedBroker } from '../broker/provide';
@@ -31,17 +28,12 @@ export function planNodes(settings: LauncherSettings): readonly [NodePlan, ...No
   return [plan('master', 0), ...Array.from({ length: settings.secondaries }, (_, at) => plan('secondary', at + 1))];
 }
 
-/**
- * Faults may be injected over HTTP: this is a cluster to try things on. `logId` null: LOG_ID is what
- * the environment says.
- */
+/** Secondaries take faults, to try things on. `logId` null: LOG_ID is the environment's. */
 export function environmentOf(
   node: NodePlan,
-  {
-    settings,
-    broker,
-    logId,
-  }: { settings: LauncherSettings; broker: Pick<ProvidedBroker, 'amqpUrl' | 'management'>; logId: string | null },
+  settings: LauncherSettings,
+  broker: Pick<ProvidedBroker, 'amqpUrl' | 'management'>,
+  logId: string | null,
 ): Environment {
   const { environment, logLevel } = settings;
   const [, ...secondaries] = planNodes(settings);

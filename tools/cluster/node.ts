@@ -1,21 +1,19 @@
 /**
- * One node as a child process, over all its lives, and what is said on the terminal about them. One
- * node's end is nobody else's: everything else goes on.
+ * One node as a child process, over all its lives, and what the terminal says about them.
  *
  *   down     → up       by start()
- *   up       → down     it ended with code 0 (somebody stopped it) or with one that says that its
- *                       settings or its port are wrong: the same start would end the same way
+ *   up       → down     it ended with code 0 (somebody stopped it), or because its settings or its
+ *                       port are wrong: the same start would end the same way
  *   up       → waiting  it crashed; → up when its delay is over, or by start()
  *   any      → over     by stop(): SIGTERM, and SIGKILL when the bound is reached
  *
- * It has a process group of its own, so that Ctrl-C at the terminal reaches the launcher alone,
- * which decides the order; and an IPC channel, by whose end it hears that the launcher is gone.
+ * It has a process group of its own, so that Ctrl-C reaches the launcher alone, which decides the
+ * order; and an IPC channel, whose end tells it that the launcher is gone.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
-import pino from 'pino';
 import type { LogLevel } from '#process/node-settings';
 import type { Environment } from '#process/settings';
 import { LaunchError, messageOf } from '../broker/launch-error';
@@ -29,47 +27,43 @@ export const READY_MS_MAX = 30_000;
 const STOP_MS_MAX = 6_000;
 /** Having run this long, a node has proven itself: its next crash is a first one. */
 const PROVEN_MS = 60_000;
-
 /** EX_CONFIG and EX_UNAVAILABLE of sysexits.h, as the nodes use them. */
 const HOPELESS = [78, 69];
 
-/**
- * Until a node that has crashed so often in a row is started again: long enough to be watched, for a
- * master needs 3 s to call a silent secondary Unhealthy.
- */
+/** After so many crashes in a row. A master needs 3 s to call a silent secondary Unhealthy. */
 export function restartDelayMs(crashes: number): number {
   return Math.min(60_000, 10_000 * 2 ** (crashes - 1));
 }
 
-export interface NodeOptions {
+interface NodeOptions {
   readonly plan: NodePlan;
   readonly environment: Environment;
-  /** Of the terminal. */
   readonly logLevel: LogLevel;
   readonly logsDir: string;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
-  /** It cannot run, before all are up. */
+  /** It ended during the start, and would end so again. */
   readonly onHopeless: (error: LaunchError) => void;
 }
 
 export class Node {
-  /** While the first start is waited for, the table tells who is ready. */
-  isStarting = true;
   readonly plan: NodePlan;
   private readonly log: NodeLog;
-  private readonly logPath: string;
   private child: ChildProcess | null = null;
   private closed: Promise<unknown> = Promise.resolve();
   private restart: NodeJS.Timeout | undefined;
   private crashes = 0;
   private isOver = false;
+  /** While the first start is waited for, the table tells who is ready. */
+  private isStarting = true;
 
   constructor(private readonly options: NodeOptions) {
-    const { plan, logLevel, logsDir } = options;
+    const { plan, logLevel, logsDir, signal, say } = options;
     this.plan = plan;
-    this.logPath = join(logsDir, `${plan.name}.log`);
-    this.log = new NodeLog(plan.name, this.logPath, logLevel, (text, level) => this.showLog(text, level));
+    const path = join(logsDir, `${plan.name}.log`);
+    const show = (text: string) => signal.aborted || say(text);
+    // During the start every node warns that the others are not there yet: no news.
+    this.log = new NodeLog(plan.name, path, logLevel === 'warn' ? 'error' : logLevel, show);
   }
 
   /** null: it is not running. */
@@ -85,6 +79,12 @@ export class Node {
     this.child = this.spawn();
     this.closed = this.awaitEnd(this.child, performance.now());
     if (!this.isStarting) void this.followRestart();
+  }
+
+  /** The table has been printed. */
+  endStart(): void {
+    this.isStarting = false;
+    this.log.level = this.options.logLevel;
   }
 
   /** Returns when it is gone, with its name when it had to be killed. */
@@ -131,7 +131,7 @@ export class Node {
     const delayMs = restartDelayMs(this.crashes);
     if (code !== 0 && !isHopeless) this.restart = setTimeout(() => this.start(), delayMs);
     if (signal.aborted) return;
-    const tail = `Its last lines, from ${relative(process.cwd(), this.logPath)}:\n${this.log.tail()}`;
+    const tail = `Its last lines, from ${relative(process.cwd(), this.log.path)}:\n${this.log.tail()}`;
     const again = `kill -USR2 ${process.pid}`;
     const soFar = `${what} Everything else goes on.`;
     if (isHopeless && this.isStarting) onHopeless(new LaunchError(`${what} ${tail}`, { exitCode: code ?? 1 }));
@@ -145,15 +145,5 @@ export class Node {
     say(`${plan.name} is started again (pid ${this.pid}).`);
     const reason = await awaitReady(plan.url, READY_MS_MAX, signal).catch(() => undefined);
     if (reason !== undefined) say(`${plan.name} is ${reason === null ? 'ready' : `not ready yet: ${reason}`}.`);
-  }
-
-  /**
-   * While all are started, that the others are not there yet is worth a warning of every node, and
-   * no news on the terminal.
-   */
-  private showLog(text: string, level: number | null): void {
-    const { logLevel, signal, say } = this.options;
-    const isExpected = this.isStarting && logLevel === 'warn' && level === pino.levels.values.warn;
-    if (!isExpected && !signal.aborted) say(text);
   }
 }

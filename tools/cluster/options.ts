@@ -1,6 +1,6 @@
 /**
- * What `npm start` was asked for: its options, and the few environment variables that the launcher
- * itself looks at. All other variables are the nodes' and are checked by them.
+ * The options of `npm start`, and the few environment variables that the launcher itself reads. All
+ * others are the nodes' and are checked by them.
  */
 import { resolve } from 'node:path';
 import { defineProgram, flag, option, readArguments } from '#process/cli/program';
@@ -9,10 +9,10 @@ import { textField, wholeNumberField, wordField } from '#process/setting-fields'
 import type { Environment } from '#process/settings';
 import { LaunchError } from '../broker/launch-error';
 
-/** Each is a process of some 60 MB; more than this on one machine is a slip of the finger. */
+/** Each is a process of some 60 MB; more on one machine is a mistake. */
 const SECONDARIES_MAX = 64;
-/** Leaves ports for as many secondaries above it. */
-const PORT_MAX = 65_535 - SECONDARIES_MAX;
+const secondariesField = wholeNumberField({ min: 0, max: SECONDARIES_MAX, fallback: 2 });
+const portField = wholeNumberField({ min: 1, max: 65_535 - SECONDARIES_MAX, fallback: 8000 });
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64;
 
@@ -20,16 +20,8 @@ export const PROGRAM = defineProgram({
   does: 'Starts a replicated log on this machine: a RabbitMQ, a master and secondaries.',
   synopsis: ['npm start -- [options]'],
   options: {
-    '--secondaries': option(
-      'N',
-      'how many secondaries (2)',
-      wholeNumberField({ min: 0, max: SECONDARIES_MAX, fallback: 2 }),
-    ),
-    '--port': option(
-      'N',
-      "the master's port; secondary-1 has the next one, and so on (8000)",
-      wholeNumberField({ min: 1, max: PORT_MAX, fallback: 8000 }),
-    ),
+    '--secondaries': option('N', 'how many secondaries (2)', secondariesField),
+    '--port': option('N', "the master's port; secondary-1 has the next one, and so on (8000)", portField),
     '--data': option('DIR', "where the logs and RabbitMQ's data are kept (./data)", textField(null)),
     '--memory': flag('keep nothing: logs in memory, RabbitMQ in a temporary folder'),
     '--no-install': flag(
@@ -68,16 +60,12 @@ export function readLauncherSettings(args: readonly string[], environment: Envir
   if (values === undefined) return null;
   return {
     secondaries: values['--secondaries'],
-    /** Of the master; the secondaries have the ones after it. */
     port: values['--port'],
     /** Absolute. The nodes' logs, RabbitMQ's data, log files and the lock are below it. */
     dataDir: resolve(values['--data'] ?? 'data'),
     memory: values['--memory'],
-    /** RabbitMQ's package may be installed where there is no other way to a broker. */
     mayInstall: !values['--no-install'],
-    /** Of the terminal. */
     logLevel: values['--log-level'],
-    /** Where the nodes listen. */
     host: environment.HTTP_HOST || '127.0.0.1',
     apiToken: environment.API_TOKEN?.trim() || null,
     /** LOG_ID, when the user has set it: no kept id is passed then. */
@@ -87,7 +75,7 @@ export function readLauncherSettings(args: readonly string[], environment: Envir
   };
 }
 
-/** npm takes an option without a "--" before it for one of its own, and leaves it in the environment. */
+/** npm takes an option without a "--" before it for its own, and leaves it in the environment. */
 function refuseTaken(environment: Environment): void {
   const given = Object.entries(PROGRAM.options).flatMap(([name, { shows }]) => {
     const value = environment[`npm_config_${name.replace(/^--(no-)?/, '').replaceAll('-', '_')}`];

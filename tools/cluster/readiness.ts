@@ -1,21 +1,22 @@
 /** What the nodes say of themselves over HTTP: whether they are ready, and their health. */
-import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../broker/launch-error';
+import { retry } from '../broker/retry';
 
 /** Between two questions to one node. */
 const ASK_EVERY_MS = 100;
 /** For one answer. */
 const ANSWER_MS_MAX = 2_000;
 
-/** The part of /health that is shown. */
+/**
+ * The part of /health that is shown. Entries: `head` of a master, `applied` of a secondary. `log`:
+ * an id; null: it belongs to none. `waitingFor`: what would end a master's recovery.
+ */
 export interface NodeHealth {
-  /** Entries in its log: of a master, of a secondary. */
   readonly head?: number;
   readonly applied?: number;
-  /** Id of its log; null: it belongs to none. */
   readonly log?: string | null;
-  /** Of a master that does not reign: what would end that. */
   readonly waitingFor?: string;
-  /** Of a master: all members that it knows, this start's or an earlier one's. */
+  /** All members that a master knows, this start's or an earlier one's. */
   readonly secondaries?: readonly { readonly id: string }[];
 }
 
@@ -24,33 +25,27 @@ export interface NodeHealth {
  * @throws the signal's reason when aborted.
  */
 export async function awaitReady(url: string, boundMs: number, signal: AbortSignal): Promise<string | null> {
-  for (const deadline = performance.now() + boundMs; ; ) {
-    const reason = await whyNotReady(url);
+  try {
+    await retry(() => requireReady(url), { boundMs, everyMs: ASK_EVERY_MS, signal });
+    return null;
+  } catch (error) {
     signal.throwIfAborted();
-    if (reason === null || performance.now() >= deadline) return reason;
-    // An aborted delay rejects with an error of its own; the signal's reason is what is to be said.
-    await delay(ASK_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    return messageOf(error);
   }
 }
 
-async function whyNotReady(url: string): Promise<string | null> {
-  try {
-    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-    const { detail } = (await response.json()) as { readonly detail?: unknown };
-    return response.ok ? null : String(detail ?? response.status);
-  } catch (error) {
-    const { cause, message } = error as Error & { readonly cause?: { readonly code?: string } };
-    return `does not answer (${cause?.code ?? message})`;
-  }
+async function requireReady(url: string): Promise<void> {
+  const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) }).catch((error) => {
+    throw new Error(`does not answer (${error.cause?.code ?? error.message})`);
+  });
+  const { detail } = (await response.json()) as { readonly detail?: unknown };
+  if (!response.ok) throw new Error(String(detail ?? response.status));
 }
 
 /** null when it cannot be had. */
 export async function readHealth(url: string, apiToken: string | null): Promise<NodeHealth | null> {
   const headers: Record<string, string> = apiToken === null ? {} : { authorization: `Bearer ${apiToken}` };
-  try {
-    const response = await fetch(`${url}/health`, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-    return response.ok ? ((await response.json()) as NodeHealth) : null;
-  } catch {
-    return null;
-  }
+  return fetch(`${url}/health`, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    .then((response) => (response.ok ? (response.json() as Promise<NodeHealth>) : null))
+    .catch(() => null);
 }

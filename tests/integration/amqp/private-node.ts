@@ -8,8 +8,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runCommand } from '#tools/broker/command';
-import { findServer } from '#tools/broker/machine';
 import { OwnBroker } from '#tools/broker/own-broker';
+import { findServer } from '#tools/broker/private-node';
 import { provideBroker } from '#tools/broker/provide';
 import type { TestBroker } from './amqp-support';
 

@@ -14,9 +14,8 @@ import { eventually } from '#tests/support/eventually';
 import { awaitGone, descendants, observe } from '#tests/support/real/processes';
 import { runCommand } from '#tools/broker/command';
 import { whyNoContainer } from '#tools/broker/docker';
-import { findServer } from '#tools/broker/machine';
 import { OwnBroker } from '#tools/broker/own-broker';
-import { startPrivateNode } from '#tools/broker/private-node';
+import { findServer, tryPrivateNode } from '#tools/broker/private-node';
 import { type ProvideOptions, provideBroker } from '#tools/broker/provide';
 
 const QUEUE = 'kept';
@@ -216,7 +215,7 @@ story('interruption and failure', () => {
     writeFileSync(script, '#!/bin/sh\necho no space left\nexit 7\n', { mode: 0o755 });
     if ('missing' in server) throw new Error(server.missing);
     const broken = { epmd: server.epmd, script };
-    const starting = startPrivateNode(broken, { name: 'broken', log: () => undefined, env: process.env });
+    const starting = tryPrivateNode({ name: 'broken', log: () => undefined, env: process.env }, broken);
     await expect(starting).rejects.toMatchObject({
       code: 'start-failed',
       message: expect.stringMatching(/exit code 7.*console\.log\nno space left/s),

@@ -1,7 +1,6 @@
 /**
- * A process between whoever wants a foreign program (RabbitMQ's server, the docker command) and that
- * program. The foreign program knows nothing of our IPC channel; this process does
- * (end-with-parent.ts), and takes the program along.
+ * A process between ours and a foreign program (RabbitMQ's server, the docker command), which knows
+ * nothing of our IPC channel; this one does (end-with-parent.ts), and takes the program along.
  *
  *   SIGTERM          the program is told to stop, and gets SIGKILL when the bound is reached
  *   SIGUSR2          the program gets SIGKILL
@@ -14,11 +13,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { constants } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
-import { type StoreLock, takeStoreLock } from '#storage/disk/lock/lock';
-import { StorageError } from '#storage/log-store';
+import { takeStoreLock } from '#storage/disk/lock/lock';
 import { runCommand } from '../command';
 import { messageOf } from '../launch-error';
+import { retry } from '../retry';
 
 export type Command = readonly [program: string, ...args: string[]];
 
@@ -32,10 +30,7 @@ export interface Leash {
   readonly halt?: Command | undefined;
   /** stdout and stderr of the program are appended to it. */
   readonly log: string;
-  /**
-   * Remove what a program leaves: run before all else, for one whose leash was killed, and when the
-   * program has ended.
-   */
+  /** Remove what a program leaves: run first, for one whose leash was killed, and at its end. */
   readonly clear: readonly Command[];
   /** Run too when the parent is gone and will not clear up. */
   readonly orphaned: readonly Command[];
@@ -44,17 +39,16 @@ export interface Leash {
 /** An orderly stop of RabbitMQ takes 1 to 6 s. */
 const GRACE_MS = 8_000;
 /** What an earlier leash on the folder may still need: its grace, and its commands. */
-const LOCK_MS_MAX = 12_000;
-const LOOK_MS = 50;
+const LOCK_WAIT = { boundMs: 12_000, everyMs: 50 };
 /** Making a container from an image takes a busy engine seconds. */
 const COMMAND_MS = 20_000;
 
-let isOver = false;
+const ending = new AbortController();
 let program: ChildProcess | undefined;
 
 async function main(leash: Leash): Promise<number> {
   process.on('SIGTERM', () => end('SIGTERM', leash.halt)).on('SIGUSR2', () => end('SIGKILL'));
-  const lock = await takeFolder(leash.folder);
+  const lock = await retry(() => takeStoreLock(leash.folder), { ...LOCK_WAIT, signal: ending.signal });
   await runAll(leash.clear);
   process.send?.('alone', () => undefined);
   try {
@@ -66,15 +60,15 @@ async function main(leash: Leash): Promise<number> {
 }
 
 function end(signal: NodeJS.Signals, command?: Command): void {
-  isOver = true;
+  ending.abort();
   if (command !== undefined && program !== undefined) void runAll([command]);
   else program?.kill(signal);
   setTimeout(() => program?.kill('SIGKILL'), GRACE_MS).unref();
 }
 
 async function run({ prepare, command: [file, ...args], log }: Leash): Promise<number> {
-  for (const command of prepare) if (!isOver) await runCommand(command, { timeoutMs: COMMAND_MS });
-  if (isOver) return 0;
+  for (const command of prepare) if (!ending.signal.aborted) await runCommand(command, { timeoutMs: COMMAND_MS });
+  if (ending.signal.aborted) return 0;
   const output = openSync(log, 'a');
   program = spawn(file, args, { stdio: ['ignore', output, output] });
   const [code, signal] = (await once(program, 'exit')) as [number | null, NodeJS.Signals | null];
@@ -84,17 +78,6 @@ async function run({ prepare, command: [file, ...args], log }: Leash): Promise<n
 /** Whatever comes of them: where nothing is left to clear away, they fail. */
 async function runAll(commands: readonly Command[]): Promise<void> {
   for (const command of commands) await runCommand(command, { timeoutMs: COMMAND_MS }).catch(() => undefined);
-}
-
-/** @throws StorageError `locked` when a live process keeps the folder. */
-async function takeFolder(folder: string): Promise<StoreLock> {
-  for (const deadline = performance.now() + LOCK_MS_MAX; ; await delay(LOOK_MS)) {
-    try {
-      return await takeStoreLock(folder);
-    } catch (error) {
-      if (!(error instanceof StorageError) || isOver || performance.now() > deadline) throw error;
-    }
-  }
 }
 
 main(JSON.parse(process.argv[2] ?? '') as Leash).then(

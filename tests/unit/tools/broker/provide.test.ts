@@ -36,7 +36,7 @@ it('the package is not installed where nobody can be asked', () => {
 });
 
 it('when no way applies, it is said of every way why, and what helps', () => {
-  const text = explainWaysOut({ docker: 'cannot connect', server: 'not installed', install: 'no sudo' });
+  const text = explainWaysOut({ container: 'cannot connect', 'private-node': 'not installed', install: 'no sudo' });
   for (const row of [
     'Docker            cannot connect',
     'rabbitmq-server   not installed',

@@ -16,7 +16,7 @@ const master = node('master', 8000);
 const secondary = node('secondary-1', 8001);
 const facts: GreetingFacts = {
   nodes: [master, secondary],
-  broker: { management: 'http://guest:p%40ss@127.0.0.1:15690', description: 'RabbitMQ 4.0' },
+  broker: { management: 'http://guest:p%40ss@127.0.0.1:15690', describe: () => 'RabbitMQ 4.0' },
   dataDir: './data',
   logName: 'rlog',
   goneLog: null,
@@ -100,7 +100,7 @@ describe('the greeting says', () => {
   });
 
   it('nothing of a login that it does not know, and that nothing is kept', () => {
-    const broker = { description: 'RabbitMQ 4.0 at amqp://x, given by AMQP_URL' };
+    const broker = { management: undefined, describe: () => 'RabbitMQ 4.0 at amqp://x, given by AMQP_URL' };
     const text = renderGreeting({ ...facts, broker, dataDir: null });
     expect(text).toContain('given by AMQP_URL');
     expect(text).not.toContain('log in as');

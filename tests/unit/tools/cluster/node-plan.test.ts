@@ -16,7 +16,7 @@ function plan(
   const nodes = planNodes(settings);
   return {
     nodes,
-    environment: (node: NodePlan | undefined) => node && environmentOf(node, { settings, broker, logId }),
+    environment: (node: NodePlan | undefined) => node && environmentOf(node, settings, broker, logId),
   };
 }
 
