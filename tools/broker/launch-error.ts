@@ -1,6 +1,6 @@
 /**
  * `unreachable`: AMQP_URL is set and nothing usable answers there. `no-way`: no way to a broker
- * works on this machine. `start-failed`: the broker that we started did not become ready. `refused`:
+ * works on this machine. `start-failed`: our broker did not become ready. `refused`:
  * options, ports or folders that cannot be used; a node that cannot run.
  */
 type LaunchErrorCode = 'unreachable' | 'no-way' | 'start-failed' | 'refused';

@@ -88,8 +88,9 @@ function waitingNote({ nodes, goneLog, dataDir, logName, hasApiToken }: Greeting
   if (waiting.length === 0) return '';
   const note = `Not ready yet: ${waiting.join(', ')}. They go on trying; see their log files.\n\n`;
   const [{ plan, notReady, health }] = nodes;
+  const loss = `the log ${goneLog} was kept in ${dataDir}, and the folder of no node holds any of it`;
   if (notReady !== null && goneLog !== null)
-    return `${note}The master is recovering: the log ${goneLog} was kept in ${dataDir}, and the folder of no node holds any of it.
+    return `${note}The master is recovering: ${loss}.
 To go on with it, stop this, give a node its folder back, and start again.
 To begin another log, stop this, delete ${dataDir}, and start again.
 
