@@ -161,3 +161,9 @@ export type MasterEffect =
   | { readonly do: 'renewStore' }
   /** The store is broken: the process has to stop. */
   | { readonly do: 'halt'; readonly why: string };
+
+/** One step of the machine: its time in milliseconds and its effects. */
+export interface Step {
+  readonly now: number;
+  readonly out: MasterEffect[];
+}
