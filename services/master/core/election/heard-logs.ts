@@ -37,7 +37,6 @@ export class HeardLogs {
   constructor(private readonly keptMs: number) {}
 
   /** Takes the report in a message, if the message has one. */
-
   record(now: number, message: WireMessage & { readonly node: string }): void {
     const log = heardIn(message, this.heard.get(message.node)?.log ?? null);
     if (log === null) return;
