@@ -105,6 +105,14 @@ describe('a force', () => {
     expect(plan(master)).toMatchObject({ state: 'fetching', from: 's1' });
   });
 
+  test('of a master that reigns without its voters begins with its log, whatever was heard', () => {
+    const master = new ViewHarness()
+      .up()
+      .reign()
+      .report('s1', { ...endAhead(2), lastEpoch: 3, lastReign: 'r3' });
+    expect(plan(master)).toMatchObject({ state: 'ready', from: 'master', lastSeq: ENTRIES });
+  });
+
   test('listens as long as a node that is up may be silent', () => {
     const master = new ViewHarness().up().claim();
     expect([plan(master, LISTENED - 1).state, plan(master).state]).toEqual(['listening', 'ready']);

@@ -1,7 +1,10 @@
 import type { SecondaryStatus } from '#secondary/core/view';
-import { announce, batch, generationIn, LENGTH, PartsHarness } from './parts-harness';
+import { announce, batch, generationIn, LENGTH, PartsHarness, SENDER } from './parts-harness';
 
 type Act = (node: PartsHarness) => void;
+
+/** A later branch of the log. */
+const LATER = { ...SENDER, log: 'r1/r2' };
 
 /** A node that is up, and has heard of its master whose head it has. */
 function nodeThatIsOk(): PartsHarness {
@@ -66,7 +69,7 @@ describe('the status', () => {
     expect(node.view.status).toBe('ok');
   });
 
-  test('is not that of a node because another one was removed', () => {
+  test('does not change when another node is removed', () => {
     const node = nodeThatIsOk();
     node.parts.master.record(1, announce(LENGTH, { removed: ['s2'] }));
     expect([node.view.status, node.view.isRemoved]).toEqual(['ok', false]);
@@ -83,18 +86,16 @@ test('records count as applied once they are durable, and the outline has them b
   expect(positions()).toEqual([LENGTH + 2, LENGTH + 2, LENGTH + 1, LENGTH + 2, LENGTH]);
 });
 
-test.each<[what: string, act: Act, acked: number]>([
-  ['whose log is checked', () => undefined, LENGTH],
-  ['whose log is not checked', ({ parts }) => parts.placement.becomeUnchecked(), 0],
-  ['whose promise is not durable', ({ parts }) => void parts.ballot.learnIdentity({ ...LATER }, []), 0],
-  ['whose log differs', (node) => node.differ(), 0],
-])('a node %s may ack up to the right index', (_, act, acked) => {
+test.each<[what: string, acked: number, act: Act]>([
+  ['whose log is checked', LENGTH, () => undefined],
+  ['whose log is not checked', 0, ({ parts }) => parts.placement.becomeUnchecked()],
+  ['whose promise is not durable', 0, ({ parts }) => void parts.ballot.learnIdentity(LATER, [])],
+  ['whose log differs', 0, (node) => node.differ()],
+])('a node %s may ack up to index %i', (_, acked, act) => {
   const node = new PartsHarness();
   act(node);
   expect([node.view.ackedIndex, node.view.durableIndex]).toEqual([acked, LENGTH]);
 });
-
-const LATER = { epoch: 1, reign: 'r1', log: 'r1/r2' };
 
 test.each<[what: string, headIndex: number | null, head: number, url: string | null]>([
   ['is what is applied here while no master is known', null, LENGTH - 1, null],
