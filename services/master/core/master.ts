@@ -292,14 +292,14 @@ export class MasterMachine {
   }
 
   private recordJoin(message: MessageOf<'join'>, step: Step): void {
-    const { table: book } = this.state.membership;
+    const { table } = this.state.membership;
     const { node, store } = message;
-    if (this.state.reigning !== null && book.isRolledBack(message)) {
-      book.recordRolledBack(message);
+    if (this.state.reigning !== null && table.isRolledBack(message)) {
+      table.recordRolledBack(message);
       const facts = { peer: node, store, lastIndex: message.lastIndex };
       step.out.push(trace('error', 'member.rolled-back', facts));
     }
-    book.recordJoin(message, step.out);
+    table.recordJoin(message, step.out);
     // A broker that knows of no log has no exchange to bind a queue to.
     if (this.state.broker.hasLock && !this.state.declaration.isBrokerFresh)
       step.out.push({ do: 'ensureMember', node: message.node });

@@ -8,6 +8,7 @@
  * node before the broker has confirmed the declaration. Otherwise the loss of one disk could remove
  * every trace of acknowledged entries, and the log could begin a second time.
  */
+
 /** The declaration of one log at the broker. */
 export class LogDeclaration {
   /** The broker knows of no log. */

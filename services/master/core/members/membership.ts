@@ -162,11 +162,11 @@ export class Membership {
   }
 
   private get votersAlive(): readonly Voter[] {
-    const { table: book, self } = this;
+    const { table, self } = this;
     return this.configuration.voters.filter((voter) => {
       if (sameVoter(voter, self)) return true;
-      const isUp = book.isAlive(voter.node) && book.agrees(voter.node);
-      return isUp && book.tracker.storeOf(voter.node) === voter.store;
+      const isUp = table.isAlive(voter.node) && table.agrees(voter.node);
+      return isUp && table.tracker.storeOf(voter.node) === voter.store;
     });
   }
 

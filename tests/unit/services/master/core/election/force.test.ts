@@ -93,11 +93,6 @@ describe('an operator who gives a lost majority up', () => {
     expect(planForce(facts)).toMatchObject({ state: 'refused', problem: 'nothing-to-force' });
   });
 
-  test('is refused a new log while a node with another log was heard', () => {
-    const foreign = [{ id: 's9', log: OTHER, lastSeq: 4 }];
-    expect(planNew({ ...WAITING, foreign })).toMatchObject({ state: 'refused', problem: 'log-exists' });
-  });
-
   test('waits until everybody who is up had the time to be heard', () => {
     const plan = planForce({ ...STUCK, hasListened: false, heard: [heard('s1', EMPTY)] });
     expect(plan).toMatchObject({ state: 'listening', from: null });
@@ -152,14 +147,6 @@ describe('an operator who wants a new log', () => {
     const torn = { ...WAITING, identity: LOG, own: endAt(1, 1), heard: [heard('s1', EMPTY, LOG)] };
     expect(planNew(torn)).toMatchObject({ state: 'ready', from: 'master' });
     expect(planNew({ ...torn, heard: [heard('s1', EMPTY, OTHER)] })).toMatchObject({ problem: 'log-exists' });
-  });
-
-  test.each<[what: string, facts: ForceFacts]>([
-    ['a torn first write', { ...WAITING, identity: LOG, own: endAt(1) }],
-    ['a later branch that is known by name only', { ...STUCK, identity: `${LOG}/later` }],
-    ['records without a list at somebody else', { ...WAITING, best: heard('s1', endAt(1)) }],
-  ])('never begins from %s', (_, facts) => {
-    expect(planForce(facts)).toMatchObject({ state: 'refused', problem: 'nothing-to-force' });
   });
 
   test('is refused a new log while a node with another log was heard', () => {
