@@ -1,6 +1,6 @@
 /**
- * Computes majorities of voters. A voters list changes by one voter at a time, so that any majority
- * of the old list and any majority of the new one have a voter in common (Raft thesis §4.1).
+ * Computes majorities of voters. A configuration changes by one voter at a time, so that any majority
+ * of the old one and any majority of the new one have a voter in common (Raft thesis §4.1).
  */
 import type { Voter } from './record';
 import { majority } from './write-concern';

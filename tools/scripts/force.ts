@@ -17,7 +17,7 @@ const URL_DEFAULT = 'http://127.0.0.1:8000';
 const TIMEOUT_S_MAX = 999_999;
 
 const PROGRAM = defineProgram({
-  does: 'Begins a new list of voters when a majority of the voters is lost for good. What only the lost ones had is given up.',
+  does: 'Begins a new configuration when a majority of the voters is lost for good. Entries that only they held are lost.',
   synopsis: ['npm run force -- --url URL [options]'],
   options: {
     '--url': option('URL', `the master's address (${URL_DEFAULT})`, webUrlField()),

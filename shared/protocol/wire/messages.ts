@@ -134,7 +134,7 @@ export const wireSchemas = {
     claimed: position,
     ...end,
     storeKind,
-    /** The voters of the newest list in the sender's log. */
+    /** The voters of the newest configuration in the sender's log. */
     voters: z.array(voter).max(1024),
   }),
   /**
