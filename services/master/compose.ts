@@ -52,7 +52,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
       ...edgeOptionsOf(settings),
       queueMaxBytes: settings.queueBytesMax,
       members: () => view.members,
-      holdsLog: () => view.outline.newestConfiguration().members !== null,
+      holdsLog: () => view.holdsLog,
       controlExpiresMs: missedHeartbeatsMs(settings),
     },
     {

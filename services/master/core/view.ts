@@ -28,11 +28,25 @@ import type { MasterState } from './state';
 type PhaseName = 'standby' | 'recovering' | 'reigning';
 
 /** A read-only view of one master. */
+/**
+ * Index of the first configuration: every log begins with an epoch record and a members record,
+ * written together.
+ */
+const FIRST_CONFIGURATION_INDEX = 2;
+
 export class MasterView implements GateFacts {
   constructor(private readonly state: MasterState) {}
 
   get outline(): OutlineView {
     return this.state.log.outline;
+  }
+
+  /**
+   * Does this node hold a log that a crash does not take back? Only then may the broker be told of
+   * it: it would remember a log that no node has.
+   */
+  get holdsLog(): boolean {
+    return this.outline.newestConfiguration().members !== null && this.durableIndex >= FIRST_CONFIGURATION_INDEX;
   }
 
   /** Index up to which this node's log is durable. */

@@ -100,7 +100,7 @@ export class MasterProcess extends SimProcess {
         broker.unbindControl(connection);
         const freshBroker = !broker.knowsLog;
         broker.hasControl = true;
-        if (this.machine.view.outline.newestConfiguration().members !== null) this.declareLog();
+        if (this.machine.view.holdsLog) this.declareLog();
         connection.down(() => this.enter(() => this.becomeUp(freshBroker)));
         if (broker.isBlocked) this.tellBlocked(true);
       } else {

@@ -1,5 +1,6 @@
 import type { MasterEffect } from '#master/core/events';
-import { SETTINGS } from './reign-harness';
+import { Reign } from '#master/core/leadership/reign';
+import { REIGN, SELF, SETTINGS } from './reign-harness';
 import { ENTRIES, LOG, openMaster, ViewHarness } from './view-harness';
 
 type Act = (master: ViewHarness) => void;
@@ -116,6 +117,25 @@ test('a master is silent until the broker knows of the log', () => {
   expect(view.isSilent(0)).toBe(true);
   state.declaration.recordConfirmed();
   expect(view.isSilent(0)).toBe(false);
+});
+
+describe('a log that the broker may be told of', () => {
+  test('is one whose first configuration is durable', () => {
+    expect(new ViewHarness().view.holdsLog).toBe(true);
+    expect(new ViewHarness({ voters: [] }).view.holdsLog).toBe(false);
+  });
+
+  test('is none while the records of its birth are on their way to the store', () => {
+    const { state, view } = new ViewHarness({ voters: [] });
+    const parts = { log: state.log, window: state.publisher.window, positions: state.membership.table.tracker };
+    const start = { forced: false, withoutQuorum: false };
+    const reign = new Reign({ epoch: 1, reign: REIGN }, SELF, { ...parts, pending: state.pendingIds }, start);
+    reign.begin(['s1', 's2'], []);
+    expect(view.outline.newestConfiguration().members).not.toBeNull();
+    expect(view.holdsLog).toBe(false);
+    state.log.recordStored(0, 0);
+    expect(view.holdsLog).toBe(true);
+  });
 });
 
 describe('a write concern', () => {
