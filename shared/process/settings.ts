@@ -5,9 +5,9 @@
  *
  * A variable that is set to the empty string counts as unset, because compose files and shells have
  * no other way to unset one. Unknown variables are ignored, because the environment is shared with
- * other programs; one whose name is nearly that of a setting is named (`misspelt`). Relations between variables (this one
- * above that one) are checked only when the variables that they need are valid, so one wrong number
- * is not reported twice.
+ * other programs; one whose name is nearly that of a setting is reported (`misspelt`). Relations
+ * between variables (this one above that one) are checked only when the variables that they need
+ * are valid, so one wrong number is not reported twice.
  */
 import { z } from 'zod';
 import { nearestName } from './nearest';

@@ -27,13 +27,13 @@ import type { MasterState } from './state';
  */
 type PhaseName = 'standby' | 'recovering' | 'reigning';
 
-/** A read-only view of one master. */
 /**
  * Index of the first configuration: every log begins with an epoch record and a members record,
  * written together.
  */
 const FIRST_CONFIGURATION_INDEX = 2;
 
+/** A read-only view of one master. */
 export class MasterView implements GateFacts {
   constructor(private readonly state: MasterState) {}
 

@@ -1,4 +1,7 @@
-/** A process that has a private node on the folder of its argument, says "up", and then waits to be killed. */
+/**
+ * A process that has a private node on the folder of its argument, says "up", and then waits to be
+ * killed.
+ */
 import { provideBroker } from '#tools/broker/provide';
 
 const [, , dataDir = ''] = process.argv;
