@@ -12,15 +12,16 @@ import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type Router from '@koa/router';
 import type { Layer } from '@koa/router';
-import Koa, { type Context, type Next } from 'koa';
+import Koa, { type Context, type Middleware, type Next } from 'koa';
 import type { Logger } from 'pino';
 import { logEvent } from '#process/logger';
 import { CLIENT_LIMITS, type ClientLimits } from '#process/node-settings';
 import { systemErrorCode } from '#process/system-error';
-import { requireBearerToken } from './bearer-token';
-import { type Address, isLoopback, requireKnownHost } from './known-host';
-import { PROBLEM_KINDS, type Problem, problemOf, sendProblem } from './problem';
+import { tokenGuard } from './bearer-token';
+import { type Address, hostGuard, isLoopback } from './known-host';
+import { PROBLEM_KINDS, type Problem, problemOf, sendProblem, sendRefusal } from './problem';
 import { refuseQueries } from './query';
+import { textAnswerOf, writeText } from './text-answer';
 
 /** The settings of a node that its HTTP edge needs. Without `host` any `Host` is served. */
 export interface EdgeSettings extends Partial<Address> {
@@ -57,32 +58,76 @@ export function createHttpApp(options: HttpAppOptions): Koa {
   const app = new Koa();
   const { logger, router, http } = options;
   app.on('error', (error: unknown, ctx?: Context) => logStreamError(logger, error, ctx));
-  app.use((ctx, next) => answer(options, ctx, next));
-  if (http?.apiToken) app.use(requireBearerToken(http.apiToken));
-  else if (http?.host !== undefined && isLoopback(http.host))
-    app.use(requireKnownHost({ publicUrl: http.publicUrl ?? null }));
+  const { stalledMs } = http?.limits ?? CLIENT_LIMITS;
+  const edge: Edge = { ...options, guard: guardOf(http), exact: exactRoutes(router), stalledMs };
+  app.use((ctx, next) => answer(edge, ctx, next));
   app.use(refuseQueries(router));
   app.use(router.routes());
   return app;
 }
 
-/** The id of this request, which its answer carries as X-Request-Id. */
-export function requestIdOf(ctx: Context): string {
-  return ctx.response.get('X-Request-Id');
+/** What an app knows when it answers a request. */
+interface Edge extends HttpAppOptions {
+  readonly guard: Guard;
+  readonly exact: ReadonlyMap<string, Middleware>;
+  readonly stalledMs: number;
 }
 
-async function answer(options: HttpAppOptions, ctx: Context, next: Next): Promise<void> {
-  const { logger, stopping } = options;
-  ctx.set('X-Request-Id', requestIdFor(ctx));
+/** Looks at a request before its handler does; null: let it pass. */
+type Guard = (ctx: Context) => Problem | null;
+
+/** What refuses a request before it is looked at: the token; without one, on loopback, the host. */
+function guardOf(http?: EdgeSettings): Guard {
+  if (http?.apiToken) return tokenGuard(http.apiToken);
+  if (http?.host !== undefined && isLoopback(http.host)) return hostGuard({ publicUrl: http.publicUrl ?? null });
+  return () => null;
+}
+
+/**
+ * The handlers of the routes without parameters, by method and URL. The router tries the regular
+ * expression of every route and composes a chain for every request; it gets what is not here: a
+ * query, a parameter, another way to write a path.
+ */
+function exactRoutes(router: Router): ReadonlyMap<string, Middleware> {
+  const plain = router.stack.filter(({ paramNames, stack }) => paramNames.length === 0 && stack.length === 1);
+  return new Map(
+    plain.flatMap(({ methods, path, stack }) => methods.map((method) => [`${method} ${path}`, stack[0] as Middleware])),
+  );
+}
+
+/** The id of this request, which its answer carries as X-Request-Id. */
+export function requestIdOf(ctx: Context): string {
+  return ctx.state.requestId as string;
+}
+
+async function answer(edge: Edge, ctx: Context, next: Next): Promise<void> {
+  const { logger } = edge;
+  ctx.state.requestId = requestIdFor(ctx);
   if (logger.isLevelEnabled('debug')) logWhenDone(logger, ctx);
   try {
-    await next();
-    if (ctx.body === undefined && ctx.status === 404) answerUnrouted(options, ctx);
+    await handle(edge, ctx, next);
+    if (textAnswerOf(ctx) === undefined && ctx.body === undefined && ctx.status === 404) answerUnrouted(edge, ctx);
   } catch (error) {
     answerError(logger, ctx, error);
   }
+  send(edge, ctx);
+}
+
+function handle({ guard, exact }: Edge, ctx: Context, next: Next): unknown {
+  const refusal = guard(ctx);
+  if (refusal !== null) return sendRefusal(ctx, refusal);
+  const handler = exact.get(`${ctx.req.method} ${ctx.req.url}`);
+  return handler === undefined ? next() : handler(ctx, next);
+}
+
+/** Writes a text, or sets the headers of the body that Koa writes. A tail has sent its own. */
+function send({ stopping, stalledMs }: Edge, ctx: Context): void {
+  if (ctx.headerSent) return;
   if (stopping.aborted) ctx.set('Connection', 'close');
-  if (ctx.respond !== false) cutOffStalled(ctx.res, (options.http?.limits ?? CLIENT_LIMITS).stalledMs);
+  const text = textAnswerOf(ctx);
+  if (text === undefined) ctx.set('X-Request-Id', requestIdOf(ctx));
+  else writeText(ctx, text, requestIdOf(ctx));
+  if (text === undefined || ctx.res.writableLength > 0) cutOffStalled(ctx.res, stalledMs);
 }
 
 /**
@@ -103,7 +148,7 @@ function requestIdFor(ctx: Context): string {
   return typeof theirs === 'string' && REQUEST_ID_PATTERN.test(theirs) ? theirs : randomUUID();
 }
 
-function answerUnrouted({ wrongMethod }: HttpAppOptions, ctx: Context): void {
+function answerUnrouted({ wrongMethod }: Edge, ctx: Context): void {
   const allowed = methodsAt(ctx);
   if (allowed.length === 0) {
     sendProblem(ctx, { kind: PROBLEM_KINDS.notFound, detail: `there is nothing at ${ctx.path}` });

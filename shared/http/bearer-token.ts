@@ -4,9 +4,9 @@
  * delay of an answer reveals neither the token nor its length.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Middleware } from 'koa';
+import type { Context } from 'koa';
 import { PROBE_PATHS } from './probe-routes';
-import { PROBLEM_KINDS, type Problem, sendRefusal } from './problem';
+import { PROBLEM_KINDS, type Problem } from './problem';
 
 const REFUSAL: Problem = {
   kind: PROBLEM_KINDS.unauthorized,
@@ -14,17 +14,13 @@ const REFUSAL: Problem = {
   headers: { 'WWW-Authenticate': 'Bearer' },
 };
 
-/**
- * Middleware that answers 401 with `WWW-Authenticate: Bearer` when the request does not carry the
- * token.
- */
-export function requireBearerToken(token: string): Middleware {
+/** Refuses (401) a request that does not carry the token; null for one that does, and for a probe. */
+export function tokenGuard(token: string): (ctx: Context) => Problem | null {
   const expected = digestOf(token);
-  return async (ctx, next) => {
-    const given = /^bearer +(.*)$/i.exec(ctx.get('Authorization'))?.[1];
+  return (ctx) => {
+    const given = /^bearer +(.*)$/i.exec(ctx.req.headers.authorization ?? '')?.[1];
     const isKnown = given !== undefined && timingSafeEqual(digestOf(given), expected);
-    if (isKnown || PROBE_PATHS.has(ctx.path)) await next();
-    else sendRefusal(ctx, REFUSAL);
+    return isKnown || PROBE_PATHS.has(ctx.path) ? null : REFUSAL;
   };
 }
 

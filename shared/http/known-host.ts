@@ -4,8 +4,8 @@
  * name of the page's own that is made to resolve to 127.0.0.1 (DNS rebinding). The browser then
  * says that name in `Host`.
  */
-import type { Middleware } from 'koa';
-import { PROBLEM_KINDS, sendRefusal } from './problem';
+import type { Context } from 'koa';
+import { PROBLEM_KINDS, type Problem } from './problem';
 
 /** Where a node listens, and the URL that others are told. */
 export interface Address {
@@ -21,18 +21,24 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Middleware that serves only a `Host` of loopback, or that of the public URL; any port, since
- * tunnels change it. A request without the header (HTTP/1.0) comes from no browser, and is served.
+ * Refuses (421) a `Host` that is neither loopback nor that of the public URL; any port is served,
+ * since tunnels change it. A request without the header (HTTP/1.0) comes from no browser, and is
+ * served.
  */
-export function requireKnownHost({ publicUrl }: Pick<Address, 'publicUrl'>): Middleware {
-  const own = publicUrl === null ? null : new URL(publicUrl).hostname;
-  return async (ctx, next) => {
+export function hostGuard({ publicUrl }: Pick<Address, 'publicUrl'>): (ctx: Context) => Problem | null {
+  const own = publicUrl === null ? null : new URL(publicUrl).hostname.replace(BRACKETS, '');
+  // Most requests name the same host as the one before.
+  let served: string | undefined;
+  return (ctx) => {
     const { host } = ctx.req.headers;
-    if (host === undefined) return next();
+    if (host === undefined || host === served) return null;
     const name = nameIn(host);
-    if (isLoopback(name) || name === own?.replace(BRACKETS, '')) return next();
+    if (isLoopback(name) || name === own) {
+      served = host;
+      return null;
+    }
     const detail = `this node serves localhost, and not ${host}; to reach it by that name set PUBLIC_URL or API_TOKEN`;
-    return sendRefusal(ctx, { kind: PROBLEM_KINDS.misdirected, detail });
+    return { kind: PROBLEM_KINDS.misdirected, detail };
   };
 }
 

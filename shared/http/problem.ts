@@ -4,6 +4,7 @@
  */
 import type { Context } from 'koa';
 import { StorageError } from '#storage/log-store';
+import { answerText } from './text-answer';
 
 /**
  * A kind of problem. Its type is `/problems/<name>`; name, status and title are constant for a
@@ -70,10 +71,8 @@ export function problemBody({ kind, detail, members }: Problem): string {
 
 /** Answers the request with this problem. */
 export function sendProblem(ctx: Context, problem: Problem): void {
-  ctx.status = problem.kind.status;
-  if (problem.headers !== undefined) ctx.set({ ...problem.headers });
-  ctx.set('Content-Type', PROBLEM_MEDIA_TYPE);
-  ctx.body = problemBody(problem);
+  const headers = [...Object.entries(problem.headers ?? {}).flat(), 'Content-Type', PROBLEM_MEDIA_TYPE];
+  answerText(ctx, { status: problem.kind.status, headers, text: problemBody(problem) });
 }
 
 /**

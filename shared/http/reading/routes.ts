@@ -9,6 +9,7 @@ import type { Context } from 'koa';
 import { CLIENT_LIMITS, type ClientLimits } from '#process/node-settings';
 import { logIdOf } from '#protocol/identity';
 import { parseResumePoint, type ResumePoint } from '#protocol/resume-token';
+import { requestIdOf } from '../app';
 import { type Places, waitingPlaces } from '../places';
 import { invalidRequest, PROBLEM_KINDS, ProblemError, sendProblem } from '../problem';
 import { readsQuery } from '../query';
@@ -99,6 +100,7 @@ function sendTail(ctx: Context, query: ReadingQuery, tails: EntryTails): void {
   if (refusal !== null) return sendProblem(ctx, refusal);
   const resume = resumePoint(ctx);
   ctx.set({ Vary: 'Accept', 'Content-Type': EVENT_STREAM, 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
+  ctx.set('X-Request-Id', requestIdOf(ctx));
   ctx.status = 200;
   ctx.respond = false;
   ctx.res.flushHeaders();

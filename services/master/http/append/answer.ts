@@ -6,6 +6,7 @@
  */
 import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
+import { answerText } from '#http/text-answer';
 import type { AppendOutcome, MissingNode, Refusal } from '#master/core/append';
 import type { MasterPort } from '../ports';
 
@@ -74,11 +75,12 @@ export function refusedAppend(outcome: OutcomeOf<'refused'>): Problem {
  * parsed and encoded again.
  */
 function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: OutcomeOf<'acknowledged'>): void {
-  ctx.status = repeated ? 200 : 201;
-  ctx.set('Location', `/messages/${seq}`);
-  ctx.set('Content-Type', 'application/json');
   const text = Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength - 1).toString('utf8');
-  ctx.body = `${text},"w":${w},"acks":${JSON.stringify(acks)}}`;
+  answerText(ctx, {
+    status: repeated ? 200 : 201,
+    headers: ['Location', `/messages/${seq}`, 'Content-Type', 'application/json'],
+    text: `${text},"w":${w},"acks":${JSON.stringify(acks)}}`,
+  });
 }
 
 export function problemOfOutcome(

@@ -4,6 +4,7 @@
  */
 import type { Context } from 'koa';
 import { type Problem, type ProblemKind, sendProblem } from '#http/problem';
+import { answerText } from '#http/text-answer';
 import type { BulkOutcome } from '#master/core/append';
 import {
   ID_CONFLICT,
@@ -31,10 +32,11 @@ export function sendBulkOutcome(
 }
 
 function sendAcknowledged(ctx: Context, { repeated, first, last, count, w, acks }: OutcomeOf<'acknowledged'>): void {
-  ctx.status = repeated ? 200 : 201;
-  ctx.set('Location', `/messages?from=${first}&limit=${count}`);
-  ctx.set('Content-Type', 'application/json');
-  ctx.body = JSON.stringify({ first, last, count, w, acks });
+  answerText(ctx, {
+    status: repeated ? 200 : 201,
+    headers: ['Location', `/messages?from=${first}&limit=${count}`, 'Content-Type', 'application/json'],
+    text: JSON.stringify({ first, last, count, w, acks }),
+  });
 }
 
 function problemOfOutcome(
