@@ -174,7 +174,7 @@ export class HttpServer {
   private watchAnswer(response: ServerResponse): void {
     const { socket } = response.req;
     this.pending.set(socket, (this.pending.get(socket) ?? 0) + 1);
-    response.once('close', () => this.recordAnswered(socket));
+    response.on('close', () => this.recordAnswered(socket));
   }
 
   private recordAnswered(socket: Socket): void {

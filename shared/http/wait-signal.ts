@@ -39,7 +39,7 @@ export class HttpClient implements WaitingClient {
 
   constructor(response: ServerResponse) {
     this.hasLeft = response.closed;
-    response.once('close', () => {
+    response.on('close', () => {
       if (!response.writableFinished) this.leave();
     });
   }

@@ -26,16 +26,15 @@ export const SMALL_BODY_BYTES_MAX = 64 * 1024;
 
 /** A reader that refuses bodies of more than `bytesMax` bytes after decompression (413). */
 export function createJsonBodyReader(bounds: BodyBounds): JsonBodyReader {
-  return async (ctx) => {
+  return (ctx) => {
     const unsupported = contentTypeProblem(ctx.req);
     if (unsupported !== null) {
       // The rest of the body is read and dropped: if the connection were closed, the client might
       // not see the answer.
       ctx.req.resume();
-      return { problem: unsupported };
+      return Promise.resolve({ problem: unsupported });
     }
-    const body = await readRawBody(ctx.req, bounds);
-    return 'problem' in body ? body : parse(body.bytes);
+    return readRawBody(ctx.req, bounds).then((body) => ('problem' in body ? body : parse(body.bytes)));
   };
 }
 

@@ -51,14 +51,14 @@ export interface BodyBounds {
  * without room in the budget with 503, an unknown Content-Encoding with 415, and one that is cut
  * short or cannot be decompressed with 400, one that makes no progress with 408. Never rejects.
  */
-export async function readRawBody(request: IncomingMessage, bounds: BodyBounds): Promise<RawBody> {
+export function readRawBody(request: IncomingMessage, bounds: BodyBounds): Promise<RawBody> {
   const { bytesMax } = bounds;
   const encoding = request.headers['content-encoding'] ?? 'identity';
   const body = decompressed(request, encoding);
-  if (body === null) return { problem: unknownEncoding(encoding) };
+  if (body === null) return Promise.resolve({ problem: unknownEncoding(encoding) });
   if (Number(request.headers['content-length'] ?? 0) > bytesMax && encoding === 'identity') {
     request.resume();
-    return { problem: tooLarge(bytesMax) };
+    return Promise.resolve({ problem: tooLarge(bytesMax) });
   }
   return collect(body, bounds, request);
 }
@@ -89,7 +89,9 @@ function collect(body: Readable, bounds: BodyBounds, request: IncomingMessage): 
       request.resume();
       done?.(result);
     };
-    const fail = () => end({ problem: broken() });
+    const fail = () => {
+      if (settle !== null) end({ problem: broken() });
+    };
     let seen = 0;
     const watch = setTimeout(() => {
       if (size - seen < leastProgress(size, stalledMs)) return end({ problem: stalled(stalledMs) });
@@ -105,8 +107,8 @@ function collect(body: Readable, bounds: BodyBounds, request: IncomingMessage): 
       taken = size;
       chunks.push(chunk);
     });
-    body.once('end', () => end({ bytes: joined(chunks) }));
-    body.once('error', fail).once('close', fail);
+    body.on('end', () => end({ bytes: joined(chunks) }));
+    body.on('error', fail).on('close', fail);
     if (body === request) return;
     request.once('error', fail).once('close', () => {
       if (!request.complete) body.destroy();

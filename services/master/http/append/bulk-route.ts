@@ -22,7 +22,9 @@ const FAULTS_SAID_MAX = 10;
 
 /** Is the body NDJSON in UTF-8, by its content type? */
 export function isBulk(ctx: Context): boolean {
-  const [mediaType = '', ...parameters] = (ctx.headers['content-type'] ?? '').toLowerCase().split(';');
+  const contentType = ctx.headers['content-type'] ?? '';
+  if (contentType === 'application/json') return false;
+  const [mediaType = '', ...parameters] = contentType.toLowerCase().split(';');
   const isForeign = parameters.some((parameter) => /^\s*charset\s*=\s*(?!"?utf-?8"?\s*$)/.test(parameter));
   return mediaType.trim() === 'application/x-ndjson' && !isForeign;
 }
