@@ -86,7 +86,8 @@ function guardOf(http?: EdgeSettings): Guard {
 /**
  * The handlers of the routes without parameters, by method and URL. The router tries the regular
  * expression of every route and composes a chain for every request; it gets what is not here: a
- * query, a parameter, another way to write a path.
+ * query, a parameter, another way to write a path. The router must have no middleware of its own
+ * (`router.use`): it would be passed by.
  */
 function exactRoutes(router: Router): ReadonlyMap<string, Middleware> {
   const plain = router.stack.filter(({ paramNames, stack }) => paramNames.length === 0 && stack.length === 1);
