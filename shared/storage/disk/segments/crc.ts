@@ -31,6 +31,20 @@ export function crcOf(bytes: Uint8Array, start: number, end: number, before = 0)
   return ~crc >>> 0;
 }
 
+/** CRC of the `words` × 4 bytes at `at`. For a header, which has a view, it takes half the time. */
+export function crcOfWords(view: DataView, at: number, words: number): number {
+  let crc = ~0;
+  for (const end = at + 4 * words; at < end; at += 4) {
+    crc ^= view.getInt32(at, true);
+    crc =
+      entry(768 + (crc & 0xff)) ^
+      entry(512 + ((crc >>> 8) & 0xff)) ^
+      entry(256 + ((crc >>> 16) & 0xff)) ^
+      entry(crc >>> 24);
+  }
+  return ~crc >>> 0;
+}
+
 function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] as number;
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { crcOf } from '#storage/disk/segments/crc';
+import { crcOf, crcOfWords } from '#storage/disk/segments/crc';
 import { encodeGroup, FRAME_HEADER_BYTES, Frame, FrameKind, readFrameHeader } from '#storage/disk/segments/frame';
 import { scanBuffer } from '#storage/disk/segments/frame-scan';
 import { RecordSource } from '#tests/contract/log-records';
@@ -26,6 +26,17 @@ test('the checksum of a part is that of zlib, from any start and going on from a
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 2_000 }), fc.nat(2_000), fc.nat(), (bytes, from, before) => {
       const start = Math.min(from, bytes.length - 1);
       expect(crcOf(bytes, start, bytes.length, before)).toBe(crc32(bytes.subarray(start), before));
+    }),
+  );
+});
+
+test('the checksum of words is that of their bytes, wherever they lie', () => {
+  const words = fc.uint8Array({ minLength: 4, maxLength: 200 });
+  fc.assert(
+    fc.property(words, fc.nat(3), (bytes, start) => {
+      const count = Math.floor((bytes.length - start) / 4);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      expect(crcOfWords(view, start, count)).toBe(crc32(bytes.subarray(start, start + 4 * count)));
     }),
   );
 });
