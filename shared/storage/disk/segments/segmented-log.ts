@@ -3,8 +3,7 @@
  * promises, queues or ids.
  *
  * One writer calls `appendGroup` and `truncateAfter`, never two at once. Reads may come at any
- * moment and use a descriptor of their own, so neither a rotation nor a truncation closes a file
- * under a read.
+ * moment (segment-reader.ts).
  *
  * A segment is made for the first group that needs it, and only after the last group of the segment
  * before was synced; so only the last segment can have a torn tail. While groups are small the last
@@ -18,20 +17,16 @@
  * one is truncated and synced.
  */
 import { join } from 'node:path';
-import { type LogRecord, RecordDecoder } from '#protocol/record';
+import type { LogRecord } from '#protocol/record';
 import type { EntryBytes, ReadLimits } from '#storage/log-store';
-import { damagedFault, fatalFault, fullFault, isOutOfRoom, storageFault } from '#storage/storage-fault';
+import { fatalFault, fullFault, isOutOfRoom, storageFault } from '#storage/storage-fault';
 import type { FileSystem, OpenDirectory, OpenFile } from '../file-system';
 import { openDirectory } from '../small-file';
-import { type EncodedGroup, FRAME_HEADER_BYTES, type Frame, FrameKind, POINT_SPACING_BYTES } from './frame';
-import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
+import type { EncodedGroup } from './frame';
+import type { ScanPlace } from './frame-scan';
 import { encodeSegmentHeader, Segment } from './segment';
+import { SegmentReader } from './segment-reader';
 import type { SyncMarker } from './sync-marker';
-
-/** Most bytes of a file in one read, unless one record is larger. */
-const READ_CHUNK_BYTES = 1024 * 1024;
-
-const NO_BYTES = Buffer.alloc(0);
 
 /**
  * A group is small when it is at most this fraction of what the file is extended by: the zeros are
@@ -56,12 +51,15 @@ export class SegmentedLog {
   private active: OpenFile | null = null;
   /** Size of that file, at least. */
   private activeBytes = 0;
+  private readonly reader: SegmentReader;
 
   /** @param segments as recovered, ascending; taken over */
   constructor(
     private readonly options: SegmentedLogOptions,
     private readonly segments: Segment[],
-  ) {}
+  ) {
+    this.reader = new SegmentReader(options.fileSystem, options.directory);
+  }
 
   /** Last durable record; 0 for none. */
   get lastIndex(): number {
@@ -97,7 +95,7 @@ export class SegmentedLog {
     if (index >= this.lastIndex) return;
     const what = `the log could not be cut after record ${index}`;
     const kept = this.segments.filter(({ firstIndex }) => firstIndex <= index).at(-1) ?? null;
-    const place = kept === null ? null : await this.placeBehind(kept, index);
+    const place = kept === null ? null : await this.reader.placeBehind(kept, index);
     const folder = await openDirectory(this.options.fileSystem, this.options.directory, what);
     try {
       const file = kept === null ? null : await this.openOrFault(kept, what);
@@ -135,44 +133,13 @@ export class SegmentedLog {
    */
   async read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]> {
     const segment = this.segmentOf(from);
-    const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
-    const records: LogRecord[] = [];
-    const decoder = new RecordDecoder();
-    let bytes = 0;
-    await this.scanSegment(segment, { from, last, maxBytes: limits.maxBytes }, (frame) => {
-      if (frame.index < from) return true;
-      records.push(decode(decoder, frame));
-      bytes += frame.length;
-      return frame.index < last && bytes <= limits.maxBytes;
-    });
-    return records;
+    return this.reader.read(segment, rangeOf(segment, from, limits));
   }
 
-  /**
-   * Like `read`, but only the bytes of the entries, which are moved together in the buffer that
-   * they were read into.
-   */
+  /** Like `read`, but only the bytes of the entries, with `separator` between two. */
   async readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
     const segment = this.segmentOf(from);
-    const last = Math.min(limits.to, segment.lastIndex, from + limits.maxRecords - 1);
-    let joined: Buffer = NO_BYTES;
-    let [end, count, bytes] = [0, 0, 0];
-    await this.scanSegment(segment, { from, last, maxBytes: limits.maxBytes }, (frame) => {
-      if (frame.index < from) return true;
-      bytes += frame.length;
-      if (frame.kind !== FrameKind.control) {
-        joined = frame.buffer;
-        if (count > 0) joined[end++] = separator;
-        // A frame's header is longer than a separator, so this never overwrites frames not yet
-        // visited.
-        const start = frame.at + FRAME_HEADER_BYTES;
-        joined.copyWithin(end, start, start + frame.length);
-        end += frame.length;
-        count += 1;
-      }
-      return frame.index < last && bytes <= limits.maxBytes;
-    });
-    return { bytes: joined.subarray(0, end), count };
+    return this.reader.readEntries(segment, rangeOf(segment, from, limits), separator);
   }
 
   /**
@@ -180,7 +147,7 @@ export class SegmentedLog {
    * a `StorageError` `damaged`.
    */
   async runningAt(index: number): Promise<number> {
-    return (await this.placeBehind(this.segmentOf(index), index)).running;
+    return (await this.reader.placeBehind(this.segmentOf(index), index)).running;
   }
 
   async close(): Promise<void> {
@@ -317,50 +284,6 @@ export class SegmentedLog {
     kept.endAt(place);
   }
 
-  private async placeBehind(segment: Segment, index: number): Promise<ScanPlace> {
-    const range = { from: index, last: index, maxBytes: 0 };
-    const { offset, running } = await this.scanSegment(segment, range, (frame) => frame.index < index);
-    return { offset, index, running };
-  }
-
-  /**
-   * Scans from a point at or before `from`: at least the frame of `from` is visited, and those up
-   * to `last` if they fit. The buffer with the frames belongs to the caller.
-   */
-  private async scanSegment(
-    segment: Segment,
-    { from, last, maxBytes }: { readonly from: number; readonly last: number; readonly maxBytes: number },
-    visit: FrameVisitor,
-  ): Promise<ScanEnd> {
-    const place = segment.placeBefore(from);
-    const wanted = segment.offsetBehind(last) - place.offset;
-    const needed = segment.offsetBehind(from) - place.offset;
-    // Twice the limit, because a short record is half header. The frames before `from`, and those
-    // after the last one, add up to a point's distance each.
-    const enough = Math.min(READ_CHUNK_BYTES, 2 * (maxBytes + POINT_SPACING_BYTES));
-    const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, enough)));
-    const count = await this.readSegment(segment, buffer, place.offset);
-    const end = scanBuffer(buffer.subarray(0, count), place, visit);
-    if (end.stop === 'bad' || end.index < from) {
-      const fault = end.stop === 'bad' ? end.fault : 'the file ends inside it';
-      throw damagedFault(`${this.pathOf(segment)} at byte ${end.offset}: record ${end.index + 1}: ${fault}`);
-    }
-    return end;
-  }
-
-  private async readSegment(segment: Segment, into: Buffer, offset: number): Promise<number> {
-    try {
-      const file = await this.open(segment, 'read');
-      try {
-        return await file.read(into, offset);
-      } finally {
-        await file.close();
-      }
-    } catch (cause) {
-      throw storageFault(`${this.pathOf(segment)} could not be read`, cause);
-    }
-  }
-
   private segmentOf(index: number): Segment {
     let low = 0;
     let high = this.segments.length;
@@ -402,10 +325,6 @@ export class SegmentedLog {
   }
 }
 
-function decode(decoder: RecordDecoder, { index, epoch, seq, bytes }: Frame): LogRecord {
-  const record = decoder.decode(index, bytes);
-  if (record.epoch !== epoch || record.seq !== seq) {
-    throw damagedFault(`record ${index} (seq ${seq}) of epoch ${epoch} says seq ${record.seq}, epoch ${record.epoch}`);
-  }
-  return record;
+function rangeOf({ lastIndex }: Segment, from: number, { to, maxBytes, maxRecords }: ReadLimits) {
+  return { from, last: Math.min(to, lastIndex, from + maxRecords - 1), maxBytes };
 }
