@@ -41,6 +41,18 @@ export type FrameVisitor = (frame: Frame) => boolean;
 
 /** Scans the frames in `buffer`, whose first byte lies at `from.offset` of the file. */
 export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor): ScanEnd {
+  return scanFrames(buffer, from, visit, true);
+}
+
+/** Like `scanBuffer`, but the records' bytes are not verified: the caller does that. */
+export function scanHeaders(buffer: Buffer, from: ScanPlace, visit: FrameVisitor): ScanEnd {
+  return scanFrames(buffer, from, visit, false);
+}
+
+/** The fault of a frame whose record's bytes are damaged, for `ScanEnd.fault`. */
+export const BYTES_FAULT = 'its bytes do not match their checksum';
+
+function scanFrames(buffer: Buffer, from: ScanPlace, visit: FrameVisitor, verifiesBytes: boolean): ScanEnd {
   const frame = new Frame();
   let { index, running } = from;
   let at = 0;
@@ -55,7 +67,7 @@ export function scanBuffer(buffer: Buffer, from: ScanPlace, visit: FrameVisitor)
     if (buffer.length - at < frame.size) return ended('short', '', frame.size);
     frame.offset = from.offset + at;
     frame.runningBefore = running;
-    if (!frame.isIntact) return ended('bad', 'its bytes do not match their checksum');
+    if (verifiesBytes && !frame.isIntact) return ended('bad', BYTES_FAULT);
     const more = visit(frame);
     at += frame.size;
     index = frame.index;

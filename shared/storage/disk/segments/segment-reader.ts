@@ -1,20 +1,22 @@
 /**
  * Reads records from segment files, and verifies all that it returns. Each read uses a descriptor of
  * its own, so neither a rotation nor a truncation closes a file under it.
+ *
+ * A read begins and, where it can, ends at a read point of the segment: the next one then finds its
+ * first record at the beginning of what it reads.
  */
 import { join } from 'node:path';
 import { type LogRecord, RecordDecoder } from '#protocol/record';
 import type { EntryBytes } from '#storage/log-store';
 import { damagedFault, storageFault } from '#storage/storage-fault';
 import type { FileSystem } from '../file-system';
-import { FRAME_HEADER_BYTES, type Frame, FrameKind, POINT_SPACING_BYTES } from './frame';
-import { type FrameVisitor, type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
+import { type Frame, FrameKind } from './frame';
+import { type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
+import { type PackedRecords, packRecords, separated } from './packed-records';
 import type { Segment } from './segment';
 
-/** Most bytes of a file in one read, unless one record is larger. */
+/** Most bytes of records in one read, unless one record is larger. */
 const READ_CHUNK_BYTES = 1024 * 1024;
-
-const NO_BYTES = Buffer.alloc(0);
 
 /** Records of one segment, which must be durable there: `from` … `last` at most. */
 interface ReadRange {
@@ -31,80 +33,79 @@ export class SegmentReader {
     private readonly directory: string,
   ) {}
 
-  /** At least the record `from`. Rejects with a `StorageError` `damaged`, as all methods do. */
+  /** At least the record `from`. */
   async read(segment: Segment, range: ReadRange): Promise<readonly LogRecord[]> {
-    const { from, last, maxBytes } = range;
-    const records: LogRecord[] = [];
+    const heads: { readonly epoch: number; readonly seq: number }[] = [];
+    const { buffer, ends } = await this.pack(segment, range, ({ epoch, seq }) => heads.push({ epoch, seq }));
     const decoder = new RecordDecoder();
-    let bytes = 0;
-    await this.scanSegment(segment, range, (frame) => {
-      if (frame.index < from) return true;
-      records.push(decode(decoder, frame));
-      bytes += frame.length;
-      return frame.index < last && bytes <= maxBytes;
+    const skipped = ends.length - heads.length;
+    return heads.map(({ epoch, seq }, at) => {
+      const bytes = buffer.subarray(ends[skipped + at - 1] ?? 0, ends[skipped + at]);
+      const record = decoder.decode(range.from + at, bytes);
+      if (record.epoch === epoch && record.seq === seq) return record;
+      const { index } = record;
+      throw damagedFault(
+        `record ${index} (seq ${seq}) of epoch ${epoch} says seq ${record.seq}, epoch ${record.epoch}`,
+      );
     });
-    return records;
   }
 
-  /**
-   * Like `read`, but only the bytes of the entries, which are moved together in the buffer that
-   * they were read into.
-   */
+  /** Like `read`, but only the bytes of the entries, each with `separator` behind it. */
   async readEntries(segment: Segment, range: ReadRange, separator: number): Promise<EntryBytes> {
-    const { from, last, maxBytes } = range;
-    let joined: Buffer = NO_BYTES;
-    let [end, count, bytes] = [0, 0, 0];
-    await this.scanSegment(segment, range, (frame) => {
-      if (frame.index < from) return true;
-      bytes += frame.length;
-      if (frame.kind !== FrameKind.control) {
-        joined = frame.buffer;
-        if (count > 0) joined[end++] = separator;
-        // A frame's header is longer than a separator, so this never overwrites frames not yet
-        // visited.
-        const start = frame.at + FRAME_HEADER_BYTES;
-        joined.copyWithin(end, start, start + frame.length);
-        end += frame.length;
-        count += 1;
-      }
-      return frame.index < last && bytes <= maxBytes;
-    });
-    return { bytes: joined.subarray(0, end), count };
+    const isEntry: boolean[] = [];
+    const packed = await this.pack(segment, range, ({ kind }) => isEntry.push(kind !== FrameKind.control));
+    return separated(packed, isEntry, separator);
   }
 
   /** The place behind the record `index`, which must be in the segment. */
   async placeBehind(segment: Segment, index: number): Promise<ScanPlace> {
     const range = { from: index, last: index, maxBytes: 0 };
-    const { offset, running } = await this.scanSegment(segment, range, (frame) => frame.index < index);
-    return { offset, index, running };
+    const { place, buffer } = await this.readFrames(segment, range);
+    const end = scanBuffer(buffer, place, (frame) => frame.index < index);
+    this.check(segment, end, index);
+    return { offset: end.offset, index, running: end.running };
+  }
+
+  /** Packs the records from a point at or before `from`; `visit` sees the frames of the range. */
+  private async pack(segment: Segment, range: ReadRange, visit: (frame: Frame) => void): Promise<PackedRecords> {
+    const { from, last, maxBytes } = range;
+    const { place, buffer } = await this.readFrames(segment, range);
+    let bytes = 0;
+    const packed = packRecords(buffer, place, (frame) => {
+      if (frame.index < from) return true;
+      visit(frame);
+      bytes += frame.length;
+      return frame.index < last && bytes <= maxBytes;
+    });
+    this.check(segment, packed.end, from);
+    return packed;
+  }
+
+  /** Throws unless every frame is good, and that of `from` is there. */
+  private check(segment: Segment, { stop, index, offset, fault }: ScanEnd, from: number): void {
+    if (stop !== 'bad' && index >= from) return;
+    const what = stop === 'bad' ? fault : 'the file ends inside it';
+    throw damagedFault(`${this.pathOf(segment)} at byte ${offset}: record ${index + 1}: ${what}`);
   }
 
   /**
-   * Scans from a point at or before `from`: at least the frame of `from` is visited, and those up
-   * to `last` if they fit. The buffer with the frames belongs to the caller.
+   * Reads frames from `place` on: at least that of `from`, and those up to `last` if they fit. The
+   * buffer belongs to the caller.
    */
-  private async scanSegment(
+  private async readFrames(
     segment: Segment,
     { from, last, maxBytes }: ReadRange,
-    visit: FrameVisitor,
-  ): Promise<ScanEnd> {
+  ): Promise<{ readonly place: ScanPlace; readonly buffer: Buffer }> {
     const place = segment.placeBefore(from);
     const wanted = segment.offsetBehind(last) - place.offset;
     const needed = segment.offsetBehind(from) - place.offset;
-    // Twice the limit, because a short record is half header. The frames before `from`, and those
-    // after the last one, add up to a point's distance each.
-    const enough = Math.min(READ_CHUNK_BYTES, 2 * (maxBytes + POINT_SPACING_BYTES));
+    const enough = segment.offsetWithin(place, Math.min(READ_CHUNK_BYTES, maxBytes)) - place.offset;
     const buffer = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(wanted, enough)));
-    const count = await this.readSegment(segment, buffer, place.offset);
-    const end = scanBuffer(buffer.subarray(0, count), place, visit);
-    if (end.stop === 'bad' || end.index < from) {
-      const fault = end.stop === 'bad' ? end.fault : 'the file ends inside it';
-      throw damagedFault(`${this.pathOf(segment)} at byte ${end.offset}: record ${end.index + 1}: ${fault}`);
-    }
-    return end;
+    const count = await this.readFile(segment, buffer, place.offset);
+    return { place, buffer: buffer.subarray(0, count) };
   }
 
-  private async readSegment(segment: Segment, into: Buffer, offset: number): Promise<number> {
+  private async readFile(segment: Segment, into: Buffer, offset: number): Promise<number> {
     try {
       const file = await this.fileSystem.open(this.pathOf(segment), 'read');
       try {
@@ -120,12 +121,4 @@ export class SegmentReader {
   private pathOf({ name }: Segment): string {
     return join(this.directory, name);
   }
-}
-
-function decode(decoder: RecordDecoder, { index, epoch, seq, bytes }: Frame): LogRecord {
-  const record = decoder.decode(index, bytes);
-  if (record.epoch !== epoch || record.seq !== seq) {
-    throw damagedFault(`record ${index} (seq ${seq}) of epoch ${epoch} says seq ${record.seq}, epoch ${record.epoch}`);
-  }
-  return record;
 }

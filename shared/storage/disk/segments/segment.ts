@@ -9,7 +9,7 @@
  * so a log of 100 GB takes some 40 MB and one of 1 GB some 400 kB.
  */
 import { crc32 } from 'node:zlib';
-import { type EncodedGroup, POINT_SPACING_BYTES, readUInt48, writeUInt48 } from './frame';
+import { type EncodedGroup, FRAME_HEADER_BYTES, POINT_SPACING_BYTES, readUInt48, writeUInt48 } from './frame';
 import type { ScanPlace } from './frame-scan';
 
 /** Bytes of a segment's header. */
@@ -141,6 +141,21 @@ export class Segment {
   /** An offset, near if possible, that is not before the end of the frame of `index`. */
   offsetBehind(index: number): number {
     return this.pointOffsets[this.pointsUpTo(index)] ?? this.end;
+  }
+
+  /**
+   * The last offset at a read point, or at the end, up to which the records behind `place` have at
+   * most `maxBytes`.
+   */
+  offsetWithin({ offset, index }: ScanPlace, maxBytes: number): number {
+    let reached = offset;
+    for (let at = this.pointsUpTo(index + 1); at <= this.pointIndexes.length; at += 1) {
+      const next = this.pointOffsets[at] ?? this.end;
+      const frames = (this.pointIndexes[at] ?? this.lastIndex + 1) - 1 - index;
+      if (next - offset - frames * FRAME_HEADER_BYTES > maxBytes) break;
+      reached = next;
+    }
+    return reached;
   }
 
   private addPoint(index: number, offset: number, running: number): void {

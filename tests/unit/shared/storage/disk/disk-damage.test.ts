@@ -82,6 +82,46 @@ test('a bit that flips after the open is found by the read, which names the reco
   }
 });
 
+test('no byte of a damaged record is given to a reader, and the fault is that of any read', async () => {
+  const { fileSystem } = await written();
+  const [path = ''] = fileSystem.paths().filter((name) => LAST_SEGMENT.test(name));
+  for (let byte = 40; byte < fileSystem.sizeOf(path); byte += 1) {
+    const flipped = fileSystem.copy();
+    const store = await storeOn(flipped);
+    flipped.flipBit(path, byte, byte % 8);
+    const expected = await faultOf(store.read(1, NO_LIMITS));
+    expect(expected).toMatchObject({ code: 'damaged' });
+    expect(await faultOf(store.readEntries(1, NO_LIMITS, 0x0a))).toEqual(expected);
+  }
+});
+
+test('a long log that is read in chunks is read from the disk once', async () => {
+  const fileSystem = CrashingFileSystem.empty();
+  const store = await storeOn(fileSystem, { segmentBytes: 2 ** 30 });
+  const source = new RecordSource();
+  for (let group = 0; group < 40; group += 1) {
+    await store.append(source.entries(90, (at) => ({ message: 'x'.repeat(200 + 7 * at) })));
+  }
+  const [path = ''] = fileSystem.paths().filter((name) => LAST_SEGMENT.test(name));
+  const open = fileSystem.open.bind(fileSystem);
+  let bytesRead = 0;
+  fileSystem.open = async (name, mode) => {
+    const file = await open(name, mode);
+    const read = file.read.bind(file);
+    file.read = async (into, position) => {
+      bytesRead += into.length;
+      return read(into, position);
+    };
+    return file;
+  };
+  let next = 1;
+  while (next < source.seq) {
+    next += (await store.readEntries(next, { ...NO_LIMITS, maxBytes: 128 * 1024 }, 0x0a)).count;
+  }
+  expect(fileSystem.sizeOf(path)).toBeGreaterThan(10 * 128 * 1024);
+  expect(bytesRead).toBeLessThan(fileSystem.sizeOf(path));
+});
+
 test('a bit that flips in the id index after the open is found by the look-up', async () => {
   const { fileSystem, ids } = await written();
   for (const path of fileSystem.paths().filter((name) => name.includes('/ids/'))) {
