@@ -21,9 +21,9 @@ export interface ReadLimits {
   readonly maxRecords: number;
 }
 
-/** Several entries as one piece of bytes. */
+/** Several entries as one piece of bytes, which belongs to the caller. */
 export interface EntryBytes {
-  /** The JSON bytes of each entry, with one separator between two. */
+  /** The JSON bytes of each entry, with one separator behind each. */
   readonly bytes: Uint8Array;
   /** Number of entries. */
   readonly count: number;
@@ -107,7 +107,7 @@ export interface LogStore {
 
   /**
    * The entries among the records that `read` would give, as the bytes that readers get, with the
-   * byte `separator` between two; no entry becomes an object on the way. Rejects like `read`.
+   * byte `separator` behind each; no entry becomes an object on the way. Rejects like `read`.
    */
   readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes>;
 

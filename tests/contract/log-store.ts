@@ -140,7 +140,7 @@ export function logStoreContract(name: string, factory: LogStoreFactory): void {
           const entries = (await store.read(from, limits)).filter(({ control }) => control === null);
           const { bytes, count } = await store.readEntries(from, limits, 0x0a);
           const lines = Buffer.from(bytes).toString();
-          expect(lines).toBe(entries.map((entry) => Buffer.from(entry.bytes).toString()).join('\n'));
+          expect(lines).toBe(entries.map((entry) => `${Buffer.from(entry.bytes)}\n`).join(''));
           expect(count).toBe(entries.length);
         }
       }

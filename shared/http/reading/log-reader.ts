@@ -55,7 +55,7 @@ export interface LogReader {
     readonly maxBytes: number;
   }): Promise<readonly Uint8Array[]>;
 
-  /** The same entries in one piece, with the byte `separator` between two. */
+  /** The same entries in one piece, with the byte `separator` behind each. */
   readJoined(range: {
     readonly from: number;
     readonly to: number;

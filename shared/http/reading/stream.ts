@@ -13,8 +13,8 @@ export interface EntryFormat {
   readonly open: Buffer;
   /** The byte between two entries. */
   readonly separator: number;
-  /** Written after the last entry. */
-  readonly close: Buffer;
+  /** The byte behind the last entry. */
+  readonly close: number;
   /** The whole answer when there is no entry. */
   readonly empty: Buffer;
 }
@@ -24,7 +24,7 @@ export const JSON_ARRAY: EntryFormat = {
   mediaType: 'application/json',
   open: Buffer.from('['),
   separator: 0x2c,
-  close: Buffer.from(']'),
+  close: 0x5d,
   empty: Buffer.from('[]'),
 };
 
@@ -33,7 +33,7 @@ export const JSON_LINES: EntryFormat = {
   mediaType: 'application/x-ndjson',
   open: Buffer.alloc(0),
   separator: 0x0a,
-  close: Buffer.from('\n'),
+  close: 0x0a,
   empty: Buffer.alloc(0),
 };
 
@@ -55,11 +55,9 @@ export async function entriesBody(
   read: Read,
 ): Promise<Buffer | Readable> {
   if (from > to) return format.empty;
-  const { separator } = format;
-  const { bytes, count } = await reader.readJoined({ from, to, maxBytes: read.chunkBytes, separator });
-  if (count === 0) return format.empty;
-  const next = from + count;
-  const first = framed(bytes, format, { isFirst: true, isLast: next > to });
+  const { bytes, next } = await chunkOf(reader, { from, to }, format, read);
+  if (next === from) return format.empty;
+  const first = Buffer.concat([format.open, bytes]);
   read.hold(first.length);
   if (next > to) return first;
   const chunks = chunksAfter(first, { reader, range: { from: next, to }, format, read });
@@ -70,33 +68,32 @@ async function* chunksAfter(
   first: Buffer,
   {
     reader,
-    range,
+    range: { from, to },
     format,
     read,
   }: { readonly reader: LogReader; readonly range: SeqRange; readonly format: EntryFormat; readonly read: Read },
-): AsyncGenerator<Buffer> {
-  const { separator } = format;
-  const { chunkBytes: maxBytes } = read;
+): AsyncGenerator<Uint8Array> {
   yield first;
-  let next = range.from;
   let before = first.length;
-  while (next <= range.to) {
-    const { bytes, count } = await reader.readJoined({ from: next, to: range.to, maxBytes, separator });
-    if (count === 0) throw new Error(`entry ${next} of ${range.from}…${range.to} is not visible any more`);
-    next += count;
-    const chunk = framed(bytes, format, { isFirst: false, isLast: next > range.to });
-    read.hold(before + chunk.length);
-    before = chunk.length;
-    yield chunk;
+  for (let next = from; next <= to; ) {
+    const chunk = await chunkOf(reader, { from: next, to }, format, read);
+    if (chunk.next === next) throw new Error(`entry ${next} of ${from}…${to} is not visible any more`);
+    next = chunk.next;
+    read.hold(before + chunk.bytes.length);
+    before = chunk.bytes.length;
+    yield chunk.bytes;
   }
 }
 
-function framed(
-  entries: Uint8Array,
-  { open, separator, close }: EntryFormat,
-  { isFirst, isLast }: { readonly isFirst: boolean; readonly isLast: boolean },
-): Buffer {
-  return Buffer.concat([isFirst ? open : Buffer.of(separator), entries, isLast ? close : NOTHING]);
+/** The first entries of the range that fit into a chunk, and the seq that follows them. */
+async function chunkOf(
+  reader: LogReader,
+  { from, to }: SeqRange,
+  { separator, close }: EntryFormat,
+  { chunkBytes: maxBytes }: Read,
+): Promise<{ readonly bytes: Uint8Array; readonly next: number }> {
+  const { bytes, count } = await reader.readJoined({ from, to, maxBytes, separator });
+  const next = from + count;
+  if (next > to) bytes[bytes.length - 1] = close;
+  return { bytes, next };
 }
-
-const NOTHING = Buffer.alloc(0);

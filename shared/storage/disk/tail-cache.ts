@@ -89,16 +89,16 @@ export function withinLimits(records: readonly LogRecord[], start: number, limit
   return chosen;
 }
 
-/** The JSON bytes of the entries among these records, with the byte `separator` between two. */
+/** The JSON bytes of the entries among these records, with the byte `separator` behind each. */
 export function joinEntries(records: readonly LogRecord[], separator: number): EntryBytes {
   const entries = records.filter(({ control }) => control === null);
   const size = entries.reduce((sum, { bytes }) => sum + bytes.length + 1, 0);
-  const joined = new Uint8Array(Math.max(size - 1, 0));
-  let at = 0;
+  const joined = new Uint8Array(size);
+  let end = 0;
   for (const { bytes } of entries) {
-    if (at > 0) joined[at - 1] = separator;
-    joined.set(bytes, at);
-    at += bytes.length + 1;
+    joined.set(bytes, end);
+    end += bytes.length + 1;
+    joined[end - 1] = separator;
   }
   return { bytes: joined, count: entries.length };
 }

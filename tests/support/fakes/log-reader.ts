@@ -107,7 +107,7 @@ export class FakeLogReader implements LogReader {
   async readJoined(range: { from: number; to: number; maxBytes: number; separator: number }) {
     const entries = await this.read(range);
     const separator = Buffer.of(range.separator);
-    const parts = entries.flatMap((entry, at) => (at === 0 ? [entry] : [separator, entry]));
+    const parts = entries.flatMap((entry) => [entry, separator]);
     return { bytes: Buffer.concat(parts), count: entries.length };
   }
 

@@ -71,5 +71,5 @@ export function separated(
     start -= to - from + 1;
     buffer.copyWithin(start, from, to);
   }
-  return { bytes: buffer.subarray(start, Math.max(start, end - 1)), count };
+  return { bytes: buffer.subarray(start, end), count };
 }

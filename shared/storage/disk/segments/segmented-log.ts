@@ -136,7 +136,7 @@ export class SegmentedLog {
     return this.reader.read(segment, rangeOf(segment, from, limits));
   }
 
-  /** Like `read`, but only the bytes of the entries, with `separator` between two. */
+  /** Like `read`, but only the bytes of the entries, with `separator` behind each. */
   async readEntries(from: number, limits: ReadLimits, separator: number): Promise<EntryBytes> {
     const segment = this.segmentOf(from);
     return this.reader.readEntries(segment, rangeOf(segment, from, limits), separator);

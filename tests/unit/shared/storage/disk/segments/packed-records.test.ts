@@ -72,8 +72,8 @@ test.each([
 ])('records that are kept (%s) have one separator behind each', (_, isKept, expected) => {
   const { records, bytes } = frames();
   const packed = packRecords(Buffer.from(bytes), START, () => true);
-  const lines = expected.map((at) => Buffer.from(records[at]?.bytes ?? []).toString());
+  const lines = expected.map((at) => `${Buffer.from(records[at]?.bytes ?? [])}\n`);
   const joined = separated(packed, isKept, LINE_FEED);
   expect(joined.count).toBe(expected.length);
-  expect(joined.bytes.toString()).toBe(lines.join('\n'));
+  expect(joined.bytes.toString()).toBe(lines.join(''));
 });
