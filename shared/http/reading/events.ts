@@ -26,28 +26,33 @@ const NOTHING: EventChunk = { bytes: Buffer.alloc(0), count: 0 };
  * must drop it. Rejects like `LogReader.read`.
  */
 export async function readEvents(reader: LogReader, from: number, to: number): Promise<EventChunk> {
-  const entries = await reader.read({ from, to, maxBytes: CHUNK_BYTES });
+  const { bytes, count } = await reader.readJoined({ from, to, maxBytes: CHUNK_BYTES, separator: LINE_FEED });
   const position = reader.position();
   const heads: string[] = [];
-  for (let next = from; next < from + entries.length; ) {
+  for (let next = from; next < from + count; ) {
     const run = reignRunAt(reader.outline, next);
     if (run === null) return NOTHING;
-    const end = Math.min(run.last + 1, from + entries.length);
+    const end = Math.min(run.last + 1, from + count);
     const rest = `${restOf(run, position)}\ndata: `;
     for (; next < end; next += 1) heads.push(`id: ${next}${rest}`);
   }
-  const size = entries.reduce((sum, { length }, at) => sum + length + (heads[at]?.length ?? 0) + 2, 0);
-  const bytes = Buffer.allocUnsafe(size);
-  let end = 0;
-  for (const [at, entry] of entries.entries()) {
-    end += bytes.write(heads[at] ?? '', end, 'latin1');
-    bytes.set(entry, end);
-    end += entry.length;
-    bytes[end] = LINE_FEED;
-    bytes[end + 1] = LINE_FEED;
-    end += 2;
+  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { bytes: interleaved(heads, lines), count };
+}
+
+/** Each head with its line behind it, and an empty line. */
+function interleaved(heads: readonly string[], lines: Buffer): Buffer {
+  const size = heads.reduce((sum, { length }) => sum + length + 1, lines.length);
+  const events = Buffer.allocUnsafe(size);
+  let [end, start] = [0, 0];
+  for (const head of heads) {
+    const behind = lines.indexOf(LINE_FEED, start) + 1;
+    end += events.write(head, end, 'latin1');
+    end += lines.copy(events, end, start, behind);
+    events[end++] = LINE_FEED;
+    start = behind;
   }
-  return { bytes, count: entries.length };
+  return events;
 }
 
 /** A reset of a reader: it drops what it has from seq `from` on. */

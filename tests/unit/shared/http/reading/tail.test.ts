@@ -86,6 +86,16 @@ describe('following the log as events', () => {
     events.socket.destroy();
   });
 
+  it('sends the bytes of a message as they are, whatever the alphabet', async () => {
+    await start();
+    const messages = ['', 'é ü', '日本語', '😀'];
+    log.messageOf = (seq) => messages[seq - 1] ?? '';
+    log.moveHead(messages.length);
+    const answer = service.ask({ path: '/messages?limit=4', headers: { Accept: 'text/event-stream' } });
+    const data = [...(await answer).text.matchAll(/^data: (.*)$/gm)].map(([, line]) => JSON.parse(line ?? ''));
+    expect(data).toEqual(log.entries(1, messages.length));
+  });
+
   it.each([
     ['?from=3', '', [3, 4, 5]],
     ['', 'Last-Event-ID: 4\r\n', [5]],
