@@ -6,9 +6,9 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
-import { keyOf, putRequest, txnRequest } from './etcd-protocol';
 import type { AppendClient, RunningSystem, System } from './peer';
 import { findBinary, type PeerSandbox, versionIn } from './peer-sandbox';
+import { keyOf, putRequest, txnRequest } from './wire/etcd-protocol';
 
 const PUT = '/etcdserverpb.KV/Put';
 const TXN = '/etcdserverpb.KV/Txn';

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
+import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
+import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './peer-sandbox';
 import {
   checkStored,
   greeting,
@@ -16,10 +18,8 @@ import {
   PONG,
   publish,
   SYNC_ALWAYS_SINCE,
-} from './nats-protocol';
-import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
-import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './peer-sandbox';
-import { PeerSocket } from './peer-socket';
+} from './wire/nats-protocol';
+import { PeerSocket } from './wire/peer-socket';
 
 const STREAM = 'LOG';
 const SUBJECT = 'log';

@@ -8,7 +8,7 @@ import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { findBinary, lesserUser, type PeerSandbox, type SystemUser, versionIn } from './peer-sandbox';
-import { PeerSocket } from './peer-socket';
+import { PeerSocket } from './wire/peer-socket';
 import {
   arrayLiteral,
   executePrepared,
@@ -17,7 +17,7 @@ import {
   QueryReader,
   simpleQuery,
   startup,
-} from './postgres-protocol';
+} from './wire/postgres-protocol';
 
 const DEBIAN_PACKAGE = 'postgresql';
 const DEBIAN_FOLDER = '/usr/lib/postgresql';

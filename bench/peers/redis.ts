@@ -4,8 +4,8 @@ import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './peer-sandbox';
-import { PeerSocket } from './peer-socket';
-import { commandOf, type Reply, ReplyReader } from './redis-protocol';
+import { PeerSocket } from './wire/peer-socket';
+import { commandOf, type Reply, ReplyReader } from './wire/redis-protocol';
 
 /** WAITAOF is there since 7.2. */
 const WAITAOF_SINCE = [7, 2] as const;

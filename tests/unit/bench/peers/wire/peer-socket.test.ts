@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { type AnswerReader, PeerSocket } from '#bench/peers/peer-socket';
+import { type AnswerReader, PeerSocket } from '#bench/peers/wire/peer-socket';
 
 /** A byte an answer; `!` is a refusal. */
 class ByteReader implements AnswerReader<string> {

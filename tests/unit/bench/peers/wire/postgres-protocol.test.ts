@@ -5,7 +5,7 @@ import {
   QueryReader,
   simpleQuery,
   startup,
-} from '#bench/peers/postgres-protocol';
+} from '#bench/peers/wire/postgres-protocol';
 import { takenInPieces } from './cut';
 
 /** A message of the server. */

@@ -5,7 +5,7 @@ import {
   type NatsNode,
   natsConfiguration,
   publish,
-} from '#bench/peers/nats-protocol';
+} from '#bench/peers/wire/nats-protocol';
 import { takenInPieces } from './cut';
 
 const notAsked = () => {

@@ -1,4 +1,4 @@
-import { keyOf, putRequest, txnRequest, varint } from '#bench/peers/etcd-protocol';
+import { keyOf, putRequest, txnRequest, varint } from '#bench/peers/wire/etcd-protocol';
 
 describe('the requests to etcd', () => {
   it('write numbers seven bits a byte, the least first', () => {

@@ -1,5 +1,5 @@
 /** What a reader finds when the same bytes arrive in pieces of one length. */
-import type { AnswerReader } from '#bench/peers/peer-socket';
+import type { AnswerReader } from '#bench/peers/wire/peer-socket';
 
 export function takenInPieces<Answer>(reader: AnswerReader<Answer>, bytes: Buffer, length: number): Answer[] {
   const answers: Answer[] = [];

@@ -1,4 +1,4 @@
-import { commandOf, ReplyReader } from '#bench/peers/redis-protocol';
+import { commandOf, ReplyReader } from '#bench/peers/wire/redis-protocol';
 import { takenInPieces } from './cut';
 
 describe('the protocol of Redis', () => {
