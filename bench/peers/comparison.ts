@@ -59,7 +59,7 @@ export class PeerComparison {
   private readonly progress: readonly Progress[];
   private readonly syncMs: number[] = [];
   private readonly load = systemLoad();
-  private scene: PeerSandbox | null = null;
+  private sandbox: PeerSandbox | null = null;
   private running: Promise<PeersRun> | null = null;
   private hasEnded = false;
 
@@ -84,7 +84,7 @@ export class PeerComparison {
   /** Stops whatever runs; returns when nothing of it is left. */
   async end(): Promise<void> {
     this.hasEnded = true;
-    await this.scene?.stop();
+    await this.sandbox?.stop();
     await this.running?.catch(() => 'it says so itself');
   }
 
@@ -104,11 +104,11 @@ export class PeerComparison {
   private async measureIn(progress: Progress): Promise<void> {
     const { title } = progress.system;
     this.say(`${title} …`);
-    const scene = new PeerSandbox();
-    this.scene = scene;
+    const sandbox = new PeerSandbox();
+    this.sandbox = sandbox;
     try {
-      if (progress === this.progress[0]) this.syncMs.push(syncOnce(scene.directory));
-      const running = await progress.system.start(scene);
+      if (progress === this.progress[0]) this.syncMs.push(syncOnce(sandbox.directory));
+      const running = await progress.system.start(sandbox);
       const { version, durable, configuration } = running;
       progress.facts = { version, durable, configuration };
       const measured = await measureRound(running, this.length);
@@ -118,9 +118,9 @@ export class PeerComparison {
       if (!(error instanceof NotInstalled)) this.hasFailed = true;
       progress.missing = error instanceof Error ? error.message : String(error);
       this.say(`    ${title} is skipped: ${progress.missing}`);
-      if (!(error instanceof NotInstalled)) this.say(scene.lastWords());
+      if (!(error instanceof NotInstalled)) this.say(sandbox.lastWords());
     } finally {
-      await scene.stop();
+      await sandbox.stop();
     }
   }
 

@@ -24,17 +24,17 @@ interface Member {
 
 export const etcd: System = {
   title: 'etcd',
-  async start(scene): Promise<RunningSystem> {
+  async start(sandbox): Promise<RunningSystem> {
     const binary = findBinary('etcd', 'etcd-server');
-    const version = versionIn(await scene.run({ binary, args: ['--version'] }));
+    const version = versionIn(await sandbox.run({ binary, args: ['--version'] }));
     const ports = await freePorts(Array(6).fill(undefined));
     const members = [0, 1, 2].map((at) => ({
       name: `etcd-${at + 1}`,
       port: ports[at] ?? 0,
       peerPort: ports[at + 3] ?? 0,
     }));
-    for (const member of members) scene.start({ binary, args: flagsOf(member, members, scene) });
-    const leader = await leaderOf(members, scene);
+    for (const member of members) sandbox.start({ binary, args: flagsOf(member, members, sandbox) });
+    const leader = await leaderOf(members, sandbox);
     let entries = 0;
     return {
       version,
@@ -48,11 +48,11 @@ export const etcd: System = {
   },
 };
 
-function flagsOf({ name, port, peerPort }: Member, all: readonly Member[], scene: PeerSandbox): string[] {
+function flagsOf({ name, port, peerPort }: Member, all: readonly Member[], sandbox: PeerSandbox): string[] {
   const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
   const flags = {
     name,
-    'data-dir': scene.folder(name),
+    'data-dir': sandbox.folder(name),
     'listen-client-urls': client,
     'advertise-client-urls': client,
     'listen-peer-urls': peer,
@@ -71,10 +71,10 @@ interface Status {
 }
 
 /** Returns when all three answer and one of them leads. */
-async function leaderOf(members: readonly Member[], scene: PeerSandbox): Promise<Member> {
+async function leaderOf(members: readonly Member[], sandbox: PeerSandbox): Promise<Member> {
   let leader: Member | undefined;
   await eventually('etcd has a leader', async () => {
-    scene.checkAlive();
+    sandbox.checkAlive();
     const statuses = await Promise.all(members.map(statusOf));
     if (statuses.includes(null)) return false;
     leader = members.find((_, at) => statuses[at]?.leader === statuses[at]?.header.member_id);

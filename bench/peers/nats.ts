@@ -28,17 +28,17 @@ const INFO = `$JS.API.STREAM.INFO.${STREAM}`;
 
 export const nats: System = {
   title: 'NATS JetStream',
-  async start(scene): Promise<RunningSystem> {
+  async start(sandbox): Promise<RunningSystem> {
     const binary = findBinary('nats-server', 'nats-server');
-    const version = versionIn(await scene.run({ binary, args: ['--version'] }));
+    const version = versionIn(await sandbox.run({ binary, args: ['--version'] }));
     const syncsAlways = isAtLeast(version, SYNC_ALWAYS_SINCE);
-    const nodes = await nodesIn(scene);
+    const nodes = await nodesIn(sandbox);
     for (const node of nodes) {
-      const file = join(scene.directory, `${node.name}.conf`);
+      const file = join(sandbox.directory, `${node.name}.conf`);
       writeFileSync(file, natsConfiguration(node, nodes, syncsAlways));
-      scene.start({ binary, args: ['-c', file] });
+      sandbox.start({ binary, args: ['-c', file] });
     }
-    const leader = await createStream(nodes, scene);
+    const leader = await createStream(nodes, sandbox);
     return {
       version,
       durable: syncsAlways ? 'fsync on 2 of 3' : 'written on 2 of 3, NOT synced',
@@ -54,11 +54,11 @@ export const nats: System = {
   },
 };
 
-async function nodesIn(scene: PeerSandbox): Promise<NatsNode[]> {
+async function nodesIn(sandbox: PeerSandbox): Promise<NatsNode[]> {
   const ports = await freePorts(Array(6).fill(undefined));
   return [0, 1, 2].map((at) => {
     const name = `nats-${at + 1}`;
-    return { name, port: ports[at] ?? 0, clusterPort: ports[at + 3] ?? 0, storeDir: scene.folder(name) };
+    return { name, port: ports[at] ?? 0, clusterPort: ports[at + 3] ?? 0, storeDir: sandbox.folder(name) };
   });
 }
 
@@ -71,11 +71,11 @@ interface StreamAnswer {
 }
 
 /** Returns the leader of the stream when both others have what it has. */
-async function createStream(nodes: readonly NatsNode[], scene: PeerSandbox): Promise<NatsNode> {
+async function createStream(nodes: readonly NatsNode[], sandbox: PeerSandbox): Promise<NatsNode> {
   const config = { name: STREAM, subjects: [SUBJECT], storage: 'file', num_replicas: 3, retention: 'limits' };
   let leader: NatsNode | undefined;
   await eventually('JetStream has the stream on three servers', async () => {
-    scene.checkAlive();
+    sandbox.checkAlive();
     const info = await ask(nodes, INFO, '');
     if (info?.cluster === undefined) {
       await ask(nodes, CREATE, JSON.stringify(config));

@@ -13,15 +13,15 @@ const CREATED = 201;
 export function ownSystem({ dist, way }: Pick<Options, 'dist' | 'way'>): System {
   return {
     title: 'replicated-log',
-    async start(scene): Promise<RunningSystem> {
-      const { signal } = scene;
+    async start(sandbox): Promise<RunningSystem> {
+      const { signal } = sandbox;
       const ways = way === null ? undefined : [way];
       const name = `bench-${process.pid}`;
       const broker = await provideBroker({ name, env: process.env, log: () => undefined, ways, signal });
-      scene.onStop(() => broker.stop());
-      const directory = scene.folder('cluster');
+      sandbox.onStop(() => broker.stop());
+      const directory = sandbox.folder('cluster');
       const cluster = new BenchCluster({ amqpUrl: broker.amqpUrl, dist, directory, logName: name, secondaries: 2 });
-      scene.onStop(() => cluster.stop());
+      sandbox.onStop(() => cluster.stop());
       await cluster.start();
       return {
         version: `over ${broker.describe().split(',')[0]}`,

@@ -53,7 +53,7 @@ export class PeerSandbox {
     process.once('exit', this.kill);
   }
 
-  /** Aborted when the scene is stopped. */
+  /** Aborted when the sandbox is stopped. */
   get signal(): AbortSignal {
     return this.stopping.signal;
   }
@@ -81,7 +81,7 @@ export class PeerSandbox {
     return (await promisify(execFile)(binary, [...args], options)).stdout;
   }
 
-  /** Called when the scene is stopped; the last one first, one after the other. */
+  /** Called when the sandbox is stopped; the last one first, one after the other. */
   onStop(cleanUp: () => Promise<void>): void {
     this.cleanUps.unshift(cleanUp);
   }

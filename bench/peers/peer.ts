@@ -38,10 +38,10 @@ export interface RunningSystem extends SystemFacts {
 export interface System {
   readonly title: string;
   /**
-   * Returns when appends are taken by all three nodes. What it started is in the scene, which stops
+   * Returns when appends are taken by all three nodes. What it started is in the sandbox, which stops
    * it.
    */
-  start(scene: PeerSandbox): Promise<RunningSystem>;
+  start(sandbox: PeerSandbox): Promise<RunningSystem>;
 }
 
 export interface RoundMeasured {

@@ -42,14 +42,14 @@ interface Programs {
 
 export const postgres: System = {
   title: 'PostgreSQL',
-  async start(scene): Promise<RunningSystem> {
+  async start(sandbox): Promise<RunningSystem> {
     const programs = findPrograms();
-    const version = versionIn(await scene.run({ binary: programs.postgres, args: ['--version'] }));
+    const version = versionIn(await sandbox.run({ binary: programs.postgres, args: ['--version'] }));
     const [port = 0, ...standbyPorts] = await freePorts([undefined, undefined, undefined]);
-    await startPrimary(scene, programs, port);
+    await startPrimary(sandbox, programs, port);
     for (const [at, own] of standbyPorts.entries())
-      await startStandby(scene, programs, { name: `standby_${at + 1}`, port: own, primaryPort: port });
-    await standbysStream(scene, port);
+      await startStandby(sandbox, programs, { name: `standby_${at + 1}`, port: own, primaryPort: port });
+    await standbysStream(sandbox, port);
     const admin = await PostgresClient.open(port);
     await admin.query(TABLE);
     admin.close();
@@ -89,17 +89,17 @@ function settings(values: Readonly<Record<string, string | number>>): string[] {
 const listening = (port: number) => ({ listen_addresses: '127.0.0.1', port, unix_socket_directories: '' });
 
 async function startPrimary(
-  scene: PeerSandbox,
+  sandbox: PeerSandbox,
   { initdb, postgres: binary, user }: Programs,
   port: number,
 ): Promise<void> {
-  const data = scene.folder('primary', user);
+  const data = sandbox.folder('primary', user);
   const args = ['-D', data, '-U', USER, '-A', 'trust', '--no-locale', '-E', 'UTF8', '--no-sync'];
-  await scene.run({ binary: initdb, args, user });
+  await sandbox.run({ binary: initdb, args, user });
   const quorum = { synchronous_standby_names: 'ANY 1 (standby_1, standby_2)', wal_keep_size: WAL_KEPT };
-  scene.start({ binary, args: ['-D', data, ...settings({ ...listening(port), ...quorum })], user }, STOP);
+  sandbox.start({ binary, args: ['-D', data, ...settings({ ...listening(port), ...quorum })], user }, STOP);
   await eventually('the primary answers', async () => {
-    scene.checkAlive();
+    sandbox.checkAlive();
     const client = await PostgresClient.open(port).catch(() => null);
     client?.close();
     return client !== null;
@@ -107,21 +107,21 @@ async function startPrimary(
 }
 
 async function startStandby(
-  scene: PeerSandbox,
+  sandbox: PeerSandbox,
   { basebackup, postgres: binary, user }: Programs,
   { name, port, primaryPort }: { readonly name: string; readonly port: number; readonly primaryPort: number },
 ): Promise<void> {
-  const data = scene.folder(name, user);
+  const data = sandbox.folder(name, user);
   const source = ['-h', '127.0.0.1', '-p', String(primaryPort), '-U', USER];
-  await scene.run({ binary: basebackup, args: [...source, '-D', data, '-R', '-c', 'fast', '--no-sync'], user });
+  await sandbox.run({ binary: basebackup, args: [...source, '-D', data, '-R', '-c', 'fast', '--no-sync'], user });
   const primary_conninfo = `host=127.0.0.1 port=${primaryPort} user=${USER} application_name=${name}`;
-  scene.start({ binary, args: ['-D', data, ...settings({ ...listening(port), primary_conninfo })], user }, STOP);
+  sandbox.start({ binary, args: ['-D', data, ...settings({ ...listening(port), primary_conninfo })], user }, STOP);
 }
 
-async function standbysStream(scene: PeerSandbox, port: number): Promise<void> {
+async function standbysStream(sandbox: PeerSandbox, port: number): Promise<void> {
   const client = await PostgresClient.open(port);
   await eventually('two standbys stream', async () => {
-    scene.checkAlive();
+    sandbox.checkAlive();
     const { rows } = await client.query(
       "SELECT 1 FROM pg_stat_replication WHERE state || sync_state = 'streamingquorum'",
     );

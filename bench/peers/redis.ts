@@ -26,14 +26,14 @@ const BY_VERSION = {
 
 export const redis: System = {
   title: 'Redis',
-  async start(scene): Promise<RunningSystem> {
+  async start(sandbox): Promise<RunningSystem> {
     const binary = findBinary('redis-server', 'redis-server');
-    const version = versionIn(await scene.run({ binary, args: ['--version'] }));
+    const version = versionIn(await sandbox.run({ binary, args: ['--version'] }));
     const way = isAtLeast(version, WAITAOF_SINCE) ? BY_VERSION.waitAof : BY_VERSION.wait;
     const ports = await freePorts([undefined, undefined, undefined]);
     const [master = 0] = ports;
-    for (const port of ports) scene.start({ binary, args: flagsOf(port, master, scene) });
-    await replicasFollow(master, scene);
+    for (const port of ports) sandbox.start({ binary, args: flagsOf(port, master, sandbox) });
+    await replicasFollow(master, sandbox);
     return {
       version,
       durable: way.durable,
@@ -47,11 +47,11 @@ export const redis: System = {
   },
 };
 
-function flagsOf(port: number, master: number, scene: PeerSandbox): string[] {
+function flagsOf(port: number, master: number, sandbox: PeerSandbox): string[] {
   const flags = {
     port: String(port),
     bind: '127.0.0.1',
-    dir: scene.folder(`redis-${port}`),
+    dir: sandbox.folder(`redis-${port}`),
     appendonly: 'yes',
     appendfsync: 'always',
     'auto-aof-rewrite-percentage': '0',
@@ -62,9 +62,9 @@ function flagsOf(port: number, master: number, scene: PeerSandbox): string[] {
 }
 
 /** Returns when both replicas have the master's data and its stream of commands. */
-async function replicasFollow(master: number, scene: PeerSandbox): Promise<void> {
+async function replicasFollow(master: number, sandbox: PeerSandbox): Promise<void> {
   await eventually('the replicas follow', async () => {
-    scene.checkAlive();
+    sandbox.checkAlive();
     const socket = await PeerSocket.open(master, new ReplyReader()).catch(() => null);
     if (socket === null) return false;
     const [info] = await socket.ask(commandOf('INFO', 'replication'), 1);

@@ -39,36 +39,36 @@ describe('a program that is not installed', () => {
   });
 });
 
-describe('a scene', () => {
+describe('a sandbox', () => {
   const node = process.execPath;
 
   it('leaves neither processes nor its folder behind', async () => {
-    const scene = new PeerSandbox();
-    const folder = scene.folder('data');
-    scene.start({ binary: node, args: ['-e', 'console.log("up"); setInterval(() => 1, 1000)'] });
+    const sandbox = new PeerSandbox();
+    const folder = sandbox.folder('data');
+    sandbox.start({ binary: node, args: ['-e', 'console.log("up"); setInterval(() => 1, 1000)'] });
     expect(existsSync(folder)).toBe(true);
-    expect(() => scene.checkAlive()).not.toThrow();
-    await scene.stop();
-    expect(existsSync(scene.directory)).toBe(false);
-    expect(() => scene.start({ binary: node, args: [] })).toThrow('being stopped');
+    expect(() => sandbox.checkAlive()).not.toThrow();
+    await sandbox.stop();
+    expect(existsSync(sandbox.directory)).toBe(false);
+    expect(() => sandbox.start({ binary: node, args: [] })).toThrow('being stopped');
   });
 
   it('says what a process said that ended by itself', async () => {
-    const scene = new PeerSandbox();
-    await expect(scene.run({ binary: node, args: ['-p', '1 + 1'] })).resolves.toBe('2\n');
-    scene.start({ binary: join(scene.directory, 'nothing'), args: [] });
+    const sandbox = new PeerSandbox();
+    await expect(sandbox.run({ binary: node, args: ['-p', '1 + 1'] })).resolves.toBe('2\n');
+    sandbox.start({ binary: join(sandbox.directory, 'nothing'), args: [] });
     await new Promise(setImmediate);
-    expect(scene.lastWords()).toContain('ENOENT');
-    await scene.stop();
+    expect(sandbox.lastWords()).toContain('ENOENT');
+    await sandbox.stop();
   });
 
   it('undoes the last thing first', async () => {
-    const [scene, order] = [new PeerSandbox(), [] as string[]];
+    const [sandbox, order] = [new PeerSandbox(), [] as string[]];
     for (const name of ['broker', 'cluster'])
-      scene.onStop(async () => {
+      sandbox.onStop(async () => {
         order.push(name);
       });
-    await Promise.all([scene.stop(), scene.stop()]);
+    await Promise.all([sandbox.stop(), sandbox.stop()]);
     expect(order).toEqual(['cluster', 'broker']);
   });
 });
