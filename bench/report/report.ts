@@ -25,15 +25,14 @@ export function systemLoad(): number {
   return Number((loadavg()[0] ?? 0).toFixed(1));
 }
 
-type Verdict = 'goal' | 'floor' | 'short';
+type Judged = Pick<RowResult, 'value' | 'floor' | 'goal' | 'lessIsBetter'>;
 
-function verdictOf({ value, floor, goal, lessIsBetter }: RowResult): Verdict {
+/** The better bound that a value reaches, as a table shows it. */
+export function markOf({ value, floor, goal, lessIsBetter }: Judged): 'goal' | 'floor' | 'SHORT' {
   const reaches = (bound: number) => (lessIsBetter === true ? value <= bound : value >= bound);
   if (reaches(goal)) return 'goal';
-  return reaches(floor) ? 'floor' : 'short';
+  return reaches(floor) ? 'floor' : 'SHORT';
 }
-
-const VERDICTS: Readonly<Record<Verdict, string>> = { goal: 'goal', floor: 'floor', short: 'SHORT' };
 
 /** The table in Markdown, which a terminal can show too. */
 export function tableOf(rows: readonly RowResult[], saved: readonly RowResult[] = []): string {
@@ -48,9 +47,14 @@ export function tableOf(rows: readonly RowResult[], saved: readonly RowResult[] 
       row.latencyMs === undefined ? '' : `${row.latencyMs.p50} / ${row.latencyMs.p99} / ${row.latencyMs.p999}`,
       row.floor === 0 ? '' : shown(row.floor),
       shown(row.goal),
-      VERDICTS[verdictOf(row)],
+      markOf(row),
     ];
   });
+  return tableLines(head, body);
+}
+
+/** Rows of cells as a table in Markdown, its columns aligned. */
+export function tableLines(head: readonly string[], body: readonly (readonly string[])[]): string {
   const widths = head.map((title, at) => Math.max(title.length, ...body.map((cells) => cells[at]?.length ?? 0)));
   const line = (cells: readonly string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n');
