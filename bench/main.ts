@@ -15,7 +15,7 @@ import { BenchSession } from './load/session';
 import { type Options, optionsOf, PROGRAM } from './options';
 import { PeerComparison } from './peers/comparison';
 import type { PeersRun } from './peers/peer';
-import { peersFacts, peersNotes, peersTable } from './peers/report';
+import { peersParts } from './peers/report';
 import { writeDocs, writePeersDocs } from './report/docs';
 import { plotsOf } from './report/plot';
 import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } from './report/report';
@@ -61,7 +61,7 @@ async function comparePeers(options: Options): Promise<number> {
       ? await comparison.run((soFar) => writeJson(path, soFar))
       : (JSON.parse(readFileSync(options.from, 'utf8')) as PeersRun);
   if (options.docs) writePeersDocs(run, ROOT);
-  process.stdout.write(`\n${[peersFacts(run), peersTable(run), peersNotes(run)].join('\n\n')}\n`);
+  process.stdout.write(`\n${peersParts(run).join('\n\n')}\n`);
   if (options.from === null) say(`written to ${path}`);
   return comparison.hasFailed ? 1 : 0;
 }

@@ -12,9 +12,12 @@ import type { Options } from '../options';
 import { describeMachine, systemLoad } from '../report/report';
 import { etcd } from './etcd';
 import { nats } from './nats';
+import { installOfficialClients, versionOfOfficialClient } from './official/install';
 import { ownSystem } from './own';
 import {
   BULK,
+  CLIENT_KINDS,
+  type ClientKind,
   type PeerName,
   type PeersRun,
   type RoundMeasured,
@@ -25,6 +28,7 @@ import {
 } from './peer';
 import { NotInstalled, PeerSandbox } from './peer-sandbox';
 import { postgres } from './postgres';
+import { ratiosOf } from './ratios';
 import { redis } from './redis';
 import { linesOfRound } from './report';
 
@@ -45,9 +49,10 @@ const FULL: Length = { rounds: 3, seconds: 10, warmUpSeconds: 5 };
 /** More than any stall that is still worth a number. */
 const STALL_MS_MAX = 60_000;
 
-/** What is known of one system so far. */
+/** What is known of one system with one of its clients so far. */
 interface Progress {
   readonly system: System;
+  readonly client: ClientKind;
   readonly rounds: RoundMeasured[];
   facts?: SystemFacts;
   missing?: string;
@@ -60,6 +65,7 @@ export class PeerComparison {
   private readonly syncMs: number[] = [];
   private readonly load = systemLoad();
   private sandbox: PeerSandbox | null = null;
+  private installed: Promise<void> | null = null;
   private running: Promise<PeersRun> | null = null;
   private hasEnded = false;
 
@@ -68,8 +74,11 @@ export class PeerComparison {
     private readonly say: (text: string) => void,
   ) {
     this.length = options.isQuick ? QUICK : FULL;
-    const systems = [ownSystem(options), ...options.peers.map((name) => PEERS[name])];
-    this.progress = systems.map((system) => ({ system, rounds: [] }));
+    const own: Progress = { system: ownSystem(options), client: 'small', rounds: [] };
+    const peers = options.peers.flatMap((name) =>
+      CLIENT_KINDS.map((client): Progress => ({ system: PEERS[name], client, rounds: [] })),
+    );
+    this.progress = [own, ...peers];
   }
 
   /**
@@ -102,13 +111,14 @@ export class PeerComparison {
   }
 
   private async measureIn(progress: Progress): Promise<void> {
-    const { title } = progress.system;
+    const title = `${progress.system.title}, ${clientOf(progress)}`;
     this.say(`${title} …`);
     const sandbox = new PeerSandbox();
     this.sandbox = sandbox;
     try {
       if (progress === this.progress[0]) this.syncMs.push(syncOnce(sandbox.directory));
-      const running = await progress.system.start(sandbox);
+      if (progress.client === 'official') await this.officialClients(sandbox.signal);
+      const running = await progress.system.start(sandbox, progress.client);
       const { version, durable, configuration } = running;
       progress.facts = { version, durable, configuration };
       const measured = await measureRound(running, this.length);
@@ -124,7 +134,14 @@ export class PeerComparison {
     }
   }
 
+  /** Installs them once in a run, also when it fails. @throws NotInstalled */
+  private officialClients(signal: AbortSignal): Promise<void> {
+    this.installed ??= installOfficialClients(this.say, signal);
+    return this.installed;
+  }
+
   private soFar(): PeersRun {
+    const systems = this.progress.map(resultOf);
     return {
       at: new Date().toISOString(),
       isQuick: this.options.isQuick,
@@ -132,13 +149,21 @@ export class PeerComparison {
       load: [this.load, systemLoad()],
       secondsEach: this.length.seconds,
       syncMs: this.syncMs,
-      systems: this.progress.map(resultOf),
+      systems,
+      ratios: ratiosOf(systems),
     };
   }
 }
 
-function resultOf({ system, facts, rounds, missing }: Progress): SystemResult {
-  return { title: system.title, ...facts, rounds, ...(missing === undefined ? {} : { missing }) };
+function resultOf(progress: Progress): SystemResult {
+  const { system, facts, rounds, missing } = progress;
+  const client = clientOf(progress);
+  return { title: system.title, client, ...facts, rounds, ...(missing === undefined ? {} : { missing }) };
+}
+
+function clientOf({ system: { officialClient }, client }: Progress): string {
+  if (officialClient === undefined) return 'HTTP';
+  return client === 'official' ? `${officialClient} ${versionOfOfficialClient(officialClient)}` : 'small client';
 }
 
 async function measureRound(system: RunningSystem, { seconds, warmUpSeconds }: Length): Promise<RoundMeasured> {
@@ -164,7 +189,7 @@ async function measureRound(system: RunningSystem, { seconds, warmUpSeconds }: L
       bulkMs: bulk.latencyMs,
     };
   } finally {
-    for (const client of clients) client.close();
+    await Promise.allSettled(clients.map(async (client) => client.close()));
   }
 }
 

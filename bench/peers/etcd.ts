@@ -6,6 +6,7 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
+import { openOfficialEtcd } from './official/etcd';
 import type { AppendClient, RunningSystem, System } from './peer';
 import { findBinary, type PeerSandbox, versionIn } from './peer-sandbox';
 import { keyOf, putRequest, txnRequest } from './wire/etcd-protocol';
@@ -24,7 +25,8 @@ interface Member {
 
 export const etcd: System = {
   title: 'etcd',
-  async start(sandbox): Promise<RunningSystem> {
+  officialClient: 'etcd3',
+  async start(sandbox, client): Promise<RunningSystem> {
     const binary = findBinary('etcd', 'etcd-server');
     const version = versionIn(await sandbox.run({ binary, args: ['--version'] }));
     const ports = await freePorts(Array(6).fill(undefined));
@@ -36,6 +38,7 @@ export const etcd: System = {
     for (const member of members) sandbox.start({ binary, args: flagsOf(member, members, sandbox) });
     const leader = await leaderOf(members, sandbox);
     let entries = 0;
+    const nextKey = () => keyOf(entries++);
     return {
       version,
       durable: 'fsync on 2 of 3',
@@ -43,7 +46,8 @@ export const etcd: System = {
         'three members, defaults but for `--quota-backend-bytes`: the Raft log is synced by a majority before the answer',
         'gRPC to the leader; an entry is a `Put` of a key of its own, a bulk append one `Txn` of 100 puts',
       ],
-      connect: () => EtcdClient.open(leader.port, () => keyOf(entries++)),
+      connect: async () =>
+        client === 'official' ? openOfficialEtcd(leader.port, nextKey) : EtcdClient.open(leader.port, nextKey),
     };
   },
 };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
+import { openOfficialNats } from './official/nats';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './peer-sandbox';
 import {
@@ -28,7 +29,8 @@ const INFO = `$JS.API.STREAM.INFO.${STREAM}`;
 
 export const nats: System = {
   title: 'NATS JetStream',
-  async start(sandbox): Promise<RunningSystem> {
+  officialClient: '@nats-io/jetstream',
+  async start(sandbox, client): Promise<RunningSystem> {
     const binary = findBinary('nats-server', 'nats-server');
     const version = versionIn(await sandbox.run({ binary, args: ['--version'] }));
     const syncsAlways = isAtLeast(version, SYNC_ALWAYS_SINCE);
@@ -49,7 +51,7 @@ export const nats: System = {
           : '`sync_interval` is not there before 2.10: the answer says that a majority has written, files are synced every two minutes; a power cut can take what was acknowledged',
         'an entry is a publication with its answer, a bulk append 100 publications sent together and their 100 answers (not atomic)',
       ],
-      connect: () => NatsClient.open(leader.port),
+      connect: () => (client === 'official' ? openOfficialNats(leader.port, SUBJECT) : NatsClient.open(leader.port)),
     };
   },
 };

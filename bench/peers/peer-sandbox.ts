@@ -18,12 +18,8 @@ const LINES_KEPT = 12;
 /** Where Debian puts daemons, whatever the caller's PATH says. */
 const DAEMON_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/usr/local/bin', '/usr/bin'];
 
-/** Not a fault: the peer is skipped. */
-export class NotInstalled extends Error {
-  constructor(binary: string, debianPackage: string) {
-    super(`${binary} is not installed; on Debian: apt-get install ${debianPackage}`);
-  }
-}
+/** Not a fault: the peer, or its official client, is skipped. */
+export class NotInstalled extends Error {}
 
 export interface SystemUser {
   readonly uid: number;
@@ -126,7 +122,8 @@ async function stopChild(child: ChildProcess, signal: NodeJS.Signals): Promise<v
 /** @param folders looked into after those of the PATH @throws NotInstalled */
 export function findBinary(name: string, debianPackage: string, folders: readonly string[] = []): string {
   const found = findExecutable(name, process.env, [...DAEMON_FOLDERS, ...folders]);
-  if (found === undefined) throw new NotInstalled(name, debianPackage);
+  if (found === undefined)
+    throw new NotInstalled(`${name} is not installed; on Debian: apt-get install ${debianPackage}`);
   return found;
 }
 

@@ -11,6 +11,14 @@ export const PEER_NAMES = ['nats', 'etcd', 'redis', 'postgres'] as const;
 
 export type PeerName = (typeof PEER_NAMES)[number];
 
+/**
+ * How a system is spoken to: through the client that its makers maintain, or most users take; or
+ * through a small one of ours, which costs the load generator less. Each is measured by itself.
+ */
+export const CLIENT_KINDS = ['official', 'small'] as const;
+
+export type ClientKind = (typeof CLIENT_KINDS)[number];
+
 /** Entries of a bulk append. */
 export const BULK = 100;
 
@@ -19,7 +27,8 @@ export interface AppendClient {
    * Appends so many messages, 1 or BULK, and returns when the system has answered for all of them.
    */
   append(count: number): Promise<void>;
-  close(): void;
+  /** Errors of a connection that is gone already are of no interest. */
+  close(): void | Promise<void>;
 }
 
 export interface SystemFacts {
@@ -31,17 +40,19 @@ export interface SystemFacts {
 }
 
 export interface RunningSystem extends SystemFacts {
-  /** A connection of its own for each client. */
+  /** One client, with a connection of its own unless its package shares them. */
   connect(): Promise<AppendClient>;
 }
 
 export interface System {
   readonly title: string;
+  /** The package of its official client; none for ours, whose interface is HTTP. */
+  readonly officialClient?: string;
   /**
    * Returns when appends are taken by all three nodes. What it started is in the sandbox, which stops
    * it.
    */
-  start(sandbox: PeerSandbox): Promise<RunningSystem>;
+  start(sandbox: PeerSandbox, client: ClientKind): Promise<RunningSystem>;
 }
 
 export interface RoundMeasured {
@@ -57,9 +68,33 @@ export interface RoundMeasured {
 
 export interface SystemResult extends Partial<SystemFacts> {
   readonly title: string;
+  /** As "pg 8.23.1", "small client", "HTTP". */
+  readonly client: string;
   readonly rounds: readonly RoundMeasured[];
   /** Why it was not measured, or not to the end. */
   readonly missing?: string;
+}
+
+/** Of one load of a round: one client, 64 clients, 64 clients with BULK messages a request. */
+export const LOAD_NAMES = ['one', 'single', 'bulk'] as const;
+
+export type LoadName = (typeof LOAD_NAMES)[number];
+
+/** Ours by theirs, of the medians; `one` in ms, the others in entries a second. */
+export interface PeerRatio {
+  readonly load: LoadName;
+  /** The peer's title. */
+  readonly peer: string;
+  readonly version: string;
+  /** The better one of the peer's clients under this load. */
+  readonly client: string;
+  readonly durable: string;
+  readonly ratio: number;
+  readonly ours: number;
+  readonly theirs: number;
+  /** The ratio is judged when it has bounds. */
+  readonly floor?: number;
+  readonly goal?: number;
 }
 
 export interface PeersRun {
@@ -72,4 +107,5 @@ export interface PeersRun {
   /** Median of one appended write and fdatasync, in each round. */
   readonly syncMs: readonly number[];
   readonly systems: readonly SystemResult[];
+  readonly ratios: readonly PeerRatio[];
 }

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
+import { openOfficialPostgres } from './official/postgres';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { findBinary, lesserUser, type PeerSandbox, type SystemUser, versionIn } from './peer-sandbox';
 import { PeerSocket } from './wire/peer-socket';
@@ -23,8 +24,11 @@ const DEBIAN_PACKAGE = 'postgresql';
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 const USER = 'postgres';
 const TABLE = 'CREATE TABLE log (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, message text NOT NULL)';
-const INSERT_ONE = 'INSERT INTO log (message) VALUES ($1) RETURNING seq';
-const INSERT_MANY = 'INSERT INTO log (message) SELECT unnest($1::text[]) RETURNING seq';
+const STATEMENTS = {
+  user: USER,
+  insertOne: 'INSERT INTO log (message) VALUES ($1) RETURNING seq',
+  insertMany: 'INSERT INTO log (message) SELECT unnest($1::text[]) RETURNING seq',
+};
 
 /** Ends at once, its backends too, and leaves no shared memory: the data is not wanted again. */
 const STOP = 'SIGQUIT';
@@ -42,7 +46,8 @@ interface Programs {
 
 export const postgres: System = {
   title: 'PostgreSQL',
-  async start(sandbox): Promise<RunningSystem> {
+  officialClient: 'pg',
+  async start(sandbox, client): Promise<RunningSystem> {
     const programs = findPrograms();
     const version = versionIn(await sandbox.run({ binary: programs.postgres, args: ['--version'] }));
     const [port = 0, ...standbyPorts] = await freePorts([undefined, undefined, undefined]);
@@ -60,7 +65,8 @@ export const postgres: System = {
         "a primary and two streaming standbys, `synchronous_standby_names = 'ANY 1 (standby_1, standby_2)'`, `synchronous_commit = on`: the commit is synced here and on one standby; the rest as initdb leaves it",
         'a prepared `INSERT … RETURNING seq` for each entry, one `INSERT … SELECT unnest(…) RETURNING seq` of 100 rows for a bulk append',
       ],
-      connect: () => PostgresClient.openPrepared(port),
+      connect: () =>
+        client === 'official' ? openOfficialPostgres(port, STATEMENTS) : PostgresClient.openPrepared(port),
     };
   },
 };
@@ -144,7 +150,8 @@ class PostgresClient implements AppendClient {
 
   static async openPrepared(port: number): Promise<PostgresClient> {
     const client = await PostgresClient.open(port);
-    await client.socket.ask(Buffer.concat([prepare('one', INSERT_ONE), prepare('many', INSERT_MANY)]), 2);
+    const { insertOne, insertMany } = STATEMENTS;
+    await client.socket.ask(Buffer.concat([prepare('one', insertOne), prepare('many', insertMany)]), 2);
     return client;
   }
 

@@ -2,10 +2,11 @@
 import { freePorts } from '#tools/broker/ports';
 import { eventually } from '../cluster';
 import { MESSAGE } from '../load/load';
+import { openOfficialRedis } from './official/redis';
 import { type AppendClient, BULK, type RunningSystem, type System } from './peer';
 import { findBinary, isAtLeast, type PeerSandbox, versionIn } from './peer-sandbox';
 import { PeerSocket } from './wire/peer-socket';
-import { commandOf, type Reply, ReplyReader } from './wire/redis-protocol';
+import { checkWaited, commandOf, type Reply, ReplyReader } from './wire/redis-protocol';
 
 /** WAITAOF is there since 7.2. */
 const WAITAOF_SINCE = [7, 2] as const;
@@ -13,12 +14,12 @@ const WAIT_MS_MAX = '10000';
 
 const BY_VERSION = {
   waitAof: {
-    command: commandOf('WAITAOF', '1', '1', WAIT_MS_MAX),
+    command: ['WAITAOF', '1', '1', WAIT_MS_MAX],
     durable: 'fsync on 2 of 3',
     said: '`WAITAOF 1 1` behind each request: synced by the master and by one replica (8.0.6 was seen to let a single client wait for the regular acknowledgement of a replica, once a second)',
   },
   wait: {
-    command: commandOf('WAIT', '1', WAIT_MS_MAX),
+    command: ['WAIT', '1', WAIT_MS_MAX],
     durable: 'fsync on 2 of 3 (promised: 1)',
     said: '`WAIT 1` behind each request, `WAITAOF` is not there before 7.2: what is promised is that a replica has it; a trace of the system calls of 7.0.15 shows that it syncs before it acknowledges',
   },
@@ -26,7 +27,8 @@ const BY_VERSION = {
 
 export const redis: System = {
   title: 'Redis',
-  async start(sandbox): Promise<RunningSystem> {
+  officialClient: 'redis',
+  async start(sandbox, client): Promise<RunningSystem> {
     const binary = findBinary('redis-server', 'redis-server');
     const version = versionIn(await sandbox.run({ binary, args: ['--version'] }));
     const way = isAtLeast(version, WAITAOF_SINCE) ? BY_VERSION.waitAof : BY_VERSION.wait;
@@ -42,7 +44,8 @@ export const redis: System = {
         way.said,
         'an entry is an `XADD` to one stream, a bulk append 100 of them in one pipeline (not atomic)',
       ],
-      connect: async () => new RedisClient(await PeerSocket.open(master, new ReplyReader()), way.command),
+      connect: () =>
+        client === 'official' ? openOfficialRedis(master, way.command) : RedisClient.open(master, way.command),
     };
   },
 };
@@ -77,13 +80,17 @@ class RedisClient implements AppendClient {
   private readonly one: Buffer;
   private readonly bulk: Buffer;
 
-  constructor(
+  private constructor(
     private readonly socket: PeerSocket<Reply>,
-    wait: Buffer,
+    waitWords: readonly string[],
   ) {
-    const add = commandOf('XADD', 'log', '*', 'message', MESSAGE);
+    const [add, wait] = [commandOf('XADD', 'log', '*', 'message', MESSAGE), commandOf(...waitWords)];
     this.one = Buffer.concat([add, wait]);
     this.bulk = Buffer.concat([...Array.from({ length: BULK }, () => add), wait]);
+  }
+
+  static async open(port: number, waitWords: readonly string[]): Promise<RedisClient> {
+    return new RedisClient(await PeerSocket.open(port, new ReplyReader()), waitWords);
   }
 
   async append(count: number): Promise<void> {
@@ -94,14 +101,4 @@ class RedisClient implements AppendClient {
   close(): void {
     this.socket.close();
   }
-}
-
-/**
- * WAIT tells how many replicas acknowledged, WAITAOF how many synced here and at replicas; fewer
- * than asked for is no error to it.
- */
-function checkWaited(reply: Reply | undefined): void {
-  const counts = typeof reply === 'object' && reply !== null ? reply : [reply];
-  if (counts.some((count) => typeof count !== 'number' || count < 1))
-    throw new Error(`redis waited in vain for a replica: ${JSON.stringify(reply)}`);
 }

@@ -1,49 +1,78 @@
 /**
- * The comparison as a person reads it: a table, and how each system was configured. Of several
- * rounds the medians.
+ * The comparison as a person reads it: the ratios, the numbers behind them, and how each system was
+ * configured. Of several rounds the medians.
  */
 import { median } from '../load/histogram';
+import { markOf, tableLines } from '../report/report';
 import { digits } from '../row';
-import type { PeersRun, RoundMeasured, SystemResult } from './peer';
+import type { PeerRatio, PeersRun, RoundMeasured, SystemResult } from './peer';
+import { LOADS } from './ratios';
 
 type Column = readonly [title: string, of: (round: RoundMeasured) => number];
 
+const { one, single, bulk } = LOADS;
+
 const COLUMNS: readonly Column[] = [
-  ['1 client: p50 ms', ({ oneMs }) => oneMs.p50],
+  [`${one.title} ms`, one.of],
   ['p99 ms', ({ oneMs }) => oneMs.p99],
-  ['64 clients: entries/s', ({ singlePerSecond }) => singlePerSecond],
+  [`${single.title}: entries/s`, single.of],
   ['p99 ms', ({ singleMs }) => singleMs.p99],
-  ['64 clients × 100: entries/s', ({ bulkPerSecond }) => bulkPerSecond],
+  [`${bulk.title}: entries/s`, bulk.of],
   ['p99 ms', ({ bulkMs }) => bulkMs.p99],
 ];
 
 const RATES = [COLUMNS[2], COLUMNS[4]] as const;
 
-/** In Markdown, which a terminal can show too. */
-export function peersTable({ systems }: PeersRun): string {
-  const head = ['system', ...COLUMNS.map(([title]) => title), 'on disk before the answer'];
-  const body = systems.map(cellsOf);
-  const widths = head.map((title, at) => Math.max(title.length, ...body.map((cells) => cells[at]?.length ?? 0)));
-  const line = (cells: readonly string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n');
+const RATIO_HEAD = ['load', 'peer', 'ours / theirs', 'floor', 'goal', '', 'ours', 'theirs', 'their better client'];
+const DURABLE = 'on disk before the answer';
+
+/** All of it: the facts, the ratios, the numbers behind them, the notes. */
+export function peersParts(run: PeersRun): string[] {
+  return [peersFacts(run), ratiosTable(run), peersTable(run), peersNotes(run)];
 }
 
-function cellsOf({ title, version = '', durable = '', rounds, missing }: SystemResult): string[] {
-  const name = `${title} ${version}`.trim();
-  if (rounds.length === 0) return [name, ...COLUMNS.map(() => '–'), `not measured: ${missing ?? 'not yet'}`];
-  return [name, ...COLUMNS.map(([, of]) => shown(median(rounds.map(of)))), durable];
+/** Ours by theirs, load by load, with the marks of those that are judged. */
+export function ratiosTable({ ratios }: PeersRun): string {
+  return tableLines([...RATIO_HEAD, `theirs ${DURABLE}`], ratios.map(ratioCells));
+}
+
+function ratioCells(compared: PeerRatio): string[] {
+  const { load, peer, version, client, durable, ratio, ours, theirs, floor, goal } = compared;
+  const { title, unit, lessIsBetter } = LOADS[load];
+  const judged = floor !== undefined && goal !== undefined;
+  const marks = judged
+    ? [String(floor), String(goal), markOf({ value: ratio, floor, goal, lessIsBetter })]
+    : ['', '', ''];
+  const numbers = [ours, theirs].map((value) => `${shown(value)} ${unit}`);
+  const name = `${title}${lessIsBetter ? ' (less is better)' : ''}`;
+  return [name, `${peer} ${version}`, String(ratio), ...marks, ...numbers, client, durable];
+}
+
+/** The numbers behind the ratios: a row for each system and client. */
+export function peersTable({ systems }: PeersRun): string {
+  return tableLines(['system', 'client', ...COLUMNS.map(([title]) => title), DURABLE], systems.map(cellsOf));
+}
+
+function cellsOf({ title, client, version = '', durable = '', rounds, missing }: SystemResult): string[] {
+  const names = [`${title} ${version}`.trim(), client];
+  const numbers = COLUMNS.map(([, of]) => shown(median(rounds.map(of))));
+  return [...names, ...numbers, rounds.length === 0 ? `not measured: ${missing ?? 'not yet'}` : durable];
 }
 
 /** How the systems were configured, what scattered, what was skipped: Markdown list items. */
 export function peersNotes({ systems }: PeersRun): string {
-  return systems.flatMap(notesOf).join('\n');
+  return [...new Set(systems.flatMap(notesOf))].join('\n');
 }
 
-function notesOf({ title, configuration = [], rounds, missing }: SystemResult): string[] {
+/** The configuration of a system is the same for all of its clients. */
+function notesOf({ title, client, configuration = [], rounds, missing }: SystemResult): string[] {
   const scatter = RATES.flatMap((column) => (column === undefined ? [] : [scatterOf(column, rounds)]));
-  const facts = [...configuration, ...(rounds.length > 1 ? [`rounds: ${scatter.join('; ')}`] : [])];
+  const facts = rounds.length > 1 ? [`rounds: ${scatter.join('; ')}`] : [];
   const skipped = missing === undefined ? [] : [rounds.length === 0 ? missing : `a round is missing: ${missing}`];
-  return [...facts, ...skipped].map((fact) => `* ${title}: ${fact}`);
+  return [
+    ...configuration.map((fact) => `* ${title}: ${fact}`),
+    ...[...facts, ...skipped].map((fact) => `* ${title}, ${client}: ${fact}`),
+  ];
 }
 
 function scatterOf([title, of]: Column, rounds: readonly RoundMeasured[]): string {
@@ -64,6 +93,8 @@ export function linesOfRound(round: RoundMeasured): string {
   return COLUMNS.map(([title, of]) => `${title} ${shown(of(round))}`).join('; ');
 }
 
+/** 0: no answer in time. */
 function shown(value: number): string {
+  if (value === 0) return '–';
   return value >= 1_000 ? Math.round(value).toLocaleString('en') : String(digits(value));
 }

@@ -1,13 +1,13 @@
 /**
  * Puts a run into docs/performance.md and README.md, between their two marks, and its plots into
  * docs/images: what is shown is what was measured. A comparison with peers has marks of its own in
- * docs/performance.md.
+ * both pages.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { putBetween } from '#tools/scripts/page';
 import type { PeersRun } from '../peers/peer';
-import { peersFacts, peersNotes, peersTable } from '../peers/report';
+import { peersFacts, peersParts, ratiosTable } from '../peers/report';
 import { plotsOf } from './plot';
 import { notesOf, type Run, tableOf } from './report';
 
@@ -33,9 +33,10 @@ export function writeDocs(run: Run, root: string): void {
   replace(join(root, 'README.md'), ROWS_PLACE, [facts, table, shownFrom('docs/images')]);
 }
 
-/** @param root of the checkout */
+/** @param root of the checkout: README.md has the ratios, docs/performance.md all of it */
 export function writePeersDocs(run: PeersRun, root: string): void {
-  replace(join(root, 'docs', 'performance.md'), PEERS_PLACE, [peersFacts(run), peersTable(run), peersNotes(run)]);
+  replace(join(root, 'docs', 'performance.md'), PEERS_PLACE, peersParts(run));
+  replace(join(root, 'README.md'), PEERS_PLACE, [peersFacts(run), ratiosTable(run)]);
 }
 
 function replace(path: string, marks: readonly [string, string], parts: readonly string[]): void {

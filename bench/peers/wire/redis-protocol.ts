@@ -69,3 +69,13 @@ function readArray(text: string, from: number, length: number): Read {
   }
   return { reply: replies, end };
 }
+
+/**
+ * WAIT tells how many replicas acknowledged, WAITAOF how many synced here and at replicas; fewer
+ * than asked for is no error to it.
+ */
+export function checkWaited(reply: Reply | undefined): void {
+  const counts = typeof reply === 'object' && reply !== null ? reply : [reply];
+  if (counts.some((count) => typeof count !== 'number' || count < 1))
+    throw new Error(`redis waited in vain for a replica: ${JSON.stringify(reply)}`);
+}
