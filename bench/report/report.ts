@@ -36,14 +36,14 @@ export function markOf({ value, floor, goal, lessIsBetter }: Judged): 'goal' | '
 
 /** The table in Markdown, which a terminal can show too. */
 export function tableOf(rows: readonly RowResult[], saved: readonly RowResult[] = []): string {
-  const head = ['row', 'measured', 'limit in the same run', 'ratio', 'p50 / p99 / p99.9 ms', 'floor', 'goal', ''];
+  const head = ['row', 'ratio', 'measured', 'limit in the same run', 'p50 / p99 / p99.9 ms', 'floor', 'goal', ''];
   const body = rows.map((row) => {
     const before = saved.find(({ id }) => id === row.id);
     return [
       row.title,
+      row.ratio === undefined ? '' : String(row.ratio),
       `${shown(row.value)} ${row.unit}${before === undefined ? '' : ` (${changeOf(row.value, before.value)})`}`,
       row.limit === undefined ? '' : `${row.limit.what}: ${shown(row.limit.value)}`,
-      row.ratio === undefined ? '' : String(row.ratio),
       row.latencyMs === undefined ? '' : `${row.latencyMs.p50} / ${row.latencyMs.p99} / ${row.latencyMs.p999}`,
       row.floor === 0 ? '' : shown(row.floor),
       shown(row.goal),
