@@ -11,9 +11,9 @@
 import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { Logger } from 'pino';
 import { AmqpError } from '#amqp/error';
-import { PROBE_TYPE } from '#amqp/exclusive';
 import { AmqpLink, type LinkStatus, type Trace, type TraceLevel } from '#amqp/link';
 import { Outbox } from '#amqp/outbox';
+import { PROBE_TYPE } from '#amqp/probe';
 import { type AmqpSession, pause } from '#amqp/session';
 import { bodyOf, type Envelope, type Malformed, propertiesOf, readWire } from '#amqp/wire';
 import { logEvent } from '#process/logger';

@@ -5,9 +5,7 @@
  * In a cluster such a queue lives on the broker of its connection. RabbitMQ with Khepri (4.2 and
  * later, rabbitmq-server #14573) keeps the queue of a broker that is down until that broker is
  * back: the name stays locked although its owner is gone, and no client may declare, delete or
- * purge it. So a client that finds the name locked probes the queue itself. A confirmed publish is
- * acknowledged when the queue is alive, refused within milliseconds when its broker is down, and
- * returned when there is no queue. (A passive declaration of a dead queue takes RabbitMQ 70 s.)
+ * purge it. So a client that finds the name locked probes the queue itself (probe.ts).
  *
  * A dead name is skipped for the next *place*: `name`, `name.2`, `name.3` … The broker that comes
  * back deletes its queue, and the first place is free again. So a client that has taken a place
@@ -17,22 +15,11 @@
  */
 import type { QueueOptions } from './channel';
 import { AmqpError } from './error';
+import { probeQueue } from './probe';
 import type { AmqpSession } from './session';
-
-/** The AMQP `type` of a probe; a receiver drops messages of this type. */
-export const PROBE_TYPE = 'probe';
 
 /** More brokers than a RabbitMQ cluster has any use for. */
 const PLACES_MAX = 8;
-/**
- * Time limit for the answer to a probe: a queue answers in milliseconds, unless the broker blocks
- * the connection.
- */
-const ANSWER_MS = 1000;
-const CLOSE_MS = 1000;
-
-/** State of a place. `unknown`: no answer in time. */
-type OwnerState = 'none' | 'alive' | 'dead' | 'unknown';
 
 /** The part of a session that is used here, so that tests can supply their own. */
 export type ExclusiveSession = Pick<AmqpSession, 'onThrowAwayChannel' | 'openChannel'>;
@@ -49,7 +36,7 @@ export async function takeExclusive(session: ExclusiveSession, name: string, opt
       await leaveToOthers(session, name, place);
       return queue;
     }
-    if ((await ownerOf(session, queue)) !== 'dead') throw refusal;
+    if ((await probeQueue(session, queue)) !== 'dead') throw refusal;
   }
   throw lockedError(`${name} and all its places are locked by brokers that are down`);
 }
@@ -80,38 +67,12 @@ async function declare(session: ExclusiveSession, queue: string, options: QueueO
 /** Gives the place up and rejects with `locked` when a later place has a living holder. */
 async function leaveToOthers(session: ExclusiveSession, name: string, place: number): Promise<void> {
   for (let later = place + 1; later <= PLACES_MAX; later += 1) {
-    const holder = await ownerOf(session, placeName(name, later));
+    const holder = await probeQueue(session, placeName(name, later));
     if (holder === 'none' || holder === 'unknown') return;
     if (holder === 'dead') continue;
     const queue = placeName(name, place);
     await session.onThrowAwayChannel('exclusive', (channel) => channel.deleteQueue(queue));
     throw lockedError(`${placeName(name, later)} is locked by a living process`);
-  }
-}
-
-/**
- * Probes over the connection that publishes: the broker may block it, while the other connection
- * must stay readable.
- */
-async function ownerOf(session: ExclusiveSession, queue: string): Promise<OwnerState> {
-  const channel = await session.openChannel('publish', 'probe', { confirm: true });
-  try {
-    return await new Promise<OwnerState>((resolve, reject) => {
-      const overdue = setTimeout(() => resolve('unknown'), ANSWER_MS);
-      let isReturned = false;
-      channel.onReturn(() => {
-        isReturned = true;
-      });
-      const to = { exchange: '', routingKey: queue };
-      channel.publishConfirmed(to, Buffer.alloc(0), { type: PROBE_TYPE, mandatory: true }, (error) => {
-        clearTimeout(overdue);
-        if (error === null) resolve(isReturned ? 'none' : 'alive');
-        else if (error.code === 'nacked') resolve('dead');
-        else reject(error);
-      });
-    });
-  } finally {
-    await channel.close(CLOSE_MS);
   }
 }
 

@@ -1,0 +1,46 @@
+/**
+ * Asks a queue whether it answers, by a confirmed publish: it is acknowledged when the queue is
+ * alive, refused within milliseconds when the queue's broker is down, and returned when there is no
+ * queue. (RabbitMQ 4.2 and later take up to 70 s to answer a declaration of a queue whose broker is
+ * down.)
+ */
+import type { AmqpSession } from './session';
+
+/** The AMQP `type` of a probe; a receiver drops messages of this type. */
+export const PROBE_TYPE = 'probe';
+
+/**
+ * Time limit for the answer: a queue answers in milliseconds, unless the broker blocks the
+ * connection.
+ */
+const ANSWER_MS = 1000;
+const CLOSE_MS = 1000;
+
+/** `none`: there is no such queue. `dead`: its broker is down. `unknown`: no answer in time. */
+export type QueueState = 'none' | 'alive' | 'dead' | 'unknown';
+
+/**
+ * Publishes a probe over the connection that publishes: the broker may block it, while the other
+ * connection must stay readable. Rejects with an `AmqpError` when the channel ends.
+ */
+export async function probeQueue(session: Pick<AmqpSession, 'openChannel'>, queue: string): Promise<QueueState> {
+  const channel = await session.openChannel('publish', 'probe', { confirm: true });
+  try {
+    return await new Promise<QueueState>((resolve, reject) => {
+      const overdue = setTimeout(() => resolve('unknown'), ANSWER_MS);
+      let isReturned = false;
+      channel.onReturn(() => {
+        isReturned = true;
+      });
+      const to = { exchange: '', routingKey: queue };
+      channel.publishConfirmed(to, Buffer.alloc(0), { type: PROBE_TYPE, mandatory: true }, (error) => {
+        clearTimeout(overdue);
+        if (error === null) resolve(isReturned ? 'none' : 'alive');
+        else if (error.code === 'nacked') resolve('dead');
+        else reject(error);
+      });
+    });
+  } finally {
+    await channel.close(CLOSE_MS);
+  }
+}
