@@ -134,7 +134,9 @@ export class MasterDriver extends NodeDriver<MasterEvent, MasterEffect, MasterDr
       await this.parts.broker.ensureMember(node);
     } catch (err) {
       if (!(err instanceof AmqpError)) throw err;
-      logEvent(this.parts.logger, 'warn', 'queue.declare-failed', { peer: node, reason: err.message });
+      // The broker edge has reported a refusal, once.
+      const level = err.blastRadius === 'channel' ? 'debug' : 'warn';
+      logEvent(this.parts.logger, level, 'queue.declare-failed', { peer: node, reason: err.message });
     }
   }
 

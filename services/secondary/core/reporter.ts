@@ -24,6 +24,7 @@ export class Reporter {
   httpUrl = '';
   private nextHeartbeatAt = 0;
   private nextFenceAt = 0;
+  private nextMissingAt = 0;
 
   constructor(
     private readonly parts: ReporterParts,
@@ -41,6 +42,16 @@ export class Reporter {
   isFenceDue(now: number): boolean {
     if (now < this.nextFenceAt) return false;
     this.nextFenceAt = now + this.intervalMs;
+    return true;
+  }
+
+  /**
+   * @returns true at most once an interval: the answer to a join makes this node look for its queue
+   * again, which the broker may not let the master make
+   */
+  isMissingDue(now: number): boolean {
+    if (now < this.nextMissingAt) return false;
+    this.nextMissingAt = now + this.intervalMs;
     return true;
   }
 

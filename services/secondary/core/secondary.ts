@@ -82,7 +82,7 @@ export class SecondaryMachine {
         return undefined;
       case 'entriesMissing':
         session.recordMissing();
-        return this.join(now, out);
+        return reporter.isMissingDue(now) ? this.join(now, out) : undefined;
       case 'wire':
         return this.control(now, event, out);
       case 'delivery':

@@ -60,3 +60,13 @@ describe('a node whose log differs', () => {
     expect(machine.view.differsAt).toBe(theirs.seqAt(5) + 1);
   });
 });
+
+test('a node whose queue the master cannot make joins once an interval, however often it looks for it', () => {
+  const machine = new SecondaryMachine(
+    secondaryParts(SETTINGS, { outline: new LogOutline(), promised: NO_PROMISE, checksum: 0 }),
+  );
+  machine.step(0, { type: 'up' });
+  const missing = (now: number) => machine.step(now, { type: 'entriesMissing' });
+  const joins = [10, 20, 509, 510].map((now) => missing(now).filter(({ do: what }) => what === 'send').length);
+  expect(joins).toEqual([1, 0, 0, 1]);
+});
