@@ -50,6 +50,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
   const broker = new MasterBroker(
     {
       ...edgeOptionsOf(settings),
+      queueType: settings.queueType,
       queueMaxBytes: settings.queueBytesMax,
       members: () => view.members,
       holdsLog: () => view.holdsLog,

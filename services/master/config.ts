@@ -10,7 +10,7 @@ import {
   nodeFields,
   nodeSettings,
 } from '#process/node-settings';
-import { flagField, namesField, wholeNumberField, wrong } from '#process/setting-fields';
+import { flagField, namesField, wholeNumberField, wordField, wrong } from '#process/setting-fields';
 import {
   type Environment,
   readSettings,
@@ -20,6 +20,7 @@ import {
   settingField,
 } from '#process/settings';
 import { isInMemory } from '#protocol/store-kind';
+import { QUEUE_TYPES, type QueueType } from '#protocol/topology';
 import { nodeCount, parseWriteConcern, type WriteConcern } from '#protocol/write-concern';
 
 const MEBIBYTE = 2 ** 20;
@@ -42,6 +43,8 @@ export interface MasterSettings extends NodeSettings {
   /** Largest message of an append, in UTF-8 bytes. */
   readonly messageBytesMax: number;
   readonly inFlightBytesMax: number;
+  /** Type of each member's queue at the broker. */
+  readonly queueType: QueueType;
   /** Bound of each member's queue at the broker. */
   readonly queueBytesMax: number;
 }
@@ -60,6 +63,7 @@ const fields = {
   UNHEALTHY_AFTER_MS: wholeNumberField({ min: 1, max: DURATION_MS_MAX, fallback: null }),
   MAX_MESSAGE_BYTES: settingField<number | null>(readMessageBytes, null),
   MAX_IN_FLIGHT_BYTES: wholeNumberField({ min: 1, max: Number.MAX_SAFE_INTEGER, fallback: 64 * MEBIBYTE }),
+  QUEUE_TYPE: wordField(QUEUE_TYPES, 'classic'),
   QUEUE_MAX_BYTES: wholeNumberField({ min: 1, max: Number.MAX_SAFE_INTEGER, fallback: 256 * MEBIBYTE }),
 } satisfies SettingFields;
 
@@ -156,6 +160,7 @@ export function readMasterSettings(environment: Environment = process.env): Mast
     unhealthyAfterMs: unhealthyAfterMs(values),
     messageBytesMax: values.MAX_MESSAGE_BYTES ?? Math.min(MEBIBYTE, values.MAX_BODY_BYTES),
     inFlightBytesMax: values.MAX_IN_FLIGHT_BYTES,
+    queueType: values.QUEUE_TYPE,
     queueBytesMax: values.QUEUE_MAX_BYTES,
   });
 }

@@ -21,12 +21,10 @@ import type { ControlMessage, EntriesMessage, WireMessage } from '#protocol/wire
 import { EntriesPublisher } from './publisher';
 import { QueueRenewal } from './renewal';
 import { StandbyListener } from './standby-listener';
-import { MasterTopology, REPLIES_QUEUE } from './topology';
+import { MasterTopology, type MemberQueueSettings, REPLIES_QUEUE } from './topology';
 
 /** The settings of a master's broker edge. */
-export interface MasterBrokerOptions extends EdgeOptions {
-  /** Largest size of each member's queue, in bytes. */
-  readonly queueMaxBytes: number;
+export interface MasterBrokerOptions extends EdgeOptions, MemberQueueSettings {
   /** The members, read at the start of each session and when the queues are repaired. */
   readonly members: () => readonly string[];
   /** Does this master hold a log, so that the entries exchange may be declared? Read as above. */
@@ -70,9 +68,9 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   private repairing: Promise<void> | null = null;
 
   constructor(options: MasterBrokerOptions, events: MasterBrokerEvents) {
-    const { node, topology, queueMaxBytes } = options;
+    const { node, topology } = options;
     super(options, events, topology.repliesQueue);
-    this.topology = new MasterTopology(topology, queueMaxBytes, events.trace);
+    this.topology = new MasterTopology(topology, options, events.trace);
     this.standbyListener = new StandbyListener(topology, node, {
       heard: (delivery) => this.receive(topology.controlQueue(node), delivery),
       threw: (error) => events.callbackThrew(error),

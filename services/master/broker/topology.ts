@@ -1,7 +1,6 @@
 /**
  * Declares the broker's objects that belong to the master: the two exchanges and a queue for each
- * member, which exists before the member starts. Declaring is idempotent, so a first start, a new
- * session and a repair use the same step.
+ * member, which exists before the member starts.
  *
  * Declaring is idempotent, so the same step serves a first start, every new session and a repair.
  * The entries exchange is the broker's memory of the log: a master without a log declares the
@@ -20,7 +19,7 @@ import type { AmqpChannel, QueueOptions } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
 import type { Trace } from '#amqp/link';
 import type { AmqpSession } from '#amqp/session';
-import { entriesQueueArguments, type Topology } from '#protocol/topology';
+import { entriesQueueArguments, type QueueType, type Topology } from '#protocol/topology';
 
 /**
  * Bound of the replies queue, for a master that does not read. It holds acks and heartbeats, which
@@ -36,13 +35,19 @@ export const REPLIES_QUEUE: QueueOptions = {
   arguments: { 'x-max-length-bytes': REPLIES_BYTES_MAX },
 };
 
+/** The settings of the members' queues. */
+export interface MemberQueueSettings {
+  readonly queueType: QueueType;
+  /** Largest size of each queue, in bytes. */
+  readonly queueMaxBytes: number;
+}
+
 export class MasterTopology {
   private readonly refused = new Map<string, string>();
 
   constructor(
     private readonly names: Topology,
-    /** Largest size of each member's queue, in bytes. */
-    private readonly queueMaxBytes: number,
+    private readonly settings: MemberQueueSettings,
     private readonly trace: Trace,
   ) {}
 
@@ -103,12 +108,12 @@ export class MasterTopology {
   }
 
   private async declareOrRenew(session: AmqpSession, node: string): Promise<void> {
-    const declare = () => session.onThrowAwayChannel('member', (channel) => this.declareQueue(channel, node));
+    const queue = this.names.entriesQueue(node);
+    const declare = () => session.onThrowAwayChannel('member', (channel) => this.declareQueue(channel, queue));
     try {
       await declare();
     } catch (error) {
       if (!(error instanceof AmqpError) || error.code !== 'mismatch') throw error;
-      const queue = this.names.entriesQueue(node);
       this.trace('warn', 'queue.replaced', { queue, reason: error.message });
       await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
       await declare();
@@ -142,12 +147,12 @@ export class MasterTopology {
     this.trace(level, 'queue.refused', { queue, reason });
   }
 
-  private declareQueue(channel: AmqpChannel, node: string): Promise<void> {
-    return channel.declareQueue(this.names.entriesQueue(node), {
+  private declareQueue(channel: AmqpChannel, queue: string): Promise<void> {
+    return channel.declareQueue(queue, {
       durable: true,
       exclusive: false,
       autoDelete: false,
-      arguments: entriesQueueArguments(this.queueMaxBytes),
+      arguments: entriesQueueArguments(this.settings.queueType, this.settings.queueMaxBytes),
     });
   }
 

@@ -7,10 +7,11 @@ import { randomUUID } from 'node:crypto';
 import { type Channel, type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
 import { MasterBroker, type MasterBrokerEvents } from '#master/broker/master-broker';
 import { entryRecord } from '#protocol/record';
-import { type Topology, topologyOf } from '#protocol/topology';
+import { type QueueType, type Topology, topologyOf } from '#protocol/topology';
 import type { EntriesMessage, WireMessage } from '#protocol/wire/messages';
 import { SecondaryBroker, type SecondaryBrokerEvents } from '#secondary/broker/secondary-broker';
 import { eventually } from '#tests/support/eventually';
+import { TEST_QUEUE_TYPE } from '#tests/support/real/process';
 import { provideBroker } from '#tools/broker/provide';
 
 /** For one named event on a loaded machine; a test that waits for it longer has failed. */
@@ -100,6 +101,8 @@ interface Running<Broker> {
 export class Cast {
   readonly log = `test-${randomUUID().slice(0, 8)}`;
   readonly topology: Topology = topologyOf(this.log);
+  /** Of the masters that are made from now on. */
+  queueType: QueueType = TEST_QUEUE_TYPE;
   private readonly started: { close(): Promise<void> }[] = [];
 
   constructor(readonly urls: readonly string[]) {}
@@ -120,8 +123,8 @@ export class Cast {
       'callbackThrew',
       'trace',
     ]);
-    const { urls, topology } = this;
-    const bounds = { heartbeatS: 5, connections: 2 as const, queueMaxBytes, controlExpiresMs: 3_000 };
+    const { urls, topology, queueType } = this;
+    const bounds = { heartbeatS: 5, connections: 2 as const, queueType, queueMaxBytes, controlExpiresMs: 3_000 };
     const broker = new MasterBroker({ urls, ...bounds, topology, node, members, holdsLog }, events);
     this.started.push(broker);
     broker.start();

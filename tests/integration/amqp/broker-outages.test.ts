@@ -4,6 +4,7 @@
  */
 
 import { AmqpError } from '#amqp/error';
+import { QUEUE_TYPES } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import { eventually } from '#tests/support/eventually';
 import { ackOf, batch, Cast } from './amqp-support';
@@ -106,34 +107,44 @@ it('rabbitmqctl close_all_connections: everybody is back, one warning each', asy
   expect(warnings).toHaveLength(1);
 });
 
-it('a broker that is killed right after it declared a queue: whatever it left of it, batches arrive again', async () => {
-  const { master, secondary } = await pair();
-  await node.server.kill();
-  await Promise.all([master.seen.next('down'), secondary.seen.next('down')]);
-  await node.server.start();
-  await Promise.all([master.seen.next('up'), secondary.seen.next('up')]);
-  await eventually('a batch is taken', () => master.broker.publishEntries(batch(1)));
-  secondary.broker.consumeEntries();
-  await secondary.seen.next('delivery');
-});
+it.each(QUEUE_TYPES)(
+  'a broker that is killed right after it declared a %s queue: whatever it left of it, batches arrive again',
+  async (type) => {
+    cast.queueType = type;
+    const { master, secondary } = await pair();
+    await node.server.kill();
+    await Promise.all([master.seen.next('down'), secondary.seen.next('down')]);
+    await node.server.start();
+    await Promise.all([master.seen.next('up'), secondary.seen.next('up')]);
+    await eventually('a batch is taken', () => master.broker.publishEntries(batch(1)));
+    secondary.broker.consumeEntries();
+    await secondary.seen.next('delivery');
+  },
+);
 
-it('a broker that stops and comes back has what it confirmed, and its absence is warned of once', async () => {
-  const { master, secondary } = await pair();
-  await master.broker.publishEntries(batch(1));
-  await secondary.broker.stopEntries();
-  await node.server.halt();
-  await Promise.all([master.seen.next('down'), secondary.seen.next('down')]);
-  await master.seen.next('broker.unreachable');
-  expect(master.broker.status()).toMatchObject({ connected: false, up: false });
-  await node.server.start();
-  expect(await master.seen.next('up')).toEqual({ freshBroker: false });
-  await secondary.seen.next('up');
-  secondary.broker.consumeEntries();
-  await secondary.seen.next('delivery');
-  const unreachable = master.seen.all.filter(({ name }) => name === 'broker.unreachable');
-  expect(unreachable.map(({ values }) => values[0]).filter((level) => level === 'warn').length).toBeLessThanOrEqual(2);
-  expect(unreachable.length).toBeGreaterThan(2);
-});
+it.each(QUEUE_TYPES)(
+  'a broker that stops and comes back has what it confirmed in a %s queue, and its absence is warned of once',
+  async (type) => {
+    cast.queueType = type;
+    const { master, secondary } = await pair();
+    await master.broker.publishEntries(batch(1));
+    await secondary.broker.stopEntries();
+    await node.server.halt();
+    await Promise.all([master.seen.next('down'), secondary.seen.next('down')]);
+    await master.seen.next('broker.unreachable');
+    expect(master.broker.status()).toMatchObject({ connected: false, up: false });
+    await node.server.start();
+    expect(await master.seen.next('up')).toEqual({ freshBroker: false });
+    await secondary.seen.next('up');
+    secondary.broker.consumeEntries();
+    await secondary.seen.next('delivery');
+    const unreachable = master.seen.all.filter(({ name }) => name === 'broker.unreachable');
+    expect(unreachable.map(({ values }) => values[0]).filter((level) => level === 'warn').length).toBeLessThanOrEqual(
+      2,
+    );
+    expect(unreachable.length).toBeGreaterThan(2);
+  },
+);
 
 it('a broker that starts after its nodes is found, and one address that is dead does not matter', async () => {
   await node.server.halt();

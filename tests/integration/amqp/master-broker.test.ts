@@ -5,6 +5,7 @@
 
 import amqp from 'amqplib';
 import { AmqpError } from '#amqp/error';
+import { QUEUE_TYPES } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import { eventually } from '#tests/support/eventually';
 import { ackOf, announcement, batch, Cast, findBroker, Operator, Recorder, type TestBroker } from './amqp-support';
@@ -120,7 +121,11 @@ describe('publishing', () => {
   });
 });
 
-describe('members', () => {
+describe.each(QUEUE_TYPES)('members with %s queues', (type) => {
+  beforeEach(() => {
+    cast.queueType = type;
+  });
+
   it('a new member has its queue at once, a former one loses it, and both may be said twice', async () => {
     const { broker, seen } = cast.master({ members: () => [] });
     await seen.next('up');
@@ -147,7 +152,7 @@ describe('members', () => {
     expect((await operator.takeOne(queue)).properties.type).toBe('entries');
   });
 
-  it('a classic queue in the place of a member that joins is declared anew, and the session lives', async () => {
+  it('a queue with other settings in the place of a member that joins is declared anew, and the session lives', async () => {
     const { broker, seen } = cast.master({ members: () => [] });
     await seen.next('up');
     await operator.do((channel) => channel.assertQueue(cast.topology.entriesQueue('s2'), { durable: true }));

@@ -3,6 +3,7 @@
  * channel.
  */
 
+import { QUEUE_TYPES } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { DeliveryHandle } from '#secondary/broker/entries';
 import { eventually } from '#tests/support/eventually';
@@ -110,7 +111,29 @@ describe('control', () => {
   });
 });
 
-describe('the backlog', () => {
+describe.each(QUEUE_TYPES)('the backlog in a %s queue', (type) => {
+  beforeEach(() => {
+    cast.queueType = type;
+  });
+
+  it('is bounded: beyond that the oldest are lost, and the newest come in order', async () => {
+    const [count, bytes] = [30, 10_000];
+    const master = cast.master({ queueMaxBytes: 10 * bytes });
+    await master.seen.next('up');
+    for (let index = 1; index <= count; index += 1) await master.broker.publishEntries(batch(index, 'x'.repeat(bytes)));
+    const kept = await operator.depth(cast.topology.entriesQueue('s1'));
+    expect(kept).toBeGreaterThan(5);
+    expect(kept).toBeLessThanOrEqual(10);
+    const secondary = cast.secondary('s1');
+    await secondary.seen.next('up');
+    secondary.broker.consumeEntries();
+    for (let expected = count - kept + 1; expected <= count; expected += 1) {
+      const { index, handle } = await nextDelivery(secondary.seen);
+      expect(index).toBe(expected);
+      handle.settle();
+    }
+  });
+
   it('of large batches is held in bounded bytes while nothing is settled, and comes whole when it is', async () => {
     const [count, mib] = [24, 4 * 2 ** 20];
     const master = cast.master({ queueMaxBytes: 2 * count * mib });

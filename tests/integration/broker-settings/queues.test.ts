@@ -2,6 +2,7 @@
  * Queues of the log that are otherwise than the master declares them: other arguments, another type,
  * a policy of the broker's operator. The log works with all of them, and says what is in its way.
  */
+import type { QueueType } from '#protocol/topology';
 import { eventually } from '#tests/support/eventually';
 import { onCluster, type RealCluster } from '#tests/support/real/cluster';
 import { launchStrictBroker, type StrictBroker } from '#tests/support/real/strict-broker';
@@ -27,33 +28,49 @@ function play(env: () => Readonly<Record<string, string>>, story: (cluster: Real
   return () => onCluster({ brokerUrl: broker.url, env: env() }, story)();
 }
 
+interface Queues {
+  readonly type: QueueType;
+  readonly maxBytes?: string;
+}
+
+function envOf({ type, maxBytes }: Queues): Record<string, string> {
+  return { QUEUE_TYPE: type, ...(maxBytes === undefined ? {} : { QUEUE_MAX_BYTES: maxBytes }) };
+}
+
 async function append(cluster: RealCluster, message: string, w: number | 'all'): Promise<void> {
   expect((await cluster.master.post({ message, w, timeoutMs: 20_000 })).status).toBe(201);
 }
 
-it(
-  'after a restart with another QUEUE_MAX_BYTES the queues are declared anew, and what was in them is fetched',
-  play(
-    () => ({}),
-    async (cluster) => {
-      await cluster.start();
-      await append(cluster, 'one', 'all');
-      await cluster.node(VICTIM).stop();
-      await append(cluster, 'two, which waits in the queue', 2);
-      await cluster.master.stop();
-      const master = await cluster.startMaster({ QUEUE_MAX_BYTES: '1000000' });
-      await cluster.ready(master, ['secondary-2']);
-      expect(master.process.linesOf(RENEWED).length).toBe(2);
-      await cluster.startSecondary(VICTIM);
-      await append(cluster, 'three', 'all');
-      await cluster.agreed(3);
-    },
-  ),
+it.each<[string, Queues, Queues]>([
+  ['another QUEUE_MAX_BYTES', { type: 'classic' }, { type: 'classic', maxBytes: '1000000' }],
+  ['QUEUE_TYPE=quorum in place of classic', { type: 'classic' }, { type: 'quorum' }],
+  ['QUEUE_TYPE=classic in place of quorum', { type: 'quorum' }, { type: 'classic' }],
+])(
+  'after a restart with %s the queues are declared anew: what was in them is fetched, and who waits for all is answered',
+  (_, before, after) =>
+    play(
+      () => envOf(before),
+      async (cluster) => {
+        await cluster.start();
+        await append(cluster, 'one', 'all');
+        await cluster.node(VICTIM).stop();
+        await append(cluster, 'two, which waits in the queue', 2);
+        await cluster.master.stop();
+        const master = await cluster.startMaster(envOf(after));
+        await cluster.ready(master, ['secondary-2']);
+        expect(master.process.linesOf(RENEWED).length).toBe(2);
+        const waiting = append(cluster, 'three, which waits for all', 'all');
+        await append(cluster, 'four', 2);
+        await cluster.startSecondary(VICTIM);
+        await waiting;
+        await cluster.agreed(4);
+      },
+    )(),
   TEST_MS,
 );
 
 it(
-  'a classic queue in the place of a member is declared anew when the master starts',
+  'a queue of a stranger in the place of a member is declared anew when the master starts',
   play(
     () => ({}),
     async (cluster) => {
@@ -69,15 +86,16 @@ it(
 );
 
 it.each([
-  ['a delivery limit', { 'delivery-limit': 1 }, '^LOG\\.entries\\.', 'entries.secondary-1'],
-  ['a message TTL', { 'message-ttl': 60_000 }, '^LOG\\.entries\\.', 'entries.secondary-1'],
-  ['an expiry', { expires: 600_000 }, '^LOG\\.entries\\.', 'entries.secondary-1'],
-  ['a length', { 'max-length': 3 }, '^LOG\\.', 'replies'],
+  // Classic queues have no delivery limit.
+  ['a delivery limit', { 'delivery-limit': 1 }, '^LOG\\.entries\\.', 'entries.secondary-1', 'quorum'],
+  ['a message TTL', { 'message-ttl': 60_000 }, '^LOG\\.entries\\.', 'entries.secondary-1', 'classic'],
+  ['an expiry', { expires: 600_000 }, '^LOG\\.entries\\.', 'entries.secondary-1', 'quorum'],
+  ['a length', { 'max-length': 3 }, '^LOG\\.', 'replies', 'classic'],
 ] as const)(
   'a policy that sets %s is named in /health with the queue, until it is gone',
-  (_, definition, pattern, queue) =>
+  (_, definition, pattern, queue, type) =>
     play(
-      () => ({ MANAGEMENT_URL: broker.management }),
+      () => ({ MANAGEMENT_URL: broker.management, QUEUE_TYPE: type }),
       async (cluster) => {
         await cluster.start();
         const health = () => cluster.master.health<Health>();

@@ -14,7 +14,7 @@ import type { Entry } from '#protocol/entry';
 import { topologyOf } from '#protocol/topology';
 import { eventually } from '../eventually';
 import { HttpNode } from '../http/http-node';
-import { type Environment, type Exit, type LogLine, RealProcess, RUN_DIR } from './process';
+import { type Environment, type Exit, type LogLine, RealProcess, RUN_DIR, TEST_QUEUE_TYPE } from './process';
 
 const LINES_SHOWN = 120;
 
@@ -253,6 +253,7 @@ export class RealCluster {
       LOG_NAME: this.log,
       LOG_LEVEL: 'debug',
       AMQP_URL: this.brokerUrl,
+      QUEUE_TYPE: TEST_QUEUE_TYPE,
       DATA_DIR: this.dataDirOf(id),
     };
     mkdirSync(RUN_DIR, { recursive: true });

@@ -11,12 +11,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { QUEUE_TYPES } from '#protocol/topology';
 
 const ROOT = resolve(__dirname, '../../..');
 const WITHIN_MS = 30_000;
 
 /** Files of this test run; the global setup makes it and its teardown deletes it. */
 export const RUN_DIR = process.env.RLOG_TEST_DIR ?? mkdtempSync(join(tmpdir(), 'rlog-test-'));
+/** Type of the members' queues, unless a test asks for another. RLOG_TEST_QUEUE_TYPE chooses it. */
+export const TEST_QUEUE_TYPE = QUEUE_TYPES.find((type) => type === process.env.RLOG_TEST_QUEUE_TYPE) ?? 'classic';
+
 const PIDS_DIR = join(RUN_DIR, 'pids');
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -49,6 +49,7 @@ describe('the settings of a master', () => {
       unhealthyAfterMs: 3000,
       messageBytesMax: MEBIBYTE,
       inFlightBytesMax: 64 * MEBIBYTE,
+      queueType: 'classic',
       queueBytesMax: 256 * MEBIBYTE,
     });
   });
@@ -61,6 +62,7 @@ describe('the settings of a master', () => {
       AMQP_URL: 'amqp://u:p@one:5672/v,amqps://two',
       PUBLIC_URL: 'http://m.example:80/',
       QUORUM_APPEND: 'false',
+      QUEUE_TYPE: 'quorum',
       DELAY_MS: 'ignored',
     });
     expect(settings).toMatchObject({
@@ -70,6 +72,7 @@ describe('the settings of a master', () => {
       http: { publicUrl: 'http://m.example:80' },
       store: { kind: 'disk', directory: './data/m-1' },
       quorumAppend: false,
+      queueType: 'quorum',
     });
     expect(readMasterSettings({ LOG_STORE: 'memory', DATA_DIR: '/x' }).store).toEqual({
       kind: 'memory',
@@ -181,6 +184,7 @@ describe('the settings of a master', () => {
     ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '2621441' }],
     ['MAX_MESSAGE_BYTES', { MAX_MESSAGE_BYTES: '1001', MAX_BODY_BYTES: '1000' }],
     ['MAX_IN_FLIGHT_BYTES', { MAX_IN_FLIGHT_BYTES: '-1' }],
+    ['QUEUE_TYPE', { QUEUE_TYPE: 'stream' }],
     ['QUEUE_MAX_BYTES', { QUEUE_MAX_BYTES: '1GB' }],
     ['MAX_READERS', { MAX_READERS: '0' }],
     ['MAX_READ_BYTES', { MAX_READ_BYTES: '1000' }],

@@ -1,4 +1,4 @@
-import { entriesQueueArguments, NAME_PATTERN, topologyOf } from '#protocol/topology';
+import { entriesQueueArguments, NAME_PATTERN, QUEUE_TYPES, topologyOf } from '#protocol/topology';
 
 function namesOf(log: string): string[] {
   const topology = topologyOf(log);
@@ -31,15 +31,23 @@ test('a name cannot hold the dot that separates the parts of a queue name', () =
   for (const name of ['', 'a.b', 'a b', 'a/b', 'ä', 'a\n', 'x'.repeat(65)]) expect(NAME_PATTERN.test(name)).toBe(false);
 });
 
-test('a queue of entries is bounded in bytes, loses the oldest first, and has one consumer', () => {
-  expect(entriesQueueArguments(1_000)).toMatchObject({
-    'x-queue-type': 'quorum',
-    'x-single-active-consumer': true,
-    'x-max-length-bytes': 1_000,
-    'x-overflow': 'drop-head',
-  });
-});
+test.each(QUEUE_TYPES)(
+  'a %s queue of entries is bounded in bytes, loses the oldest first, and has one consumer',
+  (type) => {
+    expect(entriesQueueArguments(type, 1_000)).toMatchObject({
+      'x-queue-type': type,
+      'x-single-active-consumer': true,
+      'x-max-length-bytes': 1_000,
+      'x-overflow': 'drop-head',
+    });
+  },
+);
 
 test('the delivery limit is a number out of reach: −1 and none at all lose messages on some version', () => {
-  expect(entriesQueueArguments(1)['x-delivery-limit']).toBeGreaterThanOrEqual(1_000_000_000);
+  expect(entriesQueueArguments('quorum', 1)['x-delivery-limit']).toBeGreaterThanOrEqual(1_000_000_000);
+});
+
+test('a classic queue keeps its backlog on disk, and is not told of a delivery limit, which it does not know', () => {
+  const told = entriesQueueArguments('classic', 1);
+  expect([told['x-queue-version'], told['x-delivery-limit']]).toEqual([2, undefined]);
 });
