@@ -236,8 +236,7 @@ export class MasterBroker extends BrokerEdge<Ready, MasterBrokerOptions, MasterB
   }
 
   private async renewQueue(session: AmqpSession, queue: string): Promise<void> {
-    this.events.trace('warn', 'queue.repaired', { queue });
-    await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
+    await this.topology.discard(session, queue);
     await this.declareAll(session);
   }
 

@@ -11,13 +11,16 @@
  *
  * Each member's queue is declared on a channel of its own, so that one which the broker refuses
  * stops no other. One that exists with other arguments (another QUEUE_MAX_BYTES, another type) is
- * deleted and declared anew: what was in it is fetched. One that is refused for another reason is
- * left out, and its member gets nothing but what it fetches.
+ * deleted and declared anew: what was in it is fetched. So is a classic queue on a broker of a
+ * cluster that is down. One that is refused for another reason is left out, and its member gets
+ * nothing but what it fetches; RabbitMQ before Khepri (4.2) refuses to declare or delete a classic
+ * queue while its broker is down.
  */
 
 import type { AmqpChannel, QueueOptions } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
 import type { Trace } from '#amqp/link';
+import { probeQueue } from '#amqp/probe';
 import type { AmqpSession } from '#amqp/session';
 import { entriesQueueArguments, type QueueType, type Topology } from '#protocol/topology';
 
@@ -107,8 +110,16 @@ export class MasterTopology {
     await session.onThrowAwayChannel('delete', (channel) => channel.deleteQueue(queue));
   }
 
+  /** Deletes a member's queue that accepts no messages, for it to be declared anew. */
+  async discard(session: AmqpSession, queue: string): Promise<void> {
+    this.trace('warn', 'queue.repaired', { queue });
+    await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
+  }
+
   private async declareOrRenew(session: AmqpSession, node: string): Promise<void> {
     const queue = this.names.entriesQueue(node);
+    const isClassic = this.settings.queueType === 'classic';
+    if (isClassic && (await probeQueue(session, queue)) === 'dead') await this.discard(session, queue);
     const declare = () => session.onThrowAwayChannel('member', (channel) => this.declareQueue(channel, queue));
     try {
       await declare();

@@ -15,6 +15,7 @@ import type { ConsumeMessage } from 'amqplib/callback_api';
 import type { QueueOptions } from '#amqp/channel';
 import { AmqpError } from '#amqp/error';
 import { isPlaceOf, takeExclusive } from '#amqp/exclusive';
+import { PROBE_TYPE } from '#amqp/probe';
 import { type AmqpSession, pause } from '#amqp/session';
 import { replyToOf } from '#amqp/wire';
 import { BrokerEdge, type EdgeEvents, type EdgeOptions, type EdgeStatus } from '#node/broker-edge';
@@ -190,6 +191,7 @@ export class SecondaryBroker extends BrokerEdge<void, SecondaryBrokerOptions, Se
 
   private takeEntries(delivery: ConsumeMessage, handle: DeliveryHandle): void {
     const { topology, node } = this.options;
+    if (delivery.properties.type === PROBE_TYPE) return handle.settle();
     if (delivery.fields.redelivered) this.redelivered += 1;
     const message = this.read(topology.entriesQueue(node), delivery);
     if (message === null) handle.settle();

@@ -3,6 +3,7 @@
  * channel.
  */
 
+import { PROBE_TYPE } from '#amqp/probe';
 import { QUEUE_TYPES } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { DeliveryHandle } from '#secondary/broker/entries';
@@ -273,6 +274,16 @@ describe.each(QUEUE_TYPES)('the backlog in a %s queue', (type) => {
     secondary.broker.consumeEntries();
     await master.broker.publishEntries(batch(2));
     expect((await nextDelivery(secondary.seen)).index).toBe(2);
+  });
+
+  it('a probe is dropped in silence, and the batch behind it comes', async () => {
+    const { master, secondary } = await pair();
+    await operator.do((channel) =>
+      channel.sendToQueue(cast.topology.entriesQueue('s1'), Buffer.alloc(0), { type: PROBE_TYPE }),
+    );
+    await master.broker.publishEntries(batch(1));
+    expect((await nextDelivery(secondary.seen)).index).toBe(1);
+    expect(secondary.seen.count('malformed')).toBe(0);
   });
 
   it('a malformed delivery is reported and never comes again', async () => {
