@@ -3,6 +3,8 @@
  * alive, refused within milliseconds when the queue's broker is down, and returned when there is no
  * queue. (RabbitMQ 4.2 and later take up to 70 s to answer a declaration of a queue whose broker is
  * down.)
+ *
+ * A probe expires at once where no consumer takes it, so that it is no part of a backlog.
  */
 import type { AmqpSession } from './session';
 
@@ -33,7 +35,8 @@ export async function probeQueue(session: Pick<AmqpSession, 'openChannel'>, queu
         isReturned = true;
       });
       const to = { exchange: '', routingKey: queue };
-      channel.publishConfirmed(to, Buffer.alloc(0), { type: PROBE_TYPE, mandatory: true }, (error) => {
+      const properties = { type: PROBE_TYPE, mandatory: true, expiration: '0' };
+      channel.publishConfirmed(to, Buffer.alloc(0), properties, (error) => {
         clearTimeout(overdue);
         if (error === null) resolve(isReturned ? 'none' : 'alive');
         else if (error.code === 'nacked') resolve('dead');
