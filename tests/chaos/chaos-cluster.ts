@@ -5,7 +5,7 @@
  */
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { topologyOf } from '#protocol/topology';
+import { type QueueType, topologyOf } from '#protocol/topology';
 import type { OwnBroker } from '#tools/broker/own-broker';
 import { type Answer, type Asked, ask } from '../support/http/ask';
 import { RealProcess } from '../support/real/process';
@@ -40,6 +40,12 @@ export interface FolderCopy {
   readonly store: string;
 }
 
+interface ChaosOptions {
+  readonly dir: string;
+  readonly seed: number;
+  readonly queueType: QueueType;
+}
+
 export class ChaosCluster {
   readonly log: string;
   /** Ends that nobody has asked for, with what was said last. */
@@ -53,17 +59,13 @@ export class ChaosCluster {
 
   private constructor(
     readonly broker: OwnBroker,
-    private readonly dir: string,
-    seed: number,
+    private readonly options: ChaosOptions,
   ) {
-    this.log = `chaos-${seed}`;
+    this.log = `chaos-${options.seed}`;
   }
 
-  static async open(
-    broker: OwnBroker,
-    options: { readonly dir: string; readonly seed: number },
-  ): Promise<ChaosCluster> {
-    const cluster = new ChaosCluster(broker, options.dir, options.seed);
+  static async open(broker: OwnBroker, options: ChaosOptions): Promise<ChaosCluster> {
+    const cluster = new ChaosCluster(broker, options);
     for (const node of NODES) {
       const proxy = await TcpProxy.open(broker.amqpUrl);
       cluster.slots.set(node, { proxy, process: null, url: null, isHeldDown: true, mayRestart: false });
@@ -134,7 +136,7 @@ export class ChaosCluster {
   /** Of a node that is down. */
   copyFolder(node: string): FolderCopy {
     this.copies += 1;
-    const folder = join(this.dir, `copy-${this.copies}`);
+    const folder = join(this.options.dir, `copy-${this.copies}`);
     cpSync(this.dataDirOf(node), folder, { recursive: true });
     return { folder, store: storeIn(folder) };
   }
@@ -181,7 +183,7 @@ export class ChaosCluster {
     this.isOver = true;
     await Promise.all([...this.slots.values()].map(async ({ process }) => process?.end('SIGKILL')));
     await Promise.all([...this.slots.values()].map(({ proxy }) => proxy.close()));
-    rmSync(this.dir, { recursive: true, force: true });
+    rmSync(this.options.dir, { recursive: true, force: true });
   }
 
   private noticeEnd(node: string, process: RealProcess, how: string): void {
@@ -208,13 +210,14 @@ export class ChaosCluster {
       AMQP_URL: this.proxyOf(node).url,
       DATA_DIR: this.dataDirOf(node),
       SECONDARIES: SECONDARIES.join(','),
+      QUEUE_TYPE: this.options.queueType,
       ...role,
     };
   }
 
   dataDirOf(node: string): string {
-    mkdirSync(this.dir, { recursive: true });
-    return join(this.dir, node);
+    mkdirSync(this.options.dir, { recursive: true });
+    return join(this.options.dir, node);
   }
 
   private slot(node: string): Slot {

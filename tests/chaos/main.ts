@@ -10,8 +10,9 @@ import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { defineProgram, flag, option, type ValuesOf } from '#process/cli/program';
 import { runProgram, terminate } from '#process/cli/run-program';
-import { positiveField, textField, wholeNumberField } from '#process/setting-fields';
+import { positiveField, textField, wholeNumberField, wordField } from '#process/setting-fields';
 import type { Entry } from '#protocol/entry';
+import { QUEUE_TYPES } from '#protocol/topology';
 import { OwnBroker } from '#tools/broker/own-broker';
 import { provideBroker } from '#tools/broker/provide';
 import { build } from '#tools/scripts/build';
@@ -43,6 +44,11 @@ const PROGRAM = defineProgram({
       'what the faults are drawn from (drawn itself)',
       wholeNumberField({ min: 0, max: Number.MAX_SAFE_INTEGER, fallback: Date.now() % 1_000_000 }),
     ),
+    '--queues': option(
+      'TYPE',
+      `of the members' queues: ${QUEUE_TYPES.join(' or ')} (drawn by the seed)`,
+      wordField(QUEUE_TYPES, null),
+    ),
     '--out': option('DIR', 'where chaos-N.json and chaos-N.html go (chaos-reports)', textField('chaos-reports')),
     '--no-build': flag('run what is in dist/ as it is'),
   },
@@ -51,14 +57,15 @@ const PROGRAM = defineProgram({
 
 async function main(values: ValuesOf<typeof PROGRAM>): Promise<number> {
   const { '--minutes': minutes, '--seed': seed } = values;
+  const queueType = values['--queues'] ?? QUEUE_TYPES[seed % QUEUE_TYPES.length] ?? 'classic';
   const out = resolve(values['--out'] ?? '');
   if (!values['--no-build'] && !(await build())) return 1;
-  say(`chaos for ${minutes} minutes, seed ${seed}`);
+  say(`chaos for ${minutes} minutes, seed ${seed}, ${queueType} queues`);
   const broker = await provideBroker({ name: 'rlog-chaos', env: { ...process.env, AMQP_URL: undefined }, log: say });
   if (!(broker instanceof OwnBroker)) throw new Error('chaos needs a broker of its own');
   try {
     const dir = mkdtempSync(join(tmpdir(), 'rlog-chaos-'));
-    const cluster = await ChaosCluster.open(broker, { dir, seed });
+    const cluster = await ChaosCluster.open(broker, { dir, seed, queueType });
     endOnSignal(async () => {
       await cluster.close();
       await broker.stop();
