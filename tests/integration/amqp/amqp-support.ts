@@ -196,8 +196,7 @@ export class Operator {
   }
 
   /**
-   * Takes the first message out of a queue; a quorum queue with a single active consumer answers no
-   * `get`.
+   * Takes the first message out of a queue; one with a single active consumer answers no `get`.
    */
   takeOne(queue: string): Promise<ConsumeMessage> {
     return this.do(async (channel) => {

@@ -1,7 +1,7 @@
 /**
  * A member's queue: what is ready, in order, and what the one consumer has in its hands. What was
- * not settled comes back in front when the consumer goes; what is given back comes to the front, or
- * to the end, as RabbitMQ's quorum queues do after repeated returns.
+ * not settled comes back in front when the consumer goes; what is given back comes to the front, as
+ * in RabbitMQ's classic queues, or to the end, as in its quorum queues after repeated returns.
  */
 import type { Connection } from './connection';
 import type { Envelope } from './envelope';

@@ -3,8 +3,8 @@
  *
  * Without a name: build, typecheck, lint, the pure tests, the integration tests, two minutes of
  * chaos, in CI a minute of the benchmark, the acceptance tests on containers, and some of the
- * integration tests once more on the other RabbitMQ version; a failed one does not keep the others
- * from running, except that integration tests, chaos and benchmark need the build. Without a Docker
+ * integration tests once more on the other RabbitMQ version with the other type of queue; a failed
+ * one does not keep the others from running, except that integration tests, chaos and benchmark need the build. Without a Docker
  * engine the last two are skipped; with REQUIRE_DOCKER=1 that is a failure. The last line is "N
  * passed, N failed", of jest's tests, where chaos and the benchmark are one each, and a failed
  * build, typecheck or lint, or a process or container left running, counts as one failure. Exit
@@ -40,7 +40,8 @@ const PROGRAM = defineProgram({
   },
   operands: { min: 0, max: Number.POSITIVE_INFINITY, rule: '', hasRest: true },
   notes: `Without a name: build, typecheck, lint, the pure tests, the integration tests, chaos, and the tests on containers.
-REQUIRE_DOCKER=1 makes it a failure when there is no Docker engine.
+REQUIRE_DOCKER=1 makes it a failure when there is no Docker engine. RLOG_TEST_QUEUE_TYPE=quorum runs the integration tests
+with members' queues of that type.
 
 The last line is "N passed, N failed". Exit codes: 0 no failure; 1 some; 2 wrong use; 130 interrupted.`,
 });
@@ -156,11 +157,12 @@ class TestRun {
 
   /**
    * The integration tests have run on a container's RabbitMQ 4; the installed package may be
-   * another version.
+   * another version. The members' queues are of the other type, too.
    */
   private async otherVersion(): Promise<void> {
     this.env.RLOG_TEST_BROKER = 'private';
-    const title = 'integration tests on the installed RabbitMQ';
+    this.env.RLOG_TEST_QUEUE_TYPE = this.env.RLOG_TEST_QUEUE_TYPE === 'quorum' ? 'classic' : 'quorum';
+    const title = `integration tests on the installed RabbitMQ, with ${this.env.RLOG_TEST_QUEUE_TYPE} queues`;
     await this.jest('integration', INTEGRATION_MS_MAX, ['--runInBand', ...VERSION_TESTS], title);
   }
 
