@@ -25,7 +25,7 @@ describe('the cluster profile', () => {
   let master: HttpNode;
 
   beforeAll(async () => {
-    project = await ComposeProject.prepare(['cluster']);
+    project = await ComposeProject.prepare(['cluster'], { QUEUE_TYPE: 'quorum' });
     master = project.node('master');
     await project.up();
   });
@@ -62,6 +62,40 @@ describe('the cluster profile', () => {
         },
       )();
     },
+  );
+});
+
+describe('the cluster profile with classic queues', () => {
+  let project: ComposeProject;
+
+  beforeAll(async () => {
+    project = await ComposeProject.prepare(['cluster']);
+    await project.up();
+  });
+  afterAll(() => project.end());
+
+  it(
+    'the broker of the queues is killed under load: they are made anew elsewhere, and nothing is lost',
+    onProject(
+      () => project,
+      async () => {
+        const master = project.node('master');
+        expect((await master.post({ message: 'Hello' })).status).toBe(201);
+        const { body } = await project.management('/queues/rlog/rlog.entries.secondary-1');
+        const home = String((body as { node: string }).node).replace('rabbit@', '');
+        const broker = BROKERS.find((each) => each === home);
+        if (broker === undefined) throw new Error(`a queue on ${home}`);
+        const load = new AppendLoad('without-home', [master]);
+        await load.more(20);
+        await project.on(broker, 'kill');
+        await load.more(50);
+        await project.on(broker, 'start');
+        await project.untilHealthy(broker);
+        await load.more(20);
+        await load.stop();
+        await expectInLog(load, await project.agreed(...NODES));
+      },
+    ),
   );
 });
 
