@@ -1,7 +1,7 @@
 /**
  * The cluster under test: master and secondaries as compiled processes, as `npm start` runs them,
  * each with a disk of its own, on a broker of ours. Nothing is switched off for the measurement:
- * every node syncs before it acks, queues are quorum queues.
+ * every node syncs before it acks, queues are durable, messages persistent.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

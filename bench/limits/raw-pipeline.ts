@@ -1,15 +1,20 @@
 /**
- * What the broker alone can carry: amqplib with publisher confirms → a fanout exchange → quorum
- * queues → a consumer each, all of the clients in one process, nothing done with the batches but
- * their settling. A window of unconfirmed batches, as the master keeps one.
+ * What the broker alone can carry: amqplib with publisher confirms → a fanout exchange → queues of
+ * the product's default type, with its arguments → a consumer each, all of the clients in one
+ * process, nothing done with the batches but their settling. A window of unconfirmed batches, as
+ * the master keeps one.
  */
 import { randomBytes } from 'node:crypto';
 import { type ChannelModel, connect } from 'amqplib';
+import { entriesQueueArguments } from '#protocol/topology';
 import type { LimitMeasured } from '../row';
 
 /** As the master's. */
 const WINDOW = 128;
 const QUEUES = 2;
+/** The defaults of QUEUE_TYPE and QUEUE_MAX_BYTES. */
+const QUEUE_TYPE = 'classic';
+const QUEUE_BYTES_MAX = 256 * 2 ** 20;
 /** An entry of 100 bytes of message, with its seq, epoch, id and time. */
 const ENTRY_BYTES = 215;
 
@@ -45,7 +50,10 @@ async function measure(
   let delivered = 0;
   for (let at = 0; at < QUEUES; at += 1) {
     const queue = `${name}.${at}`;
-    await publisher.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
+    await publisher.assertQueue(queue, {
+      durable: true,
+      arguments: entriesQueueArguments(QUEUE_TYPE, QUEUE_BYTES_MAX),
+    });
     await publisher.bindQueue(queue, name, '');
     await consumer.consume(queue, (message) => {
       if (message === null) return;

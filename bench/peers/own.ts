@@ -27,7 +27,7 @@ export function ownSystem({ dist, way }: Pick<Options, 'dist' | 'way'>): System 
         version: `over ${broker.describe().split(',')[0]}`,
         durable: 'fsync on 2 of 3',
         configuration: [
-          'a master and two secondaries, defaults, w=2: synced by the master and by one secondary before the answer; on its way an entry is also synced by the broker (quorum queues)',
+          'a master and two secondaries, defaults, w=2: synced by the master and by one secondary before the answer; on its way an entry is in durable classic queues of the broker',
           'HTTP: `POST /messages` for each entry, NDJSON of 100 lines for a bulk append',
         ],
         connect: () => OwnClient.open(cluster.master.url),
