@@ -4,6 +4,8 @@
  * broken invariant and ends the process.
  */
 
+import { type Stepped, stepped } from './steps';
+
 /** The queue of events in front of a machine. `step` throws only for a broken invariant. */
 export class MachineDriver<Event, Effect> {
   private readonly queue: Event[] = [];
@@ -28,7 +30,9 @@ export class MachineDriver<Event, Effect> {
     this.isStepping = true;
     try {
       for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-        for (const effect of this.options.step(performance.now(), next)) this.options.perform(effect);
+        const effects = this.options.step(performance.now(), next);
+        if (stepped.hasSubscribers) stepped.publish({ event: next, effects } satisfies Stepped<Event, Effect>);
+        for (const effect of effects) this.options.perform(effect);
       }
     } catch (error) {
       this.options.fail(error);

@@ -8,6 +8,7 @@ import type { Context } from 'koa';
 import { invalidRequest, PROBLEM_KINDS, type Problem, type ProblemKind, sendProblem } from '#http/problem';
 import { answerText } from '#http/text-answer';
 import type { AppendOutcome, MissingNode, Refusal } from '#master/core/append';
+import { type Answered, answered } from '#process/steps';
 import type { MasterPort } from '../ports';
 
 type OutcomeOf<Name extends AppendOutcome['outcome']> = Extract<AppendOutcome, { readonly outcome: Name }>;
@@ -81,6 +82,7 @@ function sendAcknowledged(ctx: Context, { repeated, seq, entry, w, acks }: Outco
     headers: ['Location', `/messages/${seq}`, 'Content-Type', 'application/json'],
     text: `${text},"w":${w},"acks":${JSON.stringify(acks)}}`,
   });
+  if (answered.hasSubscribers) answered.publish({ response: ctx.res, seq } satisfies Answered);
 }
 
 export function problemOfOutcome(

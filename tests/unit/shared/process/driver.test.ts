@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { MachineDriver } from '#process/driver';
+import { stepped } from '#process/steps';
 
 test('every effect of a step is performed, in order, before the next event is taken', () => {
   const done: string[] = [];
@@ -73,3 +75,20 @@ test.each(['step', 'perform'] as const)(
     expect(performed).toEqual(where === 'step' ? [] : ['a']);
   },
 );
+
+test('a subscriber of the steps gets each event with its effects, before any of them is performed', () => {
+  const seen: unknown[] = [];
+  const subscriber = (message: unknown) => seen.push(message);
+  subscribe(String(stepped.name), subscriber);
+  const driver = new MachineDriver<string, string>({
+    step: (_, event) => [`${event}1`, `${event}2`],
+    perform: (effect) => seen.push(effect),
+    fail: (error) => {
+      throw error;
+    },
+  });
+  driver.dispatch('a');
+  unsubscribe(String(stepped.name), subscriber);
+  driver.dispatch('b');
+  expect(seen).toEqual([{ event: 'a', effects: ['a1', 'a2'] }, 'a1', 'a2', 'b1', 'b2']);
+});

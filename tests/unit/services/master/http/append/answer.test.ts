@@ -1,4 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { ServerResponse } from 'node:http';
 import type { AppendOutcome, Refusal } from '#master/core/append';
+import { type Answered, answered } from '#process/steps';
 import { FakeMaster } from '#tests/support/fakes/master';
 import { type HttpService, LogLines } from '#tests/support/http/http-service';
 import { serveMaster } from '#tests/support/http/master-service';
@@ -38,6 +41,15 @@ describe('the answer to an append', () => {
       w: 1,
       acks: ['master'],
     });
+  });
+
+  it('is announced to a subscriber, with its seq', async () => {
+    const seen: Answered[] = [];
+    const subscriber = (message: unknown) => seen.push(message as Answered);
+    subscribe(String(answered.name), subscriber);
+    await service.send('POST', '/messages', { message: 'hi' });
+    unsubscribe(String(answered.name), subscriber);
+    expect(seen).toEqual([{ response: expect.any(ServerResponse), seq: 1 }]);
   });
 
   it('is 200 when the same append was made before', async () => {
