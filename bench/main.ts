@@ -6,43 +6,17 @@
  * a limit is measured in the same run, and where a row compares two states, they are measured in
  * interleaved pairs, of which the median counts.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { runProgram, terminate } from '#process/cli/run-program';
-import { provideBroker } from '#tools/broker/provide';
 import { build, ROOT } from '#tools/scripts/build';
-import { BenchSession } from './load/session';
+import { endOnSignal, measure, say, write, writeJson } from './measure';
 import { type Options, optionsOf, PROGRAM } from './options';
 import { PeerComparison } from './peers/comparison';
 import type { PeersRun } from './peers/peer';
 import { peersParts } from './peers/report';
 import { writeDocs, writePeersDocs } from './report/docs';
-import { plotsOf } from './report/plot';
-import { describeMachine, movedRatios, notesOf, type Run, systemLoad, tableOf } from './report/report';
-import type { Row, RowResult, Series } from './row';
-import { blockedClients, bulkAppends, curves, moreSecondaries, oneClient, singleAppends } from './rows/appends';
-import { longLog, start } from './rows/length';
-import { overload } from './rows/overload';
-import { catchUp, events, wholeLog } from './rows/reading';
-import { soak } from './rows/soak';
-
-const ROWS: readonly Row[] = [
-  singleAppends,
-  bulkAppends,
-  oneClient,
-  curves,
-  blockedClients,
-  overload,
-  events,
-  wholeLog,
-  catchUp,
-  start,
-  longLog,
-  moreSecondaries,
-];
-
-/** Rows that run only when they are named. */
-const LONG_ROWS: readonly Row[] = [soak];
+import { movedRatios, notesOf, type Run, tableOf } from './report/report';
 
 const MOVED_SHARE = 0.5;
 
@@ -52,7 +26,6 @@ async function main(options: Options): Promise<number> {
 
 /** @returns the exit code: 1 when a system failed; one that is not installed is no failure */
 async function comparePeers(options: Options): Promise<number> {
-  const say = (text: string) => process.stderr.write(`${text}\n`);
   const path = join(options.out, 'peers.json');
   const comparison = new PeerComparison(options, say);
   endOnSignal(() => comparison.end());
@@ -103,80 +76,6 @@ function withRowsOf(run: Run, later: Run): Run {
 function withThoseOf<Item extends { readonly id: string }>(items: readonly Item[], later: readonly Item[]): Item[] {
   const kept = items.map((item) => later.find(({ id }) => id === item.id) ?? item);
   return [...kept, ...later.filter(({ id }) => !items.some((item) => item.id === id))];
-}
-
-function rowsOf({ rows }: Options): readonly Row[] {
-  if (rows.length === 0) return ROWS;
-  const all = [...ROWS, ...LONG_ROWS];
-  const unknown = rows.filter((name) => !all.some(({ id }) => id === name));
-  if (unknown.length > 0)
-    throw new Error(`no row is named ${unknown.join(', ')}; there are ${all.map(({ id }) => id).join(', ')}`);
-  return all.filter(({ id }) => rows.includes(id));
-}
-
-async function measure(options: Options): Promise<Run> {
-  const say = (text: string) => process.stderr.write(`${text}\n`);
-  const load = systemLoad();
-  const ways = options.way === null ? undefined : [options.way];
-  const broker = await provideBroker({ name: `bench-${process.pid}`, env: process.env, log: say, ways });
-  const session = new BenchSession(broker.amqpUrl, options, (text) => say(`    ${text}`));
-  const [rows, series]: [RowResult[], Series[]] = [[], []];
-  const stop = async () => {
-    await session.end();
-    await broker.stop();
-  };
-  endOnSignal(stop);
-  const soFar = (): Run => ({
-    at: new Date().toISOString(),
-    isQuick: options.isQuick,
-    machine: describeMachine(),
-    broker: broker.describe(),
-    load: [load, systemLoad()],
-    rows,
-    series,
-  });
-  try {
-    for (const row of rowsOf(options)) {
-      say(`${row.title} …`);
-      const measured = await row.measure(session);
-      rows.push(...measured.rows);
-      series.push(...(measured.series ?? []));
-      if (measured.rows.length > 0) say(tableOf(measured.rows).split('\n').slice(2).join('\n'));
-      write(soFar(), options);
-    }
-  } finally {
-    await stop();
-  }
-  say(`written to ${options.out}`);
-  return soFar();
-}
-
-/** Stops what it started, then ends, however often it is asked to. */
-function endOnSignal(stop: () => Promise<void>): void {
-  let isStopping = false;
-  const end = () => {
-    if (isStopping) return;
-    isStopping = true;
-    void stop().finally(() => process.exit(1));
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-}
-
-function writeJson(path: string, value: unknown): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify(value, null, 1)}\n`);
-}
-
-/**
- * run.json, an SVG a plot, and a page with all of them; after each row, so that a run which is
- * stopped has said something.
- */
-function write(run: Run, { out }: Options): void {
-  writeJson(join(out, 'run.json'), run);
-  const plots = [...plotsOf(run.series)];
-  for (const [name, { svg }] of plots) writeFileSync(join(out, `${name}.svg`), svg);
-  const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, { svg }]) => svg).join('')}`;
-  writeFileSync(join(out, 'index.html'), page);
 }
 
 void runProgram(
