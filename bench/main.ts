@@ -15,6 +15,7 @@ import { type Options, optionsOf, PROGRAM } from './options';
 import { PeerComparison } from './peers/comparison';
 import type { PeersRun } from './peers/peer';
 import { peersParts } from './peers/report';
+import { budgetTable } from './report/budget';
 import { writeDocs, writePeersDocs } from './report/docs';
 import { movedRatios, notesOf, type Run, tableOf } from './report/report';
 
@@ -45,16 +46,22 @@ async function measureRows(options: Options): Promise<number> {
     options.from === null ? await measure(options) : (JSON.parse(readFileSync(options.from, 'utf8')) as Run);
   const own = options.check ? await measuredAgain(first, saved, options) : first;
   const run = options.into === null ? own : withRowsOf(JSON.parse(readFileSync(options.into, 'utf8')) as Run, own);
-  if (options.into !== null) write(run, options);
-  if (options.docs) writeDocs(run, ROOT);
-  process.stdout.write(
-    `\n${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end\n\n`,
-  );
-  process.stdout.write(`${tableOf(run.rows, saved?.rows)}\n\n${notesOf(run.rows)}\n`);
+  if (options.from === null || options.into !== null) write(run, options, saved);
+  if (options.docs) writeDocs(run, saved, ROOT);
+  print(run, saved);
   const moved = movedRatios(run.rows, saved?.rows ?? [], MOVED_SHARE);
   if (moved.length > 0)
     process.stdout.write(`\nRatios that moved by more than half:\n  ${moved.map(({ what }) => what).join('\n  ')}\n`);
   return options.check && moved.some(({ fell }) => fell) ? 1 : 0;
+}
+
+function print(run: Run, saved: Run | null): void {
+  const parts = [
+    `${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end`,
+    ...(run.rows.length === 0 ? [] : [tableOf(run.rows, saved?.rows), notesOf(run.rows)]),
+    ...(run.budgets === undefined ? [] : [budgetTable(run.budgets, saved?.budgets)]),
+  ];
+  process.stdout.write(`\n${parts.join('\n\n')}\n`);
 }
 
 /**
@@ -70,7 +77,13 @@ async function measuredAgain(run: Run, saved: Run | null, options: Options): Pro
 
 /** The run with what a later one has measured, again or for the first time. */
 function withRowsOf(run: Run, later: Run): Run {
-  return { ...run, rows: withThoseOf(run.rows, later.rows), series: withThoseOf(run.series, later.series) };
+  const budgets = withThoseOf(run.budgets ?? [], later.budgets ?? []);
+  return {
+    ...run,
+    rows: withThoseOf(run.rows, later.rows),
+    series: withThoseOf(run.series, later.series),
+    ...(budgets.length === 0 ? {} : { budgets }),
+  };
 }
 
 function withThoseOf<Item extends { readonly id: string }>(items: readonly Item[], later: readonly Item[]): Item[] {

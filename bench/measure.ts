@@ -4,10 +4,12 @@ import { dirname, join } from 'node:path';
 import { provideBroker } from '#tools/broker/provide';
 import { BenchSession } from './load/session';
 import type { Options } from './options';
-import { plotsOf } from './report/plot';
+import type { Budget } from './recorders/way';
+import { allPlots } from './report/docs';
 import { describeMachine, type Run, systemLoad, tableOf } from './report/report';
 import type { Row, RowResult, Series } from './row';
 import { blockedClients, bulkAppends, curves, moreSecondaries, oneClient, singleAppends } from './rows/appends';
+import { budget } from './rows/budget';
 import { longLog, start } from './rows/length';
 import { overload } from './rows/overload';
 import { catchUp, events, wholeLog } from './rows/reading';
@@ -17,6 +19,7 @@ const ROWS: readonly Row[] = [
   singleAppends,
   bulkAppends,
   oneClient,
+  budget,
   curves,
   blockedClients,
   overload,
@@ -36,7 +39,7 @@ export async function measure(options: Options): Promise<Run> {
   const ways = options.way === null ? undefined : [options.way];
   const broker = await provideBroker({ name: `bench-${process.pid}`, env: process.env, log: say, ways });
   const session = new BenchSession(broker.amqpUrl, options, (text) => say(`    ${text}`));
-  const [rows, series]: [RowResult[], Series[]] = [[], []];
+  const [rows, series, budgets]: [RowResult[], Series[], Budget[]] = [[], [], []];
   const stop = async () => {
     await session.end();
     await broker.stop();
@@ -50,6 +53,7 @@ export async function measure(options: Options): Promise<Run> {
     load: [load, systemLoad()],
     rows,
     series,
+    ...(budgets.length === 0 ? {} : { budgets }),
   });
   try {
     for (const row of rowsOf(options)) {
@@ -57,6 +61,7 @@ export async function measure(options: Options): Promise<Run> {
       const measured = await row.measure(session);
       rows.push(...measured.rows);
       series.push(...(measured.series ?? []));
+      budgets.push(...(measured.budgets ?? []));
       if (measured.rows.length > 0) say(tableOf(measured.rows).split('\n').slice(2).join('\n'));
       write(soFar(), options);
     }
@@ -91,9 +96,9 @@ export function endOnSignal(stop: () => Promise<void>): void {
  * run.json, an SVG a plot, and a page with all of them; after each row, so that a run which is
  * stopped has said something.
  */
-export function write(run: Run, { out }: Options): void {
+export function write(run: Run, { out }: Options, saved: Run | null = null): void {
   writeJson(join(out, 'run.json'), run);
-  const plots = [...plotsOf(run.series)];
+  const plots = allPlots(run, saved);
   for (const [name, { svg }] of plots) writeFileSync(join(out, `${name}.svg`), svg);
   const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, { svg }]) => svg).join('')}`;
   writeFileSync(join(out, 'index.html'), page);

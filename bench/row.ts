@@ -4,6 +4,7 @@
  */
 import type { BenchCluster } from './cluster';
 import type { Percentiles } from './load/histogram';
+import type { Budget } from './recorders/way';
 
 interface Limit {
   /** Its name in the table, as "bare Koa POST". */
@@ -42,6 +43,7 @@ export interface Series {
 export interface Measurement {
   readonly rows: readonly RowResult[];
   readonly series?: readonly Series[];
+  readonly budgets?: readonly Budget[];
 }
 
 export interface BenchContext {

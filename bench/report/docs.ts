@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { putBetween } from '#tools/scripts/page';
 import type { PeersRun } from '../peers/peer';
 import { peersFacts, peersParts, ratiosTable } from '../peers/report';
-import { plotsOf } from './plot';
+import { budgetPlot, budgetTable } from './budget';
+import { nameOf, type Plot, plotsOf } from './plot';
 import { notesOf, type Run, tableOf } from './report';
 
 const ROWS_PLACE = ['<!-- measured: written by npm run bench -- --docs -->', '<!-- /measured -->'] as const;
@@ -19,18 +20,26 @@ const IDLE_LOAD_MAX = 0.5;
 
 /**
  * @param root of the checkout: README.md has the table and the plots, docs/performance.md the notes
- * too
+ *   and the latency budget too
+ * @param saved a run to show the budget beside; null: none
  */
-export function writeDocs(run: Run, root: string): void {
+export function writeDocs(run: Run, saved: Run | null, root: string): void {
   const images = join(root, 'docs', 'images');
   mkdirSync(images, { recursive: true });
-  const plots = [...plotsOf(run.series)];
+  const plots = allPlots(run, saved);
   for (const [name, { svg }] of plots) writeFileSync(join(images, `bench-${name}.svg`), svg);
   const shownFrom = (folder: string) =>
     plots.map(([name, { title }]) => `![${title}](${folder}/bench-${name}.svg)`).join('\n');
   const [facts, table, notes] = [factsOf(run), tableOf(run.rows), notesAsList(run)];
-  replace(join(root, 'docs', 'performance.md'), ROWS_PLACE, [facts, table, notes, shownFrom('images')]);
+  const budget = run.budgets === undefined ? [] : [budgetTable(run.budgets, saved?.budgets)];
+  replace(join(root, 'docs', 'performance.md'), ROWS_PLACE, [facts, table, notes, ...budget, shownFrom('images')]);
   replace(join(root, 'README.md'), ROWS_PLACE, [facts, table, shownFrom('docs/images')]);
+}
+
+/** Every plot of a run, by the name of its file. */
+export function allPlots({ series, budgets }: Run, saved: Run | null): (readonly [string, Plot])[] {
+  const budget = budgets === undefined ? [] : [budgetPlot(budgets, saved?.budgets)];
+  return [...plotsOf(series), ...budget.map((plot) => [nameOf(plot.title), plot] as const)];
 }
 
 /** @param root of the checkout: README.md has the ratios, docs/performance.md all of it */

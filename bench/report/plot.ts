@@ -4,16 +4,21 @@
  */
 import type { Series } from '../row';
 
-const [WIDTH, HEIGHT] = [640, 360];
-const MARGIN = { left: 84, right: 24, top: 40, bottom: 56 };
+/** Of a plot, in pixels of the SVG. */
+export const WIDTH = 640;
+const HEIGHT = 360;
+/** Around what is drawn, in the same pixels. */
+export const MARGIN = { left: 84, right: 24, top: 40, bottom: 56 };
 const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37', '#9a6700'];
 
-interface Scale {
+/** An axis: the place of a value, and the values to name. */
+export interface Scale {
   readonly at: (value: number) => number;
   readonly ticks: readonly number[];
 }
 
-interface Plot {
+/** A plot with its title, which also names its file. */
+export interface Plot {
   readonly title: string;
   readonly svg: string;
 }
@@ -26,9 +31,26 @@ export function plotsOf(series: readonly Series[]): Map<string, Plot> {
     together.set(title, [...(together.get(title) ?? []), each]);
   }
   const named = [...together].map(([title, those]) => {
-    return [title.toLowerCase().replaceAll(' ', '-'), { title, svg: plotOf(title, those) }] as const;
+    return [nameOf(title), { title, svg: plotOf(title, those) }] as const;
   });
   return new Map(named);
+}
+
+/** Of the plot's file. */
+export function nameOf(title: string): string {
+  return title.toLowerCase().replaceAll(' ', '-');
+}
+
+/** An SVG with a title above what is drawn. */
+export function frame(title: string, height: number, drawn: readonly string[]): string {
+  const parts = [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${height}" fill="white"/>`,
+    text(WIDTH / 2, 22, title, 'middle', 'font-size="15" font-weight="bold"'),
+    ...drawn,
+    '</svg>',
+  ];
+  return `${parts.join('\n')}\n`;
 }
 
 /** One plot of series that share their axes. */
@@ -47,18 +69,13 @@ function plotOf(title: string, series: readonly Series[]): string {
     true,
   );
   const [first] = series;
-  const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
-    text(WIDTH / 2, 22, title, 'middle', 'font-size="15" font-weight="bold"'),
+  return frame(title, HEIGHT, [
     ...axes(x, y),
     text((MARGIN.left + WIDTH - MARGIN.right) / 2, HEIGHT - 14, first?.x ?? '', 'middle'),
     `<text transform="translate(18 ${(MARGIN.top + HEIGHT - MARGIN.bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(first?.y ?? '')}</text>`,
     ...series.map((each, at) => lineOf(each, { x, y }, COLOURS[at % COLOURS.length] ?? 'black')),
     ...(series.length > 1 ? series.map((each, at) => legend(each, at)) : []),
-    '</svg>',
-  ];
-  return `${parts.join('\n')}\n`;
+  ]);
 }
 
 function axes(x: Scale, y: Scale): string[] {
@@ -102,8 +119,11 @@ function scaleOf(values: readonly number[], from: number, to: number, fromZero: 
     );
     return { at: (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from), ticks: decades };
   }
-  const low = fromZero ? 0 : least;
-  const high = fromZero ? most * 1.1 : most;
+  return linearScale(fromZero ? [0, most * 1.1] : [least, most], from, to);
+}
+
+/** Values from `low` at the pixel `from` to `high` at the pixel `to`. */
+export function linearScale([low, high]: readonly [number, number], from: number, to: number): Scale {
   const step = niceStep((high - low) / 5);
   const ticks = Array.from(
     { length: Math.floor(high / step) - Math.ceil(low / step) + 1 },
@@ -117,13 +137,15 @@ function niceStep(raw: number): number {
   return ([1, 2, 5, 10].find((factor) => factor * power >= raw) ?? 10) * power;
 }
 
-function short(value: number): string {
+/** A number as a tick shows it. */
+export function short(value: number): string {
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))} M`;
   if (value >= 1e4) return `${Number((value / 1e3).toPrecision(3))} k`;
   return String(Number(value.toPrecision(3)));
 }
 
-function text(x: number, y: number, said: string, anchor: string, more = ''): string {
+/** A text at a place. `more`: further attributes. */
+export function text(x: number, y: number, said: string, anchor: string, more = ''): string {
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" ${more}>${escaped(said)}</text>`;
 }
 

@@ -1,5 +1,6 @@
 /** The run as a person reads it: a table, plots, and what changed since a saved run. */
 import { cpus, loadavg, totalmem } from 'node:os';
+import type { Budget } from '../recorders/way';
 import type { RowResult, Series } from '../row';
 
 export interface Run {
@@ -14,6 +15,8 @@ export interface Run {
   readonly load: readonly [number, number];
   readonly rows: readonly RowResult[];
   readonly series: readonly Series[];
+  /** Where an append's time went; absent: not measured. */
+  readonly budgets?: readonly Budget[];
 }
 
 export function describeMachine(): string {
