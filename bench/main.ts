@@ -6,20 +6,26 @@
  * a limit is measured in the same run, and where a row compares two states, they are measured in
  * interleaved pairs, of which the median counts.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram, terminate } from '#process/cli/run-program';
 import { build, ROOT } from '#tools/scripts/build';
-import { endOnSignal, measure, say, write, writeJson } from './measure';
+import { endOnSignal, type Measured, measure, say, write, writeJson } from './measure';
 import { type Options, optionsOf, PROGRAM } from './options';
 import { PeerComparison } from './peers/comparison';
 import type { PeersRun } from './peers/peer';
 import { peersParts } from './peers/report';
+import { type Reference, referenceOf } from './reference';
 import { budgetTable } from './report/budget';
 import { writeDocs, writePeersDocs } from './report/docs';
-import { movedRatios, notesOf, type Run, tableOf } from './report/report';
+import { movedCpu, movedRatios, notesOf, type Run, tableOf } from './report/report';
 
-const MOVED_SHARE = 0.5;
+/** A ratio has moved when it is a third less than it was, or a third more. */
+const MOVED_SHARE = 1 / 3;
+
+/** Exit code: everything was measured, and there is nothing to compare it with. */
+const EXIT_NOT_COMPARED = 3;
 
 async function main(options: Options): Promise<number> {
   return options.peers.length > 0 ? comparePeers(options) : measureRows(options);
@@ -31,48 +37,57 @@ async function comparePeers(options: Options): Promise<number> {
   const comparison = new PeerComparison(options, say);
   endOnSignal(() => comparison.end());
   const run =
-    options.from === null
-      ? await comparison.run((soFar) => writeJson(path, soFar))
-      : (JSON.parse(readFileSync(options.from, 'utf8')) as PeersRun);
+    options.from === null ? await comparison.run((soFar) => writeJson(path, soFar)) : read<PeersRun>(options.from);
   if (options.docs) writePeersDocs(run, ROOT);
   process.stdout.write(`\n${peersParts(run).join('\n\n')}\n`);
   if (options.from === null) say(`written to ${path}`);
   return comparison.hasFailed ? 1 : 0;
 }
 
+/** @returns the exit code */
 async function measureRows(options: Options): Promise<number> {
-  const saved = options.compare === null ? null : (JSON.parse(readFileSync(options.compare, 'utf8')) as Run);
-  const first =
-    options.from === null ? await measure(options) : (JSON.parse(readFileSync(options.from, 'utf8')) as Run);
-  const own = options.check ? await measuredAgain(first, saved, options) : first;
-  const run = options.into === null ? own : withRowsOf(JSON.parse(readFileSync(options.into, 'utf8')) as Run, own);
+  const scratch = mkdtempSync(join(tmpdir(), 'rlog-former-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  const reference = await referenceOf(options, { root: ROOT, scratch }, say);
+  const { run: own, other: saved } = await measuredBeside(reference, options);
+  const run = options.into === null ? own : withRowsOf(read<Run>(options.into), own);
   if (options.from === null || options.into !== null) write(run, options, saved);
   if (options.docs) writeDocs(run, saved, ROOT);
-  print(run, saved);
-  const moved = movedRatios(run.rows, saved?.rows ?? [], MOVED_SHARE);
+  print(run, saved, reference);
+  const moved = movedSince(saved, run, reference);
   if (moved.length > 0)
-    process.stdout.write(`\nRatios that moved by more than half:\n  ${moved.map(({ what }) => what).join('\n  ')}\n`);
-  return options.check && moved.some(({ fell }) => fell) ? 1 : 0;
+    process.stdout.write(
+      `\nRatios that moved by more than a third:\n  ${moved.map(({ what }) => what).join('\n  ')}\n`,
+    );
+  if (reference.kind === 'none' && options.baseline !== null) return EXIT_NOT_COMPARED;
+  return isChecked(options) && moved.some(({ fell }) => fell) ? 1 : 0;
 }
 
-function print(run: Run, saved: Run | null): void {
-  const parts = [
-    `${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end`,
-    ...(run.rows.length === 0 ? [] : [tableOf(run.rows, saved?.rows), notesOf(run.rows)]),
-    ...(run.budgets === undefined ? [] : [budgetTable(run.budgets, saved?.budgets)]),
-  ];
-  process.stdout.write(`\n${parts.join('\n\n')}\n`);
+function movedSince(saved: Run | null, { rows }: Run, { kind }: Reference) {
+  const before = saved?.rows ?? [];
+  return [...movedRatios(rows, before, MOVED_SHARE), ...(kind === 'build' ? movedCpu(rows, before, MOVED_SHARE) : [])];
+}
+
+function isChecked({ check, baseline }: Options): boolean {
+  return check || baseline !== null;
 }
 
 /**
- * What seems to have moved is measured once more before it counts: a machine can stall for a few
- * seconds.
+ * A ratio that seems to have fallen is measured once more before it counts: a machine can stall for
+ * a few seconds.
  */
-async function measuredAgain(run: Run, saved: Run | null, options: Options): Promise<Run> {
-  const moved = movedRatios(run.rows, saved?.rows ?? [], MOVED_SHARE);
-  if (moved.length === 0 || options.from !== null) return run;
-  const again = await measure({ ...options, rows: moved.map(({ id }) => id) });
-  return withRowsOf(run, again);
+async function measuredBeside(reference: Reference, options: Options): Promise<Measured> {
+  const savedRun = reference.kind === 'run' ? reference.run : null;
+  if (options.from !== null) return { run: read<Run>(options.from), other: savedRun };
+  const dist = reference.kind === 'build' ? reference.dist : null;
+  const first = await measure(options, dist);
+  const saved = first.other ?? savedRun;
+  const fallen = movedSince(saved, first.run, reference).filter(({ fell }) => fell);
+  if (!isChecked(options) || fallen.length === 0) return { run: first.run, other: saved };
+  say(`once more, since they have fallen: ${fallen.map(({ what }) => what).join('; ')}`);
+  const again = await measure({ ...options, rows: fallen.map(({ id }) => id) }, dist);
+  const run = withRowsOf(first.run, again.run);
+  return { run, other: saved === null || again.other === null ? saved : withRowsOf(saved, again.other) };
 }
 
 /** The run with what a later one has measured, again or for the first time. */
@@ -89,6 +104,20 @@ function withRowsOf(run: Run, later: Run): Run {
 function withThoseOf<Item extends { readonly id: string }>(items: readonly Item[], later: readonly Item[]): Item[] {
   const kept = items.map((item) => later.find(({ id }) => id === item.id) ?? item);
   return [...kept, ...later.filter(({ id }) => !items.some((item) => item.id === id))];
+}
+
+function print(run: Run, saved: Run | null, reference: Reference): void {
+  const parts = [
+    `${run.machine}\n${run.broker}\nsystem load: ${run.load.join(' at the start, ')} at the end`,
+    ...(run.rows.length === 0 ? [] : [tableOf(run.rows, saved?.rows), notesOf(run.rows)]),
+    ...(run.budgets === undefined ? [] : [budgetTable(run.budgets, saved?.budgets)]),
+    ...(reference.what === '' ? [] : [reference.what]),
+  ];
+  process.stdout.write(`\n${parts.join('\n\n')}\n`);
+}
+
+function read<T>(path: string): T {
+  return JSON.parse(readFileSync(path, 'utf8')) as T;
 }
 
 void runProgram(

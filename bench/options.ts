@@ -19,8 +19,10 @@ export interface Options {
   readonly out: string;
   /** A saved run to compare with; null: none. */
   readonly compare: string | null;
-  /** Fail when a ratio has fallen by more than half. */
+  /** Fail when a ratio has fallen by more than a third. */
   readonly check: boolean;
+  /** Baselines by CPU, to check against; the former build where this CPU has none. Null: no check. */
+  readonly baseline: string | null;
   /** A saved run to show instead of measuring; null: measure. */
   readonly from: string | null;
   /** A saved run whose rows are kept where this one has none; null: this run alone. */
@@ -43,7 +45,8 @@ export const PROGRAM = defineProgram({
     '--peers': option('a,b', `no rows, but our cluster beside these: ${PEER_NAMES.join(',')}`, wordsField(PEER_NAMES)),
     '--out': option('DIR', 'where run.json (peers.json) and the plots go (.cache/bench)', textField(null)),
     '--compare': option('FILE', 'compare with a saved run.json', textField(null)),
-    '--check': flag('exit 1 when a ratio has fallen by more than half against --compare'),
+    '--check': flag('exit 1 when a ratio has fallen by more than a third against --compare'),
+    '--baseline': option('FILE', "check against this CPU's runs in FILE, or else the former build", textField(null)),
     '--docs': flag('write the run into docs/performance.md and docs/images'),
     '--into': option('FILE', "show the rows in the place of a saved run's, with its others", textField(null)),
     '--from': option('FILE', 'show a saved run.json (with --peers: peers.json), measure nothing', textField(null)),
@@ -51,6 +54,8 @@ export const PROGRAM = defineProgram({
     '--dist': option('DIR', 'the compiled product to measure (dist)', textField(null)),
     '--profile': option('DIR', 'write a CPU profile of each node of the shared cluster', textField(null)),
   },
+  notes: `Exit codes: 0 measured; 1 a ratio has fallen by more than a third, or a row failed; 2 wrong use; 3 measured, and
+--baseline found nothing to compare with.`,
 });
 
 export function optionsOf(values: ValuesOf<typeof PROGRAM>, root: string): Options {
@@ -63,6 +68,7 @@ export function optionsOf(values: ValuesOf<typeof PROGRAM>, root: string): Optio
     out: values['--out'] ?? join(root, '.cache', 'bench'),
     compare: values['--compare'],
     check: values['--check'],
+    baseline: values['--baseline'],
     from: values['--from'],
     into: values['--into'],
     docs: values['--docs'],

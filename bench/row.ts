@@ -27,6 +27,8 @@ export interface RowResult {
   /** Is less better? */
   readonly lessIsBetter?: boolean;
   readonly latencyMs?: Percentiles;
+  /** CPU time of all nodes an entry, in microseconds; comparable within one run. */
+  readonly cpuMicros?: number;
   /** Whatever else is worth knowing. */
   readonly notes?: readonly string[];
 }

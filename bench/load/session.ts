@@ -4,7 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { BenchCluster, type ClusterOptions } from '../cluster';
 import { rawPipeline } from '../limits/raw-pipeline';
 import { bareKoa, rawStream } from '../limits/raw-server';
@@ -104,7 +104,8 @@ export class BenchSession implements BenchContext {
   ): Promise<BenchCluster> {
     const number = this.clusters.length + 1;
     const { dist } = this.options;
-    const logName = `bench-${process.pid}-${number}`;
+    // No other session's: two may share a broker.
+    const logName = `${basename(this.scratch)}-${number}`;
     const directory = this.directory(`cluster-${number}`);
     const cluster = new BenchCluster({ amqpUrl: this.amqpUrl, dist, directory, logName, secondaries, ...more });
     this.clusters.push(cluster);

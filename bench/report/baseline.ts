@@ -1,34 +1,12 @@
 /**
- * Makes a baseline of several runs of one build: `tsx bench/report/baseline.ts run1.json run2.json
- * run3.json > bench/baseline.json`. Each number is the median of the runs', and the runs' own
- * ratios are kept beside it, so that one can see how far they scatter.
+ * Makes this CPU's baseline of several runs of one build: `tsx bench/report/baseline.ts
+ * bench/baseline.json run1.json run2.json run3.json`. Those of other CPUs stay in the file.
  */
-import { readFileSync } from 'node:fs';
-import { median } from '../load/histogram';
-import type { RowResult } from '../row';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type Baselines, withBaseline } from './baselines';
 import type { Run } from './report';
 
-const runs = process.argv.slice(2).map((path) => JSON.parse(readFileSync(path, 'utf8')) as Run);
-const [first] = runs;
-if (first === undefined) throw new Error('name the files of the runs');
-
-const rowsOf = (id: string) => runs.flatMap(({ rows }) => rows.filter((row) => row.id === id));
-
-function medianRow(row: RowResult): RowResult {
-  const those = rowsOf(row.id);
-  const ratios = those.flatMap(({ ratio }) => (ratio === undefined ? [] : [ratio]));
-  const limits = those.flatMap(({ limit }) => (limit === undefined ? [] : [limit.value]));
-  const { latencyMs: _, ...kept } = row;
-  return {
-    ...kept,
-    value: median(those.map(({ value }) => value)),
-    ...(row.limit === undefined ? {} : { limit: { what: row.limit.what, value: median(limits) } }),
-    ...(ratios.length === 0 ? {} : { ratio: median(ratios) }),
-    notes: [
-      `ratios of the runs: ${ratios.join(', ')}`,
-      `system load of the runs: ${runs.map(({ load }) => load.join('–')).join(', ')}`,
-    ],
-  };
-}
-
-process.stdout.write(`${JSON.stringify({ ...first, series: [], rows: first.rows.map(medianRow) }, null, 1)}\n`);
+const [file = '', ...paths] = process.argv.slice(2);
+const runs = paths.map((path) => JSON.parse(readFileSync(path, 'utf8')) as Run);
+const baselines = JSON.parse(readFileSync(file, 'utf8')) as Baselines;
+writeFileSync(file, `${JSON.stringify(withBaseline(baselines, runs), null, 1)}\n`);

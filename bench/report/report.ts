@@ -89,6 +89,20 @@ export function movedRatios(rows: readonly RowResult[], saved: readonly RowResul
   });
 }
 
+/**
+ * Rows whose CPU time an entry has changed so much that the rate which it allows has moved by more
+ * than `share`. For two builds that were measured in one run: a busy machine distorts it least.
+ */
+export function movedCpu(rows: readonly RowResult[], saved: readonly RowResult[], share: number): MovedRatio[] {
+  return rows.flatMap(({ id, title, cpuMicros: now }) => {
+    const before = saved.find((row) => row.id === id)?.cpuMicros;
+    if (now === undefined || before === undefined || now === 0) return [];
+    const factor = before / now;
+    const what = `${title}: CPU an entry ${before} → ${now} µs`;
+    return factor > 1 + share || factor < 1 - share ? [{ id, what, fell: factor < 1 }] : [];
+  });
+}
+
 function shown(value: number): string {
   if (value >= 1_000) return Math.round(value).toLocaleString('en');
   return String(Number(value.toPrecision(3)));
