@@ -22,7 +22,7 @@ interface FormerBuild {
   readonly dist: string;
 }
 
-/** In the order in which they are tried. The tag: before this commit, whose own release is no former one. */
+/** In the order in which they are tried. A tag of this commit itself names no former build. */
 const CANDIDATES = [
   { name: 'the last release tag', find: ['describe', '--tags', '--abbrev=0', 'HEAD^'] },
   { name: 'the parent commit', find: ['rev-parse', '--short', '--verify', 'HEAD^'] },

@@ -54,7 +54,7 @@ class Results {
   }
 }
 
-/** The build that was asked for, and another one that was measured beside it, row by row; null: none. */
+/** A build, and the other one that was measured beside it, row by row; null: none. */
 export interface Measured {
   readonly run: Run;
   readonly other: Run | null;
@@ -134,7 +134,8 @@ export function write(run: Run | undefined, { out }: Options, saved: Run | null 
   writeJson(join(out, 'run.json'), run);
   const plots = allPlots(run, saved);
   for (const [name, { svg }] of plots) writeFileSync(join(out, `${name}.svg`), svg);
-  const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${plots.map(([, { svg }]) => svg).join('')}`;
+  const drawn = plots.map(([, { svg }]) => svg).join('');
+  const page = `<!doctype html><title>bench</title><pre>${tableOf(run.rows)}</pre>${drawn}`;
   writeFileSync(join(out, 'index.html'), page);
 }
 

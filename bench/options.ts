@@ -21,7 +21,7 @@ export interface Options {
   readonly compare: string | null;
   /** Fail when a ratio has fallen by more than a third. */
   readonly check: boolean;
-  /** Baselines by CPU, to check against; the former build where this CPU has none. Null: no check. */
+  /** Baselines by CPU to check against; without this CPU's, the former build. Null: no check. */
   readonly baseline: string | null;
   /** A saved run to show instead of measuring; null: measure. */
   readonly from: string | null;
@@ -54,8 +54,8 @@ export const PROGRAM = defineProgram({
     '--dist': option('DIR', 'the compiled product to measure (dist)', textField(null)),
     '--profile': option('DIR', 'write a CPU profile of each node of the shared cluster', textField(null)),
   },
-  notes: `Exit codes: 0 measured; 1 a ratio has fallen by more than a third, or a row failed; 2 wrong use; 3 measured, and
---baseline found nothing to compare with.`,
+  notes: `Exit codes: 0 measured; 1 a ratio has fallen by more than a third, or a row failed; 2 wrong use;
+3 measured, and --baseline found nothing to compare with.`,
 });
 
 export function optionsOf(values: ValuesOf<typeof PROGRAM>, root: string): Options {

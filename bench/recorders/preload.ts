@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
 
-/** The modules of each recorder, the one to load first. They import types and Node's modules only. */
+/** The modules of each recorder, the main one first. They import types and Node's modules only. */
 const MODULES = {
   steps: ['steps', 'step-recorder'],
   pauses: ['pauses'],

@@ -6,7 +6,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { writeFileSync } from 'node:fs';
 import { StepRecorder } from './step-recorder';
 
-/** More than an eight-second run at 64 clients appends. A row has 88 bytes; unused ones take no memory. */
+/** More than both loads append. A row has 88 bytes; unused ones take no memory. */
 const ENTRIES_MAX = 2 ** 18;
 
 const { RECORD_TO, NODE_ID } = process.env;

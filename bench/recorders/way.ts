@@ -87,7 +87,7 @@ export function budgetOf(
   return { id, title, entries: ways.length, steps, beside, whole: spreadOf(ways.map(WHOLE)), client };
 }
 
-/** Null where a point of the way is not known: it is not in the ring any more, or an answer to a repeated request. */
+/** Null where a point of the way is not known: its row has left the ring, or a fetch brought it. */
 function wayOf({ master: masters, secondaries }: Records, seq: number): Way | null {
   const master = masters.get(seq);
   const secondary = secondaries.get(master?.ackedBy ?? 0)?.get(seq);

@@ -11,7 +11,7 @@
  */
 import { channel } from 'node:diagnostics_channel';
 
-/** A message of `stepped`: an event that a core has taken, and its effects, none of them performed. */
+/** A message of `stepped`: an event that a core has taken, and its effects, not performed yet. */
 export interface Stepped<Event, Effect> {
   readonly event: Event;
   readonly effects: readonly Effect[];
