@@ -62,9 +62,12 @@ export class StepRecorder {
   private ackedSeq = 0;
   /** When the core took each request that waits for its answer, by number. */
   private readonly asked = new Map<number, number>();
-  /** When the request of each response arrived, and of which entry it tells. */
-  private readonly arrivals = new WeakMap<object, number>();
-  private readonly answers = new WeakMap<object, number>();
+  /**
+   * When the request of each open response arrived, and of which entry it tells. A weak map would
+   * burden the garbage collector of the node that is measured.
+   */
+  private readonly arrivals = new Map<object, number>();
+  private readonly answers = new Map<object, number>();
 
   /** @param now the monotonic clock, in milliseconds */
   constructor(
@@ -105,6 +108,8 @@ export class StepRecorder {
   /** The response is written. */
   recordWritten(response: object): void {
     const seq = this.answers.get(response);
+    this.arrivals.delete(response);
+    this.answers.delete(response);
     if (seq !== undefined) this.mark('answered', { from: seq, to: seq }, this.now());
   }
 
