@@ -107,6 +107,12 @@ export function problemOfOutcome(
 
 const ID_RESERVED = 'must not have the form of the ids that masters make; this one was never given';
 
+/** The problem for a message that is larger than this log takes. */
+export function messageTooLarge(bytes: number, bytesMax: number): Problem {
+  const detail = `the message has ${bytes} bytes in UTF-8; the most that this log takes is ${bytesMax}`;
+  return { kind: PROBLEM_KINDS.tooLarge, detail, members: { bytes, bytesMax } };
+}
+
 /** `what`: the entry, or its lines. */
 export function tooLargeForBroker(what: string, bytesMax: number): Problem {
   const detail = `${what} would make a message of more than ${bytesMax} bytes, the most that the broker takes (max_message_size)`;

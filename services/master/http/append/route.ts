@@ -13,7 +13,7 @@ import { invalidRequest, PROBLEM_KINDS, type Problem, ProblemError, sendProblem 
 import { readsQuery } from '#http/query';
 import { HttpClient } from '#http/wait-signal';
 import type { AppendOutcome } from '#master/core/append';
-import { committedAt, notStored, sendOutcome } from './answer';
+import { committedAt, messageTooLarge, notStored, sendOutcome } from './answer';
 import { answerBulk, isBulk } from './bulk-route';
 import { type AppendOptions, boundsOf } from './options';
 import { parseAppendRequest, readIdHeader } from './request';
@@ -49,11 +49,6 @@ async function beginAppend(ctx: Context, options: AppendOptions, readBody: JsonB
   const messageBytes = Buffer.byteLength(parsed.request.message);
   if (messageBytes > messageBytesMax) return { problem: messageTooLarge(messageBytes, messageBytesMax) };
   return { outcome: master.append(parsed.request, new HttpClient(ctx.res)) };
-}
-
-function messageTooLarge(bytes: number, bytesMax: number): Problem {
-  const detail = `the message has ${bytes} bytes in UTF-8; the most that this log takes is ${bytesMax}`;
-  return { kind: PROBLEM_KINDS.tooLarge, detail, members: { bytes, bytesMax } };
 }
 
 /** The append failed at an unknown point, so `stored` is "unknown". */
