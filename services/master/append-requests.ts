@@ -19,6 +19,9 @@ import type {
   BulkRequest,
   ConcernOutcome,
   ConcernRequest,
+  LineListener,
+  Section,
+  SectionOutcome,
 } from './core/append';
 import type { Answer, Append, Await, MasterEffect, MasterEvent, NewEntry } from './core/events';
 import { entryMessageBytes } from './core/size-limit';
@@ -43,10 +46,8 @@ const GONE: Answer = {
 type Told = Exclude<Answer, { outcome: 'unreadable' }>;
 
 interface WaitingRequest {
-  readonly resolve: (answer: Told) => void;
-  readonly reject: (error: unknown) => void;
-  /** Ends the timer and the listener. */
-  readonly release: () => void;
+  readonly tell: (answer: Answer) => void;
+  readonly timer: NodeJS.Timeout | undefined;
 }
 
 interface AppendRequestsOptions {
@@ -89,6 +90,17 @@ export class AppendRequests {
     return bulkOf(await this.submitAppend(entries, request, client), entries.length);
   }
 
+  /**
+   * Appends the entries of the sections, each on its own and in order, in one turn. No listener here
+   * keeps their messages: see `submit`.
+   */
+  appendEach(sections: readonly Section[], client: WaitingClient, lines: LineListener): void {
+    const submit = () => this.submitSections(sections, client, lines);
+    const largest = this.unknownSize(sections.flatMap(({ entries }) => entries));
+    if (largest === null) submit();
+    else this.options.limit.learn(largest).then(submit, (error: unknown) => lines.failed(error));
+  }
+
   /** Null: there is no such entry. */
   async awaitConcern(
     { seq, writeConcern, timeoutMs }: ConcernRequest,
@@ -103,9 +115,8 @@ export class AppendRequests {
     const waiting = this.waiting.get(request);
     if (waiting === undefined) return;
     this.waiting.delete(request);
-    waiting.release();
-    if (answer.outcome === 'unreadable') waiting.reject(this.failure);
-    else waiting.resolve(answer);
+    clearTimeout(waiting.timer);
+    waiting.tell(answer);
   }
 
   /** The store's look-up of ids, as the core wants it: a failure is an answer. */
@@ -166,6 +177,46 @@ export class AppendRequests {
     };
   }
 
+  private submitSections(sections: readonly Section[], client: WaitingClient, lines: LineListener): void {
+    const requests = sections.flatMap((section) => this.submitSection(section, lines));
+    this.flushSoon();
+    this.leaveWith(client, requests);
+  }
+
+  /** @returns the numbers of its requests: one, or one for each entry when the core has split it */
+  private submitSection(section: Section, lines: LineListener): readonly number[] {
+    const { at, entries, timeoutMs } = section;
+    const isShared = entries.length > 1;
+    const event = { ...this.appendOf(entries, section), separate: isShared };
+    const wait = this.waitForLines(event.request, { at, count: entries.length, timeoutMs }, lines);
+    this.options.dispatch(event);
+    if (!wait.isSplit) return [event.request];
+    return entries.flatMap((entry, line) => this.submitSection({ ...section, at: at + line, entries: [entry] }, lines));
+  }
+
+  private waitForLines(
+    request: number,
+    { at, count, timeoutMs }: Pick<Section, 'at' | 'timeoutMs'> & { readonly count: number },
+    lines: LineListener,
+  ): { readonly isSplit: boolean } {
+    const wait = { isSplit: false };
+    const tell = (answer: Answer) => {
+      if (answer.outcome === 'split') wait.isSplit = true;
+      else if (answer.outcome === 'unreadable') lines.failed(this.failure);
+      else lines.told(at, count, sectionOutcomeOf(answer));
+    };
+    this.waiting.set(request, { tell, timer: this.timerOf(request, timeoutMs) });
+    return wait;
+  }
+
+  private leaveWith(client: WaitingClient, requests: readonly number[]): void {
+    const gone = () => {
+      for (const request of requests) if (this.waiting.has(request)) this.leave(request);
+    };
+    client.onLeave(gone);
+    if (client.hasLeft) gone();
+  }
+
   /** Nothing that waits keeps the event, and with it the message: a client may wait for an hour. */
   private submit(event: Append | Await, timeoutMs: number | null, client: WaitingClient): Promise<Told> {
     const answer = this.wait(event.request, timeoutMs, client);
@@ -177,17 +228,20 @@ export class AppendRequests {
 
   private wait(request: number, timeoutMs: number | null, client: WaitingClient): Promise<Told> {
     return new Promise((resolve, reject) => {
-      const gone = () => this.leave(request);
-      const giveUp = () => this.options.dispatch({ type: 'giveUp', request, why: 'timeout' });
-      const isBounded = timeoutMs !== null && timeoutMs <= TIMER_MS_MAX;
-      const timer = isBounded ? setTimeout(giveUp, timeoutMs) : undefined;
-      client.onLeave(gone);
-      const release = () => {
-        clearTimeout(timer);
+      client.onLeave(() => this.leave(request));
+      const tell = (answer: Answer) => {
         client.onLeave(null);
+        if (answer.outcome === 'unreadable') reject(this.failure as Error);
+        else resolve(answer);
       };
-      this.waiting.set(request, { resolve, reject, release });
+      this.waiting.set(request, { tell, timer: this.timerOf(request, timeoutMs) });
     });
+  }
+
+  /** Undefined: the client waits without a bound. */
+  private timerOf(request: number, timeoutMs: number | null): NodeJS.Timeout | undefined {
+    if (timeoutMs === null || timeoutMs > TIMER_MS_MAX) return undefined;
+    return setTimeout(() => this.options.dispatch({ type: 'giveUp', request, why: 'timeout' }), timeoutMs);
   }
 
   /**
@@ -210,28 +264,36 @@ export class AppendRequests {
 
   /** The answer to a single append, with the entry that its client gets. */
   private async outcomeOf(answer: Told): Promise<AppendOutcome> {
-    switch (answer.outcome) {
-      case 'acknowledged': {
-        const { repeated, seq, w, acks } = answer;
-        const [entry] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });
-        if (entry === undefined) throw new Error(`entry ${seq} was acknowledged and cannot be read`);
-        return { outcome: 'acknowledged', repeated, seq, entry, w, acks };
-      }
-      case 'unresolved':
-        return unresolved(answer);
-      case 'id-conflict':
-        return { outcome: 'id-conflict', seq: answer.seq };
-      case 'id-reserved':
-        return { outcome: 'id-reserved' };
-      case 'too-large':
-        return { outcome: 'too-large', bytesMax: answer.bytesMax };
-      case 'unsatisfiable':
-      case 'refused':
-        return answer;
-      case 'ids-known':
-      case 'no-such-entry':
-        throw unexpected(answer);
+    const outcome = sectionOutcomeOf(answer);
+    if (outcome.outcome !== 'acknowledged') return outcome;
+    const { seq } = outcome;
+    const [entry] = await this.options.reader.read({ from: seq, to: seq, maxBytes: 1 });
+    if (entry === undefined) throw new Error(`entry ${seq} was acknowledged and cannot be read`);
+    return { ...outcome, entry };
+  }
+}
+
+function sectionOutcomeOf(answer: Told): SectionOutcome {
+  switch (answer.outcome) {
+    case 'acknowledged': {
+      const { repeated, seq, w, acks } = answer;
+      return { outcome: 'acknowledged', repeated, seq, w, acks };
     }
+    case 'unresolved':
+      return unresolved(answer);
+    case 'id-conflict':
+      return { outcome: 'id-conflict', seq: answer.seq };
+    case 'id-reserved':
+      return { outcome: 'id-reserved' };
+    case 'too-large':
+      return { outcome: 'too-large', bytesMax: answer.bytesMax };
+    case 'unsatisfiable':
+    case 'refused':
+      return answer;
+    case 'ids-known':
+    case 'no-such-entry':
+    case 'split':
+      throw unexpected(answer);
   }
 }
 
@@ -255,6 +317,7 @@ function bulkOf(answer: Told, count: number): BulkOutcome {
     case 'too-large':
       return answer;
     case 'no-such-entry':
+    case 'split':
       throw unexpected(answer);
   }
 }
@@ -276,6 +339,7 @@ function concernOutcomeOf(answer: Told): ConcernOutcome | null {
     case 'id-reserved':
     case 'ids-known':
     case 'too-large':
+    case 'split':
       throw unexpected(answer);
   }
 }

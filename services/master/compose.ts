@@ -83,6 +83,7 @@ export function createMaster(context: NodeContext<MasterSettings>): MasterNode {
     stop: () => driver.stop(),
     append: (request, client) => requests.append(request, client),
     appendAll: (request, client) => requests.appendAll(request, client),
+    appendEach: (sections, client, lines) => requests.appendEach(sections, client, lines),
     awaitConcern: (request, client) => requests.awaitConcern(request, client),
     replication: (seq) => view.replication(seq),
     members,

@@ -128,3 +128,25 @@ export type BulkOutcome =
       readonly acks: readonly string[];
       readonly stored: true | 'unknown';
     };
+
+/**
+ * Consecutive lines of a request in which each line is an append of its own. They have one write
+ * concern and one timeout, and either all have a client's id or none has.
+ */
+export interface Section extends BulkRequest {
+  /** Number of the first line in its request, from 0; empty lines do not count. */
+  readonly at: number;
+}
+
+/** How lines of a section end. Of several lines, `seq` and `id` are those of the last one. */
+export type SectionOutcome =
+  | Omit<Extract<AppendOutcome, { outcome: 'acknowledged' }>, 'entry'>
+  | Exclude<AppendOutcome, { outcome: 'acknowledged' }>;
+
+/** Learns how the lines of one request end. */
+export interface LineListener {
+  /** The lines `at` … `at + count - 1` have ended so. Called once for each line, in any order. */
+  told(at: number, count: number, outcome: SectionOutcome): void;
+  /** What became of some lines cannot be told. */
+  failed(error: unknown): void;
+}

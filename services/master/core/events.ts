@@ -33,6 +33,12 @@ export interface Append {
    * out: the group may go to the store at once.
    */
   readonly deferFlush?: boolean;
+  /**
+   * Each entry is an append of its own. If all of them can be appended now, this event does what
+   * one event for each, in the same turn, would do. If not, nothing is appended and the answer is
+   * `split`: the driver asks for each entry alone, in order. Left out: the entries are one append.
+   */
+  readonly separate?: boolean;
 }
 
 /** An operator removes a member for good, or admits a node, which may be a removed one. */
@@ -120,6 +126,8 @@ export type Answer =
   | { readonly outcome: 'id-reserved' | 'ids-known'; readonly lines: readonly number[] }
   /** Nothing was appended: the broker takes no message with these entries. */
   | { readonly outcome: 'too-large'; readonly lines: readonly number[]; readonly bytesMax: number }
+  /** Nothing was appended: of a `separate` append, ids are known or an entry is too large. */
+  | { readonly outcome: 'split' }
   /** Nothing was appended: the store cannot tell whether an id is known, or with which text. */
   | { readonly outcome: 'unreadable' }
   /** The log has no such entry: the seq is above the head. */

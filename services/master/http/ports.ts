@@ -12,7 +12,9 @@ import type {
   BulkRequest,
   ConcernOutcome,
   ConcernRequest,
+  LineListener,
   MissingNode,
+  Section,
 } from '../core/append';
 import type { Counters } from '../core/counters';
 import type { ForcePlan } from '../core/election/force';
@@ -111,6 +113,8 @@ export interface MasterPort {
   append(request: AppendRequest, client: WaitingClient): Promise<AppendOutcome>;
   /** As `append`, for several entries: all of them, or none. */
   appendAll(request: BulkRequest, client: WaitingClient): Promise<BulkOutcome>;
+  /** As `append`, for each entry of the sections: in order, and each on its own. Never throws. */
+  appendEach(sections: readonly Section[], client: WaitingClient, lines: LineListener): void;
   /**
    * As `append`, for an entry that is in the log: waits until the write concern is met.
    * @returns null for a seq that readers do not see

@@ -24,14 +24,37 @@ export const waitSchema = z.strictObject({
   timeoutMs: wholeNumber(0, TIMEOUT_RULE).optional(),
 });
 
+/** The query of a bulk append. */
+export interface BulkQuery {
+  /** Null: not given. */
+  readonly writeConcern: WriteConcern | null;
+  readonly timeoutMs: number | null;
+  /** False: each line is an append of its own. */
+  readonly atomic: boolean;
+  /** `w` and `timeoutMs` as they were given. */
+  readonly query: Query;
+}
+
+const bulkSchema = waitSchema.extend({
+  atomic: z.enum(['true', 'false'], { error: 'must be true or false' }).default('true'),
+});
+
+/** Reads the query of a bulk append. */
+export function parseBulkQuery(query: Query): BulkQuery | { readonly faults: readonly RequestFault[] } {
+  const read = parseQuery(bulkSchema, query);
+  if ('faults' in read) return read;
+  const { w, timeoutMs } = query;
+  return { ...waitOf(read.data), atomic: read.data.atomic === 'true', query: { w, timeoutMs } };
+}
+
 /** Reads the query of a request that takes `w` and `timeoutMs`, and nothing else. */
 export function parseWaitQuery(
   query: Query,
-):
-  | { readonly writeConcern: WriteConcern | null; readonly timeoutMs: number | null }
-  | { readonly faults: readonly RequestFault[] } {
+): Pick<BulkQuery, 'writeConcern' | 'timeoutMs'> | { readonly faults: readonly RequestFault[] } {
   const read = parseQuery(waitSchema, query);
-  if ('faults' in read) return read;
-  const { w = null, timeoutMs } = read.data;
-  return { writeConcern: w, timeoutMs: timeoutMs === undefined ? null : Math.min(timeoutMs, WAIT_MS_MAX) };
+  return 'faults' in read ? read : waitOf(read.data);
+}
+
+function waitOf({ w, timeoutMs }: z.output<typeof waitSchema>) {
+  return { writeConcern: w ?? null, timeoutMs: timeoutMs === undefined ? null : Math.min(timeoutMs, WAIT_MS_MAX) };
 }

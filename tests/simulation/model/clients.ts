@@ -1,8 +1,9 @@
 /**
- * The clients of a run: they append with every w, with and without ids, alone and in bulk; give up,
- * leave, try again at whichever master answers. One in a while two of them use the same id at once,
- * one asks for another text under an id that was used before, and one for an id that a master will
- * give. A client that never gives up waits for ever: it must be answered in the end.
+ * The clients of a run: they append with every w, with and without ids, alone, in bulk and several
+ * that share an event; give up, leave, try again at whichever master answers. One in a while two of
+ * them use the same id at once, one asks for another text under an id that was used before, and one
+ * for an id that a master will give. A client that never gives up waits for ever: it must be
+ * answered in the end.
  */
 import type { Answer } from '#master/core/events';
 import { generatedId } from '#protocol/entry';
@@ -79,13 +80,22 @@ export class Clients {
     if (process === null) return;
     const count = this.random.chance(0.1) ? this.random.between(2, 4) : 1;
     const texts = Array.from({ length: count }, () => this.text());
+    const isSeparate = count > 1 && this.random.chance(0.5);
     const hasIds = this.random.chance(0.5);
-    const operation = this.history.begin(texts);
     const takenId = this.random.chance(0.05) ? this.takenId(process) : null;
     const ids = hasIds ? texts.map((text) => this.ownId(text)) : texts.map(() => null);
     if (takenId !== null) ids[this.random.below(count)] = takenId;
-    const attempt = { operation, ids, writeConcern: this.drawConcern(), process, triesLeft: this.random.below(5) };
+    const asked = { ids, writeConcern: this.drawConcern(), process, triesLeft: this.random.below(5) };
     const timeoutMs = this.random.chance(0.6) ? this.random.between(20, 3_000) : null;
+    if (isSeparate) {
+      const each = (text: string, at: number) => ({
+        ...asked,
+        operation: this.history.begin([text]),
+        ids: [ids[at] ?? null],
+      });
+      return this.attemptTogether(texts.map(each), timeoutMs);
+    }
+    const attempt = { ...asked, operation: this.history.begin(texts) };
     this.attempt(attempt, timeoutMs);
     if (hasIds && this.random.chance(0.1)) this.attempt(attempt, timeoutMs);
   }
@@ -124,16 +134,43 @@ export class Clients {
       if (!this.open.delete(attempt)) return;
       this.take(attempt, answer, timeoutMs);
     });
-    if (timeoutMs !== null) this.bound(attempt, { request, timeoutMs });
+    if (timeoutMs !== null) this.bound([attempt], { request, timeoutMs });
   }
 
-  private bound(attempt: Attempt, { request, timeoutMs }: { request: number; timeoutMs: number }): void {
+  /** Appends that share an event, as lines of one request do; each alone if the core has split them. */
+  private attemptTogether(attempts: readonly Attempt[], timeoutMs: number | null): void {
+    const [{ process, writeConcern }] = attempts as readonly [Attempt];
+    const entries = attempts.map(({ operation, ids }) => ({ message: operation.texts[0] ?? '', id: ids[0] ?? null }));
+    for (const attempt of attempts) {
+      this.history.try(attempt.operation);
+      this.open.add(attempt);
+    }
+    let isSplit = false;
+    const request = process.append({ entries, writeConcern, separate: true }, (answer) => {
+      isSplit = answer.outcome === 'split';
+      for (const [at, attempt] of attempts.entries())
+        if (!isSplit && this.open.delete(attempt)) this.take(attempt, answerOf(answer, at, attempts.length), timeoutMs);
+    });
+    if (isSplit) for (const attempt of attempts) this.attemptAlone(attempt, timeoutMs);
+    else if (timeoutMs !== null) this.bound(attempts, { request, timeoutMs });
+  }
+
+  /** Nothing was appended for its event. */
+  private attemptAlone(attempt: Attempt, timeoutMs: number | null): void {
+    this.open.delete(attempt);
+    this.history.recordRefused(attempt.operation);
+    this.attempt(attempt, timeoutMs);
+  }
+
+  private bound(attempts: readonly Attempt[], { request, timeoutMs }: { request: number; timeoutMs: number }): void {
     const why = this.random.chance(0.2) ? 'gone' : 'timeout';
     this.world.timeline.after(timeoutMs, () => {
-      if (!this.open.has(attempt)) return;
-      if (why === 'gone') this.open.delete(attempt);
-      attempt.process.enter(() => attempt.process.giveUp(request, why));
-      if (why === 'gone') this.again(attempt, timeoutMs);
+      const open = attempts.filter((attempt) => this.open.has(attempt));
+      const [{ process }] = attempts as readonly [Attempt];
+      if (open.length === 0) return;
+      if (why === 'gone') for (const attempt of open) this.open.delete(attempt);
+      process.enter(() => process.giveUp(request, why));
+      if (why === 'gone') for (const attempt of open) this.again(attempt, timeoutMs);
     });
   }
 
@@ -177,6 +214,7 @@ export class Clients {
         return this.again(attempt, timeoutMs);
       case 'unreadable':
       case 'no-such-entry':
+      case 'split':
         throw new BrokenInvariant(`${process.node} answers an append with ${answer.outcome}`);
     }
   }
@@ -209,4 +247,10 @@ export class Clients {
     const padding = this.random.chance(0.1) ? '.'.repeat(this.random.below(800)) : '';
     return `a${this.texts}-${this.random.hex(3)}${padding}`;
   }
+}
+
+/** What an answer to `count` appends says to the one at `at`. */
+function answerOf(answer: Answer, at: number, count: number): Answer {
+  if (answer.outcome !== 'acknowledged') return answer;
+  return { ...answer, first: answer.first + at, seq: answer.seq - count + 1 + at };
 }

@@ -17,6 +17,7 @@ import type { World } from './world';
 interface Ask {
   readonly entries: readonly NewEntry[];
   readonly writeConcern: WriteConcern;
+  readonly separate?: boolean;
 }
 
 /** How long the lock stays free for others. */
@@ -53,8 +54,7 @@ export class MasterProcess extends SimProcess {
   append(ask: Ask, told: (answer: Answer, request: number) => void): number {
     const request = this.world.nextRequest();
     this.told.set(request, told);
-    const { entries, writeConcern } = ask;
-    this.dispatch({ type: 'append', request, entries, ts: this.world.timestamp, writeConcern, deferFlush: true });
+    this.dispatch({ type: 'append', request, ...ask, ts: this.world.timestamp, deferFlush: true });
     this.flushSoon();
     return request;
   }

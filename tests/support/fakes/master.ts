@@ -8,6 +8,8 @@ import type {
   BulkRequest,
   ConcernOutcome,
   ConcernRequest,
+  LineListener,
+  Section,
 } from '#master/core/append';
 import type { ForcePlan } from '#master/core/election/force';
 import type { MemberChange } from '#master/core/events';
@@ -54,6 +56,15 @@ export class FakeMaster implements MasterPort {
     const last = this.reader.head + entries.length;
     this.reader.moveHead(last);
     return { outcome: 'acknowledged', repeated: false, first, last, count: entries.length, w: 1, acks: ['master'] };
+  }
+
+  /** Each entry ends as the same append alone. */
+  appendEach(sections: readonly Section[], client: WaitingClient, lines: LineListener): void {
+    for (const { at, entries, writeConcern, timeoutMs } of sections)
+      for (const [line, entry] of entries.entries()) {
+        const told = (outcome: AppendOutcome) => lines.told(at + line, 1, outcome);
+        this.append({ ...entry, writeConcern, timeoutMs }, client).then(told, (error) => lines.failed(error));
+      }
   }
 
   onAwaitHeld: (request: ConcernRequest) => ConcernOutcome = ({ seq }) => ({

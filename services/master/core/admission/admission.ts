@@ -15,6 +15,11 @@
  * this log, and the next reign may keep or truncate it. Records that were requested before a
  * truncation are read again, because others may have their indexes now. A timeout during a reading
  * takes effect afterwards, so that the answer can name the entry.
+ *
+ * Entries that are appends of their own may share an event (`separate`), which costs a fraction of
+ * an event for each. They share it only while all of them are new, and so have the same fate: the
+ * gates and the write concern do not depend on the entry, and what they await is durable at once.
+ * Otherwise the answer is `split`, in the same step, and each takes the way of a single append.
  */
 import type { OutlineView } from '#protocol/log/outline';
 import type { LogRecord } from '#protocol/record';
@@ -144,6 +149,7 @@ export class Admission {
   private decideAppend(event: Append, reading: Reading, moment: Moment): void {
     const { request, entries } = event;
     const verdict = judge(entries, this.knownIds, reading.read);
+    if (event.separate === true && verdict.is !== 'new') return answer(request, { outcome: 'split' }, moment);
     switch (verdict.is) {
       case 'new':
         return this.append(event, reading, moment);
@@ -178,6 +184,7 @@ export class Admission {
     const { request } = event;
     const { bytesMax } = this.master.sizeLimit;
     const lines = this.master.sizeLimit.tooLarge(event.entries);
+    if (lines.length > 0 && event.separate === true) return answer(request, { outcome: 'split' }, moment);
     if (lines.length > 0) return answer(request, { outcome: 'too-large', lines, bytesMax }, moment);
     const refusal = this.master.refusal(now);
     if (refusal !== null) return answer(request, wasKnown ? { ...refusal, stored: 'unknown' } : refusal, moment);

@@ -21,6 +21,9 @@ export interface LineFault extends RequestFault {
   readonly line: number;
 }
 
+/** The fault of a body without a line. */
+export const NO_LINE: RequestFault = { path: '', message: 'the body is empty: it must have a line' };
+
 type BulkEntry = BulkRequest['entries'][number];
 
 /** The entries, and the line of each, from 1. Empty lines have no entry. */
@@ -50,7 +53,7 @@ export function parseBulkBody(body: Buffer, messageBytesMax: number): BulkBody {
   const { entries, lines, faults } = reader;
   faults.push(...repeatedIds(reader));
   if (faults.length > 0) return { faults: faults.sort((a, b) => a.line - b.line) };
-  if (entries.length === 0) return { faults: [{ path: '', message: 'the body is empty: it must have a line' }] };
+  if (entries.length === 0) return { faults: [NO_LINE] };
   const largeLines = lines.filter((_, at) => isLarger(entries[at]?.message ?? '', messageBytesMax));
   return largeLines.length > 0 ? { largeLines } : { entries, lines };
 }
@@ -132,7 +135,9 @@ function repeatedIds({ entries, lines, hasIds }: BulkLines & { readonly hasIds: 
   return faults;
 }
 
-/** A character has at most three bytes in UTF-8 for each unit of the string. */
-function isLarger(message: string, bytesMax: number): boolean {
+/**
+ * Has the message more bytes in UTF-8? A character has at most three for each unit of the string.
+ */
+export function isLarger(message: string, bytesMax: number): boolean {
   return message.length * 3 > bytesMax && Buffer.byteLength(message) > bytesMax;
 }

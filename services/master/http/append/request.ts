@@ -35,7 +35,10 @@ const bodySchema = z.strictObject(
   { error: 'the body must be a JSON object' },
 );
 
-const querySchema = waitSchema.extend({ id: idField.optional() });
+const querySchema = waitSchema.extend({
+  id: idField.optional(),
+  atomic: z.undefined({ error: 'is for a body of application/x-ndjson: a JSON body is one append' }).optional(),
+});
 
 /**
  * Reads an append from a parsed body, the request's query and its headers; without a `w` of its own it has

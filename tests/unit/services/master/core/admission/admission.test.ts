@@ -36,9 +36,10 @@ class Desk {
     });
   }
 
-  append(entries: readonly NewEntry[], writeConcern: WriteConcern = 1, holds = false): number {
+  append(entries: readonly NewEntry[], writeConcern: WriteConcern = 1, holds = false, separate = false): number {
     this.requests += 1;
-    const event: Append = { type: 'append', request: this.requests, entries, ts: TS, writeConcern, deferFlush: holds };
+    const asked = { entries, ts: TS, writeConcern, deferFlush: holds, separate };
+    const event: Append = { type: 'append', request: this.requests, ...asked };
     this.do((out) => this.admission.ask(event, { now: 0, reign: this.reign, out }));
     return this.requests;
   }
@@ -222,6 +223,44 @@ describe('an append', () => {
     const lookedUp = desk.append([B]);
     for (const request of [read, lookedUp]) expect(desk.answerTo(request)).toEqual({ outcome: 'unreadable' });
     expect(desk.lastSeq).toBe(1);
+  });
+});
+
+describe('appends that share an event', () => {
+  const C = { id: 'c', message: 'text c' };
+  const share = (entries: readonly NewEntry[], w: WriteConcern = 1) => desk.append(entries, w, false, true);
+
+  test('take their seqs in order when all are new, and end together', () => {
+    const request = share([A, B], 2);
+    desk.harness.store();
+    expect(desk.answerTo(request)).toBeUndefined();
+    desk.harness.ack('s1');
+    expect(desk.answerTo(request)).toMatchObject({ outcome: 'acknowledged', repeated: false, first: 1, seq: 2, w: 2 });
+  });
+
+  test('are asked for one by one, in the same step, when an id is known, pending, reserved or cannot be looked up', () => {
+    desk.stored('a', 'text a');
+    desk.append([B]);
+    const reserved = { id: generatedId(REIGN, 9), message: 'x' };
+    const requests = [share([C, A]), share([B, C]), share([C, reserved]), share([A, B])];
+    desk.isDamaged = true;
+    requests.push(share([C, { id: 'd', message: 'text d' }]));
+    for (const request of requests) expect(desk.answerTo(request)).toEqual({ outcome: 'split' });
+    expect([desk.lastSeq, desk.loads]).toEqual([2, []]);
+  });
+
+  test('are asked for one by one when the broker takes one of them in no message', () => {
+    desk.sizeLimit.bytesMax = 20_000;
+    const large = { id: null, message: 'x'.repeat(20_000) };
+    expect(desk.answerTo(share([large, { id: null, message: 'x' }]))).toEqual({ outcome: 'split' });
+    expect(desk.lastSeq).toBe(0);
+  });
+
+  test('are refused together', () => {
+    desk.isRefused = true;
+    expect(desk.answerTo(share([A, B]))).toMatchObject({ outcome: 'refused', problem: 'standby' });
+    expect(desk.answerTo(share([A, B], 4))).toEqual({ outcome: 'unsatisfiable', w: 4, nodes: 3 });
+    expect(desk.lastSeq).toBe(0);
   });
 });
 
