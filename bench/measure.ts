@@ -8,7 +8,15 @@ import type { Budget } from './recorders/way';
 import { allPlots } from './report/docs';
 import { describeMachine, type Run, systemLoad, tableOf } from './report/report';
 import type { Measurement, Row, RowResult, Series } from './row';
-import { blockedClients, bulkAppends, curves, moreSecondaries, oneClient, singleAppends } from './rows/appends';
+import {
+  batchedAppends,
+  blockedClients,
+  bulkAppends,
+  curves,
+  moreSecondaries,
+  oneClient,
+  singleAppends,
+} from './rows/appends';
 import { budget } from './rows/budget';
 import { longLog, start } from './rows/length';
 import { overload } from './rows/overload';
@@ -18,6 +26,7 @@ import { soak } from './rows/soak';
 const ROWS: readonly Row[] = [
   singleAppends,
   bulkAppends,
+  batchedAppends,
   oneClient,
   budget,
   curves,

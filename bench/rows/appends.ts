@@ -2,6 +2,7 @@
  * Appending: one entry a request and a hundred, many clients and one, and what changes the rate.
  */
 import type { BenchCluster } from '../cluster';
+import { gatheredLoop } from '../load/gathered';
 import { median } from '../load/histogram';
 import { type HttpConnection, requestOf, targetOf } from '../load/http-connection';
 import { closedLoop, linesOf, type Measured, ONE_APPEND, openAll, openLoop } from '../load/load';
@@ -34,6 +35,40 @@ export const bulkAppends: Row = {
     const row = { id: this.id, title: this.title, unit: 'entries/s', ...measured };
     const limits = { floor: 150_000, goal: 250_000, limit: { what: 'raw pipeline', value: limit } };
     return { rows: [{ ...row, ...limits, notes }] };
+  },
+};
+
+/** What a client library gives callers of one process, against what they have without it. */
+export const batchedAppends: Row = {
+  id: 'batched',
+  title: `${CLIENTS} concurrent appends in one process, batched, against ${CLIENTS} clients`,
+  async measure(context) {
+    const cluster = await context.cluster();
+    const target = targetOf(cluster.master.url);
+    const seconds = context.seconds / 2;
+    const pairs: { readonly alone: Measured; readonly batched: Measured }[] = [];
+    const micros = cluster.nodes.map(() => 0);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      context.say(`round ${round + 1} of ${ROUNDS}`);
+      const alone = await append(cluster, seconds);
+      const load = { target, w: 2, callers: CLIENTS, seconds };
+      const { done, cpuMicros } = await cluster.withCpu(() => gatheredLoop(load));
+      for (const [at, each] of cpuMicros.entries()) micros[at] = (micros[at] ?? 0) + each;
+      pairs.push({ alone, batched: done });
+    }
+    const ratios = pairs.map(({ alone, batched }) => batched.perSecond / alone.perSecond);
+    const value = digits(median(ratios));
+    const entries = pairs.reduce((sum, { batched }) => sum + batched.answers, 0);
+    const [middle] = pairs
+      .map(({ batched }) => batched)
+      .sort((x, y) => x.perSecond - y.perSecond)
+      .slice(ROUNDS >>> 1);
+    const notes = [
+      `entries/s: ${pairs.map(({ alone, batched }) => `${batched.perSecond} against ${alone.perSecond}`).join(', ')}`,
+      cpuNote(micros, entries),
+    ];
+    const row = { id: this.id, title: this.title, value, ratio: value, unit: '×', floor: 5, goal: 10, notes };
+    return { rows: [middle === undefined ? row : { ...row, latencyMs: middle.latencyMs }] };
   },
 };
 
