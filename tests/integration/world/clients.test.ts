@@ -43,6 +43,41 @@ it(
 );
 
 it(
+  'a client gathers the appends of many callers in one request: each has its own outcome, a retry appends nothing',
+  onCluster({}, async (cluster) => {
+    const master = await cluster.start(['secondary-1']);
+    const lines = [
+      ...Array.from({ length: 500 }, (_, at) => JSON.stringify({ message: `Msg${at}`, id: `id-${at}`, w: 2 })),
+      '{"message": "absent", "id": "absent", "w": 3, "timeoutMs": 300}',
+      'not json',
+      '{"message": "other", "id": "id-7", "w": 2}',
+    ];
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    const post = async () => {
+      const path = '/messages?atomic=false';
+      const answer = await master.ask({ method: 'POST', path, headers, body: lines.join('\n') });
+      expect(answer.status).toBe(200);
+      return answer.text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as { status: number; seq?: number; stored?: unknown });
+    };
+    const first = await post();
+    expect(first.map(({ status }) => status)).toEqual([...Array(500).fill(201), 504, 400, 409]);
+    expect(first.slice(0, 501).map(({ seq }) => seq)).toEqual(Array.from({ length: 501 }, (_, at) => at + 1));
+    expect(first.slice(500).map(({ stored }) => stored)).toEqual([true, false, false]);
+    const again = await post();
+    expect(again.map(({ status }) => status)).toEqual([...Array(500).fill(200), 504, 400, 409]);
+    expect(again.map(({ seq }) => seq)).toEqual(first.map(({ seq }) => seq));
+    const expected = [...Array.from({ length: 500 }, (_, at) => `Msg${at}`), 'absent'];
+    for (const node of [master, cluster.node('secondary-1')])
+      await eventually('it has them all', async () =>
+        expect((await node.entries()).map(({ message }) => message)).toEqual(expected),
+      );
+  }),
+);
+
+it(
   'readers open a long log and read nothing: they are cut off, on either role, and memory is given back',
   onCluster({ env: { STALLED_AFTER_MS: '500', MAX_READERS: '20' } }, async (cluster) => {
     const master = await cluster.start(['secondary-1']);
