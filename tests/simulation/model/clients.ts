@@ -87,17 +87,14 @@ export class Clients {
     if (takenId !== null) ids[this.random.below(count)] = takenId;
     const asked = { ids, writeConcern: this.drawConcern(), process, triesLeft: this.random.below(5) };
     const timeoutMs = this.random.chance(0.6) ? this.random.between(20, 3_000) : null;
-    if (isSeparate) {
-      const each = (text: string, at: number) => ({
-        ...asked,
-        operation: this.history.begin([text]),
-        ids: [ids[at] ?? null],
-      });
-      return this.attemptTogether(texts.map(each), timeoutMs);
-    }
-    const attempt = { ...asked, operation: this.history.begin(texts) };
-    this.attempt(attempt, timeoutMs);
-    if (hasIds && this.random.chance(0.1)) this.attempt(attempt, timeoutMs);
+    const begun = (some: readonly string[], first: number): Attempt => ({
+      ...asked,
+      operation: this.history.begin(some),
+      ids: ids.slice(first, first + some.length),
+    });
+    const attempts = isSeparate ? texts.map((text, at) => begun([text], at)) : [begun(texts, 0)];
+    this.attemptAll(attempts, timeoutMs);
+    if (hasIds && this.random.chance(0.1)) this.attemptAll(attempts, timeoutMs);
   }
 
   private ownId(text: string): string {
@@ -137,9 +134,11 @@ export class Clients {
     if (timeoutMs !== null) this.bound([attempt], { request, timeoutMs });
   }
 
-  /** Appends that share an event, as lines of one request do; each alone if the core has split them. */
-  private attemptTogether(attempts: readonly Attempt[], timeoutMs: number | null): void {
-    const [{ process, writeConcern }] = attempts as readonly [Attempt];
+  /** Several share an event, as lines of one request do; each is tried alone if the core has split them. */
+  private attemptAll(attempts: readonly Attempt[], timeoutMs: number | null): void {
+    const [first] = attempts as readonly [Attempt];
+    const { process, writeConcern } = first;
+    if (attempts.length === 1) return this.attempt(first, timeoutMs);
     const entries = attempts.map(({ operation, ids }) => ({ message: operation.texts[0] ?? '', id: ids[0] ?? null }));
     for (const attempt of attempts) {
       this.history.try(attempt.operation);

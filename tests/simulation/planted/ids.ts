@@ -29,6 +29,26 @@ class ComparesNoTexts extends MasterMachine {
   }
 }
 
+/** The ids of appends that share an event are not looked up. */
+class SharesWithoutLooking extends MasterMachine {
+  constructor(
+    settings: ConstructorParameters<typeof MasterMachine>[0],
+    start: ConstructorParameters<typeof MasterMachine>[1],
+  ) {
+    super(settings, { ...start, seqOfId: (id) => (this.isShared ? null : start.seqOfId(id)) });
+    const { pendingIds } = this.state;
+    const get = pendingIds.get.bind(pendingIds);
+    pendingIds.get = (id) => (this.isShared ? null : get(id));
+  }
+
+  private isShared = false;
+
+  override step(now: number, event: MasterEvent): MasterEffect[] {
+    this.isShared = event.type === 'append' && event.separate === true;
+    return super.step(now, event);
+  }
+}
+
 export const PLANTED_ID_BUGS: readonly PlantedBug[] = [
   {
     name: 'a known id is appended again',
@@ -42,6 +62,11 @@ export const PLANTED_ID_BUGS: readonly PlantedBug[] = [
     name: 'texts are not compared',
     seeds: 20,
     cores: { ...REAL_CORES, master: (settings, start) => new ComparesNoTexts(settings, start) },
+  },
+  {
+    name: 'appends that share an event are appended again',
+    seeds: 20,
+    cores: { ...REAL_CORES, master: (settings, start) => new SharesWithoutLooking(settings, start) },
   },
   {
     name: 'an id that the reign will give is taken',
