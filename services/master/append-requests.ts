@@ -11,6 +11,7 @@ import type { LogReader } from '#http/reading/log-reader';
 import type { WaitingClient } from '#http/wait-signal';
 import type { LogRecord } from '#protocol/record';
 import { type LogStore, StorageError } from '#storage/log-store';
+import { bulkOf, concernOutcomeOf, sectionOutcomeOf, type Told } from './append-outcomes';
 import type { SeqOfId } from './core/admission/idempotency';
 import type {
   AppendOutcome,
@@ -21,7 +22,6 @@ import type {
   ConcernRequest,
   LineListener,
   Section,
-  SectionOutcome,
 } from './core/append';
 import type { Answer, Append, Await, MasterEffect, MasterEvent, NewEntry } from './core/events';
 import { entryMessageBytes } from './core/size-limit';
@@ -41,9 +41,6 @@ const GONE: Answer = {
   acks: [],
   stored: 'unknown',
 };
-
-/** What a client's promise resolves to; it rejects when the store could not be read. */
-type Told = Exclude<Answer, { outcome: 'unreadable' }>;
 
 interface WaitingRequest {
   readonly tell: (answer: Answer) => void;
@@ -271,83 +268,4 @@ export class AppendRequests {
     if (entry === undefined) throw new Error(`entry ${seq} was acknowledged and cannot be read`);
     return { ...outcome, entry };
   }
-}
-
-function sectionOutcomeOf(answer: Told): SectionOutcome {
-  switch (answer.outcome) {
-    case 'acknowledged': {
-      const { repeated, seq, w, acks } = answer;
-      return { outcome: 'acknowledged', repeated, seq, w, acks };
-    }
-    case 'unresolved':
-      return unresolved(answer);
-    case 'id-conflict':
-      return { outcome: 'id-conflict', seq: answer.seq };
-    case 'id-reserved':
-      return { outcome: 'id-reserved' };
-    case 'too-large':
-      return { outcome: 'too-large', bytesMax: answer.bytesMax };
-    case 'unsatisfiable':
-    case 'refused':
-      return answer;
-    case 'ids-known':
-    case 'no-such-entry':
-    case 'split':
-      throw unexpected(answer);
-  }
-}
-
-function bulkOf(answer: Told, count: number): BulkOutcome {
-  switch (answer.outcome) {
-    case 'acknowledged': {
-      const { repeated, first, seq: last, w, acks } = answer;
-      return { outcome: 'acknowledged', repeated, first, last, count, w, acks };
-    }
-    case 'unresolved': {
-      const { problem, first, seq: last, w, acks, stored } = answer;
-      return { outcome: 'unresolved', problem, first, last, count, w, acks, stored };
-    }
-    case 'id-conflict':
-    case 'id-reserved':
-      return { outcome: 'ids-conflict', lines: answer.lines };
-    case 'ids-known':
-      return { outcome: 'ids-known', lines: answer.lines };
-    case 'unsatisfiable':
-    case 'refused':
-    case 'too-large':
-      return answer;
-    case 'no-such-entry':
-    case 'split':
-      throw unexpected(answer);
-  }
-}
-
-function concernOutcomeOf(answer: Told): ConcernOutcome | null {
-  switch (answer.outcome) {
-    case 'acknowledged': {
-      const { seq, w, acks } = answer;
-      return { outcome: 'acknowledged', seq, w, acks };
-    }
-    case 'unresolved':
-      return unresolved(answer);
-    case 'no-such-entry':
-      return null;
-    case 'unsatisfiable':
-    case 'refused':
-      return answer;
-    case 'id-conflict':
-    case 'id-reserved':
-    case 'ids-known':
-    case 'too-large':
-    case 'split':
-      throw unexpected(answer);
-  }
-}
-
-function unresolved({ problem, seq, id, w, acks, stored }: Extract<Told, { outcome: 'unresolved' }>) {
-  return { outcome: 'unresolved', problem, seq, id, w, acks, stored } as const;
-}
-
-function unexpected({ outcome }: Told): Error {
-  return new Error(`the core answered ${outcome}, which this request cannot end with`);
 }
