@@ -3,6 +3,8 @@
  * same append alone would. The broker is one that confirms everything; the test plays the secondary.
  */
 import { once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import pino from 'pino';
 import type { MasterBrokerEvents } from '#master/broker/master-broker';
 import { createMaster, type MasterNode } from '#master/compose';
@@ -70,6 +72,8 @@ class CountingStore extends MemoryLogStore {
 const MESSAGE_BYTES_MAX = 100_000;
 const NDJSON = { 'Content-Type': 'application/x-ndjson' };
 
+/** The entries of every section that the master was given. */
+const asked: WeakRef<object>[] = [];
 let node: MasterNode;
 let store: CountingStore;
 let service: HttpService;
@@ -86,7 +90,14 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<void> 
   node.start('http://localhost:8000');
   await eventually('it takes appends', () => expect(node.readiness()).toEqual({ ready: true }), { withinMs: 4_000 });
   const limits = { defaultWriteConcern: 1, messageBytesMax: MESSAGE_BYTES_MAX, bodyBytesMax: 2 ** 24 } as const;
-  service = await serveMaster(node satisfies MasterPort, limits);
+  const port: MasterPort = {
+    ...node,
+    appendEach: (sections, client, lines) => {
+      for (const { entries } of sections) asked.push(new WeakRef(entries));
+      node.appendEach(sections, client, lines);
+    },
+  };
+  service = await serveMaster(port, limits);
 }
 
 afterEach(async () => {
@@ -278,6 +289,19 @@ describe('a line of a request with atomic=false', () => {
     node.release();
     const answers = linesOf(await post(['a', { message: 'b', id: 'b' }]));
     expect(answers).toMatchObject(Array(2).fill({ status: 503, type: '/problems/shutting-down', stored: false }));
+  });
+
+  it('does not keep its message in memory while it waits', async () => {
+    asked.splice(0);
+    const { socket, texts } = await stream(['a', { message: 'b', w: 2 }, { message: 'c', w: 2, id: 'c' }]);
+    await eventually('the first is there', () => expect(texts).not.toEqual([]));
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await eventually('the entries are collected', () => {
+      collect();
+      expect(asked.map((entries) => entries.deref())).toEqual([undefined, undefined, undefined]);
+    });
+    socket.destroy();
   });
 
   it('that waits when the reign ends is told so', async () => {
