@@ -48,7 +48,8 @@ export function parseGeneratedId(id: string): { readonly reign: string; readonly
  */
 export function idFault(id: string): string | null {
   if (id.length === 0) return 'must not be empty';
-  if ([...id].length > ID_LENGTH_MAX) return `must have at most ${ID_LENGTH_MAX} characters`;
+  if (id.length > ID_LENGTH_MAX && [...id].length > ID_LENGTH_MAX)
+    return `must have at most ${ID_LENGTH_MAX} characters`;
   if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(id)) return 'must be printable: no control characters';
   return null;
 }
