@@ -1,7 +1,8 @@
 /**
  * Hands the clients' requests to the core: each gets a number, goes in as an event, and waits for
  * the core's answer, its own timeout, or its client's leaving. Bulk and single appends are the same
- * event; only the outcome is told in another form.
+ * event; only the outcome is told in another form. Lines that are appends of their own share an event
+ * until the core splits it.
  *
  * The core decides what comes of a request (core/admission/). What it has to know of the store
  * for that is read here: seqs of ids at once, records as an effect.
