@@ -16,12 +16,20 @@
 import type { Channel, ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib/callback_api';
 import { type AmqpConnection, closedHere } from './connection';
 import { AmqpError, amqpErrorOf } from './error';
+import { Settlements } from './settlements';
 
 /**
  * When the broker does not answer a request for this long, the connection is dropped. The bound is
  * long because the declaration of a quorum queue waits for a majority of the queue's nodes.
  */
 const REQUEST_TIMEOUT_MS = 30_000;
+/**
+ * Settled deliveries are answered together: so many of them, or a fraction of the prefetch count so
+ * that the consumer never waits for it, and after this many milliseconds at the latest.
+ */
+const ACKED_TOGETHER = 16;
+const ACKED_SHARE = 4;
+const ACK_DELAY_MS = 50;
 
 /** Options of a new channel. */
 export interface ChannelOptions {
@@ -69,6 +77,9 @@ export class AmqpChannel {
   private channel: Channel | null = null;
   /** `close` was called: nothing is sent any more, and close-ok is awaited. */
   private closing = false;
+  private readonly settlements = new Settlements();
+  private ackedTogether = 1;
+  private ackTimer: NodeJS.Timeout | null = null;
 
   private constructor(
     private readonly connection: AmqpConnection,
@@ -132,14 +143,17 @@ export class AmqpChannel {
 
   /** Sets how many unsettled deliveries each later consumer may hold, 1 or more (basic.qos). */
   prefetch(count: number): Promise<void> {
+    this.ackedTogether = Math.min(ACKED_TOGETHER, Math.ceil(count / ACKED_SHARE));
     return this.request('prefetch', (reply) => this.raw().prefetch(count, false, reply));
   }
 
   consume(queue: string, { consumerTag, noAck, onMessage, onCancel, onThrow }: ConsumeOptions): Promise<void> {
     const take = (message: ConsumeMessage | null) => {
       try {
-        if (message === null) onCancel();
-        else if (this.isOpen) onMessage(message);
+        if (message === null) return onCancel();
+        if (!this.isOpen) return;
+        if (!noAck) this.settlements.recordDelivered(message.fields.deliveryTag);
+        onMessage(message);
       } catch (error) {
         onThrow(error);
       }
@@ -190,16 +204,23 @@ export class AmqpChannel {
     this.raw().on('drain', drained);
   }
 
-  /** Acknowledges a delivery of this channel. Does nothing when the channel has ended. */
-  ack(delivery: Pick<Message, 'fields'>): void {
-    this.answer(() => this.raw().ack(delivery as Message));
+  /**
+   * Acknowledges a delivery of this channel, soon: with those that are settled before and after it.
+   * Does nothing when the channel has ended.
+   */
+  ack({ fields }: Pick<ConsumeMessage, 'fields'>): void {
+    if (!this.isOpen) return;
+    this.settlements.settle(fields.deliveryTag);
+    if (this.settlements.count >= this.ackedTogether) this.flushAcks();
+    else this.ackTimer ??= setTimeout(() => this.flushAcks(), ACK_DELAY_MS);
   }
 
   /**
    * Gives a delivery of this channel back to its queue (basic.nack). Does nothing when the channel
    * has ended.
    */
-  requeue(delivery: Pick<Message, 'fields'>): void {
+  requeue(delivery: Pick<ConsumeMessage, 'fields'>): void {
+    this.settlements.forget(delivery.fields.deliveryTag);
     this.answer(() => this.raw().nack(delivery as Message, false, true));
   }
 
@@ -210,6 +231,7 @@ export class AmqpChannel {
   async close(timeoutMs: number): Promise<void> {
     if (this.endReason !== null) return;
     const overdue = setTimeout(() => this.becomeEnded(closedHere()), timeoutMs);
+    this.flushAcks();
     try {
       if (!this.closing) this.raw().close();
       this.closing = true;
@@ -236,6 +258,7 @@ export class AmqpChannel {
   private becomeEnded(cause: unknown): void {
     if (this.endReason !== null) return;
     const reason = this.closing ? closedHere() : cause;
+    if (this.ackTimer !== null) clearTimeout(this.ackTimer);
     this.endReason = amqpErrorOf(reason, { what: `channel ${this.purpose}`, on: 'channel' });
     this.resolveEnded(this.endReason);
   }
@@ -249,6 +272,14 @@ export class AmqpChannel {
       return new AmqpError('the broker refused a publish', { code: 'nacked', blastRadius: 'delivery', cause: error });
     }
     return this.endReason ?? this.connection.reason ?? amqpErrorOf(error, { what: 'publish', on: 'channel' });
+  }
+
+  private flushAcks(): void {
+    if (this.ackTimer !== null) clearTimeout(this.ackTimer);
+    this.ackTimer = null;
+    const { upTo, single } = this.settlements.take();
+    if (upTo > 0) this.answer(() => this.raw().ack(deliveryOf(upTo), true));
+    for (const tag of single) this.answer(() => this.raw().ack(deliveryOf(tag)));
   }
 
   /** Sends a settlement. A failure means only that the channel has ended. */
@@ -296,6 +327,11 @@ function create(connection: AmqpConnection, options: ChannelOptions, reply: Repl
   return options.confirm === true
     ? connection.model.createConfirmChannel(settings, reply)
     : connection.model.createChannel(settings, reply);
+}
+
+/** As much of a delivery as amqplib reads to acknowledge it. */
+function deliveryOf(deliveryTag: number): Message {
+  return { fields: { deliveryTag } } as Message;
 }
 
 function timeoutOf(what: string): AmqpError {
