@@ -19,6 +19,7 @@ export function summaryOf(found: Inspection): string {
     ...listLines(found),
     ...epochLines(found),
     line('files', `${counted(found.segments, 'segment')}, ${counted(found.bytes, 'byte')}`),
+    ...(found.checkpoint === null ? [] : [line('checkpoint', `of the records up to index ${found.checkpoint}`)]),
     ...(found.tornBytes === 0
       ? []
       : [line('torn tail', `${counted(found.tornBytes, 'byte')}, which the next open cuts`)]),

@@ -53,7 +53,7 @@ export async function openNode<Settings extends NodeSettings, RoleNode extends N
   const logger = createLogger({ level: settings.logLevel, node: settings.nodeId, role });
   handle.useLogger(logger);
   for (const fault of settings.misspelt) logEvent(logger, 'warn', 'settings.ignored', fault);
-  const store = await openStore(settings, { logger, fail: (error) => handle.fail(error) });
+  const store = await openStore(settings, logger, handle);
   const context: NodeContext<Settings> = {
     settings,
     store,
@@ -74,20 +74,22 @@ export async function openNode<Settings extends NodeSettings, RoleNode extends N
   };
 }
 
-async function openStore(
-  settings: NodeSettings,
-  { logger, fail }: Pick<NodeContext<NodeSettings>, 'logger' | 'fail'>,
-): Promise<LogStore> {
+async function openStore(settings: NodeSettings, logger: Logger, handle: ProcessHandle): Promise<LogStore> {
   const { store, report } = await openLogStore({
     kind: settings.store.kind,
     dataDir: settings.store.directory,
     logName: settings.logName,
     logId: namedLogId(settings),
     onProgress: (progress) => logEvent(logger, 'info', 'log.checking', progress),
+    onVerified: (facts) => logEvent(logger, 'info', 'log.verified', facts),
+    onDamage: (error) => handle.restart(error),
     freeBytesMin: settings.diskFreeBytesMin,
     onShortage: (shortage) =>
       shortage === null ? logEvent(logger, 'info', 'disk.recovered') : logEvent(logger, 'warn', 'disk.low', shortage),
-    lock: { onWait: (wait) => logEvent(logger, 'warn', 'disk.lock-watched', { ...wait }), onLost: fail },
+    lock: {
+      onWait: (wait) => logEvent(logger, 'warn', 'disk.lock-watched', { ...wait }),
+      onLost: (error) => handle.fail(error),
+    },
   });
   logOpened(logger, store, report);
   return store;

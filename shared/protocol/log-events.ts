@@ -65,6 +65,7 @@ export const LOG_EVENTS = {
   'log.synced': 'the log agrees with the master',
   'log.truncated': 'truncates records that were never committed',
   'log.truncated-to-branch': 'truncates records that the forced branch lacks',
+  'log.verified': 'the records that a checkpoint covered match their checksums',
   'management.down': 'the management api does not answer: queue depths are left out',
   'management.up': 'the management api answers',
   'member.admit-ordered': 'an operator admits a member',

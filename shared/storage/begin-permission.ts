@@ -7,8 +7,8 @@
  * permission too, so no restart with an empty folder can begin a second log.
  */
 import { join } from 'node:path';
-import { errorCode, type FileSystem } from './disk/file-system';
-import { openDirectory, replaceSmallFile } from './disk/small-file';
+import type { FileSystem } from './disk/file-system';
+import { removeSmallFile, replaceSmallFile } from './disk/small-file';
 
 const BEGIN = 'begin';
 
@@ -38,20 +38,6 @@ export function createBeginPermission({ fileSystem, directory }: Place): Promise
  * survives a power loss. Rejects with a `StorageError` `full` when no descriptor is free, otherwise
  * with the system error of the file operation.
  */
-export async function removeBeginPermission({ fileSystem, directory }: Place): Promise<void> {
-  const folder = await openDirectory(fileSystem, directory, `${BEGIN} was not removed`);
-  try {
-    await removeIfThere(fileSystem, join(directory, BEGIN));
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-async function removeIfThere(fileSystem: FileSystem, path: string): Promise<void> {
-  try {
-    await fileSystem.remove(path);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
+export function removeBeginPermission({ fileSystem, directory }: Place): Promise<void> {
+  return removeSmallFile(fileSystem, { directory, name: BEGIN });
 }

@@ -13,6 +13,7 @@ import { LogOutline } from '#protocol/log/outline';
 import type { Promised } from '#protocol/promised';
 import { type Control, decodeRecord, type Voter } from '#protocol/record';
 import { hasBeginPermission } from './begin-permission';
+import { readCheckpoint } from './disk/checkpoint';
 import { errorCode, type FileSystem, type OpenFile } from './disk/file-system';
 import { isRenewalAsked, MANIFEST, MARKER, readManifest, readPromise, type StorePlace } from './disk/files';
 import { runningHolderOf } from './disk/lock/lock-holder';
@@ -57,6 +58,11 @@ export interface Inspection {
   /** Bytes after the last record that the next open cuts off: a write that did not finish. */
   readonly tornBytes: number;
   readonly damages: readonly DamageFound[];
+  /**
+   * Index of the last record that checkpoint.json covers: the next open reads what comes after it,
+   * if the segments are as the file says. Null for none.
+   */
+  readonly checkpoint: number | null;
   /**
    * Set while a store is being replaced by the good part of another one; the next open continues.
    */
@@ -186,6 +192,7 @@ class Inspector {
       segments: segments.length,
       tornBytes: walked.tornBytes,
       damages: this.damages,
+      checkpoint: storeId === null ? null : ((await readCheckpoint(this.place, storeId))?.outline.lastIndex ?? null),
       salvage: salvage === null ? null : withoutKept(salvage),
       hasBeginPermission: await hasBeginPermission(this.place),
       isRenewalAsked: await isRenewalAsked(this.place),

@@ -5,6 +5,7 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { logEvent } from '#process/logger';
 import type { LogEvent } from '#protocol/log-events';
@@ -15,9 +16,10 @@ import { openOrSalvage, type Replaced } from './disk/open-or-salvage';
 import { watchRoom } from './disk/room';
 import { type SalvageReason, setAsideAmong } from './disk/salvage';
 import type { RecoveryProgress } from './disk/segments/recovery';
+import type { DiskLogStore } from './disk/store';
 import type { LogStore, Shortage } from './log-store';
 import { MemoryLogStore } from './memory';
-import { storageFault } from './storage-fault';
+import { isPassing, storageFault } from './storage-fault';
 import { ForeignStoreError } from './store-identity';
 
 interface LogStoreOptions {
@@ -32,6 +34,10 @@ interface LogStoreOptions {
   readonly logId: string | null;
   /** Called between chunks while a long log is verified. */
   readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Called when the part of the log that a checkpoint covered has been verified. */
+  readonly onVerified?: (facts: { readonly bytes: number; readonly elapsedMs: number }) => void;
+  /** Called when that part is damaged or cannot be read: the process must end. */
+  readonly onDamage?: (error: unknown) => void;
   /** Free bytes of the disk below which no entry is taken; left out or 0 for no such bound. */
   readonly freeBytesMin?: number;
   /** Called when a shortage of room begins, and with null when it ends. */
@@ -42,6 +48,10 @@ interface LogStoreOptions {
   readonly segmentBytes?: number;
   /** Bound of the records kept in memory, in bytes. */
   readonly cacheBytes?: number;
+  /** Growth of the log after which a checkpoint is written; for tests. */
+  readonly checkpointBytes?: number;
+  /** How long after the start the verification begins; for tests. */
+  readonly verifyAfterMs?: number;
 }
 
 /** The findings of an open, as fields of one log line. */
@@ -50,6 +60,8 @@ interface OpenReport {
   readonly segments: number;
   /** Bytes of a torn write that were cut from the end; 0 when the log ended well. */
   readonly tornBytes: number;
+  /** Bytes of the log that a checkpoint covers, and that are verified after the start. */
+  readonly unreadBytes: number;
   /** Pid of the process whose abandoned lock was taken over; null for none. */
   readonly lockTakenFrom: number | null;
   /** The store is a new one with the good prefix of the old; null when it is not. */
@@ -86,6 +98,21 @@ const AHEAD_BYTES = 256 * 1024;
  * moved them twice, which took a quarter of a secondary's time at 8 MiB.
  */
 const CACHE_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Half a segment, which a start reads in some 60 ms. A checkpoint costs two syncs, which a full load
+ * then pays once a second.
+ */
+const CHECKPOINT_BYTES = SEGMENT_BYTES / 2;
+
+/**
+ * The verification after a start begins when the node has had time to join the others, and takes a
+ * tenth of a core at most: some 50 MB/s.
+ */
+const VERIFY_AFTER_MS = 2_000;
+const VERIFY_SHARE = 10;
+/** A verification for which no descriptor was free is tried again after this time. */
+const VERIFY_RETRY_MS = 10_000;
 
 /** Number of replaced stores that are kept for a later examination. */
 const KEPT_MAX = 2;
@@ -128,7 +155,7 @@ function hintOf(cause: unknown): string {
 }
 
 async function openMemory(): Promise<Opened> {
-  const report = { records: 0, segments: 0, tornBytes: 0, lockTakenFrom: null, replaced: null };
+  const report = { records: 0, segments: 0, tornBytes: 0, unreadBytes: 0, lockTakenFrom: null, replaced: null };
   return { store: new MemoryLogStore(), report };
 }
 
@@ -150,21 +177,46 @@ async function openDisk(options: LogStoreOptions): Promise<Opened> {
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
       aheadBytes: AHEAD_BYTES,
       cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+      checkpointBytes: options.checkpointBytes ?? CHECKPOINT_BYTES,
       onProgress: options.onProgress ?? (() => undefined),
       room,
       lock,
       now: Date.now(),
     });
     if (replaced !== null) await removeOldSetAside(directory);
-    const { store, segments, tornBytes } = opened;
+    const { store, segments, tornBytes, unreadBytes } = opened;
+    if (unreadBytes > 0) void verify(store, unreadBytes, options);
     const { takenFrom: lockTakenFrom } = lock;
     const records = store.opened.lastIndex;
-    return { store, report: { records, segments, tornBytes, lockTakenFrom, replaced } };
+    return { store, report: { records, segments, tornBytes, unreadBytes, lockTakenFrom, replaced } };
   } catch (error) {
     room.close();
     await lock.release();
     throw error;
   }
+}
+
+/** Verifies in the background what the open has not read. Never rejects. */
+async function verify(store: DiskLogStore, bytes: number, options: LogStoreOptions): Promise<void> {
+  await idle(options.verifyAfterMs ?? VERIFY_AFTER_MS);
+  const start = performance.now();
+  let chunkStart = start;
+  const pause = async () => {
+    await idle((VERIFY_SHARE - 1) * (performance.now() - chunkStart));
+    chunkStart = performance.now();
+  };
+  try {
+    if (await store.verify(pause)) options.onVerified?.({ bytes, elapsedMs: Math.round(performance.now() - start) });
+  } catch (error) {
+    if (!isPassing(error)) return options.onDamage?.(error);
+    await idle(VERIFY_RETRY_MS);
+    return verify(store, bytes, options);
+  }
+}
+
+/** Waits without keeping the process alive. */
+async function idle(ms: number): Promise<void> {
+  await delay(ms, undefined, { ref: false });
 }
 
 async function removeOldSetAside(directory: string): Promise<void> {

@@ -51,6 +51,13 @@ interface MembersPlace {
   readonly members: MembersControl | null;
 }
 
+/** All that an outline of a log knows, as plain values. */
+export interface OutlineFacts {
+  readonly lastIndex: number;
+  readonly epochs: readonly EpochStart[];
+  readonly controls: readonly ControlPlace[];
+}
+
 /** The outline of one log. Positions are indexes of records unless they say `seq`. */
 export class LogOutline {
   /** Index of the last record; 0: the log is empty. */
@@ -61,6 +68,20 @@ export class LogOutline {
   private readonly controls: ControlPlace[] = [];
   /** Undefined: it has to be computed again. */
   private knownIdentity: Identity | null | undefined = null;
+
+  /** What it knows of the records up to `index`, which is not above `lastIndex`. */
+  factsUpTo(index: number): OutlineFacts {
+    const isWithin = (place: { readonly index: number }) => place.index <= index;
+    return { lastIndex: index, epochs: this.epochs.filter(isWithin), controls: this.controls.filter(isWithin) };
+  }
+
+  /** Makes an empty outline that of the log with these facts. */
+  restore({ lastIndex, epochs, controls }: OutlineFacts): void {
+    this.lastIndex = lastIndex;
+    this.epochs.push(...epochs);
+    this.controls.push(...controls);
+    this.knownIdentity = undefined;
+  }
 
   get lastEpoch(): number {
     return this.epochs.at(-1)?.epoch ?? 0;
@@ -245,7 +266,7 @@ export class LogOutline {
 }
 
 /** A read-only outline. */
-export type OutlineView = Omit<LogOutline, 'append' | 'truncateAfter'>;
+export type OutlineView = Omit<LogOutline, 'append' | 'restore' | 'truncateAfter'>;
 
 /**
  * Compares two logs by their ends, as Raft does (§5.4.1): is `ours` at least as up to date as

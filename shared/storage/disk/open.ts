@@ -1,5 +1,6 @@
 /**
- * Opens a disk store, or makes a new one, and verifies all of it before anything is written.
+ * Opens a disk store, or makes a new one, and verifies all of it that no checkpoint covers before
+ * anything is written.
  *
  * A folder holds a store when it holds `store.json`: that file is written last when a store is
  * made, so after a crash on the way the folder is made anew.
@@ -9,9 +10,10 @@ import { isForeign } from '#protocol/identity';
 import { LogOutline } from '#protocol/log/outline';
 import { decodeRecord } from '#protocol/record';
 import { hasBeginPermission } from '../begin-permission';
-import { type LogStore, StorageError } from '../log-store';
+import { StorageError } from '../log-store';
 import { damagedFault } from '../storage-fault';
 import { identityOfRecords } from '../store-identity';
+import { CheckpointKeeper, readCheckpoint } from './checkpoint';
 import type { FileSystem } from './file-system';
 import { createStore, MANIFEST, MARKER, type Manifest, readManifest, readPromise, StoreFiles } from './files';
 import { IdIndex } from './ids/id-index';
@@ -36,6 +38,8 @@ export interface DiskOptions {
   readonly aheadBytes: number;
   /** Bound of the records in memory. */
   readonly cacheBytes: number;
+  /** Growth of the log after which a new checkpoint is written. */
+  readonly checkpointBytes: number;
   /** Ids that make a run of the id index; for tests. */
   readonly runIds?: number;
   /** Called between chunks of some MiB while the log is verified. */
@@ -48,8 +52,10 @@ export interface DiskOptions {
 
 /** The open store, and the facts for the log line of the open. */
 export interface OpenedDiskStore {
-  readonly store: LogStore;
+  readonly store: DiskLogStore;
   readonly segments: number;
+  /** Bytes that a checkpoint covers: `store.verify` reads them. */
+  readonly unreadBytes: number;
   /** Bytes of a torn write that were cut from the end of the log; 0 for none. */
   readonly tornBytes: number;
 }
@@ -87,15 +93,25 @@ async function recoverStore(
     readonly ids: IdIndex;
   },
 ): Promise<OpenedDiskStore> {
-  const { fileSystem, directory, logName, cacheBytes, segmentBytes, aheadBytes, room, lock } = options;
+  const { fileSystem, directory, logName, cacheBytes, checkpointBytes, segmentBytes, aheadBytes, room, lock } = options;
   const { manifest, files, marker, ids } = parts;
   const { storeId } = manifest;
   const [outline, opened] = [new LogOutline(), new LogOutline()];
-  const { segments, tornBytes } = await recoverLog({
+  const checkpoint = await readCheckpoint(options, storeId);
+  const isIdsCovered = checkpoint !== null && checkpoint.ids.completeTo <= ids.completeTo;
+  let coveredIndex = Number.POSITIVE_INFINITY;
+  const { segments, tornBytes, readBytes } = await recoverLog({
     ...options,
     storeId,
     synced: marker.found,
     outlines: [outline, opened],
+    covered: isIdsCovered ? checkpoint.log : null,
+    onCovered: () => {
+      if (checkpoint === null) return;
+      for (const each of [outline, opened]) each.restore(checkpoint.outline);
+      ids.restore(checkpoint.ids);
+      coveredIndex = outline.lastIndex;
+    },
     onNamedEntry: (frame) => {
       if (frame.index <= ids.completeTo) return;
       const { id } = decodeRecord(frame.index, frame.bytes);
@@ -108,18 +124,20 @@ async function recoverStore(
   await ids.saveCut();
   await markEnd(marker, segments.at(-1));
   await files.complete({ logName, log: identityOfRecords(outline) });
+  const log = new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, aheadBytes, marker }, [...segments]);
   const store = new DiskLogStore({
     files,
     ids,
+    checkpoints: new CheckpointKeeper(options, checkpointBytes, readBytes, coveredIndex),
     mayBegin: outline.newestConfiguration().members === null && (await hasBeginPermission(options)),
     outline,
     opened,
-    log: new SegmentedLog({ fileSystem, directory, storeId, segmentBytes, aheadBytes, marker }, [...segments]),
+    log,
     cacheBytes,
     room,
     lock,
   });
-  return { store, segments: segments.length, tornBytes };
+  return { store, segments: segments.length, tornBytes, unreadBytes: log.unread.bytes };
 }
 
 /**

@@ -58,7 +58,8 @@ export interface Salvage {
 const SALVAGE = 'salvage.json';
 const FOLDER = /^(?:damaged|replaced)-([0-9]+)$/;
 /** The files that make up a store; other files in the folder are not moved. */
-const STORE_FILE = /^(?:(?:store\.json|promise\.json|begin|renew)(?:\.new)?|synced|ids|[0-9]{16}\.log)$/;
+const STORE_FILE =
+  /^(?:(?:store\.json|promise\.json|checkpoint\.json|begin|renew)(?:\.new)?|synced|ids|[0-9]{16}\.log)$/;
 
 /** Those of the names that are folders with old stores, the oldest first. */
 export function setAsideAmong(names: readonly string[]): string[] {

@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { damagedFault, fatalFault, fullFault, isOutOfRoom, storageFault } from '../storage-fault';
-import type { FileSystem, OpenDirectory, OpenFile } from './file-system';
+import { errorCode, type FileSystem, type OpenDirectory, type OpenFile } from './file-system';
 
 const BESIDE = '.new';
 
@@ -30,6 +30,26 @@ export async function replaceSmallFile(
   } catch (cause) {
     if (cause instanceof OutOfRoom) throw fullFault(`${name} was not written`, cause.cause);
     throw fatalFault(`${name} could not be made durable`, cause);
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Removes `name` durably. Without such a file it only syncs the folder, so that an earlier removal
+ * survives a power loss. Rejects with a `StorageError` `full` when no descriptor is free, otherwise
+ * with the system error of the file operation.
+ */
+export async function removeSmallFile(
+  fileSystem: FileSystem,
+  { directory, name }: { readonly directory: string; readonly name: string },
+): Promise<void> {
+  const folder = await openDirectory(fileSystem, directory, `${name} was not removed`);
+  try {
+    await fileSystem.remove(join(directory, name)).catch((error: unknown) => {
+      if (errorCode(error) !== 'ENOENT') throw error;
+    });
+    await folder.sync();
   } finally {
     await folder.close();
   }

@@ -8,8 +8,8 @@
  * every record that is not on disk yet, and the others from the files.
  *
  * Files in the folder: `store.json`, `promise.json`, `begin`, `renew` (files.ts), `synced` (the
- * marker), `0000000000000001.log` … (segments), `ids/` (may be removed while no process runs),
- * `lock`, and `salvage.json` while a store is being replaced (salvage.ts).
+ * marker), `0000000000000001.log` … (segments), `ids/` and `checkpoint.json` (may be removed while
+ * no process runs), `lock`, and `salvage.json` while a store is being replaced (salvage.ts).
  */
 
 import type { LogOutline } from '#protocol/log/outline';
@@ -19,6 +19,7 @@ import type { EntryBytes, LogStore, ReadLimits, Shortage } from '../log-store';
 import { seqOfGeneratedId, takeRecords } from '../record-kind';
 import { closedFault, fatalFault, isPassing, storageFault } from '../storage-fault';
 import { checkExtends } from '../store-identity';
+import type { Checkpoint, CheckpointKeeper } from './checkpoint';
 import type { StoreFiles } from './files';
 import type { IdIndex } from './ids/id-index';
 import type { StoreLock } from './lock/lock';
@@ -37,6 +38,7 @@ interface DiskLogStoreParts {
   readonly opened: LogOutline;
   readonly log: SegmentedLog;
   readonly ids: IdIndex;
+  readonly checkpoints: CheckpointKeeper;
   readonly cacheBytes: number;
   readonly room: Room;
   /** Checked before each write; released last. */
@@ -139,7 +141,21 @@ export class DiskLogStore implements LogStore {
   async checksumAt(index: number): Promise<number> {
     if (this.closing !== null) throw closedFault();
     if (index === this.durableIndex) return this.checksum;
-    return index === 0 ? 0 : this.parts.log.runningAt(index);
+    const { checkpoints, log } = this.parts;
+    return index === 0 ? 0 : checkpoints.watch(() => log.runningAt(index));
+  }
+
+  /**
+   * Verifies what the open has not read. `pause` is awaited after each chunk. Resolves with true
+   * when it is verified, with false when the store is closed before. Rejects with a `StorageError`: `damaged`, and the next open reads the whole log; `failed`, or
+   * `full` when no descriptor is free.
+   */
+  verify(pause: () => Promise<void>): Promise<boolean> {
+    const goesOn = async () => {
+      await pause();
+      return this.closing === null;
+    };
+    return this.parts.checkpoints.watch(() => this.parts.log.unread.verify(goesOn));
   }
 
   seqOfId(id: string): number | null {
@@ -173,11 +189,13 @@ export class DiskLogStore implements LogStore {
       if (first > Math.min(limits.to, this.outline.lastIndex)) return way.cached([]);
       if (first >= this.cache.firstIndex) return way.cached(this.cache.read(first, limits));
       const { generation } = this;
+      const isStale = () => generation !== this.generation;
+      const within = { ...limits, to: Math.min(limits.to, this.cache.firstIndex - 1) };
       try {
-        const found = await way.fromDisk(first, { ...limits, to: Math.min(limits.to, this.cache.firstIndex - 1) });
-        if (generation === this.generation) return found;
+        const found = await this.parts.checkpoints.watch(() => way.fromDisk(first, within), isStale);
+        if (!isStale()) return found;
       } catch (error) {
-        if (generation === this.generation) throw error;
+        if (!isStale()) throw error;
       }
     }
   }
@@ -207,8 +225,18 @@ export class DiskLogStore implements LogStore {
     return keeping;
   }
 
+  /** Null while a truncation waits. */
+  private makeCheckpoint(): Checkpoint | null {
+    const { log, ids } = this.parts;
+    const { covered, lastIndex } = log;
+    if (covered === null || this.writer.stableIndex < lastIndex) return null;
+    const { storeId, outline } = this;
+    return { storeId, log: covered, outline: outline.factsUpTo(lastIndex), ids: ids.recentUpTo(lastIndex) };
+  }
+
   private becomeDurable(): void {
-    const { ids } = this.parts;
+    const { ids, checkpoints } = this.parts;
+    checkpoints.saveIfDue(() => this.makeCheckpoint());
     this.cache.evict(this.writer.stableIndex);
     ids
       .flushIfLarge(() => this.writer.stableIndex)
@@ -228,6 +256,7 @@ export class DiskLogStore implements LogStore {
     await this.keeping;
     this.isClosed = true;
     this.parts.room.close();
+    if (this.writer.failure === null) await this.parts.checkpoints.saveLast(() => this.makeCheckpoint());
     try {
       await this.parts.ids.close();
       await this.parts.log.close();
@@ -245,9 +274,9 @@ export class DiskLogStore implements LogStore {
 
 /**
  * Truncates the ids before the records, so that an id never answers for a record that took
- * another's place.
+ * another's place, and removes before both a checkpoint of what is truncated.
  */
-function groupTargetOf({ log, ids, room }: DiskLogStoreParts): GroupTarget {
+function groupTargetOf({ log, ids, checkpoints, room }: DiskLogStoreParts): GroupTarget {
   return {
     get lastIndex() {
       return log.lastIndex;
@@ -256,10 +285,14 @@ function groupTargetOf({ log, ids, room }: DiskLogStoreParts): GroupTarget {
       return log.running;
     },
     takeRoom: (bytes) => room.take(bytes),
-    appendGroup: (group) => log.appendGroup(group),
+    async appendGroup(group) {
+      await log.appendGroup(group);
+      checkpoints.note(group.bytes.length);
+    },
     async truncateAfter(index) {
+      await checkpoints.dropAbove(index);
       await ids.saveCut();
-      await log.truncateAfter(index);
+      await checkpoints.watch(() => log.truncateAfter(index));
     },
   };
 }

@@ -40,6 +40,14 @@ interface IdIndexOptions {
   readonly runIds?: number;
 }
 
+/** The ids that are in no run, for a checkpoint. */
+export interface RecentIds {
+  /** As `IdIndex.completeTo`: an index whose runs end before it lacks ids. */
+  readonly completeTo: number;
+  /** Id and index, ascending by index. */
+  readonly places: readonly (readonly [string, number])[];
+}
+
 /** Ids that are becoming a run. */
 interface Flushing {
   readonly places: ReadonlyMap<string, number>;
@@ -101,6 +109,18 @@ export class IdIndex {
    */
   get completeTo(): number {
     return this.runs.at(-1)?.visibleTo ?? 0;
+  }
+
+  /** The ids of entries up to `index` that no run holds. */
+  recentUpTo(index: number): RecentIds {
+    const places = [...(this.flushing?.places ?? []), ...this.memory].filter(([, at]) => at <= index);
+    return { completeTo: this.completeTo, places };
+  }
+
+  /** Takes the ids of a checkpoint into an index whose runs are complete up to its `completeTo`. */
+  restore({ places }: RecentIds): void {
+    const { completeTo } = this;
+    for (const [id, index] of places) if (index > completeTo) this.add(id, index);
   }
 
   /** Adds the id of the entry at `index`, which must be above every index added before. */

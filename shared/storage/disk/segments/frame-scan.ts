@@ -79,8 +79,8 @@ function scanFrames(buffer: Buffer, from: ScanPlace, visit: FrameVisitor, verifi
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
 /**
- * Scans the frames of a file from `from` up to byte `size`, with a few MiB in memory at a time.
- * `onChunk` is awaited after each chunk. Rejects with the system error of a read.
+ * Scans the frames of a file from `from` up to byte `size`, with `chunkBytes` in memory at a time,
+ * or one frame. `onChunk` is awaited after each chunk. Rejects with the system error of a read.
  */
 export async function scanFile(
   file: OpenFile,
@@ -88,9 +88,10 @@ export async function scanFile(
   size: number,
   visit: FrameVisitor,
   onChunk: (offset: number) => Promise<void> = async () => undefined,
+  chunkBytes = CHUNK_BYTES,
 ): Promise<ScanEnd> {
   let place: ScanPlace = from;
-  let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - from.offset));
+  let buffer = Buffer.allocUnsafe(Math.min(chunkBytes, size - from.offset));
   for (;;) {
     const wanted = Math.min(buffer.length, size - place.offset);
     const count = await file.read(buffer.subarray(0, wanted), place.offset);

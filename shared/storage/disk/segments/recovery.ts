@@ -1,7 +1,7 @@
 /**
- * Recovers the log from the segment files at open: verifies every frame, builds the outline and the
- * read points, cuts a torn tail and refuses any other fault. Entries are not parsed, because the
- * frame has what the outline needs; only control records are.
+ * Recovers the log from the segment files at open: verifies every frame that no checkpoint covers,
+ * builds the outline and the read points, cuts a torn tail and refuses any other fault. Entries are
+ * not parsed, because the frame has what the outline needs; only control records are.
  *
  * A torn last segment (its header never became durable) is removed. Records after the synced marker
  * are good but perhaps not on disk: after a failed fsync and a crash, the kernel may hold pages
@@ -12,6 +12,7 @@ import type { LogOutline } from '#protocol/log/outline';
 import { decodeRecord, RecordError } from '#protocol/record';
 import { damagedFault } from '#storage/storage-fault';
 import type { FileSystem, OpenFile } from '../file-system';
+import { type CoveredLog, confirmedSegments } from './covered-log';
 import { type Frame, FrameKind } from './frame';
 import { type ScanEnd, scanFile } from './frame-scan';
 import { decodeSegmentHeader, firstIndexOf, SEGMENT_HEADER_BYTES, Segment, startFault } from './segment';
@@ -31,6 +32,10 @@ interface RecoveryOptions {
   readonly storeId: string;
   /** Null when the marker is lost. */
   readonly synced: SyncedUpTo | null;
+  /** The part of the log that a checkpoint covers; null for none. */
+  readonly covered: CoveredLog | null;
+  /** Called first, when the files confirm `covered`: what follows is what comes after it. */
+  readonly onCovered: () => void;
   /** Are filled with the log's outline; the caller needs two, one to keep and one to hand out. */
   readonly outlines: readonly LogOutline[];
   /** Receives the entries whose ids were chosen by clients, in ascending order. */
@@ -44,6 +49,8 @@ interface RecoveredLog {
   readonly segments: Segment[];
   /** Bytes of the torn tail that was cut; 0 for none. */
   readonly tornBytes: number;
+  /** Bytes of the frames that were read; the others are `unread` in their segments. */
+  readonly readBytes: number;
 }
 
 /**
@@ -55,11 +62,14 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
 }
 
 class LogRecovery {
-  private readonly segments: Segment[] = [];
+  private segments: Segment[] = [];
+  /** The segment in which the covered part of the log ends, until its file is read from there on. */
+  private resumed: Segment | null = null;
   private readonly synced: SyncedUpTo;
   private lastIndex = 0;
   private running = 0;
   private tornBytes = 0;
+  private readBytes = 0;
   private bytesBefore = 0;
   private bytesTotal = 0;
 
@@ -73,9 +83,10 @@ class LogRecovery {
     const sizes = new Map<string, number>();
     for (const name of names) sizes.set(name, await this.withFile(name, 'read', (file) => file.size()));
     this.bytesTotal = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    for (const name of names) {
+    await this.takeCovered(names);
+    for (const [at, name] of names.entries()) {
       const size = sizes.get(name) ?? 0;
-      await this.recoverSegment(name, size, name === names.at(-1));
+      if (this.segments[at] === undefined) await this.recoverSegment(name, size, name === names.at(-1));
       this.bytesBefore += size;
     }
     if (this.lastIndex < this.synced.index) {
@@ -84,10 +95,27 @@ class LogRecovery {
       );
     }
     await this.syncEnd();
-    return { segments: this.segments, tornBytes: this.tornBytes };
+    return { segments: this.segments, tornBytes: this.tornBytes, readBytes: this.readBytes };
+  }
+
+  /** Begins with the segments that a checkpoint covers, if the files are the covered ones. */
+  private async takeCovered(names: readonly string[]): Promise<void> {
+    const { covered, onCovered } = this.options;
+    const segments = covered === null ? null : await confirmedSegments(this.options, names, covered);
+    const last = segments?.at(-1);
+    if (segments === null || last === undefined) return;
+    if (last.lastIndex === this.synced.index && last.running !== this.synced.running) return;
+    this.segments = segments.slice(0, -1);
+    this.resumed = last;
+    onCovered();
   }
 
   private async recoverSegment(name: string, size: number, isLast: boolean): Promise<void> {
+    const { resumed } = this;
+    this.resumed = null;
+    if (resumed !== null) {
+      return this.withFile(name, 'write', (file) => this.recoverFrames(file, resumed, size, isLast));
+    }
     const firstIndex = firstIndexOf(name);
     if (firstIndex !== this.lastIndex + 1) {
       throw damagedFault(
@@ -98,7 +126,8 @@ class LogRecovery {
       const header = Buffer.alloc(Math.min(size, SEGMENT_HEADER_BYTES));
       await file.read(header, 0);
       if (!this.isHeaderGood(header, name, isLast)) return true;
-      await this.recoverFrames(file, name, size, isLast);
+      const segment = new Segment({ firstIndex: this.lastIndex + 1, running: this.running });
+      await this.recoverFrames(file, segment, size, isLast);
       return false;
     });
     if (!isTorn) return;
@@ -124,11 +153,12 @@ class LogRecovery {
     return true;
   }
 
-  private async recoverFrames(file: OpenFile, name: string, size: number, isLast: boolean): Promise<void> {
-    const segment = new Segment({ firstIndex: this.lastIndex + 1, running: this.running });
+  /** Reads the frames after the end of `segment`, which is then that of the file. */
+  private async recoverFrames(file: OpenFile, segment: Segment, size: number, isLast: boolean): Promise<void> {
+    const { name, end: offset, lastIndex: index, running } = segment;
     const end = await scanFile(
       file,
-      { offset: SEGMENT_HEADER_BYTES, index: this.lastIndex, running: this.running },
+      { offset, index, running },
       size,
       (frame) => {
         segment.notePoint(frame.index, frame.offset, frame.runningBefore);
@@ -142,6 +172,7 @@ class LogRecovery {
     );
     if (end.stop !== 'end') await this.cutTorn(file, { name, size, isLast, end });
     segment.endAt(end);
+    this.readBytes += end.offset - offset;
     this.lastIndex = end.index;
     this.running = end.running;
     this.segments.push(segment);

@@ -9,11 +9,12 @@ import { join } from 'node:path';
 import { type LogRecord, RecordDecoder } from '#protocol/record';
 import type { EntryBytes } from '#storage/log-store';
 import { damagedFault, storageFault } from '#storage/storage-fault';
-import type { FileSystem } from '../file-system';
+import type { FileSystem, OpenFile } from '../file-system';
 import { type Frame, FrameKind } from './frame';
 import { type ScanEnd, type ScanPlace, scanBuffer } from './frame-scan';
 import { type PackedRecords, packRecords, separated } from './packed-records';
 import type { Segment } from './segment';
+import { damageAt } from './unread-frames';
 
 /** Most bytes of records in one read, unless one record is larger. */
 const READ_CHUNK_BYTES = 1024 * 1024;
@@ -28,9 +29,10 @@ interface ReadRange {
 
 /** The reads of one log. Errors are `StorageError`s: `damaged`, or what the system said. */
 export class SegmentReader {
+  /** @param approach verifies an unread part up to a record, and adds read points around it */
   constructor(
-    private readonly fileSystem: FileSystem,
-    private readonly directory: string,
+    private readonly place: { readonly fileSystem: FileSystem; readonly directory: string },
+    private readonly approach: (segment: Segment, index: number) => Promise<void>,
   ) {}
 
   /** At least the record `from`. */
@@ -82,10 +84,8 @@ export class SegmentReader {
   }
 
   /** Throws unless every frame is good, and that of `from` is there. */
-  private check(segment: Segment, { stop, index, offset, fault }: ScanEnd, from: number): void {
-    if (stop !== 'bad' && index >= from) return;
-    const what = stop === 'bad' ? fault : 'the file ends inside it';
-    throw damagedFault(`${this.pathOf(segment)} at byte ${offset}: record ${index + 1}: ${what}`);
+  private check(segment: Segment, end: ScanEnd, from: number): void {
+    if (end.stop === 'bad' || end.index < from) throw damageAt(this.pathOf(segment), end);
   }
 
   /**
@@ -96,6 +96,8 @@ export class SegmentReader {
     segment: Segment,
     { from, last, maxBytes }: ReadRange,
   ): Promise<{ readonly place: ScanPlace; readonly buffer: Buffer }> {
+    const isFar = segment.offsetBehind(from) - segment.placeBefore(from).offset > READ_CHUNK_BYTES;
+    if (isFar && segment.unread !== null) await this.approach(segment, from);
     const place = segment.placeBefore(from);
     const wanted = segment.offsetBehind(last) - place.offset;
     const needed = segment.offsetBehind(from) - place.offset;
@@ -105,11 +107,16 @@ export class SegmentReader {
     return { place, buffer: buffer.subarray(0, count) };
   }
 
-  private async readFile(segment: Segment, into: Buffer, offset: number): Promise<number> {
+  private readFile(segment: Segment, into: Buffer, offset: number): Promise<number> {
+    return this.withSegment(segment, (file) => file.read(into, offset));
+  }
+
+  /** Opens the segment's file for `read`. */
+  async withSegment<T>(segment: Segment, read: (file: OpenFile) => Promise<T>): Promise<T> {
     try {
-      const file = await this.fileSystem.open(this.pathOf(segment), 'read');
+      const file = await this.place.fileSystem.open(this.pathOf(segment), 'read');
       try {
-        return await file.read(into, offset);
+        return await read(file);
       } finally {
         await file.close();
       }
@@ -118,7 +125,7 @@ export class SegmentReader {
     }
   }
 
-  private pathOf({ name }: Segment): string {
-    return join(this.directory, name);
+  pathOf({ name }: Segment): string {
+    return join(this.place.directory, name);
   }
 }

@@ -82,6 +82,13 @@ export class Segment {
   end = SEGMENT_HEADER_BYTES;
   /** Running CRC up to `lastIndex`. */
   running: number;
+  /**
+   * The open has not read the frames up to here, which a checkpoint covers; null when it has, or
+   * when they were verified since. Read points may be far apart there.
+   */
+  unread: ScanPlace | null = null;
+  /** Number of truncations. While it is the same, each frame keeps its place. */
+  cuts = 0;
 
   /**
    * Read points, ascending, each as a `ScanPlace` before its frame. Three arrays take less memory
@@ -96,15 +103,17 @@ export class Segment {
     this.name = segmentName(firstIndex);
     this.lastIndex = firstIndex - 1;
     this.running = running;
-    this.addPoint(firstIndex, SEGMENT_HEADER_BYTES, running);
+    this.addPoint(0, firstIndex, SEGMENT_HEADER_BYTES, running);
   }
 
   /**
-   * Notes that the frame of `index` starts at `offset`. A point is kept when the last one is far
-   * enough away.
+   * Notes that the frame of `index` starts at `offset`. A point is kept when the one before it is
+   * far enough away.
    */
-  notePoint(index: number, offset: number, runningBefore: number): void {
-    if (offset - (this.pointOffsets.at(-1) ?? 0) >= POINT_SPACING_BYTES) this.addPoint(index, offset, runningBefore);
+  notePoint(index: number, offset: number, runningBefore: number, spacing = POINT_SPACING_BYTES): void {
+    const isLast = offset > (this.pointOffsets.at(-1) ?? 0);
+    const at = isLast ? this.pointOffsets.length : this.pointsUpTo(index);
+    if (offset - (this.pointOffsets[at - 1] ?? 0) >= spacing) this.addPoint(at, index, offset, runningBefore);
   }
 
   /** Records that the group is on disk after what was there. */
@@ -117,7 +126,10 @@ export class Segment {
   }
 
   /** Makes the segment end here. */
-  endAt({ index, offset, running }: ScanPlace): void {
+  endAt(place: ScanPlace): void {
+    const { index, offset, running } = place;
+    this.cuts += 1;
+    if (this.unread !== null && this.unread.offset > offset) this.unread = place;
     this.lastIndex = index;
     this.end = offset;
     this.running = running;
@@ -158,10 +170,10 @@ export class Segment {
     return reached;
   }
 
-  private addPoint(index: number, offset: number, running: number): void {
-    this.pointIndexes.push(index);
-    this.pointOffsets.push(offset);
-    this.pointRunnings.push(running);
+  private addPoint(at: number, index: number, offset: number, running: number): void {
+    this.pointIndexes.splice(at, 0, index);
+    this.pointOffsets.splice(at, 0, offset);
+    this.pointRunnings.splice(at, 0, running);
   }
 
   /** Number of points whose index is not above `index`. */

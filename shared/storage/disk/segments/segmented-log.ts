@@ -22,11 +22,13 @@ import type { EntryBytes, ReadLimits } from '#storage/log-store';
 import { fatalFault, fullFault, isOutOfRoom, storageFault } from '#storage/storage-fault';
 import type { FileSystem, OpenDirectory, OpenFile } from '../file-system';
 import { openDirectory } from '../small-file';
+import { type CoveredLog, coveredLogOf } from './covered-log';
 import type { EncodedGroup } from './frame';
 import type { ScanPlace } from './frame-scan';
 import { encodeSegmentHeader, Segment } from './segment';
 import { SegmentReader } from './segment-reader';
 import type { SyncMarker } from './sync-marker';
+import { UnreadFrames } from './unread-frames';
 
 /**
  * A group is small when it is at most this fraction of what the file is extended by: the zeros are
@@ -52,13 +54,23 @@ export class SegmentedLog {
   /** Size of that file, at least. */
   private activeBytes = 0;
   private readonly reader: SegmentReader;
+  /** The truncation under way, or the last one. */
+  private cutting: Promise<void> = Promise.resolve();
+  /** What the open has not read. */
+  readonly unread: UnreadFrames;
 
   /** @param segments as recovered, ascending; taken over */
   constructor(
     private readonly options: SegmentedLogOptions,
     private readonly segments: Segment[],
   ) {
-    this.reader = new SegmentReader(options.fileSystem, options.directory);
+    const { fileSystem, directory } = options;
+    this.reader = new SegmentReader({ fileSystem, directory }, (segment, from) => this.unread.approach(segment, from));
+    this.unread = new UnreadFrames(segments, {
+      pathOf: (segment) => this.reader.pathOf(segment),
+      withSegment: (segment, read) => this.reader.withSegment(segment, read),
+      cutEnds: () => this.cutting.catch(() => undefined),
+    });
   }
 
   /** Last durable record; 0 for none. */
@@ -99,7 +111,8 @@ export class SegmentedLog {
     const folder = await openDirectory(this.options.fileSystem, this.options.directory, what);
     try {
       const file = kept === null ? null : await this.openOrFault(kept, what);
-      await this.fatalIfFails(what, () => this.cutTo(index, { kept, place, file, folder }));
+      this.cutting = this.fatalIfFails(what, () => this.cutTo(index, { kept, place, file, folder }));
+      await this.cutting;
     } finally {
       await folder.close();
     }
@@ -148,6 +161,11 @@ export class SegmentedLog {
    */
   async runningAt(index: number): Promise<number> {
     return (await this.reader.placeBehind(this.segmentOf(index), index)).running;
+  }
+
+  /** The log as it is durable now, for a checkpoint; null while it has no record. */
+  get covered(): CoveredLog | null {
+    return this.lastIndex === 0 ? null : coveredLogOf(this.segments);
   }
 
   async close(): Promise<void> {

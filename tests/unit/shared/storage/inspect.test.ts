@@ -109,12 +109,21 @@ test('a store that is whole is told as it is, and its entries are the records', 
     segments: segmentsOf(fileSystem).length,
     tornBytes: 0,
     damages: [],
+    checkpoint: null,
     salvage: null,
     hasBeginPermission: false,
     isRenewalAsked: false,
     runningPid: null,
     setAside: [],
   } satisfies Inspection);
+});
+
+test('a checkpoint is told by the index that it covers', async () => {
+  const fileSystem = CrashingFileSystem.empty();
+  const store = await storeOn(fileSystem, { checkpointBytes: 100 });
+  await store.append(new RecordSource().entries(5));
+  await store.close();
+  expect((await inspectStore(fileSystem, DIRECTORY))?.checkpoint).toBe(5);
 });
 
 test('the node that the log knows this store by, and who was removed from it', async () => {

@@ -75,6 +75,8 @@ export class CrashHistory {
     this.identity = store.promised.identity;
     this.commit = store.promised.commit;
     this.backTo(this.log.at(-1) ?? null);
+    // A truncation of the whole log may not have come to the disk.
+    this.source.epoch = Math.max(this.source.epoch, this.log.at(-1)?.epoch ?? 0);
   }
 
   private mayLeave(found: readonly LogRecord[]): boolean {

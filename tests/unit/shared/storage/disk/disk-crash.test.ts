@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CrashHistory } from './crash-history';
 import { CrashingFileSystem, type CrashKind } from './crashing-file-system';
 import { openOn, randomOf, type SmallSizes, storeOn } from './disk-harness';
@@ -6,10 +7,13 @@ const STEPS = 40;
 const SEEDS = [1, 2, 3, 4];
 /** Few files that are extended ahead of their groups, and many that are not. */
 const AHEAD: SmallSizes = { segmentBytes: 12_000, aheadBytes: 8_000 };
-const HISTORIES = SEEDS.flatMap((seed) => [
-  [seed, 'small segments', {}] as const,
-  [seed, 'files extended ahead', AHEAD] as const,
-]);
+/** A checkpoint every few groups. */
+const CHECKPOINTS: SmallSizes = { checkpointBytes: 1_500 };
+const HISTORIES = [
+  ...SEEDS.map((seed) => [seed, 'small segments', {}] as const),
+  ...SEEDS.map((seed) => [seed, 'files extended ahead', AHEAD] as const),
+  ...SEEDS.slice(2).map((seed) => [seed, 'checkpoints', CHECKPOINTS] as const),
+];
 /** The kill comes last: it uses up what was left. */
 const KINDS: readonly CrashKind[] = ['power loss', 'power loss', 'kill'];
 
@@ -56,7 +60,7 @@ async function restarted(
 
 describe.each(HISTORIES)('a crash at every operation of history %i, %s', (seed, _, sizes) => {
   test('leaves every resolved operation, a prefix of the rest, and nothing else', async () => {
-    let points = 0;
+    let [points, covered] = [0, 0];
     for (let crashAt = 1; ; crashAt += 1) {
       const run = await crashed(seed, crashAt, sizes);
       if (run === null) break;
@@ -64,14 +68,17 @@ describe.each(HISTORIES)('a crash at every operation of history %i, %s', (seed, 
       for (const [at, kind] of KINDS.entries()) {
         const random = randomOf(seed * 1_000_003 + crashAt * 7 + at);
         try {
-          const store = await storeOn(await restarted(run.left, kind, random, sizes), sizes);
+          const { store, unreadBytes } = await openOn(await restarted(run.left, kind, random, sizes), sizes);
           await run.history.check(store);
+          await store.verify(async () => undefined);
+          covered += unreadBytes;
         } catch (cause) {
           throw new Error(`seed ${seed}, ${kind} ${at} at operation ${crashAt}: ${String(cause)}`, { cause });
         }
       }
     }
     expect(points).toBeGreaterThan(100);
+    expect(covered > 0).toBe(sizes === CHECKPOINTS);
   }, 120_000);
 });
 
@@ -79,7 +86,7 @@ test('a store goes on after each of many crashes in a row', async () => {
   for (let seed = 1; seed <= 60; seed += 1) {
     const random = randomOf(seed);
     const history = new CrashHistory(random);
-    const sizes = seed % 2 === 0 ? AHEAD : {};
+    const sizes = [{}, AHEAD, CHECKPOINTS][seed % 3] ?? {};
     let fileSystem = CrashingFileSystem.empty();
     for (let round = 0; round < 6; round += 1) {
       try {
@@ -87,7 +94,9 @@ test('a store goes on after each of many crashes in a row', async () => {
         await history.check(store);
         await history.adopt(store);
         fileSystem.crashAt = fileSystem.operations + 1 + Math.floor(random() * 120);
+        const verified = store.verify(nextTurn);
         await history.run(store, STEPS);
+        await verified;
       } catch (cause) {
         throw new Error(`seed ${seed}, round ${round}: ${String(cause)}`, { cause });
       }

@@ -6,7 +6,7 @@
 import { type DiskOptions, openDiskLogStore } from '#storage/disk/open';
 import type { BelongingOptions } from '#storage/disk/open-or-salvage';
 import { type Room, UNLIMITED } from '#storage/disk/room';
-import type { LogStore } from '#storage/log-store';
+import type { DiskLogStore } from '#storage/disk/store';
 import type { CrashingFileSystem, Random } from './crashing-file-system';
 
 export const DIRECTORY = '/log';
@@ -15,6 +15,7 @@ export interface SmallSizes {
   readonly segmentBytes?: number;
   readonly aheadBytes?: number;
   readonly cacheBytes?: number;
+  readonly checkpointBytes?: number;
   readonly runIds?: number;
   readonly room?: Room;
 }
@@ -36,6 +37,7 @@ function diskOptions(fileSystem: CrashingFileSystem): DiskOptions {
     segmentBytes: 1500,
     aheadBytes: 0,
     cacheBytes: 1000,
+    checkpointBytes: Number.POSITIVE_INFINITY,
     runIds: 4,
     onProgress: () => undefined,
     room: UNLIMITED,
@@ -43,7 +45,7 @@ function diskOptions(fileSystem: CrashingFileSystem): DiskOptions {
   };
 }
 
-export async function storeOn(fileSystem: CrashingFileSystem, sizes: SmallSizes = {}): Promise<LogStore> {
+export async function storeOn(fileSystem: CrashingFileSystem, sizes: SmallSizes = {}): Promise<DiskLogStore> {
   return (await openOn(fileSystem, sizes)).store;
 }
 

@@ -6,6 +6,7 @@ import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { controlRecord, entryRecord, type LogRecord } from '#protocol/record';
+import type { LogStore } from '#storage/log-store';
 import { openLogStore } from '#storage/open';
 
 const REIGN = '00112233445566aa';
@@ -21,11 +22,16 @@ const GROUPS = 10;
 const GROUP_RECORDS = 10;
 
 let dataDir: string;
+/** Stores to close after the test. */
+const closing: LogStore[] = [];
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'rlog-salvage-'));
 });
-afterEach(() => rm(dataDir, { recursive: true }));
+afterEach(async () => {
+  await Promise.all(closing.splice(0).map((store) => store.close()));
+  await rm(dataDir, { recursive: true });
+});
 
 function record(index: number): LogRecord {
   if (index === 1) {
@@ -179,4 +185,48 @@ test('a damaged store.json costs the store its id, and not the log name or the i
   await store.close();
   const other = openLogStore({ kind: 'disk', dataDir, logName: 'other', logId: null });
   await expect(other).rejects.toMatchObject({ name: 'ForeignStoreError' });
+});
+
+describe('a log that a checkpoint covers', () => {
+  const covered = (more: object = {}) =>
+    openLogStore({
+      kind: 'disk',
+      dataDir,
+      logName: 'rlog',
+      logId: null,
+      segmentBytes: 2_000,
+      checkpointBytes: 1_000,
+      verifyAfterMs: 0,
+      ...more,
+    });
+
+  async function fill(): Promise<void> {
+    const { store } = await covered();
+    for (let index = 1; index <= 100; index += 1) await store.append([record(index)]);
+    await store.close();
+  }
+
+  test('is verified after the start', async () => {
+    await fill();
+    const verified = await new Promise<{ bytes: number }>((resolve, reject) => {
+      covered({ onVerified: resolve, onDamage: reject }).then(({ store }) => closing.push(store), reject);
+    });
+    expect(verified.bytes).toBeGreaterThan(10_000);
+  });
+
+  test('and is damaged: the process learns of it, and its next start replaces the store', async () => {
+    await fill();
+    await flip('"message":"m42"');
+    const damage = await new Promise((resolve, reject) => {
+      covered({ onDamage: resolve, onVerified: reject }).then(({ store, report }) => {
+        expect(report.replaced).toBeNull();
+        closing.push(store);
+      }, reject);
+    });
+    expect(damage).toMatchObject({ code: 'damaged', message: expect.stringContaining('record 43') });
+    await Promise.all(closing.splice(0).map((store) => store.close()));
+    const { store, report } = await covered();
+    expect(report.replaced).toMatchObject({ why: 'damaged', keptIndex: 42 });
+    await store.close();
+  });
 });
