@@ -27,6 +27,11 @@ export const READY_MS_MAX = 30_000;
 const STOP_MS_MAX = 6_000;
 /** Having run this long, a node has proven itself: its next crash is a first one. */
 const PROVEN_MS = 60_000;
+/**
+ * Where Node 22.1 and later keep compiled code for the next start: a sixth of the CPU of a start.
+ * Beside the code, because a folder that others can write to would let them replace it.
+ */
+const COMPILE_CACHE = join(__dirname, '../../.compile-cache');
 /** EX_CONFIG and EX_UNAVAILABLE of sysexits.h, as the nodes use them. */
 const HOPELESS = [78, 69];
 
@@ -103,7 +108,7 @@ export class Node {
     const preload = join(__dirname, '../broker/leash/end-with-parent.js');
     const main = join(__dirname, '../../services', this.plan.role, 'main.js');
     const child = spawn(process.execPath, ['--require', preload, main], {
-      env: this.options.environment,
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...this.options.environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     });
