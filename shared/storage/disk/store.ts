@@ -150,12 +150,18 @@ export class DiskLogStore implements LogStore {
    * when it is verified, with false when the store is closed before. Rejects with a `StorageError`: `damaged`, and the next open reads the whole log; `failed`, or
    * `full` when no descriptor is free.
    */
-  verify(pause: () => Promise<void>): Promise<boolean> {
+  async verify(pause: () => Promise<void>): Promise<boolean> {
+    const { checkpoints, log } = this.parts;
     const goesOn = async () => {
       await pause();
       return this.closing === null;
     };
-    return this.parts.checkpoints.watch(() => this.parts.log.unread.verify(goesOn));
+    try {
+      return this.closing === null && (await checkpoints.watch(() => log.unread.verify(goesOn)));
+    } catch (error) {
+      if (this.closing === null) throw error;
+      return false;
+    }
   }
 
   seqOfId(id: string): number | null {

@@ -207,6 +207,8 @@ test('a verification ends when the store is closed', async () => {
   const { fileSystem } = await written();
   const store = await storeOn(fileSystem, OFTEN);
   await expect(store.verify(() => store.close())).resolves.toBe(false);
+  for (const path of logFiles(fileSystem)) await fileSystem.remove(path);
+  await expect(store.verify(TURN)).resolves.toBe(false);
 });
 
 test('records in the middle of a long unread segment are read, checked and found by checksum', async () => {
