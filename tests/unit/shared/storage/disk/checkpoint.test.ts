@@ -186,16 +186,40 @@ test('a truncation behind the checkpoint leaves it', async () => {
   expect(again.durableIndex).toBe(records.length + 1);
 });
 
+async function pass(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+}
+
+/** A sync takes longer than a scan. */
+function slowDownSyncs(fileSystem: CrashingFileSystem): void {
+  const open = fileSystem.open.bind(fileSystem);
+  fileSystem.open = async (path, mode) => {
+    const file = await open(path, mode);
+    const sync = async () => {
+      await file.sync();
+      await pass(40);
+    };
+    return { ...file, sync };
+  };
+}
+
 test('a truncation under the verification is not taken for damage', async () => {
   const { fileSystem, source, records } = await written();
-  for (const kept of [0, 3, 12, records.length - 2]) {
+  const cases = [0, 3, 17, records.length - 2].flatMap((kept) =>
+    Array.from({ length: 80 }, (_, at) => ({ kept, turns: 3 * at })),
+  );
+  for (const { kept, turns } of cases) {
     const copy = fileSystem.copy();
+    slowDownSyncs(copy);
     const store = await storeOn(copy, OFTEN);
     const work: Promise<void>[] = [];
+    // The scan of the next segment meets the truncation at another of its steps in each case.
     const pause = async () => {
-      if (work.length > 0) return;
-      source.backTo(records[kept - 1] ?? null);
-      work.push(store.truncateAfter(kept), store.append([source.epochRecord(), ...source.entries(20)]));
+      if (work.length === 0) {
+        source.backTo(records[kept - 1] ?? null);
+        work.push(store.truncateAfter(kept), store.append([source.epochRecord(), ...source.entries(20)]));
+      }
+      await pass(turns);
     };
     await expect(store.verify(pause)).resolves.toBe(true);
     await Promise.all(work);
