@@ -39,6 +39,8 @@ export class Clients {
   readonly open = new Set<Attempt>();
   private isOver = false;
   private texts = 0;
+  /** In some runs, drawn apart, several appends at once share an event instead of being one. */
+  private readonly isSharing: boolean;
   /** Ids that were used lately. */
   private readonly recentIds: string[] = [];
   /** Ids under which more than one text was asked for. */
@@ -50,7 +52,9 @@ export class Clients {
     private readonly readers: Readers,
     private readonly random: SeededRandom,
     private readonly wishes: ClientWishes,
-  ) {}
+  ) {
+    this.isSharing = random.split('sharing').chance(0.3);
+  }
 
   start(): void {
     for (let client = 0; client < this.wishes.count; client += 1) this.think();
@@ -80,7 +84,7 @@ export class Clients {
     if (process === null) return;
     const count = this.random.chance(0.1) ? this.random.between(2, 4) : 1;
     const texts = Array.from({ length: count }, () => this.text());
-    const isSeparate = count > 1 && this.random.chance(0.5);
+    const isSeparate = count > 1 && this.isSharing;
     const hasIds = this.random.chance(0.5);
     const takenId = this.random.chance(0.05) ? this.takenId(process) : null;
     const ids = hasIds ? texts.map((text) => this.ownId(text)) : texts.map(() => null);
