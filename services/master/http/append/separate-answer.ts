@@ -110,7 +110,7 @@ export class LineAnswers implements LineListener {
       if (read.count === 0) throw new Error(`entry ${from} was acknowledged and cannot be read`);
       from += read.count;
       const { buffer, byteOffset, byteLength } = read.bytes;
-      text += `${Buffer.from(buffer, byteOffset, byteLength).toString('latin1')}\n`;
+      text += Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
     }
     return Buffer.from(text.replaceAll('}\n', ending), 'latin1');
   }
