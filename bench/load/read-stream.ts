@@ -2,7 +2,8 @@
 import { get } from 'node:http';
 import type { Target } from './http-connection';
 
-interface Counted {
+/** What was read, and how fast: lines a second. */
+export interface Counted {
   readonly lines: number;
   readonly bytes: number;
   readonly seconds: number;

@@ -28,11 +28,12 @@ export function systemLoad(): number {
   return Number((loadavg()[0] ?? 0).toFixed(1));
 }
 
-type Judged = Pick<RowResult, 'value' | 'floor' | 'goal' | 'lessIsBetter'>;
+type Judged = Pick<RowResult, 'value' | 'ratio' | 'judged' | 'floor' | 'goal' | 'lessIsBetter'>;
 
 /** The better bound that a value reaches, as a table shows it. */
-export function markOf({ value, floor, goal, lessIsBetter }: Judged): 'goal' | 'floor' | 'SHORT' {
-  const reaches = (bound: number) => (lessIsBetter === true ? value <= bound : value >= bound);
+export function markOf({ value, ratio, judged, floor, goal, lessIsBetter }: Judged): 'goal' | 'floor' | 'SHORT' {
+  const reached = judged === 'ratio' ? (ratio ?? Number.NaN) : value;
+  const reaches = (bound: number) => (lessIsBetter === true ? reached <= bound : reached >= bound);
   if (reaches(goal)) return 'goal';
   return reaches(floor) ? 'floor' : 'SHORT';
 }
@@ -48,12 +49,17 @@ export function tableOf(rows: readonly RowResult[], saved: readonly RowResult[] 
       `${shown(row.value)} ${row.unit}${before === undefined ? '' : ` (${changeOf(row.value, before.value)})`}`,
       row.limit === undefined ? '' : `${row.limit.what}: ${shown(row.limit.value)}`,
       row.latencyMs === undefined ? '' : `${row.latencyMs.p50} / ${row.latencyMs.p99} / ${row.latencyMs.p999}`,
-      row.floor === 0 ? '' : shown(row.floor),
-      shown(row.goal),
+      row.floor === 0 ? '' : boundOf(row, row.floor),
+      boundOf(row, row.goal),
       markOf(row),
     ];
   });
   return tableLines(head, body);
+}
+
+/** A floor or goal with its unit, where that is not the row's. */
+function boundOf({ judged }: RowResult, bound: number): string {
+  return judged === 'ratio' ? `${shown(bound)} ×` : shown(bound);
 }
 
 /** Rows of cells as a table in Markdown, its columns aligned. */

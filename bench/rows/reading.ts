@@ -4,11 +4,15 @@
 import { connect } from 'node:net';
 import type { BenchCluster } from '../cluster';
 import { appendLines, fill } from '../load/fill';
+import { median } from '../load/histogram';
 import { requestOf, type Target, targetOf } from '../load/http-connection';
 import { closedLoop } from '../load/load';
-import { countLines } from '../load/read-stream';
+import { type Counted, countLines } from '../load/read-stream';
 import { type BenchContext, digits, type Row } from '../row';
 import { append, appendOf } from './appends';
+
+/** Odd, so that one of them has the median. */
+const ROUNDS = 3;
 
 export const wholeLog: Row = {
   id: 'ndjson',
@@ -16,17 +20,25 @@ export const wholeLog: Row = {
   async measure(context) {
     const cluster = await context.cluster();
     const head = await fill(cluster, entriesFor(context), context.say);
-    const limit = await context.limit('rawStream');
     const { master } = cluster;
     const before = master.memoryBytes();
     let most = before;
     const watch = setInterval(() => {
       most = Math.max(most, master.memoryBytes());
     }, 20);
-    const read = await countLines(targetOf(master.url), '/messages', { Accept: 'application/x-ndjson' });
+    const rounds: { readonly read: Counted; readonly limit: number }[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const limit = await context.measureLimit('rawStream', context.seconds);
+      const read = await countLines(targetOf(master.url), '/messages', { Accept: 'application/x-ndjson' });
+      if (read.lines < head) throw new Error(`${read.lines} lines came, of ${head}`);
+      rounds.push({ read, limit: limit.value });
+    }
     clearInterval(watch);
-    if (read.lines < head) throw new Error(`${read.lines} lines came, of ${head}`);
+    const ratios = rounds.map(({ read, limit }) => read.perSecond / limit);
+    const ratio = digits(median(ratios));
+    const { read, limit } = rounds[ratios.indexOf(median(ratios))] as (typeof rounds)[number];
     const notes = [
+      `ratios of the rounds: ${ratios.map((each) => each.toFixed(2)).join(', ')}`,
       `${read.lines} entries, ${Math.round(read.bytes / 2 ** 20)} MiB`,
       `memory while it was read: +${Math.round((most - before) / 2 ** 20)} MiB`,
     ];
@@ -35,11 +47,11 @@ export const wholeLog: Row = {
       title: this.title,
       value: read.perSecond,
       unit: 'entries/s',
-      floor: 400_000,
-      goal: 800_000,
-    };
-    const ratio = digits(read.perSecond / limit.value);
-    return { rows: [{ ...row, ratio, limit: { what: 'raw stream', value: limit.value }, notes }] };
+      judged: 'ratio',
+      floor: 0.3,
+      goal: 0.5,
+    } as const;
+    return { rows: [{ ...row, ratio, limit: { what: 'raw stream', value: limit }, notes }] };
   },
 };
 
