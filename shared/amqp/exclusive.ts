@@ -15,14 +15,14 @@
  */
 import type { QueueOptions } from './channel';
 import { AmqpError } from './error';
-import { probeQueue } from './probe';
+import { type ProbingSession, probeQueue } from './probe';
 import type { AmqpSession } from './session';
 
 /** More brokers than a RabbitMQ cluster has any use for. */
 const PLACES_MAX = 8;
 
 /** The part of a session that is used here, so that tests can supply their own. */
-export type ExclusiveSession = Pick<AmqpSession, 'onThrowAwayChannel' | 'openChannel'>;
+export type ExclusiveSession = ProbingSession & Pick<AmqpSession, 'onThrowAwayChannel'>;
 
 /**
  * Resolves with the name of the queue that this connection now holds: `name` or one of its places.

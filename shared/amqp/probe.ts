@@ -21,11 +21,17 @@ const CLOSE_MS = 1000;
 /** `none`: there is no such queue. `dead`: its broker is down. `unknown`: no answer in time. */
 export type QueueState = 'none' | 'alive' | 'dead' | 'unknown';
 
+/** The part of a session that is used here, so that tests can supply their own. */
+export interface ProbingSession extends Pick<AmqpSession, 'openChannel'> {
+  readonly publish: Pick<AmqpSession['publish'], 'isBlocked'>;
+}
+
 /**
  * Publishes a probe over the connection that publishes: the broker may block it, while the other
- * connection must stay readable. Rejects with an `AmqpError` when the channel ends.
+ * connection must stay readable. While it blocks it, the state is not known. Rejects with an `AmqpError` when the channel ends.
  */
-export async function probeQueue(session: Pick<AmqpSession, 'openChannel'>, queue: string): Promise<QueueState> {
+export async function probeQueue(session: ProbingSession, queue: string): Promise<QueueState> {
+  if (session.publish.isBlocked) return 'unknown';
   const channel = await session.openChannel('publish', 'probe', { confirm: true });
   try {
     return await new Promise<QueueState>((resolve, reject) => {

@@ -9,6 +9,7 @@ type State = 'alive' | 'dead';
 /** A broker by what it says of each queue: all that the module sees of one. */
 class Queues implements ExclusiveSession {
   readonly ours: string[] = [];
+  readonly publish = { isBlocked: false };
 
   constructor(private readonly others: Readonly<Record<string, State>>) {}
 
@@ -61,6 +62,13 @@ it.each<[string, Record<string, State>]>([
   const queues = new Queues(others);
   await expect(takeExclusive(queues, 'q', OPTIONS)).rejects.toMatchObject({ code: 'locked' });
   expect(queues.ours).toEqual([]);
+});
+
+it('while the broker blocks publishes nothing is probed, and a locked name stays locked', async () => {
+  const queues = new Queues({ q: 'dead' });
+  queues.publish.isBlocked = true;
+  queues.openChannel = () => Promise.reject(new Error('a channel on a connection that is blocked'));
+  await expect(takeExclusive(queues, 'q', OPTIONS)).rejects.toMatchObject({ code: 'locked' });
 });
 
 it('a place is the name itself or the name with a number', () => {

@@ -7,7 +7,10 @@ import { type QueueType, topologyOf } from '#protocol/topology';
 type Settled = (error: AmqpError | null) => void;
 
 /** A session with a broker that answers a publish to a queue so; `asked` is what it was asked for. */
-function sessionOf(answer: 'confirm' | 'nack'): { readonly session: AmqpSession; readonly asked: string[] } {
+function sessionOf(answer: 'confirm' | 'nack' | 'blocked'): {
+  readonly session: AmqpSession;
+  readonly asked: string[];
+} {
   const asked: string[] = [];
   const channel = {
     onReturn: () => undefined,
@@ -22,15 +25,17 @@ function sessionOf(answer: 'confirm' | 'nack'): { readonly session: AmqpSession;
   } as unknown as AmqpChannel;
   const session = {
     isOpen: true,
+    publish: { isBlocked: answer === 'blocked' },
     openChannel: async () => channel,
     onThrowAwayChannel: <T>(_: string, step: (on: AmqpChannel) => Promise<T>) => step(channel),
   } as unknown as AmqpSession;
   return { session, asked };
 }
 
-test.each<[string, QueueType, 'confirm' | 'nack', readonly string[]]>([
+test.each<[string, QueueType, 'confirm' | 'nack' | 'blocked', readonly string[]]>([
   ['a classic queue that answers is declared', 'classic', 'confirm', ['probe', 'declare', 'bind']],
   ['a classic queue of a broker that is down is made anew', 'classic', 'nack', ['probe', 'delete', 'declare', 'bind']],
+  ['while the broker blocks publishes, a classic queue is declared at once', 'classic', 'blocked', ['declare', 'bind']],
   ['a quorum queue, which moves by itself, is declared', 'quorum', 'nack', ['declare', 'bind']],
 ])('%s', async (_, queueType, answer, expected) => {
   const { session, asked } = sessionOf(answer);
