@@ -143,7 +143,8 @@ it(
       await append(cluster, 'one', 'all');
       await cluster.node(VICTIM).stop();
       const name = `expires-${cluster.log}`;
-      await broker.ctl('set_policy', '--apply-to', 'queues', name, `^${cluster.log}\\.entries\\.`, '{"expires": 100}');
+      // A look renews the lease of a classic queue, so it expires in less time than lies between two looks.
+      await broker.ctl('set_policy', '--apply-to', 'queues', name, `^${cluster.log}\\.entries\\.`, '{"expires": 10}');
       await eventually('the queue is gone', async () =>
         expect(await cluster.hasQueue(cluster.topology.entriesQueue(VICTIM))).toBe(false),
       );
