@@ -4,9 +4,9 @@
  */
 
 import { AmqpError } from '#amqp/error';
-import { QUEUE_TYPES } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import { eventually } from '#tests/support/eventually';
+import { TEST_QUEUE_TYPE } from '#tests/support/real/process';
 import { ackOf, batch, Cast } from './amqp-support';
 import { PrivateNode } from './private-node';
 
@@ -107,7 +107,7 @@ it('rabbitmqctl close_all_connections: everybody is back, one warning each', asy
   expect(warnings).toHaveLength(1);
 });
 
-it.each(QUEUE_TYPES)(
+it.each([TEST_QUEUE_TYPE])(
   'a broker that is killed right after it declared a %s queue: whatever it left of it, batches arrive again',
   async (type) => {
     cast.queueType = type;
@@ -122,7 +122,7 @@ it.each(QUEUE_TYPES)(
   },
 );
 
-it.each(QUEUE_TYPES)(
+it.each([TEST_QUEUE_TYPE])(
   'a broker that stops and comes back has what it confirmed in a %s queue, and its absence is warned of once',
   async (type) => {
     cast.queueType = type;

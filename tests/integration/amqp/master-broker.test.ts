@@ -5,9 +5,9 @@
 
 import amqp from 'amqplib';
 import { AmqpError } from '#amqp/error';
-import { QUEUE_TYPES } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import { eventually } from '#tests/support/eventually';
+import { TEST_QUEUE_TYPE } from '#tests/support/real/process';
 import { ackOf, announcement, batch, Cast, findBroker, Operator, Recorder, type TestBroker } from './amqp-support';
 
 jest.setTimeout(60_000);
@@ -121,7 +121,7 @@ describe('publishing', () => {
   });
 });
 
-describe.each(QUEUE_TYPES)('members with %s queues', (type) => {
+describe.each([TEST_QUEUE_TYPE])('members with %s queues', (type) => {
   beforeEach(() => {
     cast.queueType = type;
   });

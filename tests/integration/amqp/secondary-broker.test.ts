@@ -4,10 +4,10 @@
  */
 
 import { PROBE_TYPE } from '#amqp/probe';
-import { QUEUE_TYPES } from '#protocol/topology';
 import type { WireMessage } from '#protocol/wire/messages';
 import type { DeliveryHandle } from '#secondary/broker/entries';
 import { eventually } from '#tests/support/eventually';
+import { TEST_QUEUE_TYPE } from '#tests/support/real/process';
 import { ackOf, announcement, batch, Cast, findBroker, Operator, type Recorder, type TestBroker } from './amqp-support';
 
 jest.setTimeout(60_000);
@@ -112,7 +112,7 @@ describe('control', () => {
   });
 });
 
-describe.each(QUEUE_TYPES)('the backlog in a %s queue', (type) => {
+describe.each([TEST_QUEUE_TYPE])('the backlog in a %s queue', (type) => {
   beforeEach(() => {
     cast.queueType = type;
   });

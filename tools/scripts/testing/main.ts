@@ -49,11 +49,11 @@ The last line is "N passed, N failed". Exit codes: 0 no failure; 1 some; 2 wrong
 /** Each is several times what it takes on two busy cores. */
 const MINUTE_MS = 60_000;
 const CHECK_MS_MAX = 5 * MINUTE_MS;
-const PURE_MS_MAX = 10 * MINUTE_MS;
-const INTEGRATION_MS_MAX = 17 * MINUTE_MS;
+const PURE_MS_MAX = 13 * MINUTE_MS;
+const INTEGRATION_MS_MAX = 20 * MINUTE_MS;
 const CHAOS_MS_MAX = 8 * MINUTE_MS;
 const BENCH_MS_MAX = 10 * MINUTE_MS;
-const COMPOSE_MS_MAX = 20 * MINUTE_MS;
+const COMPOSE_MS_MAX = 15 * MINUTE_MS;
 
 /** How the benchmark ends that has nothing to compare its ratios with: bench/options.ts. */
 const BENCH_NOT_COMPARED = 'exit code 3';
