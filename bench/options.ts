@@ -19,7 +19,7 @@ export interface Options {
   readonly out: string;
   /** A saved run to compare with; null: none. */
   readonly compare: string | null;
-  /** Fail when a ratio has fallen by more than a third. */
+  /** Fail when a ratio has fallen too far (main.ts). */
   readonly check: boolean;
   /** Baselines by CPU to check against; without this CPU's, the former build. Null: no check. */
   readonly baseline: string | null;
@@ -45,7 +45,7 @@ export const PROGRAM = defineProgram({
     '--peers': option('a,b', `no rows, but our cluster beside these: ${PEER_NAMES.join(',')}`, wordsField(PEER_NAMES)),
     '--out': option('DIR', 'where run.json (peers.json) and the plots go (.cache/bench)', textField(null)),
     '--compare': option('FILE', 'compare with a saved run.json', textField(null)),
-    '--check': flag('exit 1 when a ratio has fallen by more than a third against --compare'),
+    '--check': flag('exit 1 when a ratio has fallen by more than a half against --compare'),
     '--baseline': option('FILE', "check against this CPU's runs in FILE, or else the former build", textField(null)),
     '--docs': flag('write the run into docs/performance.md and docs/images'),
     '--into': option('FILE', "show the rows in the place of a saved run's, with its others", textField(null)),
@@ -54,7 +54,7 @@ export const PROGRAM = defineProgram({
     '--dist': option('DIR', 'the compiled product to measure (dist)', textField(null)),
     '--profile': option('DIR', 'write a CPU profile of each node of the shared cluster', textField(null)),
   },
-  notes: `Exit codes: 0 measured; 1 a ratio has fallen by more than a third, or a row failed; 2 wrong use;
+  notes: `Exit codes: 0 measured; 1 a ratio has fallen too far, or a row failed; 2 wrong use;
 3 measured, and --baseline found nothing to compare with.`,
 });
 
