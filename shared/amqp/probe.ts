@@ -28,7 +28,8 @@ export interface ProbingSession extends Pick<AmqpSession, 'openChannel'> {
 
 /**
  * Publishes a probe over the connection that publishes: the broker may block it, while the other
- * connection must stay readable. While it blocks it, the state is not known. Rejects with an `AmqpError` when the channel ends.
+ * connection must stay readable. While the broker blocks it, the state is not known. Rejects with an
+ * `AmqpError` when the channel ends.
  */
 export async function probeQueue(session: ProbingSession, queue: string): Promise<QueueState> {
   if (session.publish.isBlocked) return 'unknown';

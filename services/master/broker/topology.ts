@@ -113,7 +113,11 @@ export class MasterTopology {
   /** Deletes a member's queue that accepts no messages, for it to be declared anew. */
   async discard(session: AmqpSession, queue: string): Promise<void> {
     this.trace('warn', 'queue.repaired', { queue });
-    await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
+    await this.delete(session, queue);
+  }
+
+  private delete(session: AmqpSession, queue: string): Promise<void> {
+    return session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
   }
 
   private async declareOrRenew(session: AmqpSession, node: string): Promise<void> {
@@ -126,7 +130,7 @@ export class MasterTopology {
     } catch (error) {
       if (!(error instanceof AmqpError) || error.code !== 'mismatch') throw error;
       this.trace('warn', 'queue.replaced', { queue, reason: error.message });
-      await session.onThrowAwayChannel('renew', (channel) => channel.deleteQueue(queue));
+      await this.delete(session, queue);
       await declare();
     }
   }

@@ -147,8 +147,8 @@ export class DiskLogStore implements LogStore {
 
   /**
    * Verifies what the open has not read. `pause` is awaited after each chunk. Resolves with true
-   * when it is verified, with false when the store is closed before. Rejects with a `StorageError`: `damaged`, and the next open reads the whole log; `failed`, or
-   * `full` when no descriptor is free.
+   * when it is verified, with false when the store is closed before. Rejects with a `StorageError`:
+   * `damaged`, and the next open reads the whole log; `failed`, or `full` when no descriptor is free.
    */
   async verify(pause: () => Promise<void>): Promise<boolean> {
     const { checkpoints, log } = this.parts;

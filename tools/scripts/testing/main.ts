@@ -5,10 +5,10 @@
  * chaos, in CI some minutes of the benchmark, the acceptance tests on containers, and some of the
  * integration tests once more on the other RabbitMQ version with the other type of queue; a failed
  * one does not keep the others from running, except that integration tests, chaos and benchmark need
- * the build. Without a Docker engine the last two are skipped; with REQUIRE_DOCKER=1 that is a failure. The last line is "N
- * passed, N failed", of jest's tests, where chaos and the benchmark are one each, and a failed
- * build, typecheck or lint, or a process or container left running, counts as one failure. Exit
- * code 0 for no failure.
+ * the build. Without a Docker engine the last two are skipped; with REQUIRE_DOCKER=1 that is a
+ * failure. The last line is "N passed, N failed", of jest's tests, where chaos and the benchmark are
+ * one each, and a failed build, typecheck or lint, or a process or container left running, counts as
+ * one failure. Exit code 0 for no failure.
  *
  * Ctrl-C, SIGTERM and SIGHUP end all that runs, and then us.
  */
